@@ -1,0 +1,8 @@
+//! A Vault and OpenBao secrets engine that leases DataStax Astra DB application tokens.
+//!
+//! The layers, from the wire up: [`plugin`] is the process that a host starts, [`vault`] its
+//! vocabulary, [`framework`] declarative paths, [`astra`] the DevOps API client and [`engine`] the
+//! secrets engine itself.  See `docs/architecture.md`.
+
+pub mod secret;
+pub mod vault;

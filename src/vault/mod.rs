@@ -1,0 +1,38 @@
+//! Vault's vocabulary: what a host asks of a secrets engine and what it hands to one.
+//!
+//! Nothing here names Astra.  The `wire` submodule is the only code that knows both these types
+//! and the generated protobuf messages.
+
+mod backend;
+mod error;
+mod event;
+mod operation;
+mod replication;
+mod request;
+mod response;
+mod storage;
+mod system;
+
+pub use backend::Backend;
+pub use backend::Factory;
+pub use backend::Mount;
+pub use backend::SpecialPaths;
+pub use error::Error;
+pub use event::Event;
+pub use event::Events;
+pub use operation::Operation;
+pub use replication::ReplicationState;
+pub use request::LeaseInfo;
+pub use request::Request;
+pub use response::Lease;
+pub use response::Response;
+pub use storage::Entry;
+pub use storage::Storage;
+pub use storage::StorageError;
+pub use system::HostInfo;
+pub use system::SystemError;
+pub use system::System;
+
+/// What handling a request comes to.  `None` is the host's "nil response": 404 on a read, 204 on a
+/// write, success on a revoke.
+pub type Outcome = Result<Option<Response>, Error>;

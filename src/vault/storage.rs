@@ -1,0 +1,44 @@
+//! The mount's storage, which the host keeps and encrypts.
+
+use async_trait::async_trait;
+
+/// One stored value.
+#[derive(Clone, PartialEq)]
+pub struct Entry {
+    /// The key relative to the mount.
+    pub key: String,
+    /// The bytes, by custom JSON.
+    pub value: Vec<u8>,
+    /// Whether the host should wrap it with its seal, where it can.
+    pub seal_wrap: bool,
+}
+
+/// Storage of one mount.
+#[async_trait]
+pub trait Storage: Send + Sync {
+    /// The direct children of `prefix` (empty, or ending in a slash); folders end in a slash.
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError>;
+    /// At most `limit` children that sort after `after`, where the host can page; otherwise all
+    /// that sort after `after`.
+    async fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, StorageError>;
+    /// The entry at `key`.
+    async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError>;
+    /// Stores an entry; it is durable when this returns.
+    async fn put(&self, entry: Entry) -> Result<(), StorageError>;
+    /// Removes an entry; a missing one is fine.
+    async fn delete(&self, key: &str) -> Result<(), StorageError>;
+}
+
+/// Why storage failed.  The host's fault, never the caller's.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum StorageError {
+    /// This node may not write.
+    #[error("cannot write to readonly storage")]
+    ReadOnly,
+    /// The host refused.
+    #[error("storage refused: {0}")]
+    Refused(String),
+    /// The host did not answer: whether a write happened is unknown.
+    #[error("storage is unreachable: {0}")]
+    Unreachable(String),
+}
