@@ -30,8 +30,8 @@ pub use storage::Entry;
 pub use storage::Storage;
 pub use storage::StorageError;
 pub use system::HostInfo;
-pub use system::SystemError;
 pub use system::System;
+pub use system::SystemError;
 
 /// What handling a request comes to.  `None` is the host's "nil response": 404 on a read, 204 on a
 /// write, success on a revoke.

@@ -20,7 +20,12 @@ pub trait Storage: Send + Sync {
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError>;
     /// At most `limit` children that sort after `after`, where the host can page; otherwise all
     /// that sort after `after`.
-    async fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, StorageError>;
+    async fn list_page(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StorageError>;
     /// The entry at `key`.
     async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError>;
     /// Stores an entry; it is durable when this returns.
