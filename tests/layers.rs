@@ -11,7 +11,9 @@ fn sources(path: &Path) -> Vec<PathBuf> {
         return vec![path.to_owned()];
     }
     let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    entries.flat_map(|entry| sources(&entry.expect("a readable folder").path())).collect()
+    entries
+        .flat_map(|entry| sources(&entry.expect("a readable folder").path()))
+        .collect()
 }
 
 /// The lines below `folder` that contain one of `words`, ignoring case.
@@ -25,7 +27,12 @@ fn offences(folder: &str, words: &[&str]) -> Vec<String> {
         for (number, line) in text.lines().enumerate() {
             let lower = line.to_lowercase();
             if words.iter().any(|word| lower.contains(word)) {
-                found.push(format!("{}:{}: {}", file.display(), number + 1, line.trim()));
+                found.push(format!(
+                    "{}:{}: {}",
+                    file.display(),
+                    number + 1,
+                    line.trim()
+                ));
             }
         }
     }
@@ -34,7 +41,13 @@ fn offences(folder: &str, words: &[&str]) -> Vec<String> {
 
 #[test]
 fn what_other_plugins_could_use_does_not_name_astra() {
-    for folder in ["proto", "src/wire.rs", "src/plugin", "src/vault", "src/framework"] {
+    for folder in [
+        "proto",
+        "src/wire.rs",
+        "src/plugin",
+        "src/vault",
+        "src/framework",
+    ] {
         assert_eq!(offences(folder, &["astra"]), Vec::<String>::new());
     }
 }
@@ -42,16 +55,40 @@ fn what_other_plugins_could_use_does_not_name_astra() {
 #[test]
 fn lower_layers_do_not_use_higher_ones() {
     let uses = |folder, layers: &[&str]| {
-        let words: Vec<String> = layers.iter().map(|layer| format!("crate::{layer}")).collect();
-        offences(folder, &words.iter().map(String::as_str).collect::<Vec<_>>())
+        let words: Vec<String> = layers
+            .iter()
+            .map(|layer| format!("crate::{layer}"))
+            .collect();
+        offences(
+            folder,
+            &words.iter().map(String::as_str).collect::<Vec<_>>(),
+        )
     };
-    assert_eq!(uses("src/vault", &["plugin", "framework", "engine"]), Vec::<String>::new());
-    assert_eq!(uses("src/framework", &["plugin", "engine", "wire"]), Vec::<String>::new());
-    assert_eq!(uses("src/plugin", &["framework", "engine"]), Vec::<String>::new());
-    assert_eq!(uses("src/engine", &["plugin", "wire"]), Vec::<String>::new());
+    assert_eq!(
+        uses("src/vault", &["plugin", "framework", "engine"]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        uses("src/framework", &["plugin", "engine", "wire"]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        uses("src/plugin", &["framework", "engine"]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        uses("src/engine", &["plugin", "wire"]),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
 fn the_astra_client_does_not_name_vault() {
-    assert_eq!(offences("src/astra", &["vault", "framework", "crate::engine", "crate::plugin"]), Vec::<String>::new());
+    assert_eq!(
+        offences(
+            "src/astra",
+            &["vault", "framework", "crate::engine", "crate::plugin"]
+        ),
+        Vec::<String>::new()
+    );
 }

@@ -42,7 +42,11 @@ impl AstraFactory {
             .on_rollback(rollback::tick)
             .on_invalidate(rollback::invalidate)
             .on_cleanup(rollback::cleanup);
-        paths.into_iter().flatten().fold(builder, |builder, path| builder.path(path)).build()
+        paths
+            .into_iter()
+            .flatten()
+            .fold(builder, |builder, path| builder.path(path))
+            .build()
     }
 }
 
@@ -54,7 +58,9 @@ impl Factory for AstraFactory {
     fn build(&self, mount: Mount) -> Result<Arc<dyn Backend>, Error> {
         match self.framework(&mount) {
             Ok(framework) => Ok(Arc::new(framework)),
-            Err(error) => Err(Error::Internal(format!("the engine's paths are defined wrong: {error}"))),
+            Err(error) => Err(Error::Internal(format!(
+                "the engine's paths are defined wrong: {error}"
+            ))),
         }
     }
 }

@@ -33,7 +33,11 @@ impl Host {
         let state = self.system.replication_state();
         let local = self.system.local_mount();
         let (state, local) = futures_util::future::try_join(state, local).await?;
-        if state.may_write(local) { Ok(()) } else { Err(Error::ReadOnly) }
+        if state.may_write(local) {
+            Ok(())
+        } else {
+            Err(Error::ReadOnly)
+        }
     }
 
     /// The mount's limits, once this node is known to be a writer.
@@ -42,6 +46,9 @@ impl Host {
         let max_ttl = async { Ok(self.system.max_lease_ttl().await?) };
         let (default_ttl, max_ttl, ()) =
             futures_util::future::try_join3(default_ttl, max_ttl, self.require_writer()).await?;
-        Ok(Limits { default_ttl, max_ttl })
+        Ok(Limits {
+            default_ttl,
+            max_ttl,
+        })
     }
 }

@@ -23,7 +23,10 @@ struct MountEntry {
 impl Identity {
     /// The identity in `store`.
     pub fn new(store: Store) -> Self {
-        Self { store, mount_id: OnceCell::new() }
+        Self {
+            store,
+            mount_id: OnceCell::new(),
+        }
     }
 
     /// The mount's id.  Stored before it is used, so that no two ids are ever in use.
@@ -35,7 +38,9 @@ impl Identity {
                     return Ok::<_, Error>(entry.id);
                 }
                 let id = MountId::random();
-                self.store.put(&Key::mount(), &MountEntry { id: id.clone() }).await?;
+                self.store
+                    .put(&Key::mount(), &MountEntry { id: id.clone() })
+                    .await?;
                 Ok(id)
             })
             .await?;

@@ -10,8 +10,8 @@ mod factory;
 mod host;
 mod identity;
 mod intent;
-mod rollback;
 mod role;
+mod rollback;
 mod store;
 mod tokens;
 mod upstream;
@@ -45,7 +45,9 @@ pub struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { operation: Duration::from_secs(55) }
+        Self {
+            operation: Duration::from_secs(55),
+        }
     }
 }
 

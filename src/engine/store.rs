@@ -37,7 +37,9 @@ pub enum StoreError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// The entry is damaged.  The cause is not shown: it could quote a secret.
-    #[error("the storage entry {key} is not what this engine wrote (line {line}, column {column}): write it again")]
+    #[error(
+        "the storage entry {key} is not what this engine wrote (line {line}, column {column}): write it again"
+    )]
     Damaged {
         /// The storage key.
         key: String,
@@ -47,7 +49,9 @@ pub enum StoreError {
         column: usize,
     },
     /// The entry was written by a newer version of the engine.
-    #[error("the storage entry {key} has version {found}, this engine reads up to {VERSION}: upgrade the plugin")]
+    #[error(
+        "the storage entry {key} has version {found}, this engine reads up to {VERSION}: upgrade the plugin"
+    )]
     TooNew {
         /// The storage key.
         key: String,
@@ -76,7 +80,10 @@ impl Key {
 
     /// A config, seal-wrapped: it holds the root token.
     pub fn config(name: &str) -> Self {
-        Self { path: format!("v1/config/{name}"), seal_wrap: true }
+        Self {
+            path: format!("v1/config/{name}"),
+            seal_wrap: true,
+        }
     }
 
     /// A role.
@@ -102,7 +109,10 @@ impl Key {
     }
 
     fn plain(path: impl Into<String>) -> Self {
-        Self { path: path.into(), seal_wrap: false }
+        Self {
+            path: path.into(),
+            seal_wrap: false,
+        }
     }
 }
 
@@ -124,16 +134,28 @@ impl Store {
         };
         let VersionOnly { version } = serde_json::from_slice(&entry.value).map_err(damaged)?;
         if version > VERSION {
-            return Err(StoreError::TooNew { key: key.path.clone(), found: version });
+            return Err(StoreError::TooNew {
+                key: key.path.clone(),
+                found: version,
+            });
         }
-        serde_json::from_slice(&entry.value).map(Some).map_err(damaged)
+        serde_json::from_slice(&entry.value)
+            .map(Some)
+            .map_err(damaged)
     }
 
     /// Stores `value`; durable when this returns.
     pub async fn put<T: Serialize>(&self, key: &Key, value: &T) -> Result<(), StoreError> {
-        let value = serde_json::to_vec(&Versioned { version: VERSION, value })
-            .map_err(|error| StorageError::Refused(format!("{} does not encode: {error}", key.path)))?;
-        let entry = Entry { key: key.path.clone(), value, seal_wrap: key.seal_wrap };
+        let value = serde_json::to_vec(&Versioned {
+            version: VERSION,
+            value,
+        })
+        .map_err(|error| StorageError::Refused(format!("{} does not encode: {error}", key.path)))?;
+        let entry = Entry {
+            key: key.path.clone(),
+            value,
+            seal_wrap: key.seal_wrap,
+        };
         Ok(self.storage.put(entry).await?)
     }
 

@@ -21,7 +21,8 @@ pub async fn live(connection: &Connection, deadline: Deadline) -> Result<Vec<Tag
         .into_iter()
         .filter_map(|token| {
             let tag = Tag::parse(token.description.as_deref()?)?;
-            let is_ours = tag.mount == *connection.ledger.mount() && tag.owner.is_of_config(&connection.name);
+            let is_ours =
+                tag.mount == *connection.ledger.mount() && tag.owner.is_of_config(&connection.name);
             is_ours.then_some(TaggedToken { tag, token })
         })
         .collect())

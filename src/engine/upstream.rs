@@ -11,11 +11,16 @@ pub fn failed(what: &str, config: &str, error: &astra::Error) -> Error {
         astra::Error::TimedOut(_) => 504,
         _ => 502,
     };
-    Error::Coded { status, message: format!("config \"{config}\": cannot {what}: {error}") }
+    Error::Coded {
+        status,
+        message: format!("config \"{config}\": cannot {what}: {error}"),
+    }
 }
 
 /// A revocation that must be tried again: never the kind of error that makes the host give a lease
 /// up at once.
 pub fn revoke_failed(config: &str, client_id: &str, error: &astra::Error) -> Error {
-    Error::Internal(format!("config \"{config}\": cannot delete the token with client id {client_id}: {error}"))
+    Error::Internal(format!(
+        "config \"{config}\": cannot delete the token with client id {client_id}: {error}"
+    ))
 }

@@ -42,7 +42,8 @@ impl Quirks {
 
     /// Remembers what the newest token showed.
     pub fn observe(&self, ignores_description: bool, ignores_expiry: bool) {
-        self.ignores_description.store(ignores_description, Ordering::Relaxed);
+        self.ignores_description
+            .store(ignores_description, Ordering::Relaxed);
         self.ignores_expiry.store(ignores_expiry, Ordering::Relaxed);
     }
 }

@@ -73,5 +73,9 @@ impl ConfigEntry {
 
 /// The first 16 hex digits of the SHA-256 of a token: enough to compare, useless to an attacker.
 pub fn fingerprint(token: &Secret) -> String {
-    Sha256::digest(token.expose().as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(token.expose().as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

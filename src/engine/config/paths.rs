@@ -40,8 +40,12 @@ pub fn paths() -> Vec<Path<Engine>> {
         Path::new("config/")
             .on(Operation::List, "List the configs.", list)
             .synopsis("List the configs.")
-            .help("A config is a named connection to one Astra organization: a URL and a root token."),
-        config_path(Path::new("config/{name}").field(Field::string(NAME, "Name of the config.").required())),
+            .help(
+                "A config is a named connection to one Astra organization: a URL and a root token.",
+            ),
+        config_path(
+            Path::new("config/{name}").field(Field::string(NAME, "Name of the config.").required()),
+        ),
         config_path(Path::new("config")),
     ]
 }
@@ -102,11 +106,20 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
 fn shown(entry: &ConfigEntry) -> Map<String, Value> {
     let mut data = Map::new();
     data.insert("url".into(), entry.url.as_str().into());
-    data.insert("org_id".into(), entry.org_id.as_deref().unwrap_or_default().into());
+    data.insert(
+        "org_id".into(),
+        entry.org_id.as_deref().unwrap_or_default().into(),
+    );
     data.insert("verify".into(), entry.verify.into());
-    data.insert("ca_cert".into(), entry.ca_cert.as_deref().unwrap_or_default().into());
+    data.insert(
+        "ca_cert".into(),
+        entry.ca_cert.as_deref().unwrap_or_default().into(),
+    );
     data.insert("request_timeout".into(), entry.request_timeout.into());
-    data.insert("max_concurrent_requests".into(), entry.max_concurrent_requests.into());
+    data.insert(
+        "max_concurrent_requests".into(),
+        entry.max_concurrent_requests.into(),
+    );
     data.insert("allow_token_admin".into(), entry.allow_token_admin.into());
     data.insert("token_client_id".into(), entry.token_client_id().into());
     data.insert("token_sha256".into(), fingerprint(&entry.token).into());
@@ -117,7 +130,10 @@ async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
     let name = name_of(&call);
     if engine.configs.find(&name).await?.is_none() {
         let message = format!("config \"{name}\" does not exist: write it before patching it");
-        return Err(Error::Coded { status: 404, message });
+        return Err(Error::Coded {
+            status: 404,
+            message,
+        });
     }
     write(engine, call).await
 }
@@ -133,8 +149,11 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     let client = build_client(&entry)?;
     let mut warnings = Vec::new();
     if entry.verify {
-        let token_org = verify(&client, Deadline::after(engine.deadlines.operation)).await
-            .map_err(|error| Error::BadRequest(format!("config \"{name}\": {error}. Nothing was stored")))?;
+        let token_org = verify(&client, Deadline::after(engine.deadlines.operation))
+            .await
+            .map_err(|error| {
+                Error::BadRequest(format!("config \"{name}\": {error}. Nothing was stored"))
+            })?;
         settle_organization(&call.fields, &mut entry, token_org)?;
     } else {
         warnings.push("verify=false: the root token was stored without being tried".to_owned());
@@ -148,7 +167,9 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
 
 /// The config that the sent fields make of the stored one.
 fn merged(fields: &Fields, stored: Option<&ConfigEntry>) -> Result<ConfigEntry, Error> {
-    let sent_token = fields.secret("token").filter(|token| !token.expose().is_empty());
+    let sent_token = fields
+        .secret("token")
+        .filter(|token| !token.expose().is_empty());
     let (token, token_set_at) = match (sent_token, stored) {
         (Some(token), Some(stored)) if token == stored.token => (token, stored.token_set_at),
         (Some(token), _) => (token, OffsetDateTime::now_utc()),
@@ -161,37 +182,90 @@ fn merged(fields: &Fields, stored: Option<&ConfigEntry>) -> Result<ConfigEntry, 
             ));
         }
     };
-    crate::astra::check_token_format(token.expose()).map_err(|error| Error::BadRequest(format!("token: {error}")))?;
+    crate::astra::check_token_format(token.expose())
+        .map_err(|error| Error::BadRequest(format!("token: {error}")))?;
     let text = |name| pick(fields, name, Fields::text, None, String::new);
-    let url = pick(fields, "url", Fields::text, stored.map(|entry| entry.url.clone()), || DEFAULT_URL.to_owned());
-    let url = crate::astra::BaseUrl::parse(&url).map_err(|error| Error::BadRequest(format!("url: {error}")))?;
-    let org_id = if fields.was_sent("org_id") { Some(text("org_id")) } else { stored.and_then(|entry| entry.org_id.clone()) };
-    let ca_cert = if fields.was_sent("ca_cert") { Some(text("ca_cert")) } else { stored.and_then(|entry| entry.ca_cert.clone()) };
+    let url = pick(
+        fields,
+        "url",
+        Fields::text,
+        stored.map(|entry| entry.url.clone()),
+        || DEFAULT_URL.to_owned(),
+    );
+    let url = crate::astra::BaseUrl::parse(&url)
+        .map_err(|error| Error::BadRequest(format!("url: {error}")))?;
+    let org_id = if fields.was_sent("org_id") {
+        Some(text("org_id"))
+    } else {
+        stored.and_then(|entry| entry.org_id.clone())
+    };
+    let ca_cert = if fields.was_sent("ca_cert") {
+        Some(text("ca_cert"))
+    } else {
+        stored.and_then(|entry| entry.ca_cert.clone())
+    };
     let seconds = |fields: &Fields, name: &str| fields.seconds(name);
-    let request_timeout = pick(fields, "request_timeout", seconds, stored.map(|entry| entry.request_timeout as i64), || DEFAULT_REQUEST_TIMEOUT as i64);
-    let concurrency = pick(fields, "max_concurrent_requests", Fields::integer, stored.map(|entry| entry.max_concurrent_requests.into()), || DEFAULT_CONCURRENCY.into());
+    let request_timeout = pick(
+        fields,
+        "request_timeout",
+        seconds,
+        stored.map(|entry| entry.request_timeout as i64),
+        || DEFAULT_REQUEST_TIMEOUT as i64,
+    );
+    let concurrency = pick(
+        fields,
+        "max_concurrent_requests",
+        Fields::integer,
+        stored.map(|entry| entry.max_concurrent_requests.into()),
+        || DEFAULT_CONCURRENCY.into(),
+    );
     Ok(ConfigEntry {
         token,
         url: url.to_string(),
         org_id: org_id.filter(|id| !id.is_empty()),
-        verify: pick(fields, "verify", Fields::flag, stored.map(|entry| entry.verify), || true),
+        verify: pick(
+            fields,
+            "verify",
+            Fields::flag,
+            stored.map(|entry| entry.verify),
+            || true,
+        ),
         ca_cert: ca_cert.filter(|pem| !pem.is_empty()),
         request_timeout: in_range("request_timeout", request_timeout, MAX_REQUEST_TIMEOUT)?,
         max_concurrent_requests: in_range("max_concurrent_requests", concurrency, MAX_CONCURRENCY)?,
-        allow_token_admin: pick(fields, "allow_token_admin", Fields::flag, stored.map(|entry| entry.allow_token_admin), || false),
+        allow_token_admin: pick(
+            fields,
+            "allow_token_admin",
+            Fields::flag,
+            stored.map(|entry| entry.allow_token_admin),
+            || false,
+        ),
         token_set_at,
-        retired: stored.map(|entry| entry.retired.clone()).unwrap_or_default(),
+        retired: stored
+            .map(|entry| entry.retired.clone())
+            .unwrap_or_default(),
     })
 }
 
-fn in_range<T: TryFrom<i64> + PartialOrd + std::fmt::Display + Copy>(field: &str, value: i64, max: T) -> Result<T, Error> {
-    T::try_from(value).ok().filter(|number| value >= 1 && *number <= max).ok_or_else(|| {
-        Error::BadRequest(format!("{field}: {value} is out of range: give a number from 1 to {max}"))
-    })
+fn in_range<T: TryFrom<i64> + PartialOrd + std::fmt::Display + Copy>(
+    field: &str,
+    value: i64,
+    max: T,
+) -> Result<T, Error> {
+    T::try_from(value)
+        .ok()
+        .filter(|number| value >= 1 && *number <= max)
+        .ok_or_else(|| {
+            Error::BadRequest(format!(
+                "{field}: {value} is out of range: give a number from 1 to {max}"
+            ))
+        })
 }
 
 fn build_client(entry: &ConfigEntry) -> Result<Client, Error> {
-    let settings = entry.client_config().map_err(|error| Error::BadRequest(format!("url: {error}")))?;
+    let settings = entry
+        .client_config()
+        .map_err(|error| Error::BadRequest(format!("url: {error}")))?;
     Client::new(settings).map_err(|error| Error::BadRequest(error.to_string()))
 }
 
@@ -209,11 +283,17 @@ fn check_not_retired(entry: &ConfigEntry, stored: Option<&ConfigEntry>) -> Resul
 }
 
 /// Decides which organization the config is for, once the token's own is known.
-fn settle_organization(fields: &Fields, entry: &mut ConfigEntry, token_org: String) -> Result<(), Error> {
+fn settle_organization(
+    fields: &Fields,
+    entry: &mut ConfigEntry,
+    token_org: String,
+) -> Result<(), Error> {
     match &entry.org_id {
-        Some(wanted) if *wanted != token_org && fields.was_sent("org_id") => Err(Error::BadRequest(format!(
-            "org_id: the token belongs to organization {token_org}, not to {wanted}: leave org_id out or give the token's own"
-        ))),
+        Some(wanted) if *wanted != token_org && fields.was_sent("org_id") => {
+            Err(Error::BadRequest(format!(
+                "org_id: the token belongs to organization {token_org}, not to {wanted}: leave org_id out or give the token's own"
+            )))
+        }
         _ => {
             entry.org_id = Some(token_org);
             Ok(())
@@ -222,8 +302,16 @@ fn settle_organization(fields: &Fields, entry: &mut ConfigEntry, token_org: Stri
 }
 
 /// Refuses to change the organization: what is live in the old one could not be revoked any more.
-fn check_same_organization(name: &str, entry: &ConfigEntry, stored: Option<&ConfigEntry>, force: bool) -> Result<(), Error> {
-    let (Some(old), Some(new)) = (stored.and_then(|stored| stored.org_id.as_ref()), &entry.org_id) else {
+fn check_same_organization(
+    name: &str,
+    entry: &ConfigEntry,
+    stored: Option<&ConfigEntry>,
+    force: bool,
+) -> Result<(), Error> {
+    let (Some(old), Some(new)) = (
+        stored.and_then(|stored| stored.org_id.as_ref()),
+        &entry.org_id,
+    ) else {
         return Ok(());
     };
     if old == new || force {
@@ -275,5 +363,9 @@ async fn holders(engine: &Engine, connection: &Connection) -> Result<Option<Stri
 
 /// Nothing to say is HTTP 204.
 fn answer(warnings: Vec<String>) -> Option<Response> {
-    (!warnings.is_empty()).then(|| warnings.into_iter().fold(Response::default(), Response::with_warning))
+    (!warnings.is_empty()).then(|| {
+        warnings
+            .into_iter()
+            .fold(Response::default(), Response::with_warning)
+    })
 }

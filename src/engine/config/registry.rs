@@ -45,12 +45,23 @@ pub struct ConfigsGuard<'a> {
 impl Configs {
     /// The configs in `store`.
     pub fn new(store: Store, identity: Arc<Identity>) -> Self {
-        Self { store, identity, changes: Mutex::new(()), slots: RwLock::default() }
+        Self {
+            store,
+            identity,
+            changes: Mutex::new(()),
+            slots: RwLock::default(),
+        }
     }
 
     /// The config called `name`.
     pub async fn find(&self, name: &str) -> Result<Option<Arc<Connection>>, Error> {
-        if let Some(connection) = self.slots.read().await.get(name).and_then(|slot| slot.connection.clone()) {
+        if let Some(connection) = self
+            .slots
+            .read()
+            .await
+            .get(name)
+            .and_then(|slot| slot.connection.clone())
+        {
             return Ok(Some(connection));
         }
         self.lock().await.find(name).await
@@ -77,7 +88,10 @@ impl Configs {
 
     /// Keeps everybody else from using configs, for the moment of a write.
     pub async fn lock(&self) -> ConfigsGuard<'_> {
-        ConfigsGuard { configs: self, slots: self.slots.write().await }
+        ConfigsGuard {
+            configs: self,
+            slots: self.slots.write().await,
+        }
     }
 
     /// Another node changed the config called `name`.
@@ -89,17 +103,31 @@ impl Configs {
 
     /// The ledgers in use.
     pub async fn ledgers(&self) -> Vec<Arc<Ledger>> {
-        self.slots.read().await.values().filter_map(|slot| slot.ledger.clone()).collect()
+        self.slots
+            .read()
+            .await
+            .values()
+            .filter_map(|slot| slot.ledger.clone())
+            .collect()
     }
 }
 
 impl ConfigsGuard<'_> {
     /// The config called `name`.
     pub async fn find(&mut self, name: &str) -> Result<Option<Arc<Connection>>, Error> {
-        if let Some(connection) = self.slots.get(name).and_then(|slot| slot.connection.clone()) {
+        if let Some(connection) = self
+            .slots
+            .get(name)
+            .and_then(|slot| slot.connection.clone())
+        {
             return Ok(Some(connection));
         }
-        match self.configs.store.get::<ConfigEntry>(&Key::config(name)).await? {
+        match self
+            .configs
+            .store
+            .get::<ConfigEntry>(&Key::config(name))
+            .await?
+        {
             Some(entry) => self.connect(name, entry).await.map(Some),
             None => Ok(None),
         }
@@ -121,13 +149,21 @@ impl ConfigsGuard<'_> {
     }
 
     async fn connect(&mut self, name: &str, entry: ConfigEntry) -> Result<Arc<Connection>, Error> {
-        let broken = |cause: String| Error::Internal(format!("config \"{name}\" cannot be used: {cause}: write it again"));
-        let settings = entry.client_config().map_err(|error| broken(error.to_string()))?;
+        let broken = |cause: String| {
+            Error::Internal(format!(
+                "config \"{name}\" cannot be used: {cause}: write it again"
+            ))
+        };
+        let settings = entry
+            .client_config()
+            .map_err(|error| broken(error.to_string()))?;
         let client = Client::new(settings).map_err(|error| broken(error.to_string()))?;
         let mount = self.configs.identity.mount_id().await?;
         let slot = self.slots.entry(name.to_owned()).or_default();
         let store = self.configs.store.clone();
-        let ledger = slot.ledger.get_or_insert_with(|| Arc::new(Ledger::new(name, store, mount)));
+        let ledger = slot
+            .ledger
+            .get_or_insert_with(|| Arc::new(Ledger::new(name, store, mount)));
         let connection = Arc::new(Connection {
             name: name.to_owned(),
             entry,

@@ -9,13 +9,23 @@ use crate::astra::Error;
 ///
 /// `token_org` is the organization that the token itself belongs to.
 pub async fn verify(client: &Client, deadline: Deadline) -> Result<String, VerifyError> {
-    let token_org = client.current_org(deadline).await.map_err(|error| VerifyError::new("use the root token", error))?;
-    client.roles(deadline).await.map_err(|error| VerifyError::new("list the organization's roles", error))?;
-    client.tokens(deadline).await.map_err(|error| VerifyError::new("list tokens (org-token-read)", error))?;
+    let token_org = client
+        .current_org(deadline)
+        .await
+        .map_err(|error| VerifyError::new("use the root token", error))?;
+    client
+        .roles(deadline)
+        .await
+        .map_err(|error| VerifyError::new("list the organization's roles", error))?;
+    client
+        .tokens(deadline)
+        .await
+        .map_err(|error| VerifyError::new("list tokens (org-token-read)", error))?;
     match client.delete_token(&nobodys_client_id(), deadline).await {
-        Err(error @ (Error::Forbidden(_) | Error::Unauthorized(_))) => {
-            Err(VerifyError::new("create and delete tokens (org-token-write)", error))
-        }
+        Err(error @ (Error::Forbidden(_) | Error::Unauthorized(_))) => Err(VerifyError::new(
+            "create and delete tokens (org-token-write)",
+            error,
+        )),
         // Which other answer an unknown id gets is not documented (docs/astra-api.md); only a
         // refusal says something about the right.
         _ => Ok(token_org),
@@ -38,7 +48,10 @@ impl VerifyError {
 
 /// A well-formed client id that no token has: 24 letters, chosen at random.
 fn nobodys_client_id() -> String {
-    uuid::Uuid::new_v4().as_bytes().iter().chain(uuid::Uuid::new_v4().as_bytes())
+    uuid::Uuid::new_v4()
+        .as_bytes()
+        .iter()
+        .chain(uuid::Uuid::new_v4().as_bytes())
         .take(24)
         .map(|byte| char::from(b'a' + byte % 26))
         .collect()

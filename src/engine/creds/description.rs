@@ -8,7 +8,13 @@ const LIMIT: usize = 120;
 
 /// The tag, then role, caller, reason and the role's own text, as far as there is room.  Only
 /// printable ASCII, since nothing promises more.
-pub fn describe(tag: &Tag, role: &str, display_name: &str, reason: Option<&str>, text: &str) -> String {
+pub fn describe(
+    tag: &Tag,
+    role: &str,
+    display_name: &str,
+    reason: Option<&str>,
+    text: &str,
+) -> String {
     let mut words = vec![tag.to_string(), role.to_owned()];
     if !display_name.is_empty() {
         words.push(format!("by {display_name}"));
@@ -22,7 +28,13 @@ pub fn describe(tag: &Tag, role: &str, display_name: &str, reason: Option<&str>,
     let mut description: String = words
         .join(" ")
         .chars()
-        .map(|char| if char.is_ascii_graphic() || char == ' ' { char } else { '?' })
+        .map(|char| {
+            if char.is_ascii_graphic() || char == ' ' {
+                char
+            } else {
+                '?'
+            }
+        })
         .take(LIMIT)
         .collect();
     description.truncate(description.trim_end().len());
@@ -54,7 +66,10 @@ mod tests {
         let tag = tag();
         let text = describe(&tag, "reader", "token-ci", Some("OPS-1"), "nightly");
         assert_eq!(text, format!("{tag} reader by token-ci for OPS-1 nightly"));
-        assert_eq!(describe(&tag, "reader", "", None, ""), format!("{tag} reader"));
+        assert_eq!(
+            describe(&tag, "reader", "", None, ""),
+            format!("{tag} reader")
+        );
     }
 
     proptest! {

@@ -53,7 +53,9 @@ fn default_config() -> String {
 
 /// What the framework is told about the leases.
 pub fn secret() -> SecretKind<Engine> {
-    SecretKind::new(SECRET_TYPE).on_renew(renew).on_revoke(revoke)
+    SecretKind::new(SECRET_TYPE)
+        .on_renew(renew)
+        .on_revoke(revoke)
 }
 
 impl LeaseData {
@@ -61,16 +63,34 @@ impl LeaseData {
     pub fn lease(&self, ttl: Duration, max_ttl: Duration) -> Result<Lease, Error> {
         let internal_data = match serde_json::to_value(self) {
             Ok(Value::Object(map)) => map,
-            _ => return Err(Error::Internal("the lease's data does not encode".to_owned())),
+            _ => {
+                return Err(Error::Internal(
+                    "the lease's data does not encode".to_owned(),
+                ));
+            }
         };
-        Ok(crate::framework::lease(SECRET_TYPE, ttl, max_ttl, true, internal_data))
+        Ok(crate::framework::lease(
+            SECRET_TYPE,
+            ttl,
+            max_ttl,
+            true,
+            internal_data,
+        ))
     }
 
     fn of(call: &Call) -> Result<(Self, &Map<String, Value>), Error> {
-        let lease = call.request.lease.as_ref().ok_or_else(|| Error::Internal("request has no secret".to_owned()))?;
+        let lease = call
+            .request
+            .lease
+            .as_ref()
+            .ok_or_else(|| Error::Internal("request has no secret".to_owned()))?;
         // The cause could quote internal data; the shape is all that matters.
-        let data = serde_json::from_value(Value::Object(lease.internal_data.clone()))
-            .map_err(|_| Error::Internal("the lease's internal data is not what this engine wrote".to_owned()))?;
+        let data =
+            serde_json::from_value(Value::Object(lease.internal_data.clone())).map_err(|_| {
+                Error::Internal(
+                    "the lease's internal data is not what this engine wrote".to_owned(),
+                )
+            })?;
         Ok((data, &lease.internal_data))
     }
 }
@@ -87,7 +107,12 @@ async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
     })?;
     let mut term = Term::new(&role, limits, None);
     let now = OffsetDateTime::now_utc();
-    let issued = call.request.lease.as_ref().and_then(|lease| lease.issue_time).unwrap_or(now);
+    let issued = call
+        .request
+        .lease
+        .as_ref()
+        .and_then(|lease| lease.issue_time)
+        .unwrap_or(now);
     if let Some(expiry) = data.expires_at {
         // The token's end is fixed since its mint; the lease ends before it, also when the mount or
         // the role has become more generous since.
@@ -101,14 +126,22 @@ async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
         term.ttl = term.ttl.min(left);
         term.max_ttl = term.max_ttl.min(whole);
     }
-    let lease = Lease { ttl: term.ttl, max_ttl: term.max_ttl, renewable: true, internal_data: internal_data.clone() };
+    let lease = Lease {
+        ttl: term.ttl,
+        max_ttl: term.max_ttl,
+        renewable: true,
+        internal_data: internal_data.clone(),
+    };
     Ok(Some(Response::default().with_lease(lease)))
 }
 
 async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
     let (data, _) = LeaseData::of(&call)?;
     engine.host.require_writer().await?;
-    if data.expires_at.is_some_and(|expiry| expiry < OffsetDateTime::now_utc()) {
+    if data
+        .expires_at
+        .is_some_and(|expiry| expiry < OffsetDateTime::now_utc())
+    {
         // Astra ended it; there is nothing left to delete, whatever became of the config.
         return Ok(None);
     }
@@ -119,17 +152,34 @@ async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
             data.config, data.client_id, data.ends_by_itself()
         ))
     })?;
-    if let Some(org_id) = connection.entry.org_id.as_ref().filter(|org_id| **org_id != data.org_id && !data.org_id.is_empty()) {
+    if let Some(org_id) = connection
+        .entry
+        .org_id
+        .as_ref()
+        .filter(|org_id| **org_id != data.org_id && !data.org_id.is_empty())
+    {
         return Err(Error::Internal(format!(
             "the token with client id {} is in organization {}, but config \"{}\" is now for {org_id}: give the config a root \
              token of {}{}",
-            data.client_id, data.org_id, data.config, data.org_id, data.ends_by_itself()
+            data.client_id,
+            data.org_id,
+            data.config,
+            data.org_id,
+            data.ends_by_itself()
         )));
     }
     let deadline = Deadline::after(engine.deadlines.operation);
-    match connection.client.delete_token(&data.client_id, deadline).await {
+    match connection
+        .client
+        .delete_token(&data.client_id, deadline)
+        .await
+    {
         Ok(_) => Ok(None),
-        Err(error) => Err(upstream::revoke_failed(&data.config, &data.client_id, &error)),
+        Err(error) => Err(upstream::revoke_failed(
+            &data.config,
+            &data.client_id,
+            &error,
+        )),
     }
 }
 

@@ -57,13 +57,25 @@ pub struct Minted {
 impl Mint<'_> {
     /// Mints.  On an error no token is left, or an intent still stands for it.
     pub async fn run(&self, deadline: Deadline) -> Result<Minted, Error> {
-        let Connection { name, client, ledger, .. } = self.connection.as_ref();
+        let Connection {
+            name,
+            client,
+            ledger,
+            ..
+        } = self.connection.as_ref();
         let request = RequestMark::of(self.request_id);
         if !self.request_id.is_empty() {
-            ledger.undo_first_try(client, &request, deadline).await.map_err(|error| match error {
-                crate::engine::intent::ClearError::Store(error) => error.into(),
-                crate::engine::intent::ClearError::Astra(error) => upstream::failed("look for the token of an interrupted request", name, &error),
-            })?;
+            ledger
+                .undo_first_try(client, &request, deadline)
+                .await
+                .map_err(|error| match error {
+                    crate::engine::intent::ClearError::Store(error) => error.into(),
+                    crate::engine::intent::ClearError::Astra(error) => upstream::failed(
+                        "look for the token of an interrupted request",
+                        name,
+                        &error,
+                    ),
+                })?;
         }
         let mut attempt = 1;
         loop {
@@ -107,12 +119,25 @@ impl Mint<'_> {
     }
 
     /// Makes the completion durable; a token whose completion is not is deleted.
-    async fn complete(&self, intent: Intent, token: MintedToken, wanted: &NewToken, deadline: Deadline) -> Result<Minted, Error> {
+    async fn complete(
+        &self,
+        intent: Intent,
+        token: MintedToken,
+        wanted: &NewToken,
+        deadline: Deadline,
+    ) -> Result<Minted, Error> {
         let ignores_description = token.description.as_deref() != Some(wanted.description.as_str());
-        self.connection.quirks.observe(ignores_description, token.expiry.is_none());
+        self.connection
+            .quirks
+            .observe(ignores_description, token.expiry.is_none());
         let name = format!("{}.{}", intent.block().as_str(), intent.index());
         match intent.complete().await {
-            Ok(completed) => Ok(Minted { intent: name, completed, expiry: token.expiry, token }),
+            Ok(completed) => Ok(Minted {
+                intent: name,
+                completed,
+                expiry: token.expiry,
+                token,
+            }),
             Err((intent, error)) => {
                 self.remove(intent, Some(token.client_id), deadline).await;
                 Err(error.into())
@@ -125,7 +150,12 @@ impl Mint<'_> {
         let Some(client_id) = client_id else {
             return intent.lose(None);
         };
-        match self.connection.client.delete_token(&client_id, deadline).await {
+        match self
+            .connection
+            .client
+            .delete_token(&client_id, deadline)
+            .await
+        {
             Ok(_) => intent.cancel(),
             Err(error) => {
                 tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
@@ -136,7 +166,12 @@ impl Mint<'_> {
 
     /// Deletes what Astra lists under `tag`.  The intent keeps standing: a create that is still on
     /// its way may take effect after this look.
-    async fn remove_by_tag(&self, intent: Intent, tag: &Tag, deadline: Deadline) -> Result<(), crate::astra::Error> {
+    async fn remove_by_tag(
+        &self,
+        intent: Intent,
+        tag: &Tag,
+        deadline: Deadline,
+    ) -> Result<(), crate::astra::Error> {
         // Dropped on every way out, an intent counts as lost.
         let _standing = intent;
         let client = &self.connection.client;
@@ -150,7 +185,12 @@ impl Mint<'_> {
 }
 
 /// Takes back a token whose answer could not be delivered.
-pub async fn take_back(connection: Arc<Connection>, completed: Completed, client_id: String, deadline: Deadline) {
+pub async fn take_back(
+    connection: Arc<Connection>,
+    completed: Completed,
+    client_id: String,
+    deadline: Deadline,
+) {
     tracing::info!(client_id, "the caller is gone; deleting its token");
     // First the durable note, so that the token is found even if this process dies next; but a host
     // that is gone, storage and all, must not keep the token alive.

@@ -46,7 +46,9 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     let limits = engine.host.writer_limits().await?;
     let name = call.fields.text(NAME).unwrap_or_default();
     let role = engine.roles.find(&name).await?.ok_or_else(|| {
-        Error::BadRequest(format!("role \"{name}\" does not exist: write it first, at roles/{name}"))
+        Error::BadRequest(format!(
+            "role \"{name}\" does not exist: write it first, at roles/{name}"
+        ))
     })?;
     let requested = call.fields.duration("ttl").filter(|ttl| !ttl.is_zero());
     let reason = call.fields.text("reason");
@@ -63,8 +65,18 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         reason: reason.as_deref(),
         text: &role.description,
     };
-    let Minted { token, intent, completed, expiry } = mint.run(deadline).await?;
-    let undo = take_back(Arc::clone(&connection), completed, token.client_id.clone(), Deadline::after(engine.deadlines.operation));
+    let Minted {
+        token,
+        intent,
+        completed,
+        expiry,
+    } = mint.run(deadline).await?;
+    let undo = take_back(
+        Arc::clone(&connection),
+        completed,
+        token.client_id.clone(),
+        Deadline::after(engine.deadlines.operation),
+    );
 
     let now = OffsetDateTime::now_utc();
     if let Some(expiry) = expiry {
@@ -73,7 +85,11 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
             term.end_before(expiry, now);
         }
     }
-    let org_id = connection.entry.org_id.clone().unwrap_or_else(|| token.org_id.clone());
+    let org_id = connection
+        .entry
+        .org_id
+        .clone()
+        .unwrap_or_else(|| token.org_id.clone());
     let data = LeaseData {
         config: connection.name.clone(),
         org_id: org_id.clone(),
@@ -87,7 +103,9 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     answer.insert("client_id".into(), token.client_id.into());
     answer.insert("client_secret".into(), token.secret.expose().into());
     answer.insert("org_id".into(), org_id.into());
-    let expires_at = expiry.and_then(|expiry| expiry.format(&Rfc3339).ok()).unwrap_or_default();
+    let expires_at = expiry
+        .and_then(|expiry| expiry.format(&Rfc3339).ok())
+        .unwrap_or_default();
     answer.insert("expires_at".into(), expires_at.into());
 
     let mut warnings = std::mem::take(&mut term.warnings);
@@ -95,8 +113,15 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         warnings.push("the organization does not keep descriptions: a token whose answer is lost cannot be found again".to_owned());
     }
     if expiry.is_none() {
-        warnings.push("the organization does not keep expiries: only the end of the lease ends this token".to_owned());
+        warnings.push(
+            "the organization does not keep expiries: only the end of the lease ends this token"
+                .to_owned(),
+        );
     }
-    let response = Response::new(answer).with_lease(data.lease(term.ttl, term.max_ttl)?).on_undelivered(undo);
-    Ok(Some(warnings.into_iter().fold(response, Response::with_warning)))
+    let response = Response::new(answer)
+        .with_lease(data.lease(term.ttl, term.max_ttl)?)
+        .on_undelivered(undo);
+    Ok(Some(
+        warnings.into_iter().fold(response, Response::with_warning),
+    ))
 }

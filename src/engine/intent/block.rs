@@ -71,7 +71,9 @@ pub struct Intent {
 impl BlockEntry {
     /// A block none of whose intents is done.
     pub fn new() -> Self {
-        Self { done: vec![0; usize::from(SIZE / 8)] }
+        Self {
+            done: vec![0; usize::from(SIZE / 8)],
+        }
     }
 
     /// Whether nothing is left to clean up for the intent at `index`.  An index that the entry
@@ -85,7 +87,11 @@ impl BlockEntry {
 
     fn set(&mut self, index: u16, done: bool) {
         if let Some(byte) = self.done.get_mut(usize::from(index / 8)) {
-            if done { *byte |= bit(index) } else { *byte &= !bit(index) }
+            if done {
+                *byte |= bit(index)
+            } else {
+                *byte &= !bit(index)
+            }
         }
     }
 }
@@ -97,8 +103,20 @@ impl Block {
         let key = Key::intent(config, id.as_str());
         let entry = BlockEntry::new();
         store.put(&key, &entry).await?;
-        let marks = Marks { entry, next: 0, open: 0, version: 0, lost: BTreeMap::new() };
-        Ok(Self { id, key, store: store.clone(), marks: Mutex::new(marks), durable: tokio::sync::Mutex::new(0) })
+        let marks = Marks {
+            entry,
+            next: 0,
+            open: 0,
+            version: 0,
+            lost: BTreeMap::new(),
+        };
+        Ok(Self {
+            id,
+            key,
+            store: store.clone(),
+            marks: Mutex::new(marks),
+            durable: tokio::sync::Mutex::new(0),
+        })
     }
 
     /// The next free intent; `None` when the block is used up.
@@ -110,12 +128,20 @@ impl Block {
         let index = marks.next;
         marks.next += 1;
         marks.open += 1;
-        Some(Intent { block: Arc::clone(self), index, settled: false })
+        Some(Intent {
+            block: Arc::clone(self),
+            index,
+            settled: false,
+        })
     }
 
     /// The tokens that may exist although nobody holds them.
     pub fn lost(&self) -> Vec<(u16, Lost)> {
-        self.marks().lost.iter().map(|(index, lost)| (*index, lost.clone())).collect()
+        self.marks()
+            .lost
+            .iter()
+            .map(|(index, lost)| (*index, lost.clone()))
+            .collect()
     }
 
     /// How many intents are neither done nor lost: mints that are under way.
@@ -198,7 +224,10 @@ impl Intent {
         match self.block.flush(version).await {
             Ok(()) => {
                 self.settle();
-                Ok(Completed { block: Arc::clone(&self.block), index: self.index })
+                Ok(Completed {
+                    block: Arc::clone(&self.block),
+                    index: self.index,
+                })
             }
             Err(error) => {
                 let mut marks = self.block.marks();
@@ -223,7 +252,10 @@ impl Intent {
 
     fn mark_lost(&mut self, client_id: Option<String>) {
         let since = Instant::now();
-        self.block.marks().lost.insert(self.index, Lost { client_id, since });
+        self.block
+            .marks()
+            .lost
+            .insert(self.index, Lost { client_id, since });
         self.settle();
     }
 
@@ -262,7 +294,14 @@ impl Completed {
             marks.version
         };
         let result = self.block.flush(version).await;
-        (Intent { block: self.block, index: self.index, settled: false }, result)
+        (
+            Intent {
+                block: self.block,
+                index: self.index,
+                settled: false,
+            },
+            result,
+        )
     }
 }
 
@@ -282,8 +321,12 @@ mod bits {
         serializer.serialize_str(&STANDARD.encode(bits))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        STANDARD.decode(text.as_bytes()).map_err(|_| D::Error::custom("marks are not base64"))
+        STANDARD
+            .decode(text.as_bytes())
+            .map_err(|_| D::Error::custom("marks are not base64"))
     }
 }

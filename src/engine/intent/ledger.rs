@@ -110,7 +110,10 @@ impl Ledger {
             leftovers.take(request)
         };
         for client_id in first_tries {
-            tracing::info!(client_id, "deleting the token of a request that the host repeats");
+            tracing::info!(
+                client_id,
+                "deleting the token of a request that the host repeats"
+            );
             client.delete_token(&client_id, deadline).await?;
         }
         Ok(())
@@ -139,7 +142,11 @@ impl Ledger {
 
     /// How many tokens may exist although nobody holds them, as far as is known.
     pub async fn pending(&self) -> Result<usize, StoreError> {
-        let leftovers = self.load_leftovers().await?.as_ref().map_or(0, Leftovers::len);
+        let leftovers = self
+            .load_leftovers()
+            .await?
+            .as_ref()
+            .map_or(0, Leftovers::len);
         let lost: usize = self.blocks().iter().map(|block| block.lost().len()).sum();
         Ok(leftovers + lost)
     }
@@ -149,10 +156,15 @@ impl Ledger {
     }
 
     fn blocks(&self) -> Vec<Arc<Block>> {
-        lock(&self.blocks).iter().map(|(block, _)| Arc::clone(block)).collect()
+        lock(&self.blocks)
+            .iter()
+            .map(|(block, _)| Arc::clone(block))
+            .collect()
     }
 
-    async fn load_leftovers(&self) -> Result<tokio::sync::MutexGuard<'_, Option<Leftovers>>, StoreError> {
+    async fn load_leftovers(
+        &self,
+    ) -> Result<tokio::sync::MutexGuard<'_, Option<Leftovers>>, StoreError> {
         let mut slot = self.leftovers.lock().await;
         if slot.is_none() {
             *slot = Some(Leftovers::load(&self.store, &self.config).await?);
@@ -176,7 +188,11 @@ impl Ledger {
         }
         let unmarked = leftovers.unmarked(&self.mount, tokens);
         if !unmarked.is_empty() {
-            tracing::info!(config = self.config, tokens = unmarked.len(), "deleting tokens that nobody received");
+            tracing::info!(
+                config = self.config,
+                tokens = unmarked.len(),
+                "deleting tokens that nobody received"
+            );
         }
         delete_all(client, &unmarked, deadline).await?;
         Ok(leftovers.settle(&self.store).await?)
@@ -246,8 +262,13 @@ async fn delete_all(
     client_ids: &[String],
     deadline: Deadline,
 ) -> Result<(), crate::astra::Error> {
-    let deletions = client_ids.iter().map(|client_id| client.delete_token(client_id, deadline));
-    join_all(deletions).await.into_iter().try_for_each(|deleted| deleted.map(drop))
+    let deletions = client_ids
+        .iter()
+        .map(|client_id| client.delete_token(client_id, deadline));
+    join_all(deletions)
+        .await
+        .into_iter()
+        .try_for_each(|deleted| deleted.map(drop))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -39,12 +39,22 @@ impl Leftovers {
     pub async fn load(store: &Store, config: &str) -> Result<Self, StoreError> {
         let mut blocks = Vec::new();
         for name in store.list(&Key::intents(config)).await? {
-            let Some(id) = BlockId::parse(&name) else { continue };
+            let Some(id) = BlockId::parse(&name) else {
+                continue;
+            };
             if let Some(entry) = store.get(&Key::intent(config, id.as_str())).await? {
-                blocks.push(Leftover { id, entry, clean_since: None });
+                blocks.push(Leftover {
+                    id,
+                    entry,
+                    clean_since: None,
+                });
             }
         }
-        Ok(Self { config: config.to_owned(), blocks, by_request: None })
+        Ok(Self {
+            config: config.to_owned(),
+            blocks,
+            by_request: None,
+        })
     }
 
     /// Whether there is nothing to do.
@@ -67,7 +77,10 @@ impl Leftovers {
         let mut by_request: HashMap<RequestMark, Vec<String>> = HashMap::new();
         for (tag, token) in tagged(mount, tokens) {
             if self.blocks.iter().any(|block| block.id == tag.block) {
-                by_request.entry(tag.request).or_default().push(token.client_id.clone());
+                by_request
+                    .entry(tag.request)
+                    .or_default()
+                    .push(token.client_id.clone());
             }
         }
         self.by_request = Some(by_request);
@@ -75,13 +88,18 @@ impl Leftovers {
 
     /// Takes the tokens that were minted for `request` by the earlier process.
     pub fn take(&mut self, request: &RequestMark) -> Vec<String> {
-        self.by_request.as_mut().and_then(|map| map.remove(request)).unwrap_or_default()
+        self.by_request
+            .as_mut()
+            .and_then(|map| map.remove(request))
+            .unwrap_or_default()
     }
 
     /// The listed tokens that were minted but never marked done: nobody received them.
     pub fn unmarked(&self, mount: &MountId, tokens: &[TokenEntry]) -> Vec<String> {
         let is_unmarked = |tag: &Tag| {
-            self.blocks.iter().any(|block| block.id == tag.block && !block.entry.is_done(tag.index))
+            self.blocks
+                .iter()
+                .any(|block| block.id == tag.block && !block.entry.is_done(tag.index))
         };
         tagged(mount, tokens)
             .filter(|(tag, _)| is_unmarked(tag))
@@ -98,7 +116,9 @@ impl Leftovers {
         }
         while let Some(place) = self.blocks.iter().position(|block| block.is_settled(now)) {
             let id = self.blocks[place].id.clone();
-            store.delete(&Key::intent(&self.config, id.as_str())).await?;
+            store
+                .delete(&Key::intent(&self.config, id.as_str()))
+                .await?;
             self.blocks.remove(place);
         }
         if self.blocks.is_empty() {
@@ -110,7 +130,8 @@ impl Leftovers {
 
 impl Leftover {
     fn is_settled(&self, now: Instant) -> bool {
-        self.clean_since.is_some_and(|since| now.duration_since(since) >= SETTLE)
+        self.clean_since
+            .is_some_and(|since| now.duration_since(since) >= SETTLE)
     }
 }
 

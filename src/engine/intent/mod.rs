@@ -14,6 +14,7 @@ mod tag;
 
 pub use block::Completed;
 pub use block::Intent;
+pub use ledger::ClearError;
 pub use ledger::Ledger;
 pub use tag::BlockId;
 pub use tag::MountId;

@@ -55,14 +55,30 @@ impl Tag {
         let block = BlockId::parse(block)?;
         let index = index.parse().ok()?;
         let request = RequestMark(hex_of_length(parts.next()?, RequestMark::DIGITS)?);
-        parts.next().is_none().then_some(Self { mount, owner, block, index, request })
+        parts.next().is_none().then_some(Self {
+            mount,
+            owner,
+            block,
+            index,
+            request,
+        })
     }
 }
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mount, owner, block, index, request } = self;
-        write!(f, "{PREFIX}:{}:{}:{}.{index}:{}", mount.0, owner.0, block.0, request.0)
+        let Self {
+            mount,
+            owner,
+            block,
+            index,
+            request,
+        } = self;
+        write!(
+            f,
+            "{PREFIX}:{}:{}:{}.{index}:{}",
+            mount.0, owner.0, block.0, request.0
+        )
     }
 }
 
@@ -131,13 +147,18 @@ fn random_hex(digits: usize) -> String {
 }
 
 fn short_hash(text: &str, digits: usize) -> String {
-    let mut hex: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex: String = Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     hex.truncate(digits);
     hex
 }
 
 fn hex_of_length(text: &str, digits: usize) -> Option<String> {
-    let is_hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hex = text
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (text.len() == digits && is_hex).then(|| text.to_owned())
 }
 

@@ -45,7 +45,11 @@ impl RoleEntry {
 
     /// The ids of the Astra roles, sorted, each once.
     pub fn role_ids(&self) -> Vec<String> {
-        let mut ids: Vec<String> = self.astra_roles.iter().map(|role| role.id.clone()).collect();
+        let mut ids: Vec<String> = self
+            .astra_roles
+            .iter()
+            .map(|role| role.id.clone())
+            .collect();
         ids.sort();
         ids.dedup();
         ids

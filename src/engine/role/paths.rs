@@ -65,7 +65,10 @@ async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
     let names = engine.roles.names().await?;
     for name in &names {
         if let Some(role) = engine.roles.find(name).await? {
-            key_info.insert(name.clone(), json!({"config": role.config, "astra_roles": given(&role)}));
+            key_info.insert(
+                name.clone(),
+                json!({"config": role.config, "astra_roles": given(&role)}),
+            );
         }
     }
     Ok(Some(Response::list(names, key_info)))
@@ -88,14 +91,20 @@ fn shown(role: &RoleEntry) -> Map<String, Value> {
 }
 
 fn given(role: &RoleEntry) -> Vec<String> {
-    role.astra_roles.iter().map(|role| role.given.clone()).collect()
+    role.astra_roles
+        .iter()
+        .map(|role| role.given.clone())
+        .collect()
 }
 
 async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
     let name = name_of(&call);
     if engine.roles.find(&name).await?.is_none() {
         let message = format!("role \"{name}\" does not exist: write it before patching it");
-        return Err(Error::Coded { status: 404, message });
+        return Err(Error::Coded {
+            status: 404,
+            message,
+        });
     }
     write(engine, call).await
 }
@@ -106,38 +115,81 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     let stored = engine.roles.find(&name).await?;
     let stored = stored.as_deref();
     let fields = &call.fields;
-    let config = pick(fields, "config", Fields::text, stored.map(|role| role.config.clone()), || config::DEFAULT.to_owned());
+    let config = pick(
+        fields,
+        "config",
+        Fields::text,
+        stored.map(|role| role.config.clone()),
+        || config::DEFAULT.to_owned(),
+    );
     let ttl = seconds(fields, "ttl", stored.map(|role| role.ttl));
     let max_ttl = seconds(fields, "max_ttl", stored.map(|role| role.max_ttl));
     if max_ttl > 0 && ttl > max_ttl {
-        return Err(Error::BadRequest(format!("ttl: {ttl}s is longer than max_ttl, {max_ttl}s: shorten ttl or lengthen max_ttl")));
+        return Err(Error::BadRequest(format!(
+            "ttl: {ttl}s is longer than max_ttl, {max_ttl}s: shorten ttl or lengthen max_ttl"
+        )));
     }
     let connection = engine.configs.require(&config).await?;
-    let wanted = pick(fields, "astra_roles", Fields::strings, stored.map(given), Vec::new);
+    let wanted = pick(
+        fields,
+        "astra_roles",
+        Fields::strings,
+        stored.map(given),
+        Vec::new,
+    );
     let wanted: Vec<String> = wanted.into_iter().filter(|text| !text.is_empty()).collect();
     if wanted.is_empty() {
-        return Err(Error::BadRequest("astra_roles is missing: give one or more names or ids of Astra roles".to_owned()));
+        return Err(Error::BadRequest(
+            "astra_roles is missing: give one or more names or ids of Astra roles".to_owned(),
+        ));
     }
     let is_as_stored = stored.is_some_and(|role| role.config == config && given(role) == wanted);
     let astra_roles = match stored {
         // What was resolved once stays resolved, also while Astra is not reachable.
         Some(role) if is_as_stored => role.astra_roles.clone(),
         _ => {
-            let roles = connection.client.roles(Deadline::after(engine.deadlines.operation)).await
-                .map_err(|error| upstream::failed("list the organization's roles", &connection.name, &error))?;
+            let roles = connection
+                .client
+                .roles(Deadline::after(engine.deadlines.operation))
+                .await
+                .map_err(|error| {
+                    upstream::failed("list the organization's roles", &connection.name, &error)
+                })?;
             resolve(&wanted, &roles, connection.entry.allow_token_admin)?
         }
     };
-    let description = pick(fields, "description", Fields::text, stored.map(|role| role.description.clone()), String::new);
-    let role = RoleEntry { config, astra_roles, ttl, max_ttl, description };
+    let description = pick(
+        fields,
+        "description",
+        Fields::text,
+        stored.map(|role| role.description.clone()),
+        String::new,
+    );
+    let role = RoleEntry {
+        config,
+        astra_roles,
+        ttl,
+        max_ttl,
+        description,
+    };
     let warnings = cap_warnings(&role, limits);
     engine.roles.lock().await.put(&name, role).await?;
     tracing::info!(role = name, "role written");
-    Ok((!warnings.is_empty()).then(|| warnings.into_iter().fold(Response::default(), Response::with_warning)))
+    Ok((!warnings.is_empty()).then(|| {
+        warnings
+            .into_iter()
+            .fold(Response::default(), Response::with_warning)
+    }))
 }
 
 fn seconds(fields: &Fields, name: &'static str, stored: Option<u64>) -> u64 {
-    pick(fields, name, |fields, name| fields.duration(name).map(|ttl| ttl.as_secs()), stored, || 0)
+    pick(
+        fields,
+        name,
+        |fields, name| fields.duration(name).map(|ttl| ttl.as_secs()),
+        stored,
+        || 0,
+    )
 }
 
 /// A role may ask for more than the mount allows, and gets less; the operator should know.

@@ -26,7 +26,10 @@ pub struct RolesGuard<'a> {
 impl Roles {
     /// The roles in `store`.
     pub fn new(store: Store) -> Self {
-        Self { store, known: RwLock::default() }
+        Self {
+            store,
+            known: RwLock::default(),
+        }
     }
 
     /// The role called `name`.
@@ -46,7 +49,11 @@ impl Roles {
     pub async fn of_config(&self, config: &str) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
         for name in self.names().await? {
-            if self.find(&name).await?.is_some_and(|role| role.config == config) {
+            if self
+                .find(&name)
+                .await?
+                .is_some_and(|role| role.config == config)
+            {
                 names.push(name);
             }
         }
@@ -55,7 +62,10 @@ impl Roles {
 
     /// Keeps everybody else from changing roles.
     pub async fn lock(&self) -> RolesGuard<'_> {
-        RolesGuard { store: &self.store, known: self.known.write().await }
+        RolesGuard {
+            store: &self.store,
+            known: self.known.write().await,
+        }
     }
 
     /// Another node changed the role called `name`.

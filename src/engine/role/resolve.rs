@@ -11,7 +11,11 @@ const SUGGESTIONS: usize = 3;
 ///
 /// A miss names the nearest names; a name that several roles bear is refused with their ids; a role
 /// whose tokens could make tokens or roles of their own is refused unless `allow_token_admin`.
-pub fn resolve(given: &[String], roles: &[Role], allow_token_admin: bool) -> Result<Vec<AstraRole>, Error> {
+pub fn resolve(
+    given: &[String],
+    roles: &[Role],
+    allow_token_admin: bool,
+) -> Result<Vec<AstraRole>, Error> {
     let mut resolved = Vec::new();
     for text in given {
         let role = find(text, roles)?;
@@ -21,7 +25,10 @@ pub fn resolve(given: &[String], roles: &[Role], allow_token_admin: bool) -> Res
                  others: choose a role without org-token-write and org-role-write, or set allow_token_admin=true on the config"
             )));
         }
-        resolved.push(AstraRole { given: text.clone(), id: role.id.clone() });
+        resolved.push(AstraRole {
+            given: text.clone(),
+            id: role.id.clone(),
+        });
     }
     resolved.sort();
     resolved.dedup();
@@ -55,8 +62,17 @@ fn nearest(text: &str, roles: &[Role]) -> Vec<String> {
     let wanted = text.to_lowercase();
     let mut scored: Vec<(f64, &str)> = roles
         .iter()
-        .map(|role| (strsim::jaro_winkler(&wanted, &role.name.to_lowercase()), role.name.as_str()))
+        .map(|role| {
+            (
+                strsim::jaro_winkler(&wanted, &role.name.to_lowercase()),
+                role.name.as_str(),
+            )
+        })
         .collect();
     scored.sort_by(|(left, a), (right, b)| right.total_cmp(left).then(a.cmp(b)));
-    scored.into_iter().take(SUGGESTIONS).map(|(_, name)| format!("\"{name}\"")).collect()
+    scored
+        .into_iter()
+        .take(SUGGESTIONS)
+        .map(|(_, name)| format!("\"{name}\""))
+        .collect()
 }
