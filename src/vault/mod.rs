@@ -6,12 +6,14 @@
 mod backend;
 mod error;
 mod event;
+pub mod memory;
 mod operation;
 mod replication;
 mod request;
 mod response;
 mod storage;
 mod system;
+pub mod wire;
 
 pub use backend::Backend;
 pub use backend::Factory;

@@ -1,0 +1,314 @@
+//! Path templates and what follows from them.
+
+use regex::Regex;
+
+use super::DefinitionError;
+
+/// Vault's name pattern, in the syntax of this crate's regular expressions.  Go's `\w` is ASCII.
+pub(crate) const NAME: &str = "[0-9A-Za-z_](?:[0-9A-Za-z_.-]*[0-9A-Za-z_])?";
+
+/// The same in the spelling that Vault's own engines show in their help.
+const GO_NAME: &str = r"\w(([\w-.]+)?\w)?";
+
+/// A template in its forms: for matching, for help and for OpenAPI.
+pub(crate) struct Pattern {
+    /// The template as it was declared.
+    pub(crate) template: String,
+    /// The pattern as Vault's own engines would spell it.
+    pub(crate) go: String,
+    /// The OpenAPI paths without trailing slash: two where the tail is optional.
+    pub(crate) documented: Vec<String>,
+    /// The names of the captures.
+    pub(crate) captures: Vec<String>,
+    /// Whether the template ends in a slash, which requests may leave out.
+    pub(crate) is_list: bool,
+    /// Whether a path with a trailing slash can match.
+    pub(crate) matches_slash: bool,
+    regex: Regex,
+}
+
+enum Part<'a> {
+    /// Text that stands for itself.
+    Literal(&'a str),
+    /// `{name}`: one name.
+    Name(&'a str),
+    /// `{name?}`: nothing, or a slash and one name.
+    Optional(&'a str),
+    /// `{name*}`: whatever follows, slashes included.
+    Rest(&'a str),
+}
+
+impl Pattern {
+    /// Reads a template: literal text, `{name}`, and at its end `{name?}`, `{name*}` or a slash.
+    pub(crate) fn parse(template: &str) -> Result<Self, DefinitionError> {
+        let bad = |cause: String| DefinitionError::BadTemplate {
+            path: template.to_owned(),
+            cause,
+        };
+        let parts = split(template).map_err(bad)?;
+        let is_list = template.ends_with('/');
+        let mut rust = String::from("^");
+        let mut go = String::from("^");
+        let mut documented = String::from("/");
+        let mut without_tail = None;
+        let mut captures: Vec<String> = Vec::new();
+        let mut matches_slash = is_list;
+        for part in &parts {
+            match part {
+                Part::Literal(text) => {
+                    let text = if is_list {
+                        text.trim_end_matches('/')
+                    } else {
+                        text
+                    };
+                    rust.push_str(&regex::escape(text));
+                    go.push_str(&escape(text));
+                    documented.push_str(text);
+                }
+                Part::Name(name) => {
+                    rust.push_str(&format!("(?P<{name}>{NAME})"));
+                    go.push_str(&format!("(?P<{name}>{GO_NAME})"));
+                    documented.push_str(&format!("{{{name}}}"));
+                }
+                Part::Optional(name) => {
+                    rust.push_str(&format!("(?:/(?P<{name}>{NAME}))?"));
+                    go.push_str(&format!("(/(?P<{name}>{GO_NAME}))?"));
+                    without_tail = Some(documented.clone());
+                    documented.push_str(&format!("/{{{name}}}"));
+                }
+                Part::Rest(name) => {
+                    rust.push_str(&format!("(?P<{name}>.*)"));
+                    go.push_str(&format!("(?P<{name}>.*)"));
+                    documented.push_str(&format!("{{{name}}}"));
+                    matches_slash = true;
+                }
+            }
+            if let Part::Name(name) | Part::Optional(name) | Part::Rest(name) = part {
+                if captures.iter().any(|other| other == name) {
+                    return Err(bad(format!("{{{name}}} occurs twice")));
+                }
+                captures.push((*name).to_owned());
+            }
+        }
+        let end = if is_list { "/?$" } else { "$" };
+        rust.push_str(end);
+        go.push_str(end);
+        Ok(Self {
+            template: template.to_owned(),
+            go,
+            documented: without_tail.into_iter().chain([documented]).collect(),
+            captures,
+            is_list,
+            matches_slash,
+            regex: Regex::new(&rust).map_err(|error| bad(error.to_string()))?,
+        })
+    }
+
+    /// The captures of `path`, or `None` where it does not match.  An absent optional tail captures
+    /// `None`.
+    pub(crate) fn captures<'p>(&self, path: &'p str) -> Option<Vec<(&str, Option<&'p str>)>> {
+        let captures = self.regex.captures(path)?;
+        Some(
+            self.captures
+                .iter()
+                .map(|name| {
+                    (
+                        name.as_str(),
+                        captures.name(name).map(|found| found.as_str()),
+                    )
+                })
+                .collect(),
+        )
+    }
+}
+
+fn split(template: &str) -> Result<Vec<Part<'_>>, String> {
+    if template.is_empty() || template.starts_with('/') {
+        return Err("a template has text and no leading slash".to_owned());
+    }
+    let mut parts = Vec::new();
+    let mut rest = template;
+    while let Some((literal, tail)) = rest.split_once('{') {
+        let (capture, after) = tail.split_once('}').ok_or("a brace is not closed")?;
+        let part = match (capture.strip_suffix('?'), capture.strip_suffix('*')) {
+            (Some(name), _) => Part::Optional(name),
+            (_, Some(name)) => Part::Rest(name),
+            _ => Part::Name(capture),
+        };
+        let (Part::Literal(name) | Part::Name(name) | Part::Optional(name) | Part::Rest(name)) =
+            part;
+        if !is_identifier(name) {
+            return Err(format!("{capture:?} is no name for a capture"));
+        }
+        if !matches!(part, Part::Name(_)) && !after.is_empty() {
+            return Err(format!("{{{capture}}} has to be at the end"));
+        }
+        // The slash before an optional name is part of what is optional.
+        let literal = match part {
+            Part::Optional(_) => literal.strip_suffix('/').unwrap_or(literal),
+            _ => literal,
+        };
+        parts.push(Part::Literal(literal));
+        parts.push(part);
+        rest = after;
+    }
+    if rest.contains('}') {
+        return Err("a brace is not opened".to_owned());
+    }
+    parts.push(Part::Literal(rest));
+    Ok(parts)
+}
+
+fn is_identifier(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase())
+        && letters
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+}
+
+/// Escapes for Go's syntax, where a hyphen outside a class needs none.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(letter) {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_become_patterns() {
+        for (template, go, documented) in [
+            ("status", "^status$", vec!["/status"]),
+            ("roles/", "^roles/?$", vec!["/roles"]),
+            (
+                "roles/{name}",
+                r"^roles/(?P<name>\w(([\w-.]+)?\w)?)$",
+                vec!["/roles/{name}"],
+            ),
+            (
+                "config{name?}",
+                r"^config(/(?P<name>\w(([\w-.]+)?\w)?))?$",
+                vec!["/config", "/config/{name}"],
+            ),
+            (
+                "config/{name?}",
+                r"^config(/(?P<name>\w(([\w-.]+)?\w)?))?$",
+                vec!["/config", "/config/{name}"],
+            ),
+            (
+                "files/{rest*}",
+                "^files/(?P<rest>.*)$",
+                vec!["/files/{rest}"],
+            ),
+            (
+                "of/{config}/",
+                r"^of/(?P<config>\w(([\w-.]+)?\w)?)/?$",
+                vec!["/of/{config}"],
+            ),
+            (
+                "of/{config}/{rest*}",
+                r"^of/(?P<config>\w(([\w-.]+)?\w)?)/(?P<rest>.*)$",
+                vec!["/of/{config}/{rest}"],
+            ),
+            ("a.b/c-d", r"^a\.b/c-d$", vec!["/a.b/c-d"]),
+        ] {
+            let pattern = Pattern::parse(template).unwrap();
+            assert_eq!(pattern.go, go, "{template}");
+            assert_eq!(pattern.documented, documented, "{template}");
+        }
+    }
+
+    #[test]
+    fn names_are_vault_names() {
+        let pattern = Pattern::parse("roles/{name}").unwrap();
+        for name in ["a", "A1", "read-only", "a.b", "_", "a..b", "a-_-b", "0"] {
+            let path = format!("roles/{name}");
+            assert_eq!(pattern.captures(&path).unwrap(), [("name", Some(name))]);
+        }
+        for path in [
+            "roles/",
+            "roles",
+            "roles/-a",
+            "roles/a-",
+            "roles/.a",
+            "roles/a.",
+            "roles/ä",
+            "roles/a/b",
+            "roles/a ",
+            "roles/a\n",
+            "xroles/a",
+            "roles/٣",
+            "",
+        ] {
+            assert!(pattern.captures(path).is_none(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn lists_match_with_and_without_slash() {
+        let pattern = Pattern::parse("roles/").unwrap();
+        assert!(pattern.captures("roles").is_some());
+        assert!(pattern.captures("roles/").is_some());
+        assert!(pattern.captures("roles//").is_none());
+        assert!(pattern.captures("roles/a").is_none());
+    }
+
+    #[test]
+    fn optional_tails_and_match_alls() {
+        let config = Pattern::parse("config{name?}").unwrap();
+        assert_eq!(config.captures("config").unwrap(), [("name", None)]);
+        assert_eq!(
+            config.captures("config/prod").unwrap(),
+            [("name", Some("prod"))]
+        );
+        assert!(config.captures("config/").is_none());
+        assert!(config.captures("config/a/b").is_none());
+        assert!(config.captures("configprod").is_none());
+
+        let rest = Pattern::parse("of/{config}/{rest*}").unwrap();
+        assert_eq!(
+            rest.captures("of/default/API RO User/x").unwrap(),
+            [("config", Some("default")), ("rest", Some("API RO User/x"))]
+        );
+        assert_eq!(
+            rest.captures("of/default/").unwrap(),
+            [("config", Some("default")), ("rest", Some(""))]
+        );
+    }
+
+    #[test]
+    fn bad_templates_are_refused() {
+        for template in [
+            "",
+            "/roles",
+            "roles/{name",
+            "roles/name}",
+            "roles/{}",
+            "roles/{Name}",
+            "roles/{1}",
+            "{a?}/b",
+            "{a*}/",
+            "{a}/{a}",
+            "a/{b c}",
+            "{?}",
+        ] {
+            assert!(
+                matches!(
+                    Pattern::parse(template),
+                    Err(DefinitionError::BadTemplate { .. })
+                ),
+                "{template:?}"
+            );
+        }
+    }
+}
