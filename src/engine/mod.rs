@@ -7,6 +7,7 @@ mod change;
 mod config;
 mod creds;
 mod factory;
+mod held;
 mod host;
 mod identity;
 mod intent;

@@ -32,7 +32,7 @@ pub struct Mint<'a> {
     pub role_ids: Vec<String>,
     /// For how long.
     pub term: &'a Term,
-    /// The host's request id.
+    /// The host's request id; empty for tokens that the engine mints for itself.
     pub request_id: &'a str,
     /// The caller's display name.
     pub display_name: &'a str,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use super::HeldTokens;
 use super::block::Block;
 use super::block::Intent;
 use super::leftover::Leftovers;
@@ -121,10 +122,19 @@ impl Ledger {
 
     /// One round of clearing up: what an earlier process left, what this one lost, and blocks that
     /// are used up.
-    pub async fn clear(&self, client: &Client, deadline: Deadline) -> Result<(), ClearError> {
+    ///
+    /// Tokens that are `held` are in use by the mount itself and stay, whatever their intent says: a
+    /// process can die between storing such a token and marking its intent.
+    pub async fn clear(
+        &self,
+        client: &Client,
+        held: &HeldTokens,
+        deadline: Deadline,
+    ) -> Result<(), ClearError> {
         let mut listed = None;
-        self.clear_leftovers(client, &mut listed, deadline).await?;
-        self.clear_lost(client, &mut listed, deadline).await?;
+        self.clear_leftovers(client, held, &mut listed, deadline)
+            .await?;
+        self.clear_lost(client, held, &mut listed, deadline).await?;
         self.retire_spent().await?;
         Ok(())
     }
@@ -175,6 +185,7 @@ impl Ledger {
     async fn clear_leftovers(
         &self,
         client: &Client,
+        held: &HeldTokens,
         listed: &mut Option<Vec<TokenEntry>>,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
@@ -186,7 +197,8 @@ impl Ledger {
         if !leftovers.is_noted() {
             leftovers.note(&self.mount, tokens);
         }
-        let unmarked = leftovers.unmarked(&self.mount, tokens);
+        let mut unmarked = leftovers.unmarked(&self.mount, tokens);
+        unmarked.retain(|client_id| !held.contains(client_id));
         if !unmarked.is_empty() {
             tracing::info!(
                 config = self.config,
@@ -201,13 +213,14 @@ impl Ledger {
     async fn clear_lost(
         &self,
         client: &Client,
+        held: &HeldTokens,
         listed: &mut Option<Vec<TokenEntry>>,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
         for block in self.blocks() {
             for (index, lost) in block.lost() {
                 // A known client id needs no search.
-                if let Some(client_id) = &lost.client_id {
+                if let Some(client_id) = lost.client_id.as_ref().filter(|id| !held.contains(id)) {
                     client.delete_token(client_id, deadline).await?;
                     block.found(index);
                     continue;
@@ -216,6 +229,7 @@ impl Ledger {
                 let found: Vec<String> = tagged(&self.mount, tokens)
                     .filter(|(tag, _)| tag.block == block.id && tag.index == index)
                     .map(|(_, token)| token.client_id.clone())
+                    .filter(|client_id| !held.contains(client_id))
                     .collect();
                 delete_all(client, &found, deadline).await?;
                 if lost.since.elapsed() >= SETTLE {

@@ -21,3 +21,6 @@ pub use tag::MountId;
 pub use tag::Owner;
 pub use tag::RequestMark;
 pub use tag::Tag;
+
+/// Client ids of tokens that the mount itself uses: root tokens, tokens of static roles.
+pub type HeldTokens = std::collections::BTreeSet<String>;
