@@ -6,6 +6,7 @@
 mod change;
 mod config;
 mod creds;
+mod discovery;
 mod factory;
 mod held;
 mod host;
@@ -14,7 +15,8 @@ mod intent;
 mod role;
 mod rollback;
 mod store;
-mod tokens;
+mod status;
+mod tidy;
 mod upstream;
 
 use std::sync::Arc;

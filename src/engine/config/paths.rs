@@ -19,7 +19,7 @@ use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::change::pick;
-use crate::engine::tokens;
+use crate::engine::discovery;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Fields;
@@ -182,7 +182,7 @@ fn merged(fields: &Fields, stored: Option<&ConfigEntry>) -> Result<ConfigEntry, 
             ));
         }
     };
-    crate::astra::check_token_format(token.expose())
+    crate::astra::client_id(token.expose())
         .map_err(|error| Error::BadRequest(format!("token: {error}")))?;
     let text = |name| pick(fields, name, Fields::text, None, String::new);
     let url = pick(
@@ -221,7 +221,7 @@ fn merged(fields: &Fields, stored: Option<&ConfigEntry>) -> Result<ConfigEntry, 
     );
     Ok(ConfigEntry {
         token,
-        url: url.to_string(),
+        url: url.as_str().to_owned(),
         org_id: org_id.filter(|id| !id.is_empty()),
         verify: pick(
             fields,
@@ -353,7 +353,7 @@ async fn holders(engine: &Engine, connection: &Connection) -> Result<Option<Stri
         held.push(format!("roles {}", roles.join(", ")));
     }
     let deadline = Deadline::after(engine.deadlines.operation);
-    match tokens::live(connection, deadline).await {
+    match discovery::live(connection, deadline).await {
         Ok(tokens) if tokens.is_empty() => {}
         Ok(tokens) => held.push(format!("{} live tokens", tokens.len())),
         Err(error) => held.push(format!("an unknown number of live tokens ({error})")),

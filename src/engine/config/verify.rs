@@ -22,7 +22,7 @@ pub async fn verify(client: &Client, deadline: Deadline) -> Result<String, Verif
         .await
         .map_err(|error| VerifyError::new("list tokens (org-token-read)", error))?;
     match client.delete_token(&nobodys_client_id(), deadline).await {
-        Err(error @ (Error::Forbidden(_) | Error::Unauthorized(_))) => Err(VerifyError::new(
+        Err(error @ (Error::Forbidden { .. } | Error::Unauthorized { .. })) => Err(VerifyError::new(
             "create and delete tokens (org-token-write)",
             error,
         )),

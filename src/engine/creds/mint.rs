@@ -71,8 +71,7 @@ impl Mint<'_> {
                 .map_err(|error| match error {
                     crate::engine::intent::ClearError::Store(error) => error.into(),
                     crate::engine::intent::ClearError::Astra(error) => upstream::failed(
-                        "look for the token of an interrupted request",
-                        name,
+                        "look for the token of an interrupted request", self.connection,
                         &error,
                     ),
                 })?;
@@ -96,20 +95,20 @@ impl Mint<'_> {
                 Ok(token) => return self.complete(intent, token, &wanted, deadline).await,
                 Err(MintError::NotMinted(error)) => {
                     intent.cancel();
-                    return Err(upstream::failed("mint a token", name, &error));
+                    return Err(upstream::failed("mint a token", self.connection, &error));
                 }
                 Err(MintError::Mismatch { client_id, error }) => {
                     self.remove(intent, client_id, deadline).await;
-                    return Err(upstream::failed("mint a token", name, &error));
+                    return Err(upstream::failed("mint a token", self.connection, &error));
                 }
                 Err(MintError::Unknown(error)) => {
                     let found = self.remove_by_tag(intent, &tag, deadline).await;
                     if let Err(cause) = found {
                         tracing::warn!(config = name, error = %cause, "a token may be left behind; the next tick looks for it");
-                        return Err(upstream::failed("mint a token", name, &error));
+                        return Err(upstream::failed("mint a token", self.connection, &error));
                     }
-                    if attempt == ATTEMPTS || deadline.is_past() {
-                        return Err(upstream::failed("mint a token", name, &error));
+                    if attempt == ATTEMPTS || deadline.is_over() {
+                        return Err(upstream::failed("mint a token", self.connection, &error));
                     }
                     tracing::info!(config = name, error = %error, attempt, "the outcome of a mint is unknown; minting anew");
                     attempt += 1;

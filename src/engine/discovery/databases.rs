@@ -1,0 +1,56 @@
+//! `databases/<config>`: the databases of the organization.
+
+use std::sync::Arc;
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use super::CONFIG;
+use super::config_field;
+use crate::astra::Database;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::upstream;
+use crate::framework::Call;
+use crate::framework::Path;
+use crate::vault::Operation;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+pub(super) fn path() -> Path<Engine> {
+    Path::new("databases/{config}/")
+        .field(config_field())
+        .on(Operation::List, "List the organization's databases.", list)
+        .synopsis("The databases of an Astra organization.")
+        .help("The keys are database ids; key_info tells name, status, regions, keyspaces and endpoints.")
+}
+
+async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
+    let name = call.fields.text(CONFIG).unwrap_or_default();
+    let connection = engine.configs.require(&name).await?;
+    let databases = connection.client.databases(Deadline::after(engine.deadlines.operation)).await;
+    let mut databases = databases
+        .map_err(|error| upstream::failed("list the organization's databases", &connection, &error))?;
+    databases.sort_by(|one, other| one.id.cmp(&other.id));
+    let keys = databases.iter().map(|database| database.id.clone()).collect();
+    let key_info = databases.iter().map(|database| (database.id.clone(), shown(database))).collect();
+    Ok(Some(Response::list(keys, key_info)))
+}
+
+fn shown(database: &Database) -> Value {
+    let regions: Map<String, Value> = database
+        .regions()
+        .into_iter()
+        .map(|region| {
+            let endpoint = database.api_endpoint(&region);
+            (region, json!({ "api_endpoint": endpoint }))
+        })
+        .collect();
+    json!({
+        "name": database.name,
+        "status": database.status,
+        "keyspaces": database.keyspaces,
+        "regions": regions,
+    })
+}
