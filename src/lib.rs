@@ -4,5 +4,6 @@
 //! vocabulary, [`framework`] declarative paths, [`astra`] the DevOps API client and [`engine`] the
 //! secrets engine itself.  See `docs/architecture.md`.
 
+pub mod astra;
 pub mod secret;
 pub mod vault;
