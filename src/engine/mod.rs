@@ -14,8 +14,8 @@ mod identity;
 mod intent;
 mod role;
 mod rollback;
-mod store;
 mod status;
+mod store;
 mod tidy;
 mod upstream;
 

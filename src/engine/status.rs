@@ -44,10 +44,16 @@ async fn read(engine: Arc<Engine>, _call: Call) -> Outcome {
     }
     let shown = connections.iter().map(|connection| shown(connection));
     let shown = futures_util::future::try_join_all(shown).await?;
-    let configs: Map<String, Value> =
-        connections.iter().map(|connection| connection.name.clone()).zip(shown).collect();
+    let configs: Map<String, Value> = connections
+        .iter()
+        .map(|connection| connection.name.clone())
+        .zip(shown)
+        .collect();
     let mut data = Map::new();
-    data.insert("version".into(), concat!("v", env!("CARGO_PKG_VERSION")).into());
+    data.insert(
+        "version".into(),
+        concat!("v", env!("CARGO_PKG_VERSION")).into(),
+    );
     data.insert("configs".into(), Value::Object(configs));
     Ok(Some(Response::new(data)))
 }
@@ -60,9 +66,14 @@ async fn shown(connection: &Connection) -> Result<Value, Error> {
         Err(error) => Err(error.clone()),
     };
     let root = tokens.as_ref().ok().and_then(|tokens| {
-        tokens.iter().find(|token| token.client_id == connection.entry.token_client_id())
+        tokens
+            .iter()
+            .find(|token| token.client_id == connection.entry.token_client_id())
     });
-    let live = tokens.as_ref().ok().map(|tokens| discovery::count_live(connection, tokens));
+    let live = tokens
+        .as_ref()
+        .ok()
+        .map(|tokens| discovery::count_live(connection, tokens));
     if let Some(error) = reachable.as_ref().err().or(tokens.as_ref().err()) {
         connection.health.failed(error);
     }
@@ -75,7 +86,7 @@ async fn shown(connection: &Connection) -> Result<Value, Error> {
         "last_error_at": last_error.as_ref().and_then(|error| error.at.format(&Rfc3339).ok()),
         "root_client_id": connection.entry.token_client_id(),
         "root_age": age.whole_seconds().max(0),
-        "root_expires_at": root.and_then(|root| root.expiry).and_then(|expiry| expiry.format(&Rfc3339).ok()),
+        "root_expires_at": root.and_then(|root| root.token_expiry).and_then(|expiry| expiry.format(&Rfc3339).ok()),
         "pending_intents": connection.ledger.pending().await?,
         "live_tokens": live,
         "ignores_description": connection.health.ignores_description(),

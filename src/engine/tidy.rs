@@ -42,7 +42,10 @@ pub fn paths() -> Vec<Path<Engine>> {
 
 async fn tidy(engine: Arc<Engine>, call: Call) -> Outcome {
     engine.host.require_writer().await?;
-    let name = call.fields.text("config").unwrap_or_else(|| config::DEFAULT.to_owned());
+    let name = call
+        .fields
+        .text("config")
+        .unwrap_or_else(|| config::DEFAULT.to_owned());
     let dry_run = call.fields.flag("dry_run").unwrap_or_default();
     let connection = engine.configs.require(&name).await?;
     let deadline = Deadline::after(engine.deadlines.operation);
@@ -59,9 +62,22 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> Outcome {
             Verdict::Unheld => {
                 let client_id = &token.token.client_id;
                 if !dry_run {
-                    connection.client.delete_token(client_id, deadline).await
-                        .map_err(|error| upstream::failed("delete a token that nobody holds", &connection, &error))?;
-                    tracing::info!(config = name, client_id, "tidy deleted a token that nobody holds");
+                    connection
+                        .client
+                        .delete_token(client_id, deadline)
+                        .await
+                        .map_err(|error| {
+                            upstream::failed(
+                                "delete a token that nobody holds",
+                                &connection,
+                                &error,
+                            )
+                        })?;
+                    tracing::info!(
+                        config = name,
+                        client_id,
+                        "tidy deleted a token that nobody holds"
+                    );
                 }
                 unheld.insert(client_id.clone(), discovery::shown(token));
             }
@@ -69,7 +85,10 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> Outcome {
     }
     let mut data = Map::new();
     data.insert("dry_run".into(), dry_run.into());
-    data.insert("deleted".into(), json!(if dry_run { 0 } else { unheld.len() }));
+    data.insert(
+        "deleted".into(),
+        json!(if dry_run { 0 } else { unheld.len() }),
+    );
     data.insert("kept".into(), kept.into());
     data.insert("unknown".into(), unknown.into());
     data.insert("tokens".into(), Value::Object(unheld));
@@ -91,7 +110,7 @@ fn verdict(token: &TaggedToken, held: &HeldTokens, now: OffsetDateTime) -> Verdi
     if held.contains(&token.token.client_id) {
         return Verdict::Keep;
     }
-    match token.token.expiry {
+    match token.token.token_expiry {
         None => Verdict::Unknown,
         Some(expiry) if expiry - GRACE > now => Verdict::Keep,
         Some(_) => Verdict::Unheld,

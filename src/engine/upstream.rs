@@ -14,7 +14,10 @@ pub fn failed(what: &str, connection: &Connection, error: &astra::Error) -> Erro
         _ => 502,
     };
     let name = &connection.name;
-    Error::Coded { status, message: format!("config \"{name}\": cannot {what}: {error}") }
+    Error::Coded {
+        status,
+        message: format!("config \"{name}\": cannot {what}: {error}"),
+    }
 }
 
 /// A revocation that must be tried again: never the kind of error that makes the host give a lease

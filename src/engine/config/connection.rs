@@ -57,18 +57,28 @@ impl Health {
 
     /// The newest failure since this process started.
     pub fn last_error(&self) -> Option<LastError> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Remembers what the newest token showed.
     pub fn minted(&self, ignores_description: bool, ignores_expiry: bool) {
-        self.ignores_description.store(ignores_description, Ordering::Relaxed);
+        self.ignores_description
+            .store(ignores_description, Ordering::Relaxed);
         self.ignores_expiry.store(ignores_expiry, Ordering::Relaxed);
     }
 
     /// Remembers a failure.
     pub fn failed(&self, error: &Error) {
-        let last = LastError { class: error.kind(), at: OffsetDateTime::now_utc() };
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        let last = LastError {
+            class: error.kind(),
+            at: OffsetDateTime::now_utc(),
+        };
+        *self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(last);
     }
 }

@@ -37,7 +37,11 @@ pub(super) fn read_path() -> Path<Engine> {
     Path::new("astra-roles/{config}/{role*}")
         .field(config_field())
         .field(Field::string(ROLE, "Name or id of the Astra role.").required())
-        .on(Operation::Read, "Read one of the organization's roles.", read)
+        .on(
+            Operation::Read,
+            "Read one of the organization's roles.",
+            read,
+        )
         .synopsis("One role of an Astra organization.")
         .help("Shows what the role allows: its actions and resources.")
 }
@@ -59,7 +63,9 @@ async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
 async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     let wanted = call.fields.text(ROLE).unwrap_or_default();
     let roles = roles(&engine, &call).await?;
-    let by_id = roles.iter().find(|role| role.id.eq_ignore_ascii_case(&wanted));
+    let by_id = roles
+        .iter()
+        .find(|role| role.id.eq_ignore_ascii_case(&wanted));
     if let Some(role) = by_id {
         return Ok(Some(Response::new(shown(role))));
     }
@@ -81,19 +87,23 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
 async fn roles(engine: &Engine, call: &Call) -> Result<Vec<Role>, Error> {
     let name = call.fields.text(CONFIG).unwrap_or_default();
     let connection = engine.configs.require(&name).await?;
-    let roles = connection.client.roles(Deadline::after(engine.deadlines.operation)).await;
+    let roles = connection
+        .client
+        .roles(Deadline::after(engine.deadlines.operation))
+        .await;
     roles.map_err(|error| upstream::failed("list the organization's roles", &connection, &error))
 }
 
 fn shown(role: &Role) -> Map<String, Value> {
-    let policy = &role.policy;
     let mut data = Map::new();
     data.insert("id".into(), role.id.as_str().into());
     data.insert("name".into(), role.name.as_str().into());
-    data.insert("description".into(), policy.description.as_str().into());
-    data.insert("actions".into(), json!(policy.actions));
-    data.insert("resources".into(), json!(policy.resources));
-    data.insert("effect".into(), policy.effect.as_str().into());
+    if let Some(policy) = &role.policy {
+        data.insert("description".into(), policy.description.as_str().into());
+        data.insert("actions".into(), json!(policy.actions));
+        data.insert("resources".into(), json!(policy.resources));
+        data.insert("effect".into(), policy.effect.as_str().into());
+    }
     data.insert("token_admin".into(), role.grants_token_admin().into());
     data
 }

@@ -1,8 +1,8 @@
 //! `databases/<config>`: the databases of the organization.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
@@ -29,28 +29,38 @@ pub(super) fn path() -> Path<Engine> {
 async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
     let name = call.fields.text(CONFIG).unwrap_or_default();
     let connection = engine.configs.require(&name).await?;
-    let databases = connection.client.databases(Deadline::after(engine.deadlines.operation)).await;
-    let mut databases = databases
-        .map_err(|error| upstream::failed("list the organization's databases", &connection, &error))?;
+    let databases = connection
+        .client
+        .databases(Deadline::after(engine.deadlines.operation))
+        .await;
+    let mut databases = databases.map_err(|error| {
+        upstream::failed("list the organization's databases", &connection, &error)
+    })?;
     databases.sort_by(|one, other| one.id.cmp(&other.id));
-    let keys = databases.iter().map(|database| database.id.clone()).collect();
-    let key_info = databases.iter().map(|database| (database.id.clone(), shown(database))).collect();
+    let keys = databases
+        .iter()
+        .map(|database| database.id.clone())
+        .collect();
+    let key_info = databases
+        .iter()
+        .map(|database| (database.id.clone(), shown(database)))
+        .collect();
     Ok(Some(Response::list(keys, key_info)))
 }
 
 fn shown(database: &Database) -> Value {
-    let regions: Map<String, Value> = database
-        .regions()
-        .into_iter()
-        .map(|region| {
-            let endpoint = database.api_endpoint(&region);
-            (region, json!({ "api_endpoint": endpoint }))
-        })
+    let regions: BTreeSet<&str> = database
+        .datacenters
+        .iter()
+        .map(|datacenter| datacenter.region.as_str())
         .collect();
     json!({
         "name": database.name,
         "status": database.status,
+        "cloud_provider": database.cloud_provider,
+        "keyspace": database.keyspace,
         "keyspaces": database.keyspaces,
+        "region": database.region,
         "regions": regions,
     })
 }

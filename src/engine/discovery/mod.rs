@@ -19,7 +19,12 @@ const CONFIG: &str = "config";
 
 /// The paths.
 pub fn paths() -> Vec<Path<Engine>> {
-    vec![astra_roles::list_path(), astra_roles::read_path(), databases::path(), tokens::path()]
+    vec![
+        astra_roles::list_path(),
+        astra_roles::read_path(),
+        databases::path(),
+        tokens::path(),
+    ]
 }
 
 fn config_field() -> Field {

@@ -17,18 +17,23 @@ pub struct TaggedToken {
 /// The live tokens that this mount minted from the connection's config.
 pub async fn live(connection: &Connection, deadline: Deadline) -> Result<Vec<TaggedToken>, Error> {
     let tokens = connection.client.tokens(deadline).await?;
-    let tagged = |token: TokenEntry| tag_of(connection, &token).map(|tag| TaggedToken { tag, token });
+    let tagged =
+        |token: TokenEntry| tag_of(connection, &token).map(|tag| TaggedToken { tag, token });
     Ok(tokens.into_iter().filter_map(tagged).collect())
 }
 
 /// How many of `tokens` this mount minted from the connection's config.
 pub fn count_live(connection: &Connection, tokens: &[TokenEntry]) -> usize {
-    tokens.iter().filter(|token| tag_of(connection, token).is_some()).count()
+    tokens
+        .iter()
+        .filter(|token| tag_of(connection, token).is_some())
+        .count()
 }
 
 fn tag_of(connection: &Connection, token: &TokenEntry) -> Option<Tag> {
     let tag = Tag::parse(token.description.as_deref()?)?;
-    let is_ours = tag.mount == *connection.ledger.mount() && tag.owner.is_of_config(&connection.name);
+    let is_ours =
+        tag.mount == *connection.ledger.mount() && tag.owner.is_of_config(&connection.name);
     is_ours.then_some(tag)
 }
 

@@ -37,11 +37,17 @@ async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
     let name = call.fields.text(CONFIG).unwrap_or_default();
     let connection = engine.configs.require(&name).await?;
     let tokens = live(&connection, Deadline::after(engine.deadlines.operation)).await;
-    let mut tokens = tokens.map_err(|error| upstream::failed("list tokens", &connection, &error))?;
+    let mut tokens =
+        tokens.map_err(|error| upstream::failed("list tokens", &connection, &error))?;
     tokens.sort_by(|one, other| one.token.client_id.cmp(&other.token.client_id));
-    let keys = tokens.iter().map(|token| token.token.client_id.clone()).collect();
-    let key_info: Map<String, Value> =
-        tokens.iter().map(|token| (token.token.client_id.clone(), shown(token))).collect();
+    let keys = tokens
+        .iter()
+        .map(|token| token.token.client_id.clone())
+        .collect();
+    let key_info: Map<String, Value> = tokens
+        .iter()
+        .map(|token| (token.token.client_id.clone(), shown(token)))
+        .collect();
     Ok(Some(Response::list(keys, key_info)))
 }
 
@@ -52,10 +58,11 @@ pub(crate) fn shown(tagged: &TaggedToken) -> Value {
         "minted_for": tagged.purpose(),
         "astra_role_ids": tagged.token.roles,
         "generated_on": time_text(tagged.token.generated_on),
-        "expires_at": time_text(tagged.token.expiry),
+        "expires_at": time_text(tagged.token.token_expiry),
     })
 }
 
 fn time_text(time: Option<OffsetDateTime>) -> String {
-    time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+    time.and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_default()
 }

@@ -85,7 +85,7 @@ impl Ledger {
             }
             // Blocks in storage before the first own one are an earlier process's: read them
             // before there are own ones to tell apart.
-            self.load_leftovers().await?;
+            drop(self.load_leftovers().await?);
             let block = Arc::new(Block::reserve(&self.store, &self.config).await?);
             lock(&self.blocks).push((Arc::clone(&block), None));
             *lock(&self.current) = Some(block);
@@ -220,7 +220,11 @@ impl Ledger {
         for block in self.blocks() {
             for (index, lost) in block.lost() {
                 // A known client id needs no search.
-                if let Some(client_id) = lost.client_id.as_ref().filter(|id| !held.contains(id)) {
+                if let Some(client_id) = lost
+                    .client_id
+                    .as_ref()
+                    .filter(|id| !held.contains(id.as_str()))
+                {
                     client.delete_token(client_id, deadline).await?;
                     block.found(index);
                     continue;
