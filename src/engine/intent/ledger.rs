@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::HeldTokens;
 use super::block::Block;
 use super::block::Intent;
+use super::block::Lost;
 use super::leftover::Leftovers;
 use super::leftover::SETTLE;
 use super::leftover::tagged;
@@ -132,11 +133,15 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<(), ClearError> {
         let mut listed = None;
-        self.clear_leftovers(client, held, &mut listed, deadline)
-            .await?;
-        self.clear_lost(client, held, &mut listed, deadline).await?;
-        self.retire_spent().await?;
-        Ok(())
+        // What fails in one step must not keep the next from its work.
+        let leftovers = self
+            .clear_leftovers(client, held, &mut listed, deadline)
+            .await;
+        let lost = self.clear_lost(client, held, &mut listed, deadline).await;
+        let spent = self.retire_spent().await;
+        leftovers?;
+        lost?;
+        Ok(spent?)
     }
 
     /// The mount goes away in an orderly manner: removes the blocks that are of no more use, so
@@ -217,29 +222,48 @@ impl Ledger {
         listed: &mut Option<Vec<TokenEntry>>,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
+        let mut result = Ok(());
         for block in self.blocks() {
             for (index, lost) in block.lost() {
-                // A known client id needs no search.
-                if let Some(client_id) = lost
-                    .client_id
-                    .as_ref()
-                    .filter(|id| !held.contains(id.as_str()))
-                {
-                    client.delete_token(client_id, deadline).await?;
-                    block.found(index);
-                    continue;
-                }
-                let tokens = list_once(client, listed, deadline).await?;
-                let found: Vec<String> = tagged(&self.mount, tokens)
-                    .filter(|(tag, _)| tag.block == block.id && tag.index == index)
-                    .map(|(_, token)| token.client_id.clone())
-                    .filter(|client_id| !held.contains(client_id))
-                    .collect();
-                delete_all(client, &found, deadline).await?;
-                if lost.since.elapsed() >= SETTLE {
-                    block.found(index);
-                }
+                let cleared = self.clear_one(client, held, listed, &block, index, &lost, deadline);
+                result = result.and(cleared.await);
             }
+        }
+        Ok(result?)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one lost token and what is needed to find it"
+    )]
+    async fn clear_one(
+        &self,
+        client: &Client,
+        held: &HeldTokens,
+        listed: &mut Option<Vec<TokenEntry>>,
+        block: &Block,
+        index: u16,
+        lost: &Lost,
+        deadline: Deadline,
+    ) -> Result<(), crate::astra::Error> {
+        // A known client id needs no search.
+        if let Some(client_id) = lost
+            .client_id
+            .as_ref()
+            .filter(|id| !held.contains(id.as_str()))
+        {
+            client.delete_token(client_id, deadline).await?;
+            block.found(index);
+            return Ok(());
+        }
+        let found: Vec<String> = tagged(&self.mount, list_once(client, listed, deadline).await?)
+            .filter(|(tag, _)| tag.block == block.id && tag.index == index)
+            .map(|(_, token)| token.client_id.clone())
+            .filter(|client_id| !held.contains(client_id))
+            .collect();
+        delete_all(client, &found, deadline).await?;
+        if lost.since.elapsed() >= SETTLE {
+            block.found(index);
         }
         Ok(())
     }
