@@ -6,9 +6,12 @@ use super::Deadlines;
 use super::Engine;
 use super::config;
 use super::creds;
+use super::discovery;
 use super::role;
 use super::rollback;
+use super::status;
 use super::store::Key;
+use super::tidy;
 use crate::framework::DefinitionError;
 use crate::framework::Framework;
 use crate::vault::Backend;
@@ -27,7 +30,14 @@ pub struct AstraFactory {
 impl AstraFactory {
     fn framework(&self, mount: &Mount) -> Result<Framework<Engine>, DefinitionError> {
         let engine = Arc::new(Engine::new(mount, self.deadlines));
-        let paths = [config::paths(), role::paths(), creds::paths()];
+        let paths = [
+            config::paths(),
+            role::paths(),
+            creds::paths(),
+            discovery::paths(),
+            status::paths(),
+            tidy::paths(),
+        ];
         let builder = Framework::builder(engine, Arc::clone(&mount.system))
             .description(
                 "The Astra secrets engine mints application tokens of DataStax Astra DB under leases. Write a root token to \

@@ -6,14 +6,17 @@
 mod change;
 mod config;
 mod creds;
+mod discovery;
 mod factory;
+mod held;
 mod host;
 mod identity;
 mod intent;
 mod role;
 mod rollback;
+mod status;
 mod store;
-mod tokens;
+mod tidy;
 mod upstream;
 
 use std::sync::Arc;

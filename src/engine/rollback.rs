@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::held;
+use super::intent::HeldTokens;
 use super::store::Key;
 use crate::astra::Deadline;
 use crate::framework::Call;
@@ -16,18 +18,25 @@ pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     }
     let deadline = Deadline::after(engine.deadlines.operation);
     let names = engine.configs.names().await?;
-    let clearings = names.iter().map(|name| clear(&engine, name, deadline));
+    let held = held::tokens(&engine).await?;
+    let clearings = names
+        .iter()
+        .map(|name| clear(&engine, name, &held, deadline));
     futures_util::future::join_all(clearings).await;
     Ok(())
 }
 
-async fn clear(engine: &Engine, name: &str, deadline: Deadline) {
+async fn clear(engine: &Engine, name: &str, held: &HeldTokens, deadline: Deadline) {
     let connection = match engine.configs.find(name).await {
         Ok(Some(connection)) => connection,
         Ok(None) => return,
         Err(error) => return tracing::warn!(config = name, %error, "cannot clear up"),
     };
-    if let Err(error) = connection.ledger.clear(&connection.client, deadline).await {
+    if let Err(error) = connection
+        .ledger
+        .clear(&connection.client, held, deadline)
+        .await
+    {
         tracing::warn!(config = name, %error, "cannot clear up; the next tick tries again");
     }
 }

@@ -8,7 +8,6 @@ mod verify;
 
 pub use connection::Connection;
 pub use entry::ConfigEntry;
-pub use entry::fingerprint;
 pub use paths::paths;
 pub use registry::Configs;
 

@@ -19,7 +19,7 @@ use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::change::pick;
-use crate::engine::tokens;
+use crate::engine::discovery;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Fields;
@@ -34,19 +34,20 @@ const NAME: &str = "name";
 const MAX_REQUEST_TIMEOUT: u64 = 60;
 const MAX_CONCURRENCY: u32 = 1_000;
 
-/// The paths.  `config` alone is the default config.
+/// The paths.  `config` alone is the default config, so it stands before the list, whose pattern
+/// also matches it.
 pub fn paths() -> Vec<Path<Engine>> {
     vec![
+        config_path(
+            Path::new("config/{name}").field(Field::string(NAME, "Name of the config.").required()),
+        ),
+        config_path(Path::new("config")),
         Path::new("config/")
             .on(Operation::List, "List the configs.", list)
             .synopsis("List the configs.")
             .help(
                 "A config is a named connection to one Astra organization: a URL and a root token.",
             ),
-        config_path(
-            Path::new("config/{name}").field(Field::string(NAME, "Name of the config.").required()),
-        ),
-        config_path(Path::new("config")),
     ]
 }
 
@@ -182,7 +183,7 @@ fn merged(fields: &Fields, stored: Option<&ConfigEntry>) -> Result<ConfigEntry, 
             ));
         }
     };
-    crate::astra::check_token_format(token.expose())
+    crate::astra::client_id(token.expose())
         .map_err(|error| Error::BadRequest(format!("token: {error}")))?;
     let text = |name| pick(fields, name, Fields::text, None, String::new);
     let url = pick(
@@ -221,7 +222,7 @@ fn merged(fields: &Fields, stored: Option<&ConfigEntry>) -> Result<ConfigEntry, 
     );
     Ok(ConfigEntry {
         token,
-        url: url.to_string(),
+        url: url.as_str().to_owned(),
         org_id: org_id.filter(|id| !id.is_empty()),
         verify: pick(
             fields,
@@ -353,7 +354,7 @@ async fn holders(engine: &Engine, connection: &Connection) -> Result<Option<Stri
         held.push(format!("roles {}", roles.join(", ")));
     }
     let deadline = Deadline::after(engine.deadlines.operation);
-    match tokens::live(connection, deadline).await {
+    match discovery::live(connection, deadline).await {
         Ok(tokens) if tokens.is_empty() => {}
         Ok(tokens) => held.push(format!("{} live tokens", tokens.len())),
         Err(error) => held.push(format!("an unknown number of live tokens ({error})")),

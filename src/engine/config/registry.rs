@@ -10,7 +10,7 @@ use tokio::sync::RwLockWriteGuard;
 
 use super::ConfigEntry;
 use super::Connection;
-use super::connection::Quirks;
+use super::connection::Health;
 use crate::astra::Client;
 use crate::engine::identity::Identity;
 use crate::engine::intent::Ledger;
@@ -33,7 +33,7 @@ struct Slot {
     connection: Option<Arc<Connection>>,
     /// Kept when the config changes: the intents belong to the name, not to its contents.
     ledger: Option<Arc<Ledger>>,
-    quirks: Arc<Quirks>,
+    health: Arc<Health>,
 }
 
 /// The configs while nobody else can change them.
@@ -169,7 +169,7 @@ impl ConfigsGuard<'_> {
             entry,
             client,
             ledger: Arc::clone(ledger),
-            quirks: Arc::clone(&slot.quirks),
+            health: Arc::clone(&slot.health),
         });
         slot.connection = Some(Arc::clone(&connection));
         Ok(connection)

@@ -22,10 +22,9 @@ pub async fn verify(client: &Client, deadline: Deadline) -> Result<String, Verif
         .await
         .map_err(|error| VerifyError::new("list tokens (org-token-read)", error))?;
     match client.delete_token(&nobodys_client_id(), deadline).await {
-        Err(error @ (Error::Forbidden(_) | Error::Unauthorized(_))) => Err(VerifyError::new(
-            "create and delete tokens (org-token-write)",
-            error,
-        )),
+        Err(error @ (Error::Forbidden { .. } | Error::Unauthorized { .. })) => Err(
+            VerifyError::new("create and delete tokens (org-token-write)", error),
+        ),
         // Which other answer an unknown id gets is not documented (docs/astra-api.md); only a
         // refusal says something about the right.
         _ => Ok(token_org),

@@ -176,7 +176,7 @@ async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
     {
         Ok(_) => Ok(None),
         Err(error) => Err(upstream::revoke_failed(
-            &data.config,
+            &connection,
             &data.client_id,
             &error,
         )),

@@ -32,7 +32,7 @@ pub struct Mint<'a> {
     pub role_ids: Vec<String>,
     /// For how long.
     pub term: &'a Term,
-    /// The host's request id.
+    /// The host's request id; empty for tokens that the engine mints for itself.
     pub request_id: &'a str,
     /// The caller's display name.
     pub display_name: &'a str,
@@ -72,7 +72,7 @@ impl Mint<'_> {
                     crate::engine::intent::ClearError::Store(error) => error.into(),
                     crate::engine::intent::ClearError::Astra(error) => upstream::failed(
                         "look for the token of an interrupted request",
-                        name,
+                        self.connection,
                         &error,
                     ),
                 })?;
@@ -92,24 +92,22 @@ impl Mint<'_> {
                 description: describe(&tag, self.role, self.display_name, self.reason, self.text),
                 expiry: Some(self.term.expiry(OffsetDateTime::now_utc())),
             };
-            match client.create_token(&wanted, deadline).await {
+            match client.create_token(wanted.clone(), deadline).await {
                 Ok(token) => return self.complete(intent, token, &wanted, deadline).await,
                 Err(MintError::NotMinted(error)) => {
                     intent.cancel();
-                    return Err(upstream::failed("mint a token", name, &error));
+                    return Err(upstream::failed("mint a token", self.connection, &error));
                 }
-                Err(MintError::Mismatch { client_id, error }) => {
-                    self.remove(intent, client_id, deadline).await;
-                    return Err(upstream::failed("mint a token", name, &error));
-                }
-                Err(MintError::Unknown(error)) => {
+                // An answer that does not fit may name a token of somebody else: like an answer
+                // that did not come, it is no reason to delete anything but what bears the tag.
+                Err(MintError::Mismatch { error, .. } | MintError::Unknown(error)) => {
                     let found = self.remove_by_tag(intent, &tag, deadline).await;
                     if let Err(cause) = found {
                         tracing::warn!(config = name, error = %cause, "a token may be left behind; the next tick looks for it");
-                        return Err(upstream::failed("mint a token", name, &error));
+                        return Err(upstream::failed("mint a token", self.connection, &error));
                     }
-                    if attempt == ATTEMPTS || deadline.is_past() {
-                        return Err(upstream::failed("mint a token", name, &error));
+                    if attempt == ATTEMPTS || deadline.is_over() {
+                        return Err(upstream::failed("mint a token", self.connection, &error));
                     }
                     tracing::info!(config = name, error = %error, attempt, "the outcome of a mint is unknown; minting anew");
                     attempt += 1;
@@ -128,8 +126,8 @@ impl Mint<'_> {
     ) -> Result<Minted, Error> {
         let ignores_description = token.description.as_deref() != Some(wanted.description.as_str());
         self.connection
-            .quirks
-            .observe(ignores_description, token.expiry.is_none());
+            .health
+            .minted(ignores_description, token.expiry.is_none());
         let name = format!("{}.{}", intent.block().as_str(), intent.index());
         match intent.complete().await {
             Ok(completed) => Ok(Minted {

@@ -6,6 +6,6 @@ mod mint;
 mod paths;
 mod term;
 
-pub use lease::SECRET_TYPE;
 pub use lease::secret;
 pub use paths::paths;
+pub use term::GRACE;

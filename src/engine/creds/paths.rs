@@ -109,7 +109,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     answer.insert("expires_at".into(), expires_at.into());
 
     let mut warnings = std::mem::take(&mut term.warnings);
-    if connection.quirks.ignores_description() {
+    if connection.health.ignores_description() {
         warnings.push("the organization does not keep descriptions: a token whose answer is lost cannot be found again".to_owned());
     }
     if expiry.is_none() {

@@ -144,11 +144,6 @@ impl Block {
             .collect()
     }
 
-    /// How many intents are neither done nor lost: mints that are under way.
-    pub fn open(&self) -> u16 {
-        self.marks().open
-    }
-
     /// Nothing is left of the lost token at `index`.
     pub fn found(&self, index: u16) {
         let mut marks = self.marks();

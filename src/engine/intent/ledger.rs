@@ -9,8 +9,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
+use super::HeldTokens;
 use super::block::Block;
 use super::block::Intent;
+use super::block::Lost;
 use super::leftover::Leftovers;
 use super::leftover::SETTLE;
 use super::leftover::tagged;
@@ -84,7 +86,7 @@ impl Ledger {
             }
             // Blocks in storage before the first own one are an earlier process's: read them
             // before there are own ones to tell apart.
-            self.load_leftovers().await?;
+            drop(self.load_leftovers().await?);
             let block = Arc::new(Block::reserve(&self.store, &self.config).await?);
             lock(&self.blocks).push((Arc::clone(&block), None));
             *lock(&self.current) = Some(block);
@@ -121,12 +123,25 @@ impl Ledger {
 
     /// One round of clearing up: what an earlier process left, what this one lost, and blocks that
     /// are used up.
-    pub async fn clear(&self, client: &Client, deadline: Deadline) -> Result<(), ClearError> {
+    ///
+    /// Tokens that are `held` are in use by the mount itself and stay, whatever their intent says: a
+    /// process can die between storing such a token and marking its intent.
+    pub async fn clear(
+        &self,
+        client: &Client,
+        held: &HeldTokens,
+        deadline: Deadline,
+    ) -> Result<(), ClearError> {
         let mut listed = None;
-        self.clear_leftovers(client, &mut listed, deadline).await?;
-        self.clear_lost(client, &mut listed, deadline).await?;
-        self.retire_spent().await?;
-        Ok(())
+        // What fails in one step must not keep the next from its work.
+        let leftovers = self
+            .clear_leftovers(client, held, &mut listed, deadline)
+            .await;
+        let lost = self.clear_lost(client, held, &mut listed, deadline).await;
+        let spent = self.retire_spent().await;
+        leftovers?;
+        lost?;
+        Ok(spent?)
     }
 
     /// The mount goes away in an orderly manner: removes the blocks that are of no more use, so
@@ -175,6 +190,7 @@ impl Ledger {
     async fn clear_leftovers(
         &self,
         client: &Client,
+        held: &HeldTokens,
         listed: &mut Option<Vec<TokenEntry>>,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
@@ -186,7 +202,8 @@ impl Ledger {
         if !leftovers.is_noted() {
             leftovers.note(&self.mount, tokens);
         }
-        let unmarked = leftovers.unmarked(&self.mount, tokens);
+        let mut unmarked = leftovers.unmarked(&self.mount, tokens);
+        unmarked.retain(|client_id| !held.contains(client_id));
         if !unmarked.is_empty() {
             tracing::info!(
                 config = self.config,
@@ -201,27 +218,52 @@ impl Ledger {
     async fn clear_lost(
         &self,
         client: &Client,
+        held: &HeldTokens,
         listed: &mut Option<Vec<TokenEntry>>,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
+        let mut result = Ok(());
         for block in self.blocks() {
             for (index, lost) in block.lost() {
-                // A known client id needs no search.
-                if let Some(client_id) = &lost.client_id {
-                    client.delete_token(client_id, deadline).await?;
-                    block.found(index);
-                    continue;
-                }
-                let tokens = list_once(client, listed, deadline).await?;
-                let found: Vec<String> = tagged(&self.mount, tokens)
-                    .filter(|(tag, _)| tag.block == block.id && tag.index == index)
-                    .map(|(_, token)| token.client_id.clone())
-                    .collect();
-                delete_all(client, &found, deadline).await?;
-                if lost.since.elapsed() >= SETTLE {
-                    block.found(index);
-                }
+                let cleared = self.clear_one(client, held, listed, &block, index, &lost, deadline);
+                result = result.and(cleared.await);
             }
+        }
+        Ok(result?)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one lost token and what is needed to find it"
+    )]
+    async fn clear_one(
+        &self,
+        client: &Client,
+        held: &HeldTokens,
+        listed: &mut Option<Vec<TokenEntry>>,
+        block: &Block,
+        index: u16,
+        lost: &Lost,
+        deadline: Deadline,
+    ) -> Result<(), crate::astra::Error> {
+        // A known client id needs no search.
+        if let Some(client_id) = lost
+            .client_id
+            .as_ref()
+            .filter(|id| !held.contains(id.as_str()))
+        {
+            client.delete_token(client_id, deadline).await?;
+            block.found(index);
+            return Ok(());
+        }
+        let found: Vec<String> = tagged(&self.mount, list_once(client, listed, deadline).await?)
+            .filter(|(tag, _)| tag.block == block.id && tag.index == index)
+            .map(|(_, token)| token.client_id.clone())
+            .filter(|client_id| !held.contains(client_id))
+            .collect();
+        delete_all(client, &found, deadline).await?;
+        if lost.since.elapsed() >= SETTLE {
+            block.found(index);
         }
         Ok(())
     }

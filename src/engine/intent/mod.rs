@@ -16,8 +16,12 @@ pub use block::Completed;
 pub use block::Intent;
 pub use ledger::ClearError;
 pub use ledger::Ledger;
+#[cfg(test)]
 pub use tag::BlockId;
 pub use tag::MountId;
 pub use tag::Owner;
 pub use tag::RequestMark;
 pub use tag::Tag;
+
+/// Client ids of tokens that the mount itself uses: root tokens, tokens of static roles.
+pub type HeldTokens = std::collections::BTreeSet<String>;

@@ -153,7 +153,7 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
                 .roles(Deadline::after(engine.deadlines.operation))
                 .await
                 .map_err(|error| {
-                    upstream::failed("list the organization's roles", &connection.name, &error)
+                    upstream::failed("list the organization's roles", &connection, &error)
                 })?;
             resolve(&wanted, &roles, connection.entry.allow_token_admin)?
         }
