@@ -20,8 +20,6 @@ pub(crate) struct Pattern {
     pub(crate) documented: Vec<String>,
     /// The names of the captures.
     pub(crate) captures: Vec<String>,
-    /// Whether the template ends in a slash, which requests may leave out.
-    pub(crate) is_list: bool,
     /// Whether a path with a trailing slash can match.
     pub(crate) matches_slash: bool,
     regex: Regex,
@@ -45,8 +43,14 @@ impl Pattern {
             path: template.to_owned(),
             cause,
         };
-        let parts = split(template).map_err(bad)?;
-        let is_list = template.ends_with('/');
+        let (body, is_list) = match template.strip_suffix('/') {
+            Some(body) => (body, true),
+            None => (template, false),
+        };
+        let parts = split(body).map_err(bad)?;
+        if is_list && !matches!(parts.last(), Some(Part::Literal(_) | Part::Name(_))) {
+            return Err(bad("no slash can follow the last capture".to_owned()));
+        }
         let mut rust = String::from("^");
         let mut go = String::from("^");
         let mut documented = String::from("/");
@@ -56,11 +60,6 @@ impl Pattern {
         for part in &parts {
             match part {
                 Part::Literal(text) => {
-                    let text = if is_list {
-                        text.trim_end_matches('/')
-                    } else {
-                        text
-                    };
                     rust.push_str(&regex::escape(text));
                     go.push_str(&escape(text));
                     documented.push_str(text);
@@ -98,7 +97,6 @@ impl Pattern {
             go,
             documented: without_tail.into_iter().chain([documented]).collect(),
             captures,
-            is_list,
             matches_slash,
             regex: Regex::new(&rust).map_err(|error| bad(error.to_string()))?,
         })
@@ -155,7 +153,9 @@ fn split(template: &str) -> Result<Vec<Part<'_>>, String> {
     if rest.contains('}') {
         return Err("a brace is not opened".to_owned());
     }
-    parts.push(Part::Literal(rest));
+    if !rest.is_empty() {
+        parts.push(Part::Literal(rest));
+    }
     Ok(parts)
 }
 
