@@ -4,6 +4,10 @@
 //! vocabulary, [`framework`] declarative paths, [`astra`] the DevOps API client and [`engine`] the
 //! secrets engine itself.  See `docs/architecture.md`.
 
+pub mod astra;
+pub mod engine;
 pub mod framework;
+pub mod plugin;
 pub mod secret;
 pub mod vault;
+pub mod wire;

@@ -1,0 +1,320 @@
+//! What an answer means: success, or which failure (docs/astra-api.md, "Status codes").
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use zeroize::Zeroizing;
+
+use super::body;
+use super::body::Shape;
+use super::error::Call;
+use super::error::Detail;
+use super::error::Error;
+use super::retry::Again;
+use super::retry::Failure;
+
+/// A complete answer as it came over the wire.
+pub(super) struct Answer {
+    /// Zeroed on drop: it may hold a credential.
+    pub(super) body: Zeroizing<Vec<u8>>,
+    /// Whether the body is compressed, which is never asked for.
+    pub(super) is_encoded: bool,
+    /// Where a redirect leads, without its query.
+    pub(super) location: Option<String>,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) status: StatusCode,
+}
+
+impl Answer {
+    /// The body, or the failure that the answer stands for.
+    ///
+    /// `repeatable` says whether a request that may have been carried out may be sent again.
+    pub(super) fn judge(
+        self,
+        call: Call,
+        url: &str,
+        repeatable: bool,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        if self.status.is_success() {
+            return self.success(call, repeatable);
+        }
+        let (shape, detail) = body::decode(&self.body);
+        let status = self.status.as_u16();
+        Err(match status {
+            300..=399 => {
+                let target = self
+                    .location
+                    .unwrap_or_else(|| "an unnamed place".to_owned());
+                Failure {
+                    // The others may follow a request that was carried out.
+                    may_have_happened: !matches!(status, 301 | 302 | 307 | 308),
+                    ..Failure::refused(Error::Redirected {
+                        call,
+                        status,
+                        target,
+                    })
+                }
+            }
+            401 => Failure {
+                unclear_401: !detail.blames_token(),
+                ..Failure::refused(Error::Unauthorized {
+                    call,
+                    detail,
+                    status,
+                })
+            },
+            403 => Failure::refused(Error::Forbidden {
+                call,
+                detail,
+                status,
+            }),
+            // A page in HTML comes from something that is not the API either.
+            404 if matches!(shape, Shape::Router404 | Shape::Html) => {
+                Failure::refused(Error::WrongUrl {
+                    call,
+                    url: url.to_owned(),
+                })
+            }
+            404 => Failure::refused(Error::NotFound { call, detail }),
+            409 => Failure::refused(Error::Conflict { call, detail }),
+            429 => Failure {
+                again: Again::RateLimited(self.retry_after),
+                ..Failure::refused(Error::RateLimited {
+                    call,
+                    detail,
+                    wait: self.retry_after,
+                })
+            },
+            // Given up by a proxy before the API had answered.
+            408 | 499 | 500..=599 => {
+                unavailable(call, detail, status, repeatable, self.retry_after)
+            }
+            400..=499 => Failure::refused(Error::BadRequest {
+                call,
+                detail,
+                status,
+            }),
+            _ => Failure {
+                may_have_happened: true,
+                ..Failure::refused(Error::Malformed {
+                    call,
+                    reason: format!("its HTTP status {status} has no meaning here"),
+                })
+            },
+        })
+    }
+
+    fn success(self, call: Call, repeatable: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        if self.is_encoded {
+            let reason = "it is compressed, which was not asked for".to_owned();
+            return Err(Failure {
+                may_have_happened: true,
+                ..Failure::refused(Error::Malformed { call, reason })
+            });
+        }
+        let Some(detail) = body::errors_despite_success(&self.body) else {
+            return Ok(self.body);
+        };
+        // The errors are clear, but not whether they came before or after an effect.
+        if detail.blames_token() {
+            let status = self.status.as_u16();
+            return Err(Failure {
+                may_have_happened: true,
+                ..Failure::refused(Error::Unauthorized {
+                    call,
+                    detail,
+                    status,
+                })
+            });
+        }
+        Err(unavailable(
+            call,
+            detail,
+            self.status.as_u16(),
+            repeatable,
+            self.retry_after,
+        ))
+    }
+}
+
+fn unavailable(
+    call: Call,
+    detail: Detail,
+    status: u16,
+    repeatable: bool,
+    asked: Option<Duration>,
+) -> Failure {
+    Failure {
+        again: if repeatable {
+            Again::Transient(asked)
+        } else {
+            Again::Never
+        },
+        error: Error::Unavailable {
+            call,
+            detail,
+            status,
+        },
+        may_have_happened: true,
+        unclear_401: false,
+    }
+}
+
+/// Decodes a body of success.
+///
+/// The error names the place of the fault and nothing of the content, which may be a credential.
+pub(super) fn decode<'de, T: serde::Deserialize<'de>>(
+    call: &Call,
+    body: &'de [u8],
+) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| {
+        use serde_json::error::Category;
+        let what = match error.classify() {
+            Category::Data => "a field is missing or has the wrong type",
+            Category::Eof => "it ends too early",
+            Category::Io | Category::Syntax => "it is not valid JSON",
+        };
+        Error::Malformed {
+            call: call.clone(),
+            reason: format!("{what} (line {}, column {})", error.line(), error.column()),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reqwest::StatusCode;
+    use zeroize::Zeroizing;
+
+    use super::Answer;
+    use super::decode;
+    use crate::astra::error::Call;
+    use crate::astra::retry::Again;
+    use crate::astra::retry::Failure;
+
+    fn call() -> Call {
+        Call {
+            attempts: 1,
+            method: "POST".into(),
+            path: "/v2/x".into(),
+        }
+    }
+
+    fn judged(status: u16, body: &str, repeatable: bool) -> Result<usize, Failure> {
+        let answer = Answer {
+            body: Zeroizing::new(body.as_bytes().to_vec()),
+            is_encoded: false,
+            location: None,
+            retry_after: Some(Duration::from_secs(3)),
+            status: StatusCode::from_u16(status).unwrap(),
+        };
+        answer
+            .judge(call(), "https://a.example", repeatable)
+            .map(|body| body.len())
+    }
+
+    #[test]
+    fn names_the_cause_of_every_status() {
+        let errors = r#"{"errors":[{"ID":340018,"message":"x"}]}"#;
+        let never = Again::Never;
+        let transient = Again::Transient(Some(Duration::from_secs(3)));
+        let limited = Again::RateLimited(Some(Duration::from_secs(3)));
+        for (status, body, kind, may_have_happened, unclear, again) in [
+            (200, errors, "unauthorized", true, false, never),
+            (
+                200,
+                r#"{"errors":[{"ID":7}]}"#,
+                "unavailable",
+                true,
+                false,
+                transient,
+            ),
+            (301, "", "redirected", false, false, never),
+            (303, "", "redirected", true, false, never),
+            (307, "", "redirected", false, false, never),
+            (400, "\"bad\"", "bad-request", false, false, never),
+            (401, errors, "unauthorized", false, false, never),
+            (401, "null", "unauthorized", false, true, never),
+            (
+                401,
+                r#"{"errors":[{"ID":12,"message":"x"}]}"#,
+                "unauthorized",
+                false,
+                true,
+                never,
+            ),
+            (403, "<html>", "forbidden", false, false, never),
+            (
+                404,
+                "404 page not found\n",
+                "wrong-url",
+                false,
+                false,
+                never,
+            ),
+            (404, "<html>", "wrong-url", false, false, never),
+            (404, "\"no such role\"", "not-found", false, false, never),
+            (404, "no such role", "not-found", false, false, never),
+            (404, "", "not-found", false, false, never),
+            (405, "", "bad-request", false, false, never),
+            (408, "", "unavailable", true, false, transient),
+            (409, "", "conflict", false, false, never),
+            (422, "", "bad-request", false, false, never),
+            (429, "", "rate-limited", false, false, limited),
+            (500, errors, "unavailable", true, false, transient),
+            (503, "<html>", "unavailable", true, false, transient),
+        ] {
+            let failure = judged(status, body, true).err().unwrap();
+            let seen = (
+                failure.error.kind(),
+                failure.may_have_happened,
+                failure.unclear_401,
+                failure.again,
+            );
+            assert_eq!(
+                seen,
+                (kind, may_have_happened, unclear, again),
+                "{status} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_must_not_be_repeated_is_not() {
+        for status in [200, 408, 500, 502, 503, 504] {
+            let failure = judged(status, r#"{"errors":[{"ID":7}]}"#, false)
+                .err()
+                .unwrap();
+            assert_eq!(failure.again, Again::Never, "{status}");
+            assert!(failure.may_have_happened, "{status}");
+        }
+    }
+
+    #[test]
+    fn success_is_any_2xx() {
+        for status in [200, 201, 202, 204, 299] {
+            assert_eq!(judged(status, "{}", false).ok(), Some(2), "{status}");
+        }
+    }
+
+    #[test]
+    fn decoding_never_repeats_content() {
+        for body in [
+            r#"{"id":"s3cr3t"#,
+            r#"{"id":["s3cr3t"]}"#,
+            "s3cr3t",
+            r#""s3cr3t""#,
+        ] {
+            #[derive(serde::Deserialize)]
+            struct Id {
+                #[serde(rename = "id")]
+                _id: String,
+            }
+            let error = decode::<Id>(&call(), body.as_bytes()).err().unwrap();
+            assert!(!error.to_string().contains("s3cr3t"), "{error}");
+            assert!(!format!("{error:?}").contains("s3cr3t"), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What an answer that is not a success says (docs/astra-api.md, "Error bodies").
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::error::Detail;
+
+/// The most that is kept of an error's text, in bytes.
+const KEPT: usize = 2_048;
+
+/// The text with which the API's router answers an unknown path or method, before it looks at
+/// anything else.
+const ROUTER_404: &str = "404 page not found";
+
+/// The shape of an error's body, as far as a decision rests on it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Shape {
+    Html,
+    Json,
+    Router404,
+    Text,
+}
+
+/// Decodes the body of a failed request.  Every body gives a detail, if need be an empty one.
+pub(super) fn decode(body: &[u8]) -> (Shape, Detail) {
+    if let Ok(value) = serde_json::from_slice::<Value>(body) {
+        return (Shape::Json, from_json(&value));
+    }
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    if text == ROUTER_404 {
+        return (Shape::Router404, Detail::new(Vec::new(), text));
+    }
+    if text.starts_with('<') {
+        return (Shape::Html, Detail::new(Vec::new(), &html_title(text)));
+    }
+    (Shape::Text, Detail::new(Vec::new(), &clean(text)))
+}
+
+/// The errors that a body with a status of success reports nevertheless, if it does.
+pub(super) fn errors_despite_success(body: &[u8]) -> Option<Detail> {
+    // Only `errors` is kept, so that a credential in the same body is never copied.
+    #[derive(Deserialize)]
+    struct Envelope {
+        errors: Option<Value>,
+    }
+    let errors = serde_json::from_slice::<Envelope>(body).ok()?.errors?;
+    let reported = match &errors {
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        _ => false,
+    };
+    reported.then(|| from_errors(&errors))
+}
+
+fn from_json(value: &Value) -> Detail {
+    match value {
+        Value::Null => Detail::default(),
+        Value::String(text) => Detail::new(Vec::new(), &clean(text)),
+        Value::Object(map) => match map.get("errors") {
+            Some(errors) => from_errors(errors),
+            None => Detail::new(Vec::new(), &clean(&message(value))),
+        },
+        other => Detail::new(Vec::new(), &clean(&other.to_string())),
+    }
+}
+
+fn from_errors(errors: &Value) -> Detail {
+    let list = match errors {
+        Value::Array(list) => list.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let ids = list
+        .iter()
+        .filter_map(|error| ["ID", "id", "Id"].iter().find_map(|key| error.get(key)))
+        .filter_map(|id| id.as_i64().or_else(|| id.as_str()?.parse().ok()))
+        .take(16)
+        .collect();
+    let texts: Vec<String> = list
+        .iter()
+        .take(16)
+        .map(message)
+        .filter(|text| !text.is_empty())
+        .collect();
+    Detail::new(ids, &clean(&texts.join("; ")))
+}
+
+/// The text of one JSON error.
+fn message(error: &Value) -> String {
+    let keys = [
+        "message",
+        "Message",
+        "error",
+        "errorMessage",
+        "detail",
+        "description",
+    ];
+    match error {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        _ => match keys.iter().find_map(|key| error.get(key)?.as_str()) {
+            Some(text) => text.to_owned(),
+            None if error.get("ID").is_some() => String::new(),
+            None => error.to_string(),
+        },
+    }
+}
+
+fn html_title(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let title = lower.find("<title>").and_then(|start| {
+        let start = start + "<title>".len();
+        let end = start + lower.get(start..)?.find("</title>")?;
+        text.get(start..end)
+    });
+    match title.map(clean) {
+        Some(title) if !title.is_empty() => format!("an HTML page titled {title:?}"),
+        _ => "an HTML page".to_owned(),
+    }
+}
+
+/// One line of printable text without credentials, at most [`KEPT`] bytes.
+pub(super) fn clean(text: &str) -> String {
+    let mut kept = String::new();
+    // A text is cut before it is searched, with room for what cleaning removes.
+    let bounded: String = text.chars().take(2 * KEPT).collect();
+    for word in redact(&bounded).split(|c: char| c.is_whitespace() || is_invisible(c)) {
+        if word.is_empty() {
+            continue;
+        }
+        if !kept.is_empty() {
+            kept.push(' ');
+        }
+        kept.push_str(word);
+    }
+    truncate(&mut kept);
+    kept
+}
+
+/// Control characters and those that change the direction or the join of what is shown.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn truncate(text: &mut String) {
+    if text.len() <= KEPT {
+        return;
+    }
+    let mut end = KEPT - '…'.len_utf8();
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text.push('…');
+}
+
+/// A proxy may echo the request's headers, so whatever looks like a token is cut out.
+fn redact(text: &str) -> String {
+    const PREFIX: &str = "AstraCS:";
+    let is_part =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '.' | ',' | '+' | '_' | '-');
+    let mut parts = text.split(PREFIX);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(PREFIX);
+        out.push_str("[redacted]");
+        out.push_str(part.trim_start_matches(is_part));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::any;
+    use proptest::proptest;
+
+    use super::KEPT;
+    use super::Shape;
+    use super::clean;
+    use super::decode;
+    use super::errors_despite_success;
+
+    fn decoded(body: &str) -> (Shape, Vec<i64>, String) {
+        let (shape, detail) = decode(body.as_bytes());
+        (shape, detail.ids().to_vec(), detail.text().to_owned())
+    }
+
+    #[test]
+    fn decodes_every_shape() {
+        for (body, shape, ids, text) in [
+            (
+                r#"{"errors":[{"ID":340018,"message":"Resource not found"}]}"#,
+                Shape::Json,
+                vec![340_018],
+                "Resource not found",
+            ),
+            (
+                r#"{"errors":[{"ID":1,"message":"a"},{"message":"b"},{"ID":3}]}"#,
+                Shape::Json,
+                vec![1, 3],
+                "a; b",
+            ),
+            (
+                r#"{"errors":[{"ID":"77","message":"a"}]}"#,
+                Shape::Json,
+                vec![77],
+                "a",
+            ),
+            (r#"{"errors":[]}"#, Shape::Json, vec![], ""),
+            (r#"{"errors":null}"#, Shape::Json, vec![], ""),
+            (r#""role not found""#, Shape::Json, vec![], "role not found"),
+            ("null", Shape::Json, vec![], ""),
+            (r#"{"message":"denied"}"#, Shape::Json, vec![], "denied"),
+            (r#"{"code":7}"#, Shape::Json, vec![], r#"{"code":7}"#),
+            (
+                "RBAC: access denied",
+                Shape::Text,
+                vec![],
+                "RBAC: access denied",
+            ),
+            ("", Shape::Text, vec![], ""),
+            (
+                "404 page not found\n",
+                Shape::Router404,
+                vec![],
+                "404 page not found",
+            ),
+            (
+                "<html><head><TITLE>502\nBad Gateway</TITLE>",
+                Shape::Html,
+                vec![],
+                "an HTML page titled \"502 Bad Gateway\"",
+            ),
+            ("<!DOCTYPE html>", Shape::Html, vec![], "an HTML page"),
+        ] {
+            assert_eq!(decoded(body), (shape, ids, text.to_owned()), "{body}");
+        }
+    }
+
+    #[test]
+    fn keeps_no_control_characters_and_no_credentials() {
+        let token = format!("AstraCS:{}:{}", "a".repeat(24), "0".repeat(64));
+        let body = format!("Authorization:\u{1b}[31m Bearer {token} was\r\nrefused");
+        let (_, detail) = decode(body.as_bytes());
+        assert_eq!(
+            detail.text(),
+            "Authorization: [31m Bearer AstraCS:[redacted] was refused"
+        );
+    }
+
+    #[test]
+    fn keeps_two_kibibytes() {
+        let text = clean(&"é".repeat(4_000));
+        assert!(text.len() <= KEPT && text.ends_with('…'), "{}", text.len());
+    }
+
+    #[test]
+    fn finds_errors_in_a_success() {
+        let found = |body: &str| {
+            errors_despite_success(body.as_bytes()).map(|detail| detail.text().to_owned())
+        };
+        assert_eq!(
+            found(r#"{"errors":[{"ID":1,"message":"no"}]}"#).as_deref(),
+            Some("no")
+        );
+        assert_eq!(found(r#"{"errors":"no"}"#).as_deref(), Some("no"));
+        for body in [
+            r#"{"errors":[]}"#,
+            r#"{"errors":null,"id":"x"}"#,
+            "[]",
+            "",
+            "null",
+            "{}",
+        ] {
+            assert_eq!(found(body), None, "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_never_panics_and_is_bounded(body in vec(any::<u8>(), 0..6_000)) {
+            let (_, detail) = decode(&body);
+            assert!(detail.text().len() <= KEPT);
+            assert!(!detail.text().contains(char::is_control));
+            let _ = errors_despite_success(&body);
+        }
+
+        #[test]
+        fn text_is_bounded(text in any::<String>()) {
+            let text = clean(&format!("<title>{text}"));
+            assert!(text.len() <= KEPT && !text.contains(char::is_control));
+        }
+    }
+}

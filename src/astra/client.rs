@@ -1,0 +1,245 @@
+//! The client of one organization.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Certificate;
+use reqwest::header::HeaderValue;
+use reqwest::redirect;
+use reqwest::tls;
+use tokio::sync::OnceCell;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use super::base_url::BaseUrl;
+use super::credential;
+use super::deadline::Deadline;
+use super::error::Error;
+use super::retry::Failure;
+use super::retry::Policy;
+use super::shared_call::SharedCall;
+use super::transport::Request;
+use super::transport::Transport;
+use crate::secret::Secret;
+
+/// Name resolution, TCP and TLS together may take this long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An idle connection is kept this long: the API's front closes them after about a minute.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a [`Client`] needs to know.
+#[derive(Clone)]
+pub struct ClientConfig {
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    /// Certificates in PEM that are trusted besides the system's.
+    pub ca_cert_pem: Option<String>,
+    /// How many requests may run at once; at least one.
+    pub max_concurrent_requests: usize,
+    /// The organization to make tokens for, when it may differ from the root token's own: then the
+    /// root token must be one of the enterprise that both belong to.
+    pub org_id: Option<String>,
+    /// How long one attempt of one request may take, from connecting to the last byte.
+    pub request_timeout: Duration,
+    /// The root token.
+    pub token: Secret,
+    /// The `User-Agent` header: product and version.
+    pub user_agent: String,
+}
+
+/// Why a client cannot be set up; the operator's to correct.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SetupError {
+    /// `ca_cert_pem` is no list of certificates.
+    #[error("ca_cert holds no valid PEM certificate: {0}")]
+    CaCert(String),
+    /// `max_concurrent_requests` is zero or absurd.
+    #[error("max_concurrent_requests must be between 1 and {max}, not {0}", max = Semaphore::MAX_PERMITS)]
+    Concurrency(usize),
+    /// The HTTP client cannot be built, for instance because the system has no root certificates.
+    #[error(
+        "the HTTPS client cannot be set up: {0}; install the system's root certificates or set \
+         ca_cert"
+    )]
+    Http(String),
+    /// `request_timeout` is zero.
+    #[error("request_timeout must be longer than zero")]
+    Timeout,
+    /// The root token has characters that cannot travel in a header.
+    #[error("the root token is empty or contains characters that no application token has")]
+    Token,
+    /// The user agent has characters that cannot travel in a header.
+    #[error("{0:?} cannot be a User-Agent header")]
+    UserAgent(String),
+}
+
+/// Speaks to the DevOps API for one organization with one root token.
+///
+/// Cheap to clone; all clones share connections and the limit on concurrent requests.
+///
+/// Requests use HTTP/1.1, the only version the API has, follow no redirect and ask for no
+/// compression.  As Go programs do, they honour `HTTPS_PROXY`, `NO_PROXY` and their lower-case
+/// forms of the process environment, but a loopback address is never sent to a proxy.
+#[derive(Clone)]
+pub struct Client(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    /// The ids in the token list, shared by all who confirm that one is gone.
+    pub(super) listed_ids: SharedCall<Result<Arc<HashSet<String>>, Error>>,
+    /// The organization that the configuration names.
+    pub(super) org_id: Option<String>,
+    /// The root token's own organization, once it is known.
+    pub(super) own_org: OnceCell<String>,
+    /// The root token's client id, when its form shows it.
+    pub(super) root_client_id: Option<String>,
+    transport: Transport,
+}
+
+impl Client {
+    /// Sets up a client; nothing is sent yet.
+    pub fn new(config: ClientConfig) -> Result<Self, SetupError> {
+        Self::with_policy(config, Policy::default())
+    }
+
+    pub(super) fn with_policy(config: ClientConfig, policy: Policy) -> Result<Self, SetupError> {
+        let limit = config.max_concurrent_requests;
+        if limit == 0 || limit > Semaphore::MAX_PERMITS {
+            return Err(SetupError::Concurrency(limit));
+        }
+        if config.request_timeout.is_zero() {
+            return Err(SetupError::Timeout);
+        }
+        let transport = Transport {
+            authorization: authorization(&config.token)?,
+            http: http_client(&config)?,
+            base_url: config.base_url,
+            limit,
+            permits: Semaphore::new(limit),
+            policy,
+            request_timeout: config.request_timeout,
+        };
+        let root_client_id = credential::client_id(config.token.expose()).ok();
+        Ok(Self(Arc::new(Inner {
+            listed_ids: SharedCall::new(),
+            org_id: config.org_id,
+            own_org: OnceCell::new(),
+            root_client_id: root_client_id.map(str::to_owned),
+            transport,
+        })))
+    }
+
+    /// Sends a request, again where that is safe, and returns the body of its success.
+    pub(super) async fn send(
+        &self,
+        request: &Request,
+        deadline: Deadline,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let failure = match self.0.transport.send(request, deadline).await {
+            Ok(body) => return Ok(body),
+            Err(failure) => failure,
+        };
+        match failure.unclear_401 {
+            true => Err(self.explain_401(failure, deadline).await),
+            false => Err(failure),
+        }
+    }
+
+    /// [`Client::send`] for calls of which only the cause of a failure matters.
+    pub(super) async fn fetch(
+        &self,
+        request: &Request,
+        deadline: Deadline,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.send(request, deadline)
+            .await
+            .map_err(|failure| failure.error)
+    }
+
+    /// Asks for the root token's organization.  Here a 401 can only mean a dead token.
+    pub(super) async fn probe(&self, deadline: Deadline) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let sent = self.0.transport.send(&Self::org_request(), deadline).await;
+        sent.map_err(|failure| failure.error)
+    }
+
+    /// Tells a dead root token from a missing permission: the API answers 401 to both on some
+    /// paths, but any live token may ask for its organization (docs/astra-api.md, "Status codes").
+    async fn explain_401(&self, failure: Failure, deadline: Deadline) -> Failure {
+        let Error::Unauthorized {
+            call,
+            detail,
+            status,
+        } = failure.error
+        else {
+            return failure;
+        };
+        let error = match self.probe(deadline).await {
+            Ok(_) => Error::Forbidden {
+                call,
+                detail,
+                status,
+            },
+            Err(Error::Unauthorized { .. }) => Error::Unauthorized {
+                call,
+                detail,
+                status,
+            },
+            // Unknown for now; the failed probe says why, and is the reason to try again later.
+            Err(probe) => probe,
+        };
+        Failure::refused(error)
+    }
+}
+
+fn authorization(token: &Secret) -> Result<HeaderValue, SetupError> {
+    let text = token.expose();
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(SetupError::Token);
+    }
+    let header = Zeroizing::new(format!("Bearer {text}"));
+    let mut value = HeaderValue::from_str(&header).map_err(|_| SetupError::Token)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn http_client(config: &ClientConfig) -> Result<reqwest::Client, SetupError> {
+    let user_agent = HeaderValue::from_str(&config.user_agent)
+        .map_err(|_| SetupError::UserAgent(config.user_agent.clone()))?;
+    let mut builder = reqwest::Client::builder()
+        .http1_only()
+        .connect_timeout(CONNECT_TIMEOUT.min(config.request_timeout))
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .tls_version_min(tls::Version::TLS_1_2)
+        .user_agent(user_agent);
+    if config.base_url.is_loopback() {
+        builder = builder.no_proxy();
+    }
+    let extra = certificates(config.ca_cert_pem.as_deref())?;
+    builder = match config.base_url.is_https() {
+        true => builder.tls_certs_merge(extra),
+        // Nothing to verify, so the system's certificates need not be there nor be loaded.
+        false => builder.tls_certs_only(extra),
+    };
+    builder.build().map_err(|error| {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        SetupError::Http(cause.unwrap_or_else(|| error.to_string()))
+    })
+}
+
+fn certificates(pem: Option<&str>) -> Result<Vec<Certificate>, SetupError> {
+    let Some(pem) = pem else {
+        return Ok(Vec::new());
+    };
+    let found = Certificate::from_pem_bundle(pem.as_bytes())
+        .map_err(|error| SetupError::CaCert(error.to_string()))?;
+    match found.is_empty() {
+        true => Err(SetupError::CaCert(
+            "there is no CERTIFICATE block in it".to_owned(),
+        )),
+        false => Ok(found),
+    }
+}

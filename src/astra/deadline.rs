@@ -1,0 +1,80 @@
+//! When an operation must be over.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The moment by which a whole operation, retries and waiting included, must have ended.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The moment `time` from now.
+    pub fn after(time: Duration) -> Self {
+        let now = Instant::now();
+        // A time beyond what the clock can express means a deadline that is never reached.
+        let far = now + Duration::from_secs(86_400 * 365);
+        Self(now.checked_add(time).unwrap_or(far))
+    }
+
+    /// What is left, zero when it has passed.
+    pub fn remaining(&self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether it has passed.
+    pub fn is_over(&self) -> bool {
+        self.remaining().is_zero()
+    }
+
+    /// The earlier of this deadline and `time` from now.
+    pub fn at_most(&self, time: Duration) -> Self {
+        (*self).min(Self::after(time))
+    }
+
+    /// The time allowed to one attempt: `limit` or what is left, whichever is shorter.
+    pub(super) fn attempt(&self, limit: Duration) -> Duration {
+        self.remaining().min(limit)
+    }
+
+    pub(super) fn instant(&self) -> Instant {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Deadline;
+
+    #[tokio::test(start_paused = true)]
+    async fn counts_down_to_zero() {
+        let deadline = Deadline::after(Duration::from_secs(10));
+        assert_eq!(deadline.remaining(), Duration::from_secs(10));
+        assert_eq!(
+            deadline.attempt(Duration::from_secs(3)),
+            Duration::from_secs(3)
+        );
+        tokio::time::advance(Duration::from_secs(8)).await;
+        assert_eq!(
+            deadline.attempt(Duration::from_secs(3)),
+            Duration::from_secs(2)
+        );
+        assert!(!deadline.is_over());
+        tokio::time::advance(Duration::from_secs(8)).await;
+        assert!(deadline.is_over());
+        assert_eq!(deadline.remaining(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_most_never_extends() {
+        let deadline = Deadline::after(Duration::from_secs(10));
+        assert_eq!(deadline.at_most(Duration::from_secs(99)), deadline);
+        assert_eq!(
+            deadline.at_most(Duration::from_secs(4)).remaining(),
+            Duration::from_secs(4)
+        );
+        assert!(Deadline::after(Duration::MAX).remaining() > Duration::from_secs(86_400));
+    }
+}

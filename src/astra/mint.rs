@@ -1,0 +1,257 @@
+//! Making a token, and knowing whether it was made.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde::Serialize;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::answer::decode;
+use super::client::Client;
+use super::credential;
+use super::deadline::Deadline;
+use super::error::Call;
+use super::error::Error;
+use super::timestamp;
+use super::transport::OBJECT_LIMIT;
+use super::transport::Request;
+use crate::secret::Secret;
+
+/// What a token is to be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewToken {
+    /// Free text by which it can be found again; not sent when empty.
+    pub description: String,
+    /// When it ends, in whole seconds, rounded up.  Without it the organization's maximum applies,
+    /// and if there is none the token never ends.
+    pub expiry: Option<OffsetDateTime>,
+    /// The ids of its Astra roles, one or more.  Never names: the API has been seen to accept a
+    /// name and to make a token that can do nothing.
+    pub roles: Vec<String>,
+}
+
+/// A token that was made and checked: its parts fit together, its roles are those asked for.
+#[derive(Clone)]
+pub struct MintedToken {
+    /// The id; case-sensitive, not secret.
+    pub client_id: String,
+    /// The description as the API has it; `None` when it does not tell.
+    pub description: Option<String>,
+    /// When it ends as the API has it; `None` when never or when it does not tell.
+    pub expiry: Option<OffsetDateTime>,
+    /// When it was made, by Astra's clock.
+    pub generated_on: Option<OffsetDateTime>,
+    /// The organization it belongs to; empty when neither the answer nor the client knew it.
+    pub org_id: String,
+    /// The ids of its Astra roles, as asked for.
+    pub roles: Vec<String>,
+    /// The client secret.
+    pub secret: Secret,
+    /// The application token, `AstraCS:…`.
+    pub token: Secret,
+}
+
+/// Why there is no token to hand out, and whether one may exist all the same.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum MintError {
+    /// A token was made but is not what was asked for, so it must be deleted.
+    #[error("{error}")]
+    Mismatch {
+        /// Its id, when the answer is consistent about it.  An answer that mixed up tokens could
+        /// name one that belongs to somebody else, so look at its description before deleting it.
+        client_id: Option<String>,
+        /// What is wrong.
+        error: Error,
+    },
+    /// There is certainly no token.
+    #[error("{0}")]
+    NotMinted(Error),
+    /// A token may exist: the request may have been carried out, but its answer did not come or
+    /// cannot be understood.
+    #[error("{0}")]
+    Unknown(Error),
+}
+
+impl MintError {
+    /// The failure behind it.
+    pub fn error(&self) -> &Error {
+        match self {
+            Self::Mismatch { error, .. } | Self::NotMinted(error) | Self::Unknown(error) => error,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org_id: Option<&'a str>,
+    roles: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_expiry: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Made {
+    client_id: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default, deserialize_with = "timestamp::lenient")]
+    generated_on: Option<OffsetDateTime>,
+    #[serde(default)]
+    org_id: Option<String>,
+    #[serde(default)]
+    roles: Option<Vec<String>>,
+    #[serde(default)]
+    secret: Option<Secret>,
+    #[serde(default)]
+    token: Option<Secret>,
+    #[serde(default, deserialize_with = "timestamp::lenient")]
+    token_expiry: Option<OffsetDateTime>,
+}
+
+impl Client {
+    /// Makes a token.
+    ///
+    /// The API has no key for repeating this safely, so it is sent again only when no connection
+    /// could be made or the API refused it for its rate limit.
+    pub async fn create_token(
+        &self,
+        request: NewToken,
+        deadline: Deadline,
+    ) -> Result<MintedToken, MintError> {
+        let (post, org) = self
+            .mint_request(&request, deadline)
+            .await
+            .map_err(MintError::NotMinted)?;
+        let body = self.send(&post, deadline).await.map_err(|failure| {
+            match failure.may_have_happened {
+                true => MintError::Unknown(failure.error),
+                false => MintError::NotMinted(failure.error),
+            }
+        })?;
+        let call = post.call(1);
+        let made: Made = decode(&call, &body).map_err(MintError::Unknown)?;
+        if made.client_id.is_empty() {
+            let reason = "it names no client id".to_owned();
+            return Err(MintError::Unknown(Error::Malformed { call, reason }));
+        }
+        made.check(request, org, call, self.0.root_client_id.as_deref())
+    }
+
+    /// The request, and the organization that its answer must name if that is known.
+    async fn mint_request(
+        &self,
+        new: &NewToken,
+        deadline: Deadline,
+    ) -> Result<(Request, Option<String>), Error> {
+        if new.roles.is_empty() {
+            let reason = "a token needs at least one Astra role".to_owned();
+            return Err(Error::InvalidArgument { reason });
+        }
+        if let Some(role) = new.roles.iter().find(|role| Uuid::try_parse(role).is_err()) {
+            return Err(Error::invalid_id("role", role));
+        }
+        let is_foreign = self.is_foreign_org(deadline).await?;
+        let configured = self.0.org_id.as_deref();
+        let token_expiry = new.expiry.map(|expiry| {
+            timestamp::format(expiry).ok_or_else(|| Error::InvalidArgument {
+                reason: "the token's expiry is beyond the year 9999".to_owned(),
+            })
+        });
+        let body = Body {
+            description: &new.description,
+            org_id: configured.filter(|_| is_foreign),
+            roles: &new.roles,
+            token_expiry: token_expiry.transpose()?,
+        };
+        let json = serde_json::to_vec(&body).map_err(|error| Error::InvalidArgument {
+            reason: format!("the request cannot be written as JSON: {error}"),
+        })?;
+        // The older path is the one with the best evidence for the whole life of a token; only
+        // the newer one is documented to take an organization.
+        let path = match is_foreign {
+            true => "/v2/tokens",
+            false => "/v2/clientIdSecrets",
+        };
+        let post = Request::new(Method::POST, path, OBJECT_LIMIT)
+            .json(json)
+            .once();
+        let org = configured.or(self.0.own_org.get().map(String::as_str));
+        Ok((post, org.map(str::to_owned)))
+    }
+}
+
+impl Made {
+    /// The token, if the answer fits together and is what was asked for.
+    fn check(
+        self,
+        asked: NewToken,
+        org: Option<String>,
+        call: Call,
+        root: Option<&str>,
+    ) -> Result<MintedToken, MintError> {
+        let mismatch = |client_id: Option<&str>, reason: &str| MintError::Mismatch {
+            client_id: client_id.map(str::to_owned),
+            error: Error::Malformed {
+                call: call.clone(),
+                reason: reason.to_owned(),
+            },
+        };
+        let id = self.client_id.as_str();
+        if root == Some(id) {
+            return Err(mismatch(None, "it names the root token's own client id"));
+        }
+        if let Some(token) = &self.token
+            && token.expose().split(':').nth(1) != Some(id)
+        {
+            return Err(mismatch(
+                None,
+                "its token and its client id do not belong together",
+            ));
+        }
+        let Some(secret) = self.secret else {
+            return Err(mismatch(Some(id), "it has no client secret"));
+        };
+        let derived = credential::token_from_secret(id, &secret);
+        if self.token.is_some_and(|token| token != derived) {
+            return Err(mismatch(
+                Some(id),
+                "its token and its client secret do not belong together",
+            ));
+        }
+        if let Some(roles) = &self.roles
+            && as_set(roles) != as_set(&asked.roles)
+        {
+            return Err(mismatch(
+                Some(id),
+                "its Astra roles are not those that were asked for",
+            ));
+        }
+        let answered = self.org_id.filter(|org| !org.is_empty());
+        if let (Some(answered), Some(expected)) = (&answered, &org)
+            && !answered.eq_ignore_ascii_case(expected)
+        {
+            return Err(mismatch(Some(id), "it belongs to another organization"));
+        }
+        Ok(MintedToken {
+            description: self.description,
+            expiry: self.token_expiry,
+            generated_on: self.generated_on,
+            org_id: answered.or(org).unwrap_or_default(),
+            roles: asked.roles,
+            secret,
+            token: derived,
+            client_id: self.client_id,
+        })
+    }
+}
+
+fn as_set(ids: &[String]) -> BTreeSet<String> {
+    ids.iter().map(|id| id.to_ascii_lowercase()).collect()
+}

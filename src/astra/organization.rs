@@ -1,0 +1,56 @@
+//! The organization of the root token.
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::answer::decode;
+use super::client::Client;
+use super::deadline::Deadline;
+use super::error::Error;
+use super::transport::OBJECT_LIMIT;
+use super::transport::Request;
+
+impl Client {
+    /// The id of the organization that the root token belongs to.
+    ///
+    /// Any live token may ask, so this is also the test of whether a token is alive.
+    pub async fn current_org(&self, deadline: Deadline) -> Result<String, Error> {
+        #[derive(Deserialize)]
+        struct Organization {
+            #[serde(alias = "ID", alias = "orgId")]
+            id: String,
+        }
+        let request = Self::org_request();
+        let body = self.probe(deadline).await?;
+        let call = request.call(1);
+        let organization: Organization = decode(&call, &body)?;
+        if organization.id.is_empty() {
+            let reason = "the organization's id is empty".to_owned();
+            return Err(Error::Malformed { call, reason });
+        }
+        // Another caller may have been first; the answer is the same.
+        let _ = self.0.own_org.set(organization.id.clone());
+        Ok(organization.id)
+    }
+
+    /// [`Client::current_org`], asked once in the client's life: a token never changes it.
+    pub(super) async fn own_org(&self, deadline: Deadline) -> Result<&str, Error> {
+        if let Some(known) = self.0.own_org.get() {
+            return Ok(known);
+        }
+        let found = self.current_org(deadline).await?;
+        Ok(self.0.own_org.get_or_init(|| async { found }).await)
+    }
+
+    /// Whether tokens are made for another organization than the root token's own.
+    pub(super) async fn is_foreign_org(&self, deadline: Deadline) -> Result<bool, Error> {
+        match &self.0.org_id {
+            Some(wanted) => Ok(!self.own_org(deadline).await?.eq_ignore_ascii_case(wanted)),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn org_request() -> Request {
+        Request::new(Method::GET, "/v2/currentOrg", OBJECT_LIMIT)
+    }
+}

@@ -1,0 +1,259 @@
+//! When a failed attempt is repeated, and after how long.
+
+use std::time::Duration;
+use std::time::SystemTime;
+
+use backon::BackoffBuilder;
+use backon::ExponentialBuilder;
+
+use super::deadline::Deadline;
+use super::error::Error;
+
+/// The most that is added to a wait which the API asked for, so that its clients do not all come
+/// back in the same instant.
+const SPREAD: Duration = Duration::from_secs(1);
+
+/// A failed attempt.
+pub(super) struct Failure {
+    pub(super) again: Again,
+    pub(super) error: Error,
+    /// Whether the API may have carried the request out.
+    pub(super) may_have_happened: bool,
+    /// Whether the answer leaves open if the root token is dead or lacks a permission.
+    pub(super) unclear_401: bool,
+}
+
+impl Failure {
+    /// A failure that no repetition mends, of a request that had no effect.
+    pub(super) fn refused(error: Error) -> Self {
+        Self {
+            again: Again::Never,
+            error,
+            may_have_happened: false,
+            unclear_401: false,
+        }
+    }
+}
+
+/// Whether another attempt makes sense; the time, if any, is the shortest wait that the API asked
+/// for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Again {
+    Never,
+    RateLimited(Option<Duration>),
+    Transient(Option<Duration>),
+}
+
+/// How often and how fast attempts follow each other.
+#[derive(Clone, Copy)]
+pub(super) struct Policy {
+    rate_limited: ExponentialBuilder,
+    transient: ExponentialBuilder,
+}
+
+impl Default for Policy {
+    /// Four attempts within a second or two on what may be a passing failure.  A rate limit says
+    /// that the API is well and wants time, so there the deadline is the real limit.
+    fn default() -> Self {
+        Self {
+            rate_limited: ExponentialBuilder::new()
+                .with_min_delay(Duration::from_millis(500))
+                .with_max_delay(Duration::from_secs(8))
+                .with_max_times(20)
+                .with_jitter(),
+            transient: ExponentialBuilder::new()
+                .with_min_delay(Duration::from_millis(200))
+                .with_max_delay(Duration::from_secs(4))
+                .with_max_times(3)
+                .with_jitter(),
+        }
+    }
+}
+
+impl Policy {
+    /// Repeats `attempt`, which is given its number from 1, as its failures suggest.
+    ///
+    /// A wait that would end after `deadline` is not begun: the failure is returned at once.
+    pub(super) async fn run<T, A>(
+        &self,
+        deadline: Deadline,
+        mut attempt: impl FnMut(u32) -> A,
+    ) -> Result<T, Failure>
+    where
+        A: Future<Output = Result<T, Failure>>,
+    {
+        let mut rate_limited = self.rate_limited.build();
+        let mut transient = self.transient.build();
+        let mut number = 1;
+        loop {
+            let failure = match attempt(number).await {
+                Ok(value) => return Ok(value),
+                Err(failure) => failure,
+            };
+            let (delay, asked) = match failure.again {
+                Again::Never => return Err(failure),
+                Again::RateLimited(asked) => (rate_limited.next(), asked),
+                Again::Transient(asked) => (transient.next(), asked),
+            };
+            let Some(delay) = delay else {
+                return Err(failure);
+            };
+            let wait = match asked {
+                Some(asked) => asked.saturating_add(delay.min(SPREAD)),
+                None => delay,
+            };
+            if wait >= deadline.remaining() {
+                return Err(failure);
+            }
+            tracing::debug!(
+                kind = failure.error.kind(),
+                attempt = number,
+                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                "repeating a request to Astra"
+            );
+            tokio::time::sleep(wait).await;
+            number = number.saturating_add(1);
+        }
+    }
+}
+
+/// Reads `Retry-After`: seconds, or an HTTP date taken relative to `now`, which should be the
+/// answer's own `Date` so that a wrong clock on either side does not matter.  Anything else is as
+/// if it were absent.
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number holds is still "very long".
+        return Some(Duration::from_secs(
+            value.parse().unwrap_or(u64::from(u32::MAX)),
+        ));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+    use std::time::SystemTime;
+
+    use proptest::prelude::any;
+    use proptest::proptest;
+    use tokio::time::Instant;
+
+    use super::Again;
+    use super::Failure;
+    use super::Policy;
+    use super::retry_after;
+    use crate::astra::Deadline;
+    use crate::astra::Error;
+
+    fn failure(again: Again) -> Failure {
+        let error = Error::InvalidArgument {
+            reason: String::new(),
+        };
+        Failure {
+            again,
+            ..Failure::refused(error)
+        }
+    }
+
+    /// How many attempts are made, and how long they take, when every one fails with `again`.
+    async fn exhaust(again: Again, time: u64) -> (u32, Duration) {
+        let start = Instant::now();
+        let count = Cell::new(0);
+        let result: Result<(), Failure> = Policy::default()
+            .run(Deadline::after(Duration::from_secs(time)), |number| {
+                count.set(number);
+                async move { Err(failure(again)) }
+            })
+            .await;
+        assert!(result.is_err());
+        (count.get(), start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn passing_failures_get_four_attempts() {
+        let (attempts, took) = exhaust(Again::Transient(None), 50).await;
+        assert_eq!(attempts, 4);
+        assert!(took >= Duration::from_millis(1_400), "{took:?}");
+        assert!(took <= Duration::from_millis(2_900), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn permanent_failures_get_one_attempt() {
+        assert_eq!(exhaust(Again::Never, 50).await, (1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rate_limits_are_repeated_until_the_deadline() {
+        let (attempts, took) = exhaust(Again::RateLimited(Some(Duration::from_secs(1))), 30).await;
+        assert!((14..=21).contains(&attempts), "{attempts}");
+        assert!(took <= Duration::from_secs(30), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_beyond_the_deadline_is_not_begun() {
+        let hour = Some(Duration::from_secs(3_600));
+        assert_eq!(
+            exhaust(Again::RateLimited(hour), 50).await,
+            (1, Duration::ZERO)
+        );
+        assert_eq!(
+            exhaust(Again::Transient(hour), 50).await,
+            (1, Duration::ZERO)
+        );
+        assert_eq!(
+            exhaust(Again::RateLimited(Some(Duration::MAX)), 50).await.0,
+            1
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn success_ends_it() {
+        let result = Policy::default()
+            .run(
+                Deadline::after(Duration::from_secs(9)),
+                |number| async move {
+                    match number {
+                        3 => Ok(number),
+                        _ => Err(failure(Again::Transient(None))),
+                    }
+                },
+            )
+            .await;
+        assert_eq!(result.ok(), Some(3));
+    }
+
+    #[test]
+    fn reads_retry_after() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (value, expected) in [
+            ("0", Some(0)),
+            (" 120 ", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("99999999999999999999999", Some(u64::from(u32::MAX))),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+        ] {
+            assert_eq!(
+                retry_after(value, now).map(|wait| wait.as_secs()),
+                expected,
+                "{value}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn retry_after_never_panics(value in any::<String>(), seconds in any::<u64>()) {
+            let _ = retry_after(&value, SystemTime::UNIX_EPOCH);
+            assert!(retry_after(&seconds.to_string(), SystemTime::now()).is_some());
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Astra roles: what a token may do.
+
+use reqwest::Method;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+
+use super::answer::decode;
+use super::client::Client;
+use super::credential::is_path_id;
+use super::deadline::Deadline;
+use super::error::Call;
+use super::error::Error;
+use super::token::Deleted;
+use super::transport::LIST_LIMIT;
+use super::transport::OBJECT_LIMIT;
+use super::transport::Request;
+
+const PATH: &str = "/v2/organizations/roles";
+
+/// What built-in roles write instead of an organization's id.
+const ORG_PLACEHOLDER: &str = "__ORG_ID__";
+
+/// Actions by which a holder can make a credential that outlives its own.
+const ADMIN_ACTIONS: [&str; 3] = ["org-admin", "org-role-write", "org-token-write"];
+
+/// A role of the organization, built in or custom.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Role {
+    /// The id, a UUID.
+    pub id: String,
+    /// The name; custom names are unique in an organization.
+    pub name: String,
+    /// What it grants; `None` when the service does not tell.
+    pub policy: Option<Policy>,
+}
+
+/// What a role grants.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Policy {
+    /// Actions such as `db-cql`.  The list of known ones is not closed.
+    pub actions: Vec<String>,
+    /// Free text.
+    pub description: String,
+    /// Always `allow`.
+    pub effect: String,
+    /// Resource names such as `drn:astra:org:<id>:db:<id>`.
+    pub resources: Vec<String>,
+}
+
+/// A custom role to be made, or what it shall be from now on.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct NewRole {
+    /// The name, unique in the organization.
+    pub name: String,
+    /// What it grants.
+    pub policy: Policy,
+}
+
+impl Client {
+    /// All roles of the organization, built in and custom.
+    pub async fn roles(&self, deadline: Deadline) -> Result<Vec<Role>, Error> {
+        let request = Request::new(Method::GET, PATH, LIST_LIMIT);
+        let body = self.fetch(&request, deadline).await?;
+        let call = request.call(1);
+        let list: Vec<Value> = decode(&call, &body)?;
+        list.iter()
+            .map(|value| Role::from_json(value, &call))
+            .collect()
+    }
+
+    /// One role.  Needs more rights than [`Client::roles`].
+    pub async fn role(&self, id: &str, deadline: Deadline) -> Result<Role, Error> {
+        let request = Request::new(Method::GET, role_path(id)?, OBJECT_LIMIT);
+        let body = self.fetch(&request, deadline).await?;
+        let call = request.call(1);
+        Role::from_json(&decode(&call, &body)?, &call)
+    }
+
+    /// Makes a custom role.  A name that is taken is [`Error::Conflict`].
+    ///
+    /// Like a mint it is not repeated blindly.  Names are unique, so after any retryable error or
+    /// a malformed answer [`Client::roles`] shows whether it was made.
+    pub async fn create_role(&self, role: &NewRole, deadline: Deadline) -> Result<Role, Error> {
+        let request = Request::new(Method::POST, PATH, OBJECT_LIMIT)
+            .json(json(role)?)
+            .once();
+        let body = self.fetch(&request, deadline).await?;
+        let call = request.call(1);
+        Role::from_json(&decode(&call, &body)?, &call)
+    }
+
+    /// Replaces name and policy of a custom role, at once for every token that holds it.
+    pub async fn update_role(
+        &self,
+        id: &str,
+        role: &NewRole,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let request = Request::new(Method::PUT, role_path(id)?, OBJECT_LIMIT).json(json(role)?);
+        self.fetch(&request, deadline).await.map(drop)
+    }
+
+    /// Deletes a custom role.  That it was gone before is confirmed by the list of roles.
+    pub async fn delete_role(&self, id: &str, deadline: Deadline) -> Result<Deleted, Error> {
+        let request = Request::new(Method::DELETE, role_path(id)?, OBJECT_LIMIT);
+        let error = match self.fetch(&request, deadline).await {
+            Ok(_) => return Ok(Deleted::Now),
+            Err(error @ (Error::NotFound { .. } | Error::BadRequest { status: 400, .. })) => error,
+            Err(error) => return Err(error),
+        };
+        let roles = self.roles(deadline).await?;
+        match roles.iter().any(|role| role.id.eq_ignore_ascii_case(id)) {
+            true => Err(error),
+            false => Ok(Deleted::AlreadyGone),
+        }
+    }
+}
+
+impl Role {
+    /// Whether a token with this role could make tokens or roles, and so a credential that
+    /// outlives its own.  A role whose policy is not known counts as one.
+    pub fn grants_token_admin(&self) -> bool {
+        match &self.policy {
+            Some(policy) => policy.grants_token_admin(),
+            None => true,
+        }
+    }
+
+    fn from_json(value: &Value, call: &Call) -> Result<Self, Error> {
+        let malformed = |reason: &str| Error::Malformed {
+            call: call.clone(),
+            reason: reason.to_owned(),
+        };
+        let map = value
+            .as_object()
+            .ok_or_else(|| malformed("a role is not a JSON object"))?;
+        let id = text(map, "id").ok_or_else(|| malformed("a role has no id"))?;
+        Ok(Self {
+            id,
+            name: text(map, "name").unwrap_or_default(),
+            policy: field(map, "policy").and_then(Policy::from_json),
+        })
+    }
+}
+
+impl Policy {
+    /// Whether it allows making tokens or roles.
+    pub fn grants_token_admin(&self) -> bool {
+        self.actions.iter().any(|action| {
+            ADMIN_ACTIONS
+                .iter()
+                .any(|admin| matches_action(action, admin))
+        })
+    }
+
+    /// The resources with the organization's id where built-in roles have a placeholder.
+    pub fn resources_in(&self, org_id: &str) -> Vec<String> {
+        let resources = self.resources.iter();
+        resources
+            .map(|resource| resource.replace(ORG_PLACEHOLDER, org_id))
+            .collect()
+    }
+
+    /// Reads a policy: an object or, as some documents of the API show it, an object in a text.
+    fn from_json(value: &Value) -> Option<Self> {
+        let parsed: Value;
+        let map = match value {
+            Value::Object(map) => map,
+            Value::String(text) => {
+                parsed = serde_json::from_str(text).ok()?;
+                parsed.as_object()?
+            }
+            _ => return None,
+        };
+        Some(Self {
+            actions: texts(map, "actions")?,
+            description: text(map, "description").unwrap_or_default(),
+            effect: text(map, "effect").unwrap_or_default(),
+            resources: texts(map, "resources")?,
+        })
+    }
+}
+
+/// The service and its documents disagree about the case of names: `id`, `ID`, `Id`.
+fn field<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let exact = map.get(name);
+    exact.or_else(|| {
+        map.iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    })
+}
+
+fn text(map: &Map<String, Value>, name: &str) -> Option<String> {
+    field(map, name)?
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+/// `null` is an empty list, as Go writes it; a missing one means that the policy is not told.
+fn texts(map: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
+    match field(map, name)? {
+        Value::Null => Some(Vec::new()),
+        Value::Array(list) => list
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect(),
+        _ => None,
+    }
+}
+
+/// Whether `action`, in which an asterisk stands for anything, covers `wanted`.
+fn matches_action(action: &str, wanted: &str) -> bool {
+    let Some((first, rest)) = action.split_once('*') else {
+        return action.eq_ignore_ascii_case(wanted);
+    };
+    let last = rest.rsplit('*').next().unwrap_or_default();
+    // Generous about what stands between two asterisks: it errs on the side of caution.
+    wanted.len() >= first.len() + last.len() && wanted.starts_with(first) && wanted.ends_with(last)
+}
+
+fn role_path(id: &str) -> Result<String, Error> {
+    match is_path_id(id) {
+        true => Ok(format!("{PATH}/{id}")),
+        false => Err(Error::invalid_id("role", id)),
+    }
+}
+
+fn json(role: &NewRole) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(role).map_err(|error| Error::InvalidArgument {
+        reason: format!("the role cannot be written as JSON: {error}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::Policy;
+    use super::Role;
+    use crate::astra::error::Call;
+
+    fn role(value: &Value) -> Option<Role> {
+        let call = Call {
+            attempts: 1,
+            method: "GET".into(),
+            path: "/".into(),
+        };
+        Role::from_json(value, &call).ok()
+    }
+
+    fn with_actions(actions: &[&str]) -> Policy {
+        let actions = actions.iter().map(|&action| action.to_owned()).collect();
+        Policy {
+            actions,
+            ..Policy::default()
+        }
+    }
+
+    #[test]
+    fn reads_every_spelling() {
+        let policy = json!({"description": "d", "resources": ["drn:astra:org:__ORG_ID__"],
+                            "actions": ["db-cql"], "effect": "allow"});
+        let pascal = json!({"Description": "d", "Resources": ["drn:astra:org:__ORG_ID__"],
+                            "Actions": ["db-cql"], "Effect": "allow"});
+        let expected = Role {
+            id: "1".into(),
+            name: "R/W".into(),
+            policy: Some(Policy {
+                actions: vec!["db-cql".into()],
+                description: "d".into(),
+                effect: "allow".into(),
+                resources: vec!["drn:astra:org:__ORG_ID__".into()],
+            }),
+        };
+        for value in [
+            json!({"id": "1", "name": "R/W", "policy": policy, "last_update_userid": ""}),
+            json!({"ID": "1", "Name": "R/W", "Policy": pascal, "LastUpdateUserID": ""}),
+            json!({"ID": "1", "Name": "R/W", "Type": "default", "Policy": policy.to_string()}),
+        ] {
+            assert_eq!(role(&value).as_ref(), Some(&expected), "{value}");
+        }
+        let policy = expected.policy.unwrap();
+        assert_eq!(policy.resources_in("o"), ["drn:astra:org:o"]);
+    }
+
+    #[test]
+    fn an_unreadable_policy_is_unknown_and_counts_as_administration() {
+        for value in [
+            json!({"id": "1"}),
+            json!({"id": "1", "policy": null}),
+            json!({"id": "1", "policy": "{"}),
+            json!({"id": "1", "policy": {"resources": []}}),
+            json!({"id": "1", "policy": {"resources": [], "actions": [1]}}),
+        ] {
+            let role = role(&value).unwrap();
+            assert_eq!(role.policy, None, "{value}");
+            assert!(role.grants_token_admin(), "{value}");
+        }
+        for value in [
+            json!({}),
+            json!({"id": ""}),
+            json!({"id": 1}),
+            json!([]),
+            json!(null),
+        ] {
+            assert_eq!(role(&value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn finds_rights_to_make_tokens_or_roles() {
+        for actions in [
+            ["org-token-write"],
+            ["org-role-write"],
+            ["*"],
+            ["org-*"],
+            ["org-*-write"],
+        ] {
+            assert!(with_actions(&actions).grants_token_admin(), "{actions:?}");
+        }
+        for actions in [
+            ["org-token-read"],
+            ["db-cql"],
+            ["db-*"],
+            ["org-role-read"],
+            ["org-db-*"],
+        ] {
+            assert!(!with_actions(&actions).grants_token_admin(), "{actions:?}");
+        }
+        assert!(!with_actions(&[]).grants_token_admin());
+    }
+}

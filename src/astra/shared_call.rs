@@ -1,0 +1,199 @@
+//! One upstream call for many that ask at once.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use tokio::sync::watch;
+
+/// Shares the result of a call among callers who each need one that *started after they asked*.
+///
+/// That rules out joining a call which is already under way: what it saw may be older than the
+/// caller's own change.  So there are at most two groups, those served by the running call and
+/// those who wait for the next, and however many ask, at most one call runs at a time.
+///
+/// The call runs in a task of its own and goes on when the one who started it goes away.
+pub(super) struct SharedCall<T>(Arc<Mutex<State<T>>>);
+
+struct State<T> {
+    is_running: bool,
+    next: Option<Group<T>>,
+}
+
+struct Group<T> {
+    receiver: watch::Receiver<Option<T>>,
+    sender: watch::Sender<Option<T>>,
+}
+
+impl<T: Clone + Send + Sync + 'static> SharedCall<T> {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            is_running: false,
+            next: None,
+        })))
+    }
+
+    /// The result of a call that starts after this moment; `None` if the call panicked or the
+    /// runtime is shutting down.
+    ///
+    /// `call` is used when this caller is the one who starts the calls; it must do the same for
+    /// every caller.
+    pub(super) async fn join<C, F>(&self, call: C) -> Option<T>
+    where
+        C: Fn() -> F + Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut receiver = {
+            let mut state = lock(&self.0);
+            let group = state.next.get_or_insert_with(|| {
+                let (sender, receiver) = watch::channel(None);
+                Group { receiver, sender }
+            });
+            let receiver = group.receiver.clone();
+            if !state.is_running {
+                state.is_running = true;
+                let running = Running {
+                    has_ended: false,
+                    state: Arc::clone(&self.0),
+                };
+                tokio::spawn(serve(running, call));
+            }
+            receiver
+        };
+        let result = receiver.wait_for(Option::is_some).await;
+        result.ok().and_then(|value| value.clone())
+    }
+}
+
+/// Serves one group after the other until nobody waits.
+async fn serve<T, C, F>(mut running: Running<T>, call: C)
+where
+    C: Fn() -> F,
+    F: Future<Output = T>,
+{
+    while let Some(group) = running.next_group() {
+        let result = call().await;
+        group.sender.send_replace(Some(result));
+    }
+}
+
+/// Held while calls run; when it goes away early (a panic, a shutdown) it releases who waits.
+struct Running<T> {
+    has_ended: bool,
+    state: Arc<Mutex<State<T>>>,
+}
+
+impl<T> Running<T> {
+    /// The group that waits, or the end of the run, decided under one lock so that nobody can be
+    /// left waiting in between.
+    fn next_group(&mut self) -> Option<Group<T>> {
+        let mut state = lock(&self.state);
+        let group = state.next.take();
+        state.is_running = group.is_some();
+        self.has_ended = group.is_none();
+        group
+    }
+}
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        // After an orderly end the state may already belong to another task.
+        if !self.has_ended {
+            let mut state = lock(&self.state);
+            state.is_running = false;
+            state.next = None;
+        }
+    }
+}
+
+fn lock<T>(state: &Mutex<State<T>>) -> std::sync::MutexGuard<'_, State<T>> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering;
+
+    use tokio::sync::Semaphore;
+
+    use super::SharedCall;
+
+    /// A call that waits for a permit and returns its number.
+    #[derive(Clone)]
+    struct Calls {
+        begun: Arc<AtomicUsize>,
+        gate: Arc<Semaphore>,
+    }
+
+    impl Calls {
+        fn new() -> Self {
+            Self {
+                begun: Arc::default(),
+                gate: Arc::new(Semaphore::new(0)),
+            }
+        }
+
+        async fn run(self) -> usize {
+            let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            self.gate.acquire().await.unwrap().forget();
+            number
+        }
+    }
+
+    /// Lets every other task run until it waits; the runtime of a test has one thread.
+    async fn settle() {
+        for _ in 0..2_000 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_during_a_call_gets_the_next_one() {
+        let calls = Calls::new();
+        let shared = Arc::new(SharedCall::new());
+        let ask = || {
+            let (calls, shared) = (calls.clone(), Arc::clone(&shared));
+            tokio::spawn(async move { shared.join(move || calls.clone().run()).await })
+        };
+        let first = ask();
+        settle().await;
+        let later: Vec<_> = (0..500).map(|_| ask()).collect();
+        settle().await;
+        assert_eq!(calls.begun.load(Ordering::SeqCst), 1);
+        calls.gate.add_permits(2);
+        assert_eq!(first.await.unwrap(), Some(1));
+        for asked in later {
+            assert_eq!(asked.await.unwrap(), Some(2));
+        }
+        assert_eq!(calls.begun.load(Ordering::SeqCst), 2);
+        calls.gate.add_permits(1);
+        assert_eq!(ask().await.unwrap(), Some(3));
+    }
+
+    #[tokio::test]
+    async fn the_call_goes_on_without_the_one_who_started_it() {
+        let calls = Calls::new();
+        let shared = Arc::new(SharedCall::new());
+        let ask = || {
+            let (calls, shared) = (calls.clone(), Arc::clone(&shared));
+            tokio::spawn(async move { shared.join(move || calls.clone().run()).await })
+        };
+        let first = ask();
+        settle().await;
+        let second = ask();
+        settle().await;
+        first.abort();
+        calls.gate.add_permits(2);
+        assert_eq!(second.await.unwrap(), Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_panic_releases_everybody_and_spoils_nothing() {
+        let shared = Arc::new(SharedCall::<usize>::new());
+        let broken = || async { std::panic::resume_unwind(Box::new(())) };
+        assert_eq!(shared.join(broken).await, None);
+        assert_eq!(shared.join(|| async { 7 }).await, Some(7));
+    }
+}

@@ -1,0 +1,149 @@
+//! The organization's application tokens: listing and deleting them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::answer::decode;
+use super::client::Client;
+use super::credential::is_path_id;
+use super::deadline::Deadline;
+use super::error::Error;
+use super::timestamp;
+use super::transport::LIST_LIMIT;
+use super::transport::OBJECT_LIMIT;
+use super::transport::Request;
+
+/// A shared list call may take this long; who waits for it is bound by a deadline of their own.
+const SHARED_LIST_TIME: Duration = Duration::from_secs(55);
+
+/// A token as the API lists it, without its secret, which is shown only once.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenEntry {
+    /// The id; case-sensitive.
+    #[serde(alias = "clientID")]
+    pub client_id: String,
+    /// The description; `None` when the service does not tell.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// When it was made.
+    #[serde(default, deserialize_with = "timestamp::lenient")]
+    pub generated_on: Option<OffsetDateTime>,
+    /// The ids of its Astra roles.  Old tokens may show names here, or roles that are gone.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub roles: Vec<String>,
+    /// When it ends; `None` when never, or when the service does not tell.
+    #[serde(default, deserialize_with = "timestamp::lenient")]
+    pub token_expiry: Option<OffsetDateTime>,
+}
+
+/// How something came to be gone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Deleted {
+    /// It was not there before, as a list confirmed.
+    AlreadyGone,
+    /// It is deleted now.
+    Now,
+}
+
+impl Client {
+    /// All tokens of the organization: whoever made them, the root token included.  The API neither
+    /// pages nor filters, so in a large organization this is a slow call.
+    pub async fn tokens(&self, deadline: Deadline) -> Result<Vec<TokenEntry>, Error> {
+        #[derive(Deserialize)]
+        struct List {
+            #[serde(deserialize_with = "null_as_default")]
+            clients: Vec<TokenEntry>,
+        }
+        let path = match self.is_foreign_org(deadline).await? {
+            true => "/v2/tokens",
+            false => "/v2/clientIdSecrets",
+        };
+        let request = Request::new(Method::GET, path, LIST_LIMIT);
+        let body = self.fetch(&request, deadline).await?;
+        Ok(decode::<List>(&request.call(1), &body)?.clients)
+    }
+
+    /// Deletes a token, so that it no longer works.
+    ///
+    /// Any 2xx is success.  The API does not say how it answers for a token that is not there, so
+    /// every answer that might mean this is checked against the token list: only a list without
+    /// the id makes it [`Deleted::AlreadyGone`], and otherwise the first error stands.  Those who
+    /// need such a check at the same time share list calls, each of which began after the answer
+    /// that is to be checked.
+    pub async fn delete_token(&self, id: &str, deadline: Deadline) -> Result<Deleted, Error> {
+        if !is_path_id(id) {
+            return Err(Error::invalid_id("token", id));
+        }
+        let path = format!("/v2/clientIdSecrets/{id}");
+        let request = Request::new(Method::DELETE, path, OBJECT_LIMIT);
+        let (error, outcome) = match self.fetch(&request, deadline).await {
+            Ok(body) if body.is_empty() => return Ok(Deleted::Now),
+            Ok(body) => match decode::<serde::de::IgnoredAny>(&request.call(1), &body) {
+                Ok(_) => return Ok(Deleted::Now),
+                // Whatever says 200 to everything may not be the API.
+                Err(error) => (error, Deleted::Now),
+            },
+            Err(error @ Error::Malformed { .. }) => (error, Deleted::Now),
+            Err(error) if may_mean_unknown_id(&error) => (error, Deleted::AlreadyGone),
+            Err(error) => return Err(error),
+        };
+        match self.is_listed(id, &request, deadline).await {
+            Ok(false) => Ok(outcome),
+            Ok(true) => Err(error),
+            // The first error says more, unless the list shows what is wrong with all requests.
+            Err(list @ (Error::Unauthorized { .. } | Error::WrongUrl { .. })) => Err(list),
+            Err(list) if list.is_retryable() && !error.is_retryable() => Err(list),
+            Err(_) => Err(error),
+        }
+    }
+
+    async fn is_listed(
+        &self,
+        id: &str,
+        request: &Request,
+        deadline: Deadline,
+    ) -> Result<bool, Error> {
+        let client = self.clone();
+        let list = self.0.listed_ids.join(move || {
+            let client = client.clone();
+            async move {
+                let tokens = client.tokens(Deadline::after(SHARED_LIST_TIME)).await?;
+                Ok(Arc::new(
+                    tokens.into_iter().map(|token| token.client_id).collect(),
+                ))
+            }
+        });
+        match tokio::time::timeout_at(deadline.instant(), list).await {
+            Ok(Some(list)) => Ok(list?.contains(id)),
+            Ok(None) | Err(_) => Err(Error::TimedOut {
+                call: request.call(1),
+                stage: "the token list that should confirm the deletion did not come".to_owned(),
+            }),
+        }
+    }
+}
+
+/// The API documents 400, 403 and 500 for this call, and others answer an unknown id with 404.
+fn may_mean_unknown_id(error: &Error) -> bool {
+    match error {
+        Error::BadRequest { status, .. } => *status == 400 || *status == 410,
+        Error::Forbidden { status, .. } => *status == 403,
+        Error::NotFound { .. } => true,
+        Error::Unavailable { status, .. } => *status == 500,
+        _ => false,
+    }
+}
+
+/// Go writes an empty list as `null`.
+pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

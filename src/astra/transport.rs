@@ -1,0 +1,296 @@
+//! Sending one request: the connection, its limits, and reading the answer.
+
+use std::error::Error as _;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::Response;
+use reqwest::header;
+use reqwest::header::HeaderMap;
+use reqwest::header::HeaderValue;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use super::answer::Answer;
+use super::base_url::BaseUrl;
+use super::body;
+use super::deadline::Deadline;
+use super::error::Call;
+use super::error::Error;
+use super::retry::Again;
+use super::retry::Failure;
+use super::retry::Policy;
+use super::retry::retry_after;
+
+/// The most that is read of a list, which the API does not page.
+pub(super) const LIST_LIMIT: usize = 16 << 20;
+/// The most that is read of the answer about one object.
+pub(super) const OBJECT_LIMIT: usize = 1 << 20;
+/// The most that is read of an answer that reports a failure; the rest is ignored.
+const FAILURE_LIMIT: usize = 64 << 10;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A request to the API.
+pub(super) struct Request {
+    body: Option<Bytes>,
+    limit: usize,
+    method: Method,
+    /// From `/v2` on, without a query.
+    path: String,
+    query: String,
+    /// Whether a request that may have been carried out may be sent again.
+    repeatable: bool,
+}
+
+impl Request {
+    /// A request without a body, which may be repeated.
+    pub(super) fn new(method: Method, path: impl Into<String>, limit: usize) -> Self {
+        Self {
+            body: None,
+            limit,
+            method,
+            path: path.into(),
+            query: String::new(),
+            repeatable: true,
+        }
+    }
+
+    /// Adds a body of JSON.
+    pub(super) fn json(mut self, body: Vec<u8>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Sends it again only when it certainly had no effect.
+    pub(super) fn once(mut self) -> Self {
+        self.repeatable = false;
+        self
+    }
+
+    /// Adds `?query`, which must be encoded already.
+    pub(super) fn query(mut self, query: impl Into<String>) -> Self {
+        self.query = query.into();
+        self
+    }
+
+    /// How errors name it.
+    pub(super) fn call(&self, attempts: u32) -> Call {
+        Call {
+            attempts,
+            method: self.method.to_string(),
+            path: self.path.clone(),
+        }
+    }
+}
+
+/// The way to one organization's API.
+pub(super) struct Transport {
+    pub(super) authorization: HeaderValue,
+    pub(super) base_url: BaseUrl,
+    pub(super) http: reqwest::Client,
+    pub(super) limit: usize,
+    pub(super) permits: Semaphore,
+    pub(super) policy: Policy,
+    pub(super) request_timeout: Duration,
+}
+
+impl Transport {
+    /// Sends a request, again where that is safe, and returns the body of its success.
+    pub(super) async fn send(
+        &self,
+        request: &Request,
+        deadline: Deadline,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        self.policy
+            .run(deadline, |number| self.attempt(request, deadline, number))
+            .await
+    }
+
+    async fn attempt(
+        &self,
+        request: &Request,
+        deadline: Deadline,
+        number: u32,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let call = request.call(number);
+        // Held until the answer is read, and not while waiting to try again.
+        let permit = tokio::time::timeout_at(deadline.instant(), self.permits.acquire()).await;
+        let Ok(Ok(_permit)) = permit else {
+            return Err(Failure::refused(Error::Busy {
+                call,
+                limit: self.limit,
+            }));
+        };
+        let time = deadline.attempt(self.request_timeout);
+        if time.is_zero() {
+            let stage = "the time allowed was over before it could be sent".to_owned();
+            return Err(Failure::refused(Error::TimedOut { call, stage }));
+        }
+        let Ok(answer) = tokio::time::timeout(time, self.exchange(request, &call)).await else {
+            let stage = format!("no complete answer within {:.1} s", time.as_secs_f64());
+            return Err(self.interrupted(request, Error::TimedOut { call, stage }));
+        };
+        answer?.judge(call, self.base_url.as_str(), request.repeatable)
+    }
+
+    async fn exchange(&self, request: &Request, call: &Call) -> Result<Answer, Failure> {
+        let mut url = format!("{}{}", self.base_url, request.path);
+        if !request.query.is_empty() {
+            url.push('?');
+            url.push_str(&request.query);
+        }
+        let mut builder = self
+            .http
+            .request(request.method.clone(), url)
+            .header(header::AUTHORIZATION, self.authorization.clone())
+            .header(header::ACCEPT, JSON);
+        if let Some(body) = &request.body {
+            builder = builder
+                .header(header::CONTENT_TYPE, JSON)
+                .body(body.clone());
+        }
+        let mut response = builder
+            .send()
+            .await
+            .map_err(|error| self.failed(request, call, &error))?;
+        let limit = match response.status().is_success() {
+            true => request.limit,
+            false => FAILURE_LIMIT,
+        };
+        let body = match self.read(&mut response, limit).await {
+            Ok(body) => body,
+            // Of a failure, what has arrived will do.
+            Err(Unread::TooLarge(body) | Unread::Broken(body, _)) if limit == FAILURE_LIMIT => body,
+            Err(Unread::TooLarge(_)) => {
+                return Err(Failure {
+                    may_have_happened: true,
+                    ..Failure::refused(Error::TooLarge {
+                        call: call.clone(),
+                        limit,
+                    })
+                });
+            }
+            Err(Unread::Broken(_, error)) => return Err(self.failed(request, call, &error)),
+        };
+        let headers = response.headers();
+        Ok(Answer {
+            body,
+            is_encoded: headers
+                .get(header::CONTENT_ENCODING)
+                .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")),
+            location: redirect_target(&response),
+            retry_after: asked_wait(headers),
+            status: response.status(),
+        })
+    }
+
+    async fn read(
+        &self,
+        response: &mut Response,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, Unread> {
+        let announced = response.content_length().unwrap_or(0);
+        let mut body = Zeroizing::new(Vec::new());
+        if usize::try_from(announced).is_ok_and(|length| length <= limit) {
+            // Grown only once: a reallocation leaves a copy behind that nobody clears.
+            body.reserve_exact(usize::try_from(announced).unwrap_or(0));
+        }
+        loop {
+            match response.chunk().await {
+                Ok(None) => return Ok(body),
+                Ok(Some(chunk)) => {
+                    let room = limit.saturating_sub(body.len());
+                    if chunk.len() > room {
+                        body.extend_from_slice(chunk.get(..room).unwrap_or_default());
+                        return Err(Unread::TooLarge(body));
+                    }
+                    body.extend_from_slice(&chunk);
+                }
+                Err(error) => return Err(Unread::Broken(body, error)),
+            }
+        }
+    }
+
+    /// The failure of a request that got no complete answer.
+    fn failed(&self, request: &Request, call: &Call, error: &reqwest::Error) -> Failure {
+        let call = call.clone();
+        let cause = cause(error);
+        let host = self.base_url.to_string();
+        if error.is_connect() {
+            // Name resolution, connection and TLS come before the first byte of the request.
+            return Failure {
+                again: Again::Transient(None),
+                ..Failure::refused(Error::Unreachable { call, cause, host })
+            };
+        }
+        if error.is_builder() {
+            return Failure::refused(Error::InvalidArgument { reason: cause });
+        }
+        self.interrupted(request, Error::Disconnected { call, cause, host })
+    }
+
+    /// The failure of a request that was sent, at least in part.
+    fn interrupted(&self, request: &Request, error: Error) -> Failure {
+        Failure {
+            again: match request.repeatable {
+                true => Again::Transient(None),
+                false => Again::Never,
+            },
+            may_have_happened: true,
+            ..Failure::refused(error)
+        }
+    }
+}
+
+/// A body that was not read to its end, with what was read.
+enum Unread {
+    Broken(Zeroizing<Vec<u8>>, reqwest::Error),
+    TooLarge(Zeroizing<Vec<u8>>),
+}
+
+fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let now = text(header::DATE)
+        .and_then(|date| httpdate::parse_http_date(date).ok())
+        .unwrap_or_else(SystemTime::now);
+    text(header::RETRY_AFTER).and_then(|value| retry_after(value, now))
+}
+
+fn redirect_target(response: &Response) -> Option<String> {
+    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    let mut url = response.url().join(location).ok()?;
+    url.set_query(None);
+    url.set_fragment(None);
+    // What has no authority, such as `data:`, cannot hold a password and is not changed.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Some(body::clean(url.as_str()).chars().take(200).collect())
+}
+
+/// The innermost two causes, which say most; the outer ones repeat the URL.
+fn cause(error: &reqwest::Error) -> String {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let text = source.to_string();
+        if causes.last() != Some(&text) {
+            causes.push(text);
+        }
+        next = source.source();
+    }
+    if causes.is_empty() {
+        return "no cause given".to_owned();
+    }
+    let first = causes.len().saturating_sub(2);
+    body::clean(&causes.get(first..).unwrap_or_default().join(": "))
+        .chars()
+        .take(300)
+        .collect()
+}
