@@ -425,7 +425,7 @@ pub fn vault_binary() -> &'static Path {
 
 /// A TCP port that nothing listens on, outside the range that the kernel gives to clients, so
 /// that it is still free at a restart.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     for _ in 0..1_000 {
         let port = fastrand::u16(20_000..32_000);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
