@@ -6,6 +6,7 @@ mod database;
 mod delete;
 mod fetch;
 mod mint;
+mod outcome;
 mod server;
 mod tls;
 
