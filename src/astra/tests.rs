@@ -7,6 +7,7 @@ mod delete;
 mod fetch;
 mod mint;
 mod outcome;
+mod role;
 mod server;
 mod tls;
 
