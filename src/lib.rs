@@ -5,5 +5,9 @@
 //! secrets engine itself.  See `docs/architecture.md`.
 
 pub mod astra;
+pub mod engine;
+pub mod framework;
+pub mod plugin;
 pub mod secret;
 pub mod vault;
+pub mod wire;

@@ -17,7 +17,8 @@ pub trait Factory: Send + Sync + 'static {
     /// `v` and the semantic version, exactly as it is registered.
     fn version(&self) -> String;
     /// A backend for `mount`.  It must not call the host: at this point storage may be absent.
-    fn build(&self, mount: Mount) -> Arc<dyn Backend>;
+    /// An error means that the engine itself is put together wrong.
+    fn build(&self, mount: Mount) -> Result<Arc<dyn Backend>, Error>;
 }
 
 /// What one mount gets from the host.

@@ -6,12 +6,14 @@
 mod backend;
 mod error;
 mod event;
+pub mod memory;
 mod operation;
 mod replication;
 mod request;
 mod response;
 mod storage;
 mod system;
+pub mod wire;
 
 pub use backend::Backend;
 pub use backend::Factory;
@@ -26,12 +28,13 @@ pub use request::LeaseInfo;
 pub use request::Request;
 pub use response::Lease;
 pub use response::Response;
+pub(crate) use response::Undo;
 pub use storage::Entry;
 pub use storage::Storage;
 pub use storage::StorageError;
 pub use system::HostInfo;
-pub use system::SystemError;
 pub use system::System;
+pub use system::SystemError;
 
 /// What handling a request comes to.  `None` is the host's "nil response": 404 on a read, 204 on a
 /// write, success on a revoke.

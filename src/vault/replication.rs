@@ -12,6 +12,8 @@ impl ReplicationState {
     /// Whether a mount on this node may write; `local` is whether the mount is local to the cluster.
     pub fn may_write(self, local: bool) -> bool {
         let has = |bit| self.0 & bit != 0;
-        (local || !has(Self::PERFORMANCE_SECONDARY)) && !has(Self::DR_SECONDARY) && !has(Self::PERFORMANCE_STANDBY)
+        (local || !has(Self::PERFORMANCE_SECONDARY))
+            && !has(Self::DR_SECONDARY)
+            && !has(Self::PERFORMANCE_STANDBY)
     }
 }

@@ -35,7 +35,10 @@ pub struct Lease {
 impl Response {
     /// An answer with `data`.
     pub fn new(data: Map<String, Value>) -> Self {
-        Self { data, ..Self::default() }
+        Self {
+            data,
+            ..Self::default()
+        }
     }
 
     /// The answer to a list: `keys`, and `key_info` where there is any.

@@ -18,9 +18,14 @@ pub struct Entry {
 pub trait Storage: Send + Sync {
     /// The direct children of `prefix` (empty, or ending in a slash); folders end in a slash.
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError>;
-    /// At most `limit` children that sort after `after`, where the host can page; otherwise all
-    /// that sort after `after`.
-    async fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, StorageError>;
+    /// At most `limit` children (all if zero) that sort after `after` (all if empty), sorted.  Where
+    /// the host cannot page, it lists all of them behind the scenes.
+    async fn list_page(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StorageError>;
     /// The entry at `key`.
     async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError>;
     /// Stores an entry; it is durable when this returns.
@@ -41,4 +46,14 @@ pub enum StorageError {
     /// The host did not answer: whether a write happened is unknown.
     #[error("storage is unreachable: {0}")]
     Unreachable(String),
+}
+
+/// The page of `keys` that `list_page` promises, for storage that cannot page by itself.
+pub(crate) fn page(mut keys: Vec<String>, after: &str, limit: u32) -> Vec<String> {
+    keys.sort_unstable();
+    keys.retain(|key| key.as_str() > after);
+    if limit > 0 {
+        keys.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    keys
 }

@@ -1,0 +1,81 @@
+//! A config as it is stored.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Serialize;
+use sha2::Digest;
+use sha2::Sha256;
+use time::OffsetDateTime;
+
+use crate::astra::BaseUrl;
+use crate::astra::ClientConfig;
+use crate::astra::UrlError;
+use crate::secret::Secret;
+
+/// A named connection to one organization, root token included; stored seal-wrapped.
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
+pub struct ConfigEntry {
+    /// The root token.
+    #[serde(serialize_with = "crate::secret::serialize")]
+    pub token: Secret,
+    /// The DevOps API without `/v2`.
+    pub url: String,
+    /// The organization, once known.
+    #[serde(default)]
+    pub org_id: Option<String>,
+    /// Whether writes are verified.
+    pub verify: bool,
+    /// Extra trusted certificates, PEM.
+    #[serde(default)]
+    pub ca_cert: Option<String>,
+    /// Seconds that one HTTP attempt may take.
+    pub request_timeout: u64,
+    /// Requests to this organization at once, from this node.
+    pub max_concurrent_requests: u32,
+    /// Whether roles may grant rights to create tokens or roles.
+    #[serde(default)]
+    pub allow_token_admin: bool,
+    /// When the root token was stored.
+    #[serde(with = "time::serde::rfc3339")]
+    pub token_set_at: OffsetDateTime,
+    /// Fingerprints of root tokens that rotation replaced, newest last.
+    #[serde(default)]
+    pub retired: Vec<String>,
+}
+
+/// Where the DevOps API is unless the config says otherwise.
+pub const DEFAULT_URL: &str = "https://api.astra.datastax.com";
+/// Seconds that one HTTP attempt may take unless the config says otherwise.
+pub const DEFAULT_REQUEST_TIMEOUT: u64 = 30;
+/// Requests at once unless the config says otherwise.
+pub const DEFAULT_CONCURRENCY: u32 = 32;
+
+impl ConfigEntry {
+    /// The client's settings.
+    pub fn client_config(&self) -> Result<ClientConfig, UrlError> {
+        Ok(ClientConfig {
+            base_url: BaseUrl::parse(&self.url)?,
+            token: self.token.clone(),
+            ca_cert_pem: self.ca_cert.clone(),
+            request_timeout: Duration::from_secs(self.request_timeout),
+            max_concurrent_requests: self.max_concurrent_requests as usize,
+            user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_owned(),
+            org_id: self.org_id.clone(),
+        })
+    }
+
+    /// The client id inside the root token, which is not secret.
+    pub fn token_client_id(&self) -> &str {
+        self.token.expose().split(':').nth(1).unwrap_or_default()
+    }
+}
+
+/// The first 16 hex digits of the SHA-256 of a token: enough to compare, useless to an attacker.
+pub fn fingerprint(token: &Secret) -> String {
+    Sha256::digest(token.expose().as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,15 @@
+//! Configs: named connections to Astra organizations.
+
+mod connection;
+mod entry;
+mod paths;
+mod registry;
+mod verify;
+
+pub use connection::Connection;
+pub use entry::ConfigEntry;
+pub use paths::paths;
+pub use registry::Configs;
+
+/// The config that is meant where none is named.
+pub const DEFAULT: &str = "default";

@@ -1,0 +1,198 @@
+//! The lease on a token: extending it, ending it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::term::GRACE;
+use super::term::Term;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::config;
+use crate::engine::crash;
+use crate::engine::upstream;
+use crate::framework::Call;
+use crate::framework::SecretKind;
+use crate::vault::Error;
+use crate::vault::Lease;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+/// The word by which the host's lease finds its way back here.
+pub const SECRET_TYPE: &str = "astra_token";
+
+/// All that renew and revoke need; kept by the host with the lease, never shown.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LeaseData {
+    /// The config that minted the token.
+    #[serde(default = "default_config")]
+    pub config: String,
+    /// The organization the token is in.
+    #[serde(default)]
+    pub org_id: String,
+    /// The token's client id.
+    pub client_id: String,
+    /// The intent, as `block.index`.
+    #[serde(default)]
+    pub intent: String,
+    /// The role, to find the ttl of a renewal.
+    #[serde(default)]
+    pub role: String,
+    /// When Astra ends the token by itself; `None` where it does not.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+fn default_config() -> String {
+    config::DEFAULT.to_owned()
+}
+
+/// What the framework is told about the leases.
+pub fn secret() -> SecretKind<Engine> {
+    SecretKind::new(SECRET_TYPE)
+        .on_renew(renew)
+        .on_revoke(revoke)
+}
+
+impl LeaseData {
+    /// A lease of `ttl` and `max_ttl` that carries this.
+    pub fn lease(&self, ttl: Duration, max_ttl: Duration) -> Result<Lease, Error> {
+        let internal_data = match serde_json::to_value(self) {
+            Ok(Value::Object(map)) => map,
+            _ => {
+                return Err(Error::Internal(
+                    "the lease's data does not encode".to_owned(),
+                ));
+            }
+        };
+        Ok(crate::framework::lease(
+            SECRET_TYPE,
+            ttl,
+            max_ttl,
+            true,
+            internal_data,
+        ))
+    }
+
+    fn of(call: &Call) -> Result<(Self, &Map<String, Value>), Error> {
+        let lease = call
+            .request
+            .lease
+            .as_ref()
+            .ok_or_else(|| Error::Internal("request has no secret".to_owned()))?;
+        // The cause could quote internal data; the shape is all that matters.
+        let data =
+            serde_json::from_value(Value::Object(lease.internal_data.clone())).map_err(|_| {
+                Error::Internal(
+                    "the lease's internal data is not what this engine wrote".to_owned(),
+                )
+            })?;
+        Ok((data, &lease.internal_data))
+    }
+}
+
+async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
+    let limits = engine.host.writer_limits().await?;
+    let (data, internal_data) = LeaseData::of(&call)?;
+    let role = engine.roles.find(&data.role).await?.ok_or_else(|| {
+        Error::BadRequest(format!(
+            "role \"{}\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
+             read a credential of another role",
+            data.role
+        ))
+    })?;
+    let mut term = Term::new(&role, limits, None);
+    let now = OffsetDateTime::now_utc();
+    let issued = call
+        .request
+        .lease
+        .as_ref()
+        .and_then(|lease| lease.issue_time)
+        .unwrap_or(now);
+    if let Some(expiry) = data.expires_at {
+        // The token's end is fixed since its mint; the lease ends before it, also when the mount or
+        // the role has become more generous since.
+        let left = Duration::try_from(expiry - GRACE - now).unwrap_or_default();
+        let whole = Duration::try_from(expiry - GRACE - issued).unwrap_or_default();
+        if left.as_secs() == 0 {
+            return Err(Error::BadRequest(format!(
+                "the token reaches its end at {expiry}: the lease is not extended; read a new credential"
+            )));
+        }
+        term.ttl = term.ttl.min(left);
+        term.max_ttl = term.max_ttl.min(whole);
+    }
+    let lease = Lease {
+        ttl: term.ttl,
+        max_ttl: term.max_ttl,
+        renewable: true,
+        internal_data: internal_data.clone(),
+    };
+    Ok(Some(Response::default().with_lease(lease)))
+}
+
+async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
+    crash::point("revoke.received");
+    let (data, _) = LeaseData::of(&call)?;
+    engine.host.require_writer().await?;
+    if data
+        .expires_at
+        .is_some_and(|expiry| expiry < OffsetDateTime::now_utc())
+    {
+        // Astra ended it; there is nothing left to delete, whatever became of the config.
+        return Ok(None);
+    }
+    let connection = engine.configs.find(&data.config).await?.ok_or_else(|| {
+        Error::Internal(format!(
+            "config \"{}\" is gone, so the token with client id {} cannot be deleted: write the config again, or delete the \
+             token in Astra and then force the revocation{}",
+            data.config, data.client_id, data.ends_by_itself()
+        ))
+    })?;
+    if let Some(org_id) = connection
+        .entry
+        .org_id
+        .as_ref()
+        .filter(|org_id| **org_id != data.org_id && !data.org_id.is_empty())
+    {
+        return Err(Error::Internal(format!(
+            "the token with client id {} is in organization {}, but config \"{}\" is now for {org_id}: give the config a root \
+             token of {}{}",
+            data.client_id,
+            data.org_id,
+            data.config,
+            data.org_id,
+            data.ends_by_itself()
+        )));
+    }
+    let deadline = Deadline::after(engine.deadlines.operation);
+    match connection
+        .client
+        .delete_token(&data.client_id, deadline)
+        .await
+    {
+        Ok(_) => {
+            crash::point("revoke.token-deleted");
+            Ok(None)
+        }
+        Err(error) => Err(upstream::revoke_failed(
+            &connection,
+            &data.client_id,
+            &error,
+        )),
+    }
+}
+
+impl LeaseData {
+    fn ends_by_itself(&self) -> String {
+        match self.expires_at {
+            Some(expiry) => format!("; it ends by itself at {expiry}"),
+            None => String::new(),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Minting one token so that, whatever fails, none is left behind.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::description::describe;
+use super::term::Term;
+use crate::astra::Deadline;
+use crate::astra::MintError;
+use crate::astra::MintedToken;
+use crate::astra::NewToken;
+use crate::engine::config::Connection;
+use crate::engine::crash;
+use crate::engine::intent::Completed;
+use crate::engine::intent::Intent;
+use crate::engine::intent::Owner;
+use crate::engine::intent::RequestMark;
+use crate::engine::intent::Tag;
+use crate::engine::upstream;
+use crate::vault::Error;
+
+/// How often a mint whose outcome stays unknown is tried anew, time permitting.
+const ATTEMPTS: usize = 3;
+
+/// What to mint, and for whom.
+pub struct Mint<'a> {
+    /// Where.
+    pub connection: &'a Arc<Connection>,
+    /// The Vault role's name.
+    pub role: &'a str,
+    /// The ids of the Astra roles.
+    pub role_ids: Vec<String>,
+    /// For how long.
+    pub term: &'a Term,
+    /// The host's request id; empty for tokens that the engine mints for itself.
+    pub request_id: &'a str,
+    /// The caller's display name.
+    pub display_name: &'a str,
+    /// Why the caller wants it.
+    pub reason: Option<&'a str>,
+    /// The role's own text.
+    pub text: &'a str,
+}
+
+/// A token that is safe to hand out: its intent is done, durably.
+pub struct Minted {
+    /// The token.
+    pub token: MintedToken,
+    /// Its intent, `block.index`.
+    pub intent: String,
+    /// The intent, to take back when the answer cannot be delivered.
+    pub completed: Completed,
+    /// The expiry that Astra confirmed; `None` where it confirmed none.
+    pub expiry: Option<OffsetDateTime>,
+}
+
+impl Mint<'_> {
+    /// Mints.  On an error no token is left, or an intent still stands for it.
+    pub async fn run(&self, deadline: Deadline) -> Result<Minted, Error> {
+        let Connection {
+            name,
+            client,
+            ledger,
+            ..
+        } = self.connection.as_ref();
+        let request = RequestMark::of(self.request_id);
+        if !self.request_id.is_empty() {
+            ledger
+                .undo_first_try(client, &request, deadline)
+                .await
+                .map_err(|error| match error {
+                    crate::engine::intent::ClearError::Store(error) => error.into(),
+                    crate::engine::intent::ClearError::Astra(error) => upstream::failed(
+                        "look for the token of an interrupted request",
+                        self.connection,
+                        &error,
+                    ),
+                })?;
+        }
+        let mut attempt = 1;
+        loop {
+            let intent = ledger.begin().await?;
+            crash::point("mint.intent-begun");
+            let tag = Tag {
+                mount: ledger.mount().clone(),
+                owner: Owner::of(name, self.role),
+                block: intent.block().clone(),
+                index: intent.index(),
+                request: request.clone(),
+            };
+            let wanted = NewToken {
+                roles: self.role_ids.clone(),
+                description: describe(&tag, self.role, self.display_name, self.reason, self.text),
+                expiry: Some(self.term.expiry(OffsetDateTime::now_utc())),
+            };
+            match client.create_token(wanted.clone(), deadline).await {
+                Ok(token) => return self.complete(intent, token, &wanted, deadline).await,
+                Err(MintError::NotMinted(error)) => {
+                    intent.cancel();
+                    return Err(upstream::failed("mint a token", self.connection, &error));
+                }
+                // An answer that does not fit may name a token of somebody else: like an answer
+                // that did not come, it is no reason to delete anything but what bears the tag.
+                Err(MintError::Mismatch { error, .. } | MintError::Unknown(error)) => {
+                    let found = self.remove_by_tag(intent, &tag, deadline).await;
+                    if let Err(cause) = found {
+                        tracing::warn!(config = name, error = %cause, "a token may be left behind; the next tick looks for it");
+                        return Err(upstream::failed("mint a token", self.connection, &error));
+                    }
+                    if attempt == ATTEMPTS || deadline.is_over() {
+                        return Err(upstream::failed("mint a token", self.connection, &error));
+                    }
+                    tracing::info!(config = name, error = %error, attempt, "the outcome of a mint is unknown; minting anew");
+                    attempt += 1;
+                }
+            }
+        }
+    }
+
+    /// Makes the completion durable; a token whose completion is not is deleted.
+    async fn complete(
+        &self,
+        intent: Intent,
+        token: MintedToken,
+        wanted: &NewToken,
+        deadline: Deadline,
+    ) -> Result<Minted, Error> {
+        let ignores_description = token.description.as_deref() != Some(wanted.description.as_str());
+        self.connection
+            .health
+            .minted(ignores_description, token.expiry.is_none());
+        crash::point("mint.token-made");
+        let name = format!("{}.{}", intent.block().as_str(), intent.index());
+        match intent.complete().await {
+            Ok(completed) => {
+                crash::point("mint.completed");
+                Ok(Minted {
+                    intent: name,
+                    completed,
+                    expiry: token.expiry,
+                    token,
+                })
+            }
+            Err((intent, error)) => {
+                self.remove(intent, Some(token.client_id), deadline).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Deletes a token that must not be handed out; if that fails the intent keeps standing for it.
+    async fn remove(&self, intent: Intent, client_id: Option<String>, deadline: Deadline) {
+        let Some(client_id) = client_id else {
+            return intent.lose(None);
+        };
+        match self
+            .connection
+            .client
+            .delete_token(&client_id, deadline)
+            .await
+        {
+            Ok(_) => intent.cancel(),
+            Err(error) => {
+                tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
+                intent.lose(Some(client_id));
+            }
+        }
+    }
+
+    /// Deletes what Astra lists under `tag`.  The intent keeps standing: a create that is still on
+    /// its way may take effect after this look.
+    async fn remove_by_tag(
+        &self,
+        intent: Intent,
+        tag: &Tag,
+        deadline: Deadline,
+    ) -> Result<(), crate::astra::Error> {
+        // Dropped on every way out, an intent counts as lost.
+        let _standing = intent;
+        let client = &self.connection.client;
+        for token in client.tokens(deadline).await? {
+            if token.description.as_deref().and_then(Tag::parse).as_ref() == Some(tag) {
+                client.delete_token(&token.client_id, deadline).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes back a token whose answer could not be delivered.
+pub async fn take_back(
+    connection: Arc<Connection>,
+    completed: Completed,
+    client_id: String,
+    deadline: Deadline,
+) {
+    tracing::info!(client_id, "the caller is gone; deleting its token");
+    // First the durable note, so that the token is found even if this process dies next; but a host
+    // that is gone, storage and all, must not keep the token alive.
+    let (intent, noted) = completed.reopen().await;
+    if let Err(error) = noted {
+        tracing::warn!(client_id, %error, "the intent of an undelivered token could not be noted");
+    }
+    match connection.client.delete_token(&client_id, deadline).await {
+        Ok(_) => intent.cancel(),
+        Err(error) => {
+            tracing::warn!(client_id, %error, "an undelivered token is left behind; the next tick deletes it");
+            intent.lose(Some(client_id));
+        }
+    }
+}

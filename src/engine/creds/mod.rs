@@ -1,0 +1,11 @@
+//! Credentials: minting a token under a lease, extending the lease, deleting the token.
+
+mod description;
+mod lease;
+mod mint;
+mod paths;
+mod term;
+
+pub use lease::secret;
+pub use paths::paths;
+pub use term::GRACE;

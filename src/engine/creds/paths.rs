@@ -1,0 +1,129 @@
+//! `creds/<name>`.
+
+use std::sync::Arc;
+
+use serde_json::Map;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::lease::LeaseData;
+use super::mint::Mint;
+use super::mint::Minted;
+use super::mint::take_back;
+use super::term::GRACE;
+use super::term::Term;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::crash;
+use crate::framework::Call;
+use crate::framework::Field;
+use crate::framework::Path;
+use crate::vault::Error;
+use crate::vault::Operation;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+const NAME: &str = "name";
+
+/// The paths.
+pub fn paths() -> Vec<Path<Engine>> {
+    vec![
+        Path::new("creds/{name}")
+            .field(Field::string(NAME, "Name of the role.").required())
+            .field(Field::duration("ttl", "How long the lease lasts. May only shorten the role's ttl.").query())
+            .field(Field::string("reason", "Why the credential is wanted, for instance a ticket. Becomes part of the token's description in Astra.").query())
+            .on(Operation::Read, "Mint a token under a lease.", read)
+            .on(Operation::Update, "Mint a token under a lease.", read)
+            .synopsis("Mint an Astra application token under a lease.")
+            .help(
+                "Each read mints a token of its own with the role's Astra roles. When the lease ends the token is deleted in \
+                 Astra; should the host never come back, the token expires by itself shortly after the lease's max_ttl. \
+                 Renew the lease to keep the token; revoke it when done.",
+            ),
+    ]
+}
+
+async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
+    crash::point("mint.received");
+    let limits = engine.host.writer_limits().await?;
+    let name = call.fields.text(NAME).unwrap_or_default();
+    let role = engine.roles.find(&name).await?.ok_or_else(|| {
+        Error::BadRequest(format!(
+            "role \"{name}\" does not exist: write it first, at roles/{name}"
+        ))
+    })?;
+    let requested = call.fields.duration("ttl").filter(|ttl| !ttl.is_zero());
+    let reason = call.fields.text("reason");
+    let connection = engine.configs.require(&role.config).await?;
+    let mut term = Term::new(&role, limits, requested);
+    let deadline = Deadline::after(engine.deadlines.operation);
+    let mint = Mint {
+        connection: &connection,
+        role: &name,
+        role_ids: role.role_ids(),
+        term: &term,
+        request_id: &call.request.id,
+        display_name: &call.request.display_name,
+        reason: reason.as_deref(),
+        text: &role.description,
+    };
+    let Minted {
+        token,
+        intent,
+        completed,
+        expiry,
+    } = mint.run(deadline).await?;
+    let undo = take_back(
+        Arc::clone(&connection),
+        completed,
+        token.client_id.clone(),
+        Deadline::after(engine.deadlines.operation),
+    );
+
+    let now = OffsetDateTime::now_utc();
+    if let Some(expiry) = expiry {
+        // Only an expiry that the organization brought forward leaves less than was asked for.
+        if expiry < term.expiry(now) - GRACE {
+            term.end_before(expiry, now);
+        }
+    }
+    let org_id = connection
+        .entry
+        .org_id
+        .clone()
+        .unwrap_or_else(|| token.org_id.clone());
+    let data = LeaseData {
+        config: connection.name.clone(),
+        org_id: org_id.clone(),
+        client_id: token.client_id.clone(),
+        intent,
+        role: name,
+        expires_at: expiry,
+    };
+    let mut answer = Map::new();
+    answer.insert("token".into(), token.token.expose().into());
+    answer.insert("client_id".into(), token.client_id.into());
+    answer.insert("client_secret".into(), token.secret.expose().into());
+    answer.insert("org_id".into(), org_id.into());
+    let expires_at = expiry
+        .and_then(|expiry| expiry.format(&Rfc3339).ok())
+        .unwrap_or_default();
+    answer.insert("expires_at".into(), expires_at.into());
+
+    let mut warnings = std::mem::take(&mut term.warnings);
+    if connection.health.ignores_description() {
+        warnings.push("the organization does not keep descriptions: a token whose answer is lost cannot be found again".to_owned());
+    }
+    if expiry.is_none() {
+        warnings.push(
+            "the organization does not keep expiries: only the end of the lease ends this token"
+                .to_owned(),
+        );
+    }
+    let response = Response::new(answer)
+        .with_lease(data.lease(term.ttl, term.max_ttl)?)
+        .on_undelivered(undo);
+    Ok(Some(
+        warnings.into_iter().fold(response, Response::with_warning),
+    ))
+}

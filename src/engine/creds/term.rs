@@ -1,0 +1,200 @@
+//! How long a credential lasts, and what capped it.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::engine::host::Limits;
+use crate::engine::role::RoleEntry;
+use crate::framework::format_seconds;
+
+/// How much longer than its lease a token may live in Astra: time for the host to revoke it, with
+/// retries, before Astra does it by itself.
+pub const GRACE: Duration = Duration::from_secs(600);
+
+/// The term of one credential.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Term {
+    /// How long the lease lasts until it must be renewed.
+    pub ttl: Duration,
+    /// How long it lasts in all.
+    pub max_ttl: Duration,
+    /// What was cut short, each naming its cap.
+    pub warnings: Vec<String>,
+}
+
+impl Term {
+    /// The term for `role` on a mount with `limits`, when the caller asked for `requested`.
+    pub fn new(role: &RoleEntry, limits: Limits, requested: Option<Duration>) -> Self {
+        let mut warnings = Vec::new();
+        let mut cap = |what: &str, wanted: Duration, cap: &str, most: Duration| {
+            if wanted > most {
+                warnings.push(format!(
+                    "{what} of {} is capped at {}, {cap}",
+                    text(wanted),
+                    text(most)
+                ));
+            }
+            wanted.min(most)
+        };
+        let mount = "the mount's max_lease_ttl";
+        let max_ttl = match role.max_ttl() {
+            Some(wanted) => cap("the role's max_ttl", wanted, mount, limits.max_ttl),
+            None => limits.max_ttl,
+        };
+        let max_name = if role
+            .max_ttl()
+            .is_some_and(|wanted| wanted <= limits.max_ttl)
+        {
+            "the role's max_ttl"
+        } else {
+            mount
+        };
+        let full = match role.ttl() {
+            Some(wanted) => cap("the role's ttl", wanted, max_name, max_ttl),
+            None => cap(
+                "the mount's default_lease_ttl",
+                limits.default_ttl,
+                max_name,
+                max_ttl,
+            ),
+        };
+        let full_name = if role.ttl().is_some() {
+            "the role's ttl"
+        } else {
+            "the mount's default_lease_ttl"
+        };
+        let ttl = match requested {
+            Some(wanted) => cap("the requested ttl", wanted, full_name, full),
+            None => full,
+        };
+        Self {
+            ttl,
+            max_ttl,
+            warnings,
+        }
+    }
+
+    /// When Astra is to end a token that is minted at `now`.
+    pub fn expiry(&self, now: OffsetDateTime) -> OffsetDateTime {
+        let whole = now.replace_nanosecond(0).unwrap_or(now);
+        whole.saturating_add(
+            time::Duration::try_from(self.max_ttl + GRACE).unwrap_or(time::Duration::MAX),
+        )
+    }
+
+    /// Shortens the term so that the lease ends before `expiry`, which the organization set.
+    pub fn end_before(&mut self, expiry: OffsetDateTime, now: OffsetDateTime) {
+        let left = Duration::try_from(expiry - now).unwrap_or_default();
+        if left < self.max_ttl {
+            self.warnings.push(format!(
+                "the lease's max_ttl of {} is capped at {}, the maximum token expiry of the organization",
+                text(self.max_ttl),
+                text(left)
+            ));
+            self.max_ttl = Duration::from_secs(left.as_secs());
+            self.ttl = self.ttl.min(self.max_ttl);
+        }
+    }
+}
+
+fn text(duration: Duration) -> String {
+    format_seconds(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn role(ttl: u64, max_ttl: u64) -> RoleEntry {
+        RoleEntry {
+            config: "default".into(),
+            astra_roles: Vec::new(),
+            ttl,
+            max_ttl,
+            description: String::new(),
+        }
+    }
+
+    fn limits(default_ttl: u64, max_ttl: u64) -> Limits {
+        Limits {
+            default_ttl: Duration::from_secs(default_ttl),
+            max_ttl: Duration::from_secs(max_ttl),
+        }
+    }
+
+    fn term(role: &RoleEntry, limits: Limits, requested: Option<u64>) -> (u64, u64, Vec<String>) {
+        let term = Term::new(role, limits, requested.map(Duration::from_secs));
+        (term.ttl.as_secs(), term.max_ttl.as_secs(), term.warnings)
+    }
+
+    #[test]
+    fn a_role_without_ttls_takes_the_mounts() {
+        assert_eq!(
+            term(&role(0, 0), limits(3600, 7200), None),
+            (3600, 7200, vec![])
+        );
+    }
+
+    #[test]
+    fn every_cap_is_named() {
+        assert_eq!(
+            term(&role(36_000, 36_000), limits(3600, 7200), Some(9000)),
+            (
+                7200,
+                7200,
+                vec![
+                    "the role's max_ttl of 10h is capped at 2h, the mount's max_lease_ttl"
+                        .to_owned(),
+                    "the role's ttl of 10h is capped at 2h, the mount's max_lease_ttl".to_owned(),
+                    "the requested ttl of 2h30m is capped at 2h, the role's ttl".to_owned(),
+                ]
+            )
+        );
+        assert_eq!(
+            term(&role(0, 600), limits(3600, 7200), None),
+            (
+                600,
+                600,
+                vec![
+                    "the mount's default_lease_ttl of 1h is capped at 10m, the role's max_ttl"
+                        .to_owned()
+                ]
+            )
+        );
+    }
+
+    #[test]
+    fn a_request_may_shorten() {
+        assert_eq!(
+            term(&role(3600, 0), limits(60, 7200), Some(5)),
+            (5, 7200, vec![])
+        );
+    }
+
+    #[test]
+    fn an_organization_may_shorten() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let mut term = Term::new(&role(3600, 7200), limits(3600, 7200), None);
+        term.end_before(now + Duration::from_secs(1800), now);
+        assert_eq!((term.ttl.as_secs(), term.max_ttl.as_secs()), (1800, 1800));
+        assert_eq!(
+            term.warnings,
+            [
+                "the lease's max_ttl of 2h is capped at 30m, the maximum token expiry of the organization"
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_term_exceeds_a_cap(ttl in 0..100_000u64, max in 0..100_000u64, default in 1..100_000u64, mount in 1..100_000u64, asked: Option<u32>) {
+            let (got_ttl, got_max, _) = term(&role(ttl, max), limits(default, mount), asked.map(u64::from));
+            prop_assert!(got_ttl <= got_max && got_max <= mount);
+            prop_assert!(max == 0 || got_max <= max);
+            prop_assert!(asked.is_none_or(|asked| got_ttl <= u64::from(asked)));
+        }
+    }
+}

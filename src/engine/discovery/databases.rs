@@ -1,0 +1,66 @@
+//! `databases/<config>`: the databases of the organization.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::CONFIG;
+use super::config_field;
+use crate::astra::Database;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::upstream;
+use crate::framework::Call;
+use crate::framework::Path;
+use crate::vault::Operation;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+pub(super) fn path() -> Path<Engine> {
+    Path::new("databases/{config}/")
+        .field(config_field())
+        .on(Operation::List, "List the organization's databases.", list)
+        .synopsis("The databases of an Astra organization.")
+        .help("The keys are database ids; key_info tells name, status, regions, keyspaces and endpoints.")
+}
+
+async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
+    let name = call.fields.text(CONFIG).unwrap_or_default();
+    let connection = engine.configs.require(&name).await?;
+    let databases = connection
+        .client
+        .databases(Deadline::after(engine.deadlines.operation))
+        .await;
+    let mut databases = databases.map_err(|error| {
+        upstream::failed("list the organization's databases", &connection, &error)
+    })?;
+    databases.sort_by(|one, other| one.id.cmp(&other.id));
+    let keys = databases
+        .iter()
+        .map(|database| database.id.clone())
+        .collect();
+    let key_info = databases
+        .iter()
+        .map(|database| (database.id.clone(), shown(database)))
+        .collect();
+    Ok(Some(Response::list(keys, key_info)))
+}
+
+fn shown(database: &Database) -> Value {
+    let regions: BTreeSet<&str> = database
+        .datacenters
+        .iter()
+        .map(|datacenter| datacenter.region.as_str())
+        .collect();
+    json!({
+        "name": database.name,
+        "status": database.status,
+        "cloud_provider": database.cloud_provider,
+        "keyspace": database.keyspace,
+        "keyspaces": database.keyspaces,
+        "region": database.region,
+        "regions": regions,
+    })
+}

@@ -1,0 +1,329 @@
+//! A block of intents, reserved with one durable write.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::tag::BlockId;
+use crate::engine::crash;
+use crate::engine::store::Key;
+use crate::engine::store::Store;
+use crate::engine::store::StoreError;
+
+/// How many intents one block holds: large enough that reserving costs next to nothing per mint,
+/// small enough that the entry stays a few hundred bytes.
+pub const SIZE: u16 = 1024;
+
+/// A block as it is stored: one bit per intent, set when nothing is left to clean up for it.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct BlockEntry {
+    #[serde(with = "bits")]
+    done: Vec<u8>,
+}
+
+/// A block that this process reserved and whose intents it hands out.
+pub struct Block {
+    /// The block's id, part of the tag of each of its tokens.
+    pub id: BlockId,
+    key: Key,
+    store: Store,
+    marks: Mutex<Marks>,
+    /// The newest version of `marks` that is known to be durable.  Held while writing, so that the
+    /// mints which arrive meanwhile share the next write.
+    durable: tokio::sync::Mutex<u64>,
+}
+
+/// What became of the intents handed out so far.
+struct Marks {
+    entry: BlockEntry,
+    next: u16,
+    open: u16,
+    version: u64,
+    lost: BTreeMap<u16, Lost>,
+}
+
+/// A token that may exist although nobody holds it; the next tick looks for it.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    /// Its client id, where Astra's answer told it.
+    pub client_id: Option<String>,
+    /// When it was lost.
+    pub since: Instant,
+}
+
+/// One intent, in the hands of one mint.
+///
+/// A mint ends by [`Intent::complete`], [`Intent::cancel`] or [`Intent::lose`].  An intent that is
+/// dropped without any of them counts as lost: its token is looked for.
+pub struct Intent {
+    block: Arc<Block>,
+    index: u16,
+    settled: bool,
+}
+
+impl BlockEntry {
+    /// A block none of whose intents is done.
+    pub fn new() -> Self {
+        Self {
+            done: vec![0; usize::from(SIZE / 8)],
+        }
+    }
+
+    /// Whether nothing is left to clean up for the intent at `index`.  An index that the entry
+    /// does not cover was never handed out, so no token can bear it.
+    pub fn is_done(&self, index: u16) -> bool {
+        match self.done.get(usize::from(index / 8)) {
+            Some(byte) => byte & bit(index) != 0,
+            None => true,
+        }
+    }
+
+    fn set(&mut self, index: u16, done: bool) {
+        if let Some(byte) = self.done.get_mut(usize::from(index / 8)) {
+            if done {
+                *byte |= bit(index)
+            } else {
+                *byte &= !bit(index)
+            }
+        }
+    }
+}
+
+impl Block {
+    /// Reserves a new block for `config`; its entry is durable when this returns.
+    pub async fn reserve(store: &Store, config: &str) -> Result<Self, StoreError> {
+        let id = BlockId::random();
+        let key = Key::intent(config, id.as_str());
+        let entry = BlockEntry::new();
+        store.put(&key, &entry).await?;
+        crash::point("mint.block-reserved");
+        let marks = Marks {
+            entry,
+            next: 0,
+            open: 0,
+            version: 0,
+            lost: BTreeMap::new(),
+        };
+        Ok(Self {
+            id,
+            key,
+            store: store.clone(),
+            marks: Mutex::new(marks),
+            durable: tokio::sync::Mutex::new(0),
+        })
+    }
+
+    /// The next free intent; `None` when the block is used up.
+    pub fn take(self: &Arc<Self>) -> Option<Intent> {
+        let mut marks = self.marks();
+        if marks.next >= SIZE {
+            return None;
+        }
+        let index = marks.next;
+        marks.next += 1;
+        marks.open += 1;
+        Some(Intent {
+            block: Arc::clone(self),
+            index,
+            settled: false,
+        })
+    }
+
+    /// The tokens that may exist although nobody holds them.
+    pub fn lost(&self) -> Vec<(u16, Lost)> {
+        self.marks()
+            .lost
+            .iter()
+            .map(|(index, lost)| (*index, lost.clone()))
+            .collect()
+    }
+
+    /// Nothing is left of the lost token at `index`.
+    pub fn found(&self, index: u16) {
+        let mut marks = self.marks();
+        if marks.lost.remove(&index).is_some() {
+            marks.entry.set(index, true);
+            marks.version += 1;
+        }
+    }
+
+    /// Whether every intent was handed out and is done: the entry is of no more use.
+    pub fn is_spent(&self) -> bool {
+        let marks = self.marks();
+        marks.next >= SIZE && marks.open == 0 && marks.lost.is_empty()
+    }
+
+    /// Removes the entry if no intent of the block is open or lost.
+    pub async fn retire(&self) -> Result<bool, StoreError> {
+        // No flush may follow the delete, or it would bring the entry back.
+        let durable = self.durable.lock().await;
+        {
+            let mut marks = self.marks();
+            if marks.open > 0 || !marks.lost.is_empty() {
+                return Ok(false);
+            }
+            marks.next = SIZE;
+        }
+        self.store.delete(&self.key).await?;
+        drop(durable);
+        Ok(true)
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when version `wanted` of the marks is durable.
+    async fn flush(&self, wanted: u64) -> Result<(), StoreError> {
+        let mut durable = self.durable.lock().await;
+        if *durable >= wanted {
+            return Ok(());
+        }
+        let (entry, version) = {
+            let marks = self.marks();
+            (marks.entry.clone(), marks.version)
+        };
+        self.store.put(&self.key, &entry).await?;
+        *durable = version;
+        Ok(())
+    }
+}
+
+impl Intent {
+    /// The block the intent is from.
+    pub fn block(&self) -> &BlockId {
+        &self.block.id
+    }
+
+    /// The intent's place in its block.
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// Marks the intent done, durably.  Only after this may the token be handed out.
+    ///
+    /// On an error the mark may or may not be durable: the caller must delete the token.
+    pub async fn complete(mut self) -> Result<Completed, (Self, StoreError)> {
+        let version = {
+            let mut marks = self.block.marks();
+            marks.entry.set(self.index, true);
+            marks.version += 1;
+            marks.version
+        };
+        match self.block.flush(version).await {
+            Ok(()) => {
+                self.settle();
+                Ok(Completed {
+                    block: Arc::clone(&self.block),
+                    index: self.index,
+                })
+            }
+            Err(error) => {
+                let mut marks = self.block.marks();
+                marks.entry.set(self.index, false);
+                marks.version += 1;
+                drop(marks);
+                Err((self, error))
+            }
+        }
+    }
+
+    /// The token certainly does not exist: it was never minted, or its deletion is confirmed.
+    pub fn cancel(mut self) {
+        self.block.marks().entry.set(self.index, true);
+        self.settle();
+    }
+
+    /// The token may exist although nobody holds it; the next tick looks for it.
+    pub fn lose(mut self, client_id: Option<String>) {
+        self.mark_lost(client_id);
+    }
+
+    fn mark_lost(&mut self, client_id: Option<String>) {
+        let since = Instant::now();
+        self.block
+            .marks()
+            .lost
+            .insert(self.index, Lost { client_id, since });
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        if !self.settled {
+            self.settled = true;
+            self.block.marks().open -= 1;
+        }
+    }
+}
+
+impl Drop for Intent {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.mark_lost(None);
+        }
+    }
+}
+
+/// An intent whose token was about to be handed out.
+#[derive(Clone)]
+pub struct Completed {
+    block: Arc<Block>,
+    index: u16,
+}
+
+impl Completed {
+    /// Takes the mark back, because the answer could not be delivered: from now on the token
+    /// counts as lost, even if this process dies before it is deleted.
+    pub async fn reopen(self) -> (Intent, Result<(), StoreError>) {
+        let version = {
+            let mut marks = self.block.marks();
+            marks.entry.set(self.index, false);
+            marks.open += 1;
+            marks.version += 1;
+            marks.version
+        };
+        let result = self.block.flush(version).await;
+        (
+            Intent {
+                block: self.block,
+                index: self.index,
+                settled: false,
+            },
+            result,
+        )
+    }
+}
+
+fn bit(index: u16) -> u8 {
+    1 << (index % 8)
+}
+
+/// The marks as base64 text: JSON has no bytes.
+mod bits {
+    use serde::Deserializer;
+    use serde::Serializer;
+    use serde::de::Error as _;
+
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(bits: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bits))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        STANDARD
+            .decode(text.as_bytes())
+            .map_err(|_| D::Error::custom("marks are not base64"))
+    }
+}

@@ -1,0 +1,27 @@
+//! Intents: the durable notes that a token may come to exist.
+//!
+//! A mint takes its intent out of a [`Block`](block::Block) that was reserved with one durable
+//! write, so that most mints write nothing before Astra is called.  When the token is there, the
+//! intent is marked done in the block's entry, and concurrent mints share that write; the answer
+//! leaves only after its own mark is durable.  Whatever a dead process left unmarked is searched in
+//! Astra by [`Tag`] and deleted.  The argument why this loses nothing is in
+//! `docs/architecture.md`.
+
+mod block;
+mod ledger;
+mod leftover;
+mod tag;
+
+pub use block::Completed;
+pub use block::Intent;
+pub use ledger::ClearError;
+pub use ledger::Ledger;
+#[cfg(test)]
+pub use tag::BlockId;
+pub use tag::MountId;
+pub use tag::Owner;
+pub use tag::RequestMark;
+pub use tag::Tag;
+
+/// Client ids of tokens that the mount itself uses: root tokens, tokens of static roles.
+pub type HeldTokens = std::collections::BTreeSet<String>;

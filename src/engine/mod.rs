@@ -1,0 +1,70 @@
+//! The secrets engine: configs, roles and credentials of one mount.
+//!
+//! It knows nothing of gRPC: requests arrive through [`crate::framework`], storage and the system
+//! view are traits of [`crate::vault`].
+
+mod change;
+mod config;
+pub mod crash;
+mod creds;
+mod discovery;
+mod factory;
+mod held;
+mod host;
+mod identity;
+mod intent;
+mod role;
+mod rollback;
+mod status;
+mod store;
+mod tidy;
+mod upstream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use factory::AstraFactory;
+
+use crate::vault::Mount;
+use config::Configs;
+use host::Host;
+use identity::Identity;
+use role::Roles;
+use store::Store;
+
+/// One mounted secrets engine.
+pub struct Engine {
+    pub(crate) configs: Configs,
+    pub(crate) roles: Roles,
+    pub(crate) host: Host,
+    pub(crate) deadlines: Deadlines,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// A whole operation, retries included.  The host gives a request up after 90 s.
+    pub operation: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            operation: Duration::from_secs(55),
+        }
+    }
+}
+
+impl Engine {
+    /// The engine of `mount`.  Calls nothing: storage may be absent while a plugin is registered.
+    pub fn new(mount: &Mount, deadlines: Deadlines) -> Self {
+        let store = Store::new(Arc::clone(&mount.storage));
+        let identity = Arc::new(Identity::new(store.clone()));
+        Self {
+            configs: Configs::new(store.clone(), identity),
+            roles: Roles::new(store),
+            host: Host::new(Arc::clone(&mount.system)),
+            deadlines,
+        }
+    }
+}

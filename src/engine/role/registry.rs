@@ -1,0 +1,104 @@
+//! All roles of a mount, served from memory after the first read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::RwLock;
+use tokio::sync::RwLockWriteGuard;
+
+use super::RoleEntry;
+use crate::engine::store::Key;
+use crate::engine::store::Store;
+use crate::vault::Error;
+
+/// The roles of one mount.
+pub struct Roles {
+    store: Store,
+    known: RwLock<HashMap<String, Arc<RoleEntry>>>,
+}
+
+/// The roles while nobody else can change them.
+pub struct RolesGuard<'a> {
+    store: &'a Store,
+    known: RwLockWriteGuard<'a, HashMap<String, Arc<RoleEntry>>>,
+}
+
+impl Roles {
+    /// The roles in `store`.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            known: RwLock::default(),
+        }
+    }
+
+    /// The role called `name`.
+    pub async fn find(&self, name: &str) -> Result<Option<Arc<RoleEntry>>, Error> {
+        if let Some(role) = self.known.read().await.get(name) {
+            return Ok(Some(Arc::clone(role)));
+        }
+        self.lock().await.find(name).await
+    }
+
+    /// The names of all roles, sorted.
+    pub async fn names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.store.list(Key::ROLES).await?)
+    }
+
+    /// The names of the roles that use the config called `config`.
+    pub async fn of_config(&self, config: &str) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        for name in self.names().await? {
+            if self
+                .find(&name)
+                .await?
+                .is_some_and(|role| role.config == config)
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Keeps everybody else from changing roles.
+    pub async fn lock(&self) -> RolesGuard<'_> {
+        RolesGuard {
+            store: &self.store,
+            known: self.known.write().await,
+        }
+    }
+
+    /// Another node changed the role called `name`.
+    pub async fn forget(&self, name: &str) {
+        self.known.write().await.remove(name);
+    }
+}
+
+impl RolesGuard<'_> {
+    /// The role called `name`.
+    pub async fn find(&mut self, name: &str) -> Result<Option<Arc<RoleEntry>>, Error> {
+        if let Some(role) = self.known.get(name) {
+            return Ok(Some(Arc::clone(role)));
+        }
+        let Some(entry) = self.store.get::<RoleEntry>(&Key::role(name)).await? else {
+            return Ok(None);
+        };
+        let role = Arc::new(entry);
+        self.known.insert(name.to_owned(), Arc::clone(&role));
+        Ok(Some(role))
+    }
+
+    /// Stores `entry` under `name`.
+    pub async fn put(&mut self, name: &str, entry: RoleEntry) -> Result<(), Error> {
+        self.store.put(&Key::role(name), &entry).await?;
+        self.known.insert(name.to_owned(), Arc::new(entry));
+        Ok(())
+    }
+
+    /// Removes the role called `name`.
+    pub async fn delete(&mut self, name: &str) -> Result<(), Error> {
+        self.store.delete(&Key::role(name)).await?;
+        self.known.remove(name);
+        Ok(())
+    }
+}

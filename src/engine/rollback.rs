@@ -1,0 +1,58 @@
+//! The host's tick, about once a minute on the active node: clearing up.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::held;
+use super::intent::HeldTokens;
+use super::store::Key;
+use crate::astra::Deadline;
+use crate::framework::Call;
+use crate::vault::Error;
+
+/// One tick.  The host drops what a tick answers, so failures are logged here; one config's
+/// failure does not keep the others waiting.
+pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
+    if engine.host.require_writer().await.is_err() {
+        return Ok(());
+    }
+    let deadline = Deadline::after(engine.deadlines.operation);
+    let names = engine.configs.names().await?;
+    let held = held::tokens(&engine).await?;
+    let clearings = names
+        .iter()
+        .map(|name| clear(&engine, name, &held, deadline));
+    futures_util::future::join_all(clearings).await;
+    Ok(())
+}
+
+async fn clear(engine: &Engine, name: &str, held: &HeldTokens, deadline: Deadline) {
+    let connection = match engine.configs.find(name).await {
+        Ok(Some(connection)) => connection,
+        Ok(None) => return,
+        Err(error) => return tracing::warn!(config = name, %error, "cannot clear up"),
+    };
+    if let Err(error) = connection
+        .ledger
+        .clear(&connection.client, held, deadline)
+        .await
+    {
+        tracing::warn!(config = name, %error, "cannot clear up; the next tick tries again");
+    }
+}
+
+/// Another node wrote the entry at `key`.
+pub async fn invalidate(engine: Arc<Engine>, key: String) {
+    if let Some(name) = key.strip_prefix(Key::CONFIGS) {
+        engine.configs.forget(name).await;
+    } else if let Some(name) = key.strip_prefix(Key::ROLES) {
+        engine.roles.forget(name).await;
+    }
+}
+
+/// The mount goes away: leaves nothing for the next process to look for, where it can.
+pub async fn cleanup(engine: Arc<Engine>) {
+    for ledger in engine.configs.ledgers().await {
+        ledger.close().await;
+    }
+}

@@ -1,0 +1,95 @@
+//! `status`: how each config fares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Engine;
+use super::config::Connection;
+use super::discovery;
+use crate::astra::Deadline;
+use crate::framework::Call;
+use crate::framework::Path;
+use crate::vault::Error;
+use crate::vault::Operation;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+/// How long an organization has to answer: status is asked when something is wrong.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The path.
+pub fn paths() -> Vec<Path<Engine>> {
+    vec![
+        Path::new("status")
+            .on(Operation::Read, "Read how each config fares.", read)
+            .synopsis("How each config fares.")
+            .help(
+                "For each config: whether its organization answers, the class of the last error, the root token's age \
+                 and expiry, how many intents await clearing up, how many tokens of this mount are live, and what the \
+                 organization does not support. Asks each organization.",
+            ),
+    ]
+}
+
+async fn read(engine: Arc<Engine>, _call: Call) -> Outcome {
+    let mut connections = Vec::new();
+    for name in engine.configs.names().await? {
+        connections.extend(engine.configs.find(&name).await?);
+    }
+    let shown = connections.iter().map(|connection| shown(connection));
+    let shown = futures_util::future::try_join_all(shown).await?;
+    let configs: Map<String, Value> = connections
+        .iter()
+        .map(|connection| connection.name.clone())
+        .zip(shown)
+        .collect();
+    let mut data = Map::new();
+    data.insert(
+        "version".into(),
+        concat!("v", env!("CARGO_PKG_VERSION")).into(),
+    );
+    data.insert("configs".into(), Value::Object(configs));
+    Ok(Some(Response::new(data)))
+}
+
+async fn shown(connection: &Connection) -> Result<Value, Error> {
+    let deadline = Deadline::after(PATIENCE);
+    let reachable = connection.client.current_org(deadline).await;
+    let tokens = match &reachable {
+        Ok(_) => connection.client.tokens(deadline).await,
+        Err(error) => Err(error.clone()),
+    };
+    let root = tokens.as_ref().ok().and_then(|tokens| {
+        tokens
+            .iter()
+            .find(|token| token.client_id == connection.entry.token_client_id())
+    });
+    let live = tokens
+        .as_ref()
+        .ok()
+        .map(|tokens| discovery::count_live(connection, tokens));
+    if let Some(error) = reachable.as_ref().err().or(tokens.as_ref().err()) {
+        connection.health.failed(error);
+    }
+    let last_error = connection.health.last_error();
+    let age = OffsetDateTime::now_utc() - connection.entry.token_set_at;
+    Ok(json!({
+        "org_id": connection.entry.org_id,
+        "reachable": reachable.is_ok(),
+        "last_error": last_error.as_ref().map(|error| error.class),
+        "last_error_at": last_error.as_ref().and_then(|error| error.at.format(&Rfc3339).ok()),
+        "root_client_id": connection.entry.token_client_id(),
+        "root_age": age.whole_seconds().max(0),
+        "root_expires_at": root.and_then(|root| root.token_expiry).and_then(|expiry| expiry.format(&Rfc3339).ok()),
+        "pending_intents": connection.ledger.pending().await?,
+        "live_tokens": live,
+        "ignores_description": connection.health.ignores_description(),
+        "ignores_expiry": connection.health.ignores_expiry(),
+    }))
+}

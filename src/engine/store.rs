@@ -1,0 +1,189 @@
+//! The engine's entries in the mount's storage: JSON with a version number, under `v1/`.
+//!
+//! The keys at the top (`config/`, `role/`, `token/`) belong to the archived Go engine and stay
+//! free, so that its mounts can be taken over one day.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::vault::Entry;
+use crate::vault::Error;
+use crate::vault::Storage;
+use crate::vault::StorageError;
+
+/// The layout that this version writes and reads.
+const VERSION: u32 = 1;
+
+/// Typed access to the mount's storage.
+#[derive(Clone)]
+pub struct Store {
+    storage: Arc<dyn Storage>,
+}
+
+/// Where something is stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Key {
+    path: String,
+    seal_wrap: bool,
+}
+
+/// Why an entry could not be read or written.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The host's storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The entry is damaged.  The cause is not shown: it could quote a secret.
+    #[error(
+        "the storage entry {key} is not what this engine wrote (line {line}, column {column}): write it again"
+    )]
+    Damaged {
+        /// The storage key.
+        key: String,
+        /// Where the JSON stopped making sense.
+        line: usize,
+        /// Where the JSON stopped making sense.
+        column: usize,
+    },
+    /// The entry was written by a newer version of the engine.
+    #[error(
+        "the storage entry {key} has version {found}, this engine reads up to {VERSION}: upgrade the plugin"
+    )]
+    TooNew {
+        /// The storage key.
+        key: String,
+        /// The version found.
+        found: u32,
+    },
+}
+
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    version: u32,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: u32,
+}
+
+impl Key {
+    /// The mount's own identity.
+    pub fn mount() -> Self {
+        Self::plain("v1/mount")
+    }
+
+    /// A config, seal-wrapped: it holds the root token.
+    pub fn config(name: &str) -> Self {
+        Self {
+            path: format!("v1/config/{name}"),
+            seal_wrap: true,
+        }
+    }
+
+    /// A role.
+    pub fn role(name: &str) -> Self {
+        Self::plain(format!("v1/role/{name}"))
+    }
+
+    /// A block of intents.
+    pub fn intent(config: &str, block: &str) -> Self {
+        Self::plain(format!("v1/intent/{config}/{block}"))
+    }
+
+    /// The folder of all configs.
+    pub const CONFIGS: &'static str = "v1/config/";
+    /// The folder of all roles.
+    pub const ROLES: &'static str = "v1/role/";
+    /// The folder of all intents: a folder per config.
+    pub const INTENTS: &'static str = "v1/intent/";
+
+    /// The folder of a config's blocks of intents.
+    pub fn intents(config: &str) -> String {
+        format!("{}{config}/", Self::INTENTS)
+    }
+
+    fn plain(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            seal_wrap: false,
+        }
+    }
+}
+
+impl Store {
+    /// The store over the host's `storage`.
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage }
+    }
+
+    /// The entry at `key`.
+    pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        let Some(entry) = self.storage.get(&key.path).await? else {
+            return Ok(None);
+        };
+        let damaged = |error: serde_json::Error| StoreError::Damaged {
+            key: key.path.clone(),
+            line: error.line(),
+            column: error.column(),
+        };
+        let VersionOnly { version } = serde_json::from_slice(&entry.value).map_err(damaged)?;
+        if version > VERSION {
+            return Err(StoreError::TooNew {
+                key: key.path.clone(),
+                found: version,
+            });
+        }
+        serde_json::from_slice(&entry.value)
+            .map(Some)
+            .map_err(damaged)
+    }
+
+    /// Stores `value`; durable when this returns.
+    pub async fn put<T: Serialize>(&self, key: &Key, value: &T) -> Result<(), StoreError> {
+        let value = serde_json::to_vec(&Versioned {
+            version: VERSION,
+            value,
+        })
+        .map_err(|error| StorageError::Refused(format!("{} does not encode: {error}", key.path)))?;
+        let entry = Entry {
+            key: key.path.clone(),
+            value,
+            seal_wrap: key.seal_wrap,
+        };
+        Ok(self.storage.put(entry).await?)
+    }
+
+    /// Removes the entry at `key`.
+    pub async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+        Ok(self.storage.delete(&key.path).await?)
+    }
+
+    /// The names below `folder`, sorted, folders without their slash.
+    pub async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let mut names: Vec<String> = self
+            .storage
+            .list(folder)
+            .await?
+            .into_iter()
+            .map(|name| name.trim_end_matches('/').to_owned())
+            .collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Storage(storage) => storage.into(),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}

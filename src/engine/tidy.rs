@@ -1,0 +1,118 @@
+//! `tidy`: an operator's search for tokens that nobody holds any more.
+
+use std::sync::Arc;
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::Engine;
+use super::config;
+use super::discovery;
+use super::discovery::TaggedToken;
+use super::held;
+use super::intent::HeldTokens;
+use super::upstream;
+use crate::astra::Deadline;
+use crate::engine::creds::GRACE;
+use crate::framework::Call;
+use crate::framework::Field;
+use crate::framework::Path;
+use crate::vault::Operation;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+/// The path.
+pub fn paths() -> Vec<Path<Engine>> {
+    vec![
+        Path::new("tidy")
+            .field(Field::string("config", "Config whose organization is tidied.").default(config::DEFAULT))
+            .field(Field::bool("dry_run", "Only tell what would be deleted.").default(false))
+            .on(Operation::Update, "Delete tokens of this mount that nobody holds.", tidy)
+            .synopsis("Delete tokens of this mount that nobody holds.")
+            .help(
+                "A token of this mount whose lease may still live is never deleted. The engine cannot see the host's leases; \
+                 it knows that a lease has ended when the time that was left at its mint is over, and that is all it goes by: \
+                 a token is deleted when less than the grace of ten minutes is left until its expiry in Astra. Tokens that Astra shows without an expiry \
+                 are counted as unknown and stay. Tokens that the mount itself uses stay as well.",
+            ),
+    ]
+}
+
+async fn tidy(engine: Arc<Engine>, call: Call) -> Outcome {
+    engine.host.require_writer().await?;
+    let name = call
+        .fields
+        .text("config")
+        .unwrap_or_else(|| config::DEFAULT.to_owned());
+    let dry_run = call.fields.flag("dry_run").unwrap_or_default();
+    let connection = engine.configs.require(&name).await?;
+    let deadline = Deadline::after(engine.deadlines.operation);
+    let held = held::tokens(&engine).await?;
+    let tokens = discovery::live(&connection, deadline).await;
+    let tokens = tokens.map_err(|error| upstream::failed("list tokens", &connection, &error))?;
+    let now = OffsetDateTime::now_utc();
+    let mut unheld = Map::new();
+    let (mut kept, mut unknown) = (0_u64, 0_u64);
+    for token in &tokens {
+        match verdict(token, &held, now) {
+            Verdict::Keep => kept += 1,
+            Verdict::Unknown => unknown += 1,
+            Verdict::Unheld => {
+                let client_id = &token.token.client_id;
+                if !dry_run {
+                    connection
+                        .client
+                        .delete_token(client_id, deadline)
+                        .await
+                        .map_err(|error| {
+                            upstream::failed(
+                                "delete a token that nobody holds",
+                                &connection,
+                                &error,
+                            )
+                        })?;
+                    tracing::info!(
+                        config = name,
+                        client_id,
+                        "tidy deleted a token that nobody holds"
+                    );
+                }
+                unheld.insert(client_id.clone(), discovery::shown(token));
+            }
+        }
+    }
+    let mut data = Map::new();
+    data.insert("dry_run".into(), dry_run.into());
+    data.insert(
+        "deleted".into(),
+        json!(if dry_run { 0 } else { unheld.len() }),
+    );
+    data.insert("kept".into(), kept.into());
+    data.insert("unknown".into(), unknown.into());
+    data.insert("tokens".into(), Value::Object(unheld));
+    Ok(Some(Response::new(data)))
+}
+
+/// What is known of a token's holder.
+#[derive(Debug, Eq, PartialEq)]
+enum Verdict {
+    /// Its lease may live, or the mount uses it.
+    Keep,
+    /// Its lease has ended for certain.
+    Unheld,
+    /// Nothing tells when its lease ends.
+    Unknown,
+}
+
+fn verdict(token: &TaggedToken, held: &HeldTokens, now: OffsetDateTime) -> Verdict {
+    if held.contains(&token.token.client_id) {
+        return Verdict::Keep;
+    }
+    match token.token.token_expiry {
+        None => Verdict::Unknown,
+        Some(expiry) if expiry - GRACE > now => Verdict::Keep,
+        Some(_) => Verdict::Unheld,
+    }
+}

@@ -1,0 +1,31 @@
+//! What a failure in Astra becomes for the caller.
+
+use super::config::Connection;
+use crate::astra;
+use crate::vault::Error;
+
+/// A request that needed Astra and did not get what it needed: an HTTP status that says whether
+/// trying again makes sense, and a sentence that says what was tried, where, and why it failed.
+pub fn failed(what: &str, connection: &Connection, error: &astra::Error) -> Error {
+    connection.health.failed(error);
+    let status = match error {
+        astra::Error::RateLimited { .. } | astra::Error::Busy { .. } => 503,
+        astra::Error::TimedOut { .. } => 504,
+        _ => 502,
+    };
+    let name = &connection.name;
+    Error::Coded {
+        status,
+        message: format!("config \"{name}\": cannot {what}: {error}"),
+    }
+}
+
+/// A revocation that must be tried again: never the kind of error that makes the host give a lease
+/// up at once.
+pub fn revoke_failed(connection: &Connection, client_id: &str, error: &astra::Error) -> Error {
+    connection.health.failed(error);
+    let name = &connection.name;
+    Error::Internal(format!(
+        "config \"{name}\": cannot delete the token with client id {client_id}: {error}"
+    ))
+}

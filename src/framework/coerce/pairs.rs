@@ -1,0 +1,46 @@
+//! Key-value pairs.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Mismatch;
+use super::list;
+use super::map;
+use super::text;
+
+const EXPECTED: &str = "a set of key=value pairs";
+
+/// An object of scalars, or texts of the form `key=value`.
+pub(super) fn pairs(value: Value) -> Result<BTreeMap<String, String>, Mismatch> {
+    let is_object = match &value {
+        Value::Object(_) => true,
+        Value::Array(parts) => parts.iter().all(Value::is_object),
+        _ => false,
+    };
+    if is_object {
+        return map::map(value)?
+            .into_iter()
+            .map(|(key, value)| match text::text(value) {
+                Ok(text) => Ok((key, text)),
+                Err(mismatch) => Err(Mismatch::saying(
+                    EXPECTED,
+                    format!("the value of {key:?}: {mismatch}"),
+                )),
+            })
+            .collect();
+    }
+    list::texts(value)?
+        .into_iter()
+        .map(|text| match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            _ => Err(Mismatch::saying(
+                EXPECTED,
+                format!(
+                    "invalid key pair {}",
+                    super::mismatch::shown(&Value::String(text))
+                ),
+            )),
+        })
+        .collect()
+}

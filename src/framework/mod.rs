@@ -1,0 +1,44 @@
+//! Declarative paths: what a Vault secrets engine offers, stated once.
+//!
+//! An engine declares each [`Path`] with its [`Field`]s, operations and help; the [`Framework`] routes
+//! requests, converts input, answers `path-help`, writes the OpenAPI document and hands leases to
+//! the [`SecretKind`] that issued them.  It behaves like the framework that Vault's own engines use
+//! (docs/protocol.md, "What Vault's framework adds"), and knows nothing of any particular engine.
+
+mod backend;
+mod builder;
+mod call;
+mod coerce;
+mod definition;
+mod duration;
+mod field;
+mod fields;
+mod handler;
+mod help;
+mod openapi;
+mod path;
+mod pattern;
+mod schema;
+mod secret;
+mod special;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod value;
+mod warning;
+
+pub use backend::Framework;
+pub use builder::Builder;
+pub use call::Call;
+pub use definition::DefinitionError;
+pub use duration::DurationError;
+pub use duration::format_seconds;
+pub use duration::parse_seconds;
+pub use field::Field;
+pub use field::FieldType;
+pub use fields::Fields;
+pub use path::Path;
+pub use secret::SECRET_TYPE;
+pub use secret::SecretKind;
+pub use secret::lease;

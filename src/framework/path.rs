@@ -1,0 +1,206 @@
+//! One declared path.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::Call;
+use super::DefinitionError;
+use super::Field;
+use super::handler::Handler;
+use super::pattern::Pattern;
+use super::schema::Schema;
+use crate::vault::Error;
+use crate::vault::Operation;
+use crate::vault::Outcome;
+
+/// A path of an engine: template, fields, operations and help.
+///
+/// A template is literal text with captures: `{name}` is one Vault name, `{name?}` at the end an
+/// optional slash and name, `{rest*}` at the end whatever follows.  A template that ends in a slash is
+/// for lists, and also matches without that slash.  Every capture needs a field of its name.
+pub struct Path<E> {
+    template: String,
+    fields: Vec<Field>,
+    operations: Vec<PathOperation<E>>,
+    exists: Option<Handler<E, Call, Result<bool, Error>>>,
+    synopsis: &'static str,
+    help: &'static str,
+    any_parameters: bool,
+}
+
+/// A path that has been checked.
+pub(crate) struct Route<E> {
+    pub(crate) pattern: Pattern,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) operations: Vec<PathOperation<E>>,
+    pub(crate) exists: Option<Handler<E, Call, Result<bool, Error>>>,
+    pub(crate) synopsis: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) any_parameters: bool,
+}
+
+pub(crate) struct PathOperation<E> {
+    pub(crate) operation: Operation,
+    pub(crate) summary: &'static str,
+    pub(crate) handler: Handler<E, Call, Outcome>,
+}
+
+impl<E: Send + Sync + 'static> Path<E> {
+    /// A path for `template`.
+    pub fn new(template: impl Into<String>) -> Self {
+        Self {
+            template: template.into(),
+            fields: Vec::new(),
+            operations: Vec::new(),
+            exists: None,
+            synopsis: "",
+            help: "",
+            any_parameters: false,
+        }
+    }
+
+    /// Declares a parameter.
+    pub fn field(mut self, field: Field) -> Self {
+        self.fields.push(field);
+        self
+    }
+
+    /// Declares parameters that several paths share.
+    pub fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+        self.fields.extend(fields);
+        self
+    }
+
+    /// Handles `operation`; `summary` is its line in the OpenAPI document.
+    pub fn on<F, R>(mut self, operation: Operation, summary: &'static str, handler: F) -> Self
+    where
+        F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
+        R: Future<Output = Outcome> + Send + 'static,
+    {
+        self.operations.push(PathOperation {
+            operation,
+            summary,
+            handler: Handler::new(handler),
+        });
+        self
+    }
+
+    /// Says whether the object exists, so that the host can tell create from update.  It runs before
+    /// the caller is authorised: it must be cheap, silent and without side effects.
+    pub fn exists<F, R>(mut self, handler: F) -> Self
+    where
+        F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<bool, Error>> + Send + 'static,
+    {
+        self.exists = Some(Handler::new(handler));
+        self
+    }
+
+    /// One line for the list of paths.
+    pub fn synopsis(mut self, synopsis: &'static str) -> Self {
+        self.synopsis = synopsis;
+        self
+    }
+
+    /// The description for `path-help`.
+    pub fn help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// No warning about undeclared parameters: the handler finds them in `request.data`.
+    pub fn takes_any_parameters(mut self) -> Self {
+        self.any_parameters = true;
+        self
+    }
+
+    pub(crate) fn check(self) -> Result<Route<E>, DefinitionError> {
+        let pattern = Pattern::parse(&self.template)?;
+        let path = self.template;
+        let mut schema = Schema::default();
+        for field in self.fields {
+            let name = field.name;
+            match schema.insert(field) {
+                Ok(true) => (),
+                Ok(false) => {
+                    return Err(DefinitionError::DuplicateField {
+                        path,
+                        field: name.to_owned(),
+                    });
+                }
+                Err(mismatch) => {
+                    let cause = mismatch.to_string();
+                    return Err(DefinitionError::BadDefault {
+                        path,
+                        field: name.to_owned(),
+                        cause,
+                    });
+                }
+            }
+        }
+        if let Some(capture) = pattern
+            .captures
+            .iter()
+            .find(|capture| schema.get(capture).is_none())
+        {
+            return Err(DefinitionError::CaptureWithoutField {
+                path,
+                capture: capture.clone(),
+            });
+        }
+        for (index, PathOperation { operation, .. }) in self.operations.iter().enumerate() {
+            let before = self.operations.iter().take(index);
+            if before
+                .into_iter()
+                .any(|other| other.operation == *operation)
+            {
+                return Err(DefinitionError::DuplicateOperation {
+                    path,
+                    operation: operation.word().to_owned(),
+                });
+            }
+            if matches!(
+                operation,
+                Operation::Help | Operation::Renew | Operation::Revoke | Operation::Rollback
+            ) {
+                return Err(DefinitionError::NotRouted {
+                    path,
+                    operation: operation.word().to_owned(),
+                });
+            }
+        }
+        let handles = |operation| {
+            self.operations
+                .iter()
+                .any(|declared| declared.operation == operation)
+        };
+        if handles(Operation::List) && !pattern.matches_slash {
+            return Err(DefinitionError::ListWithoutSlash { path });
+        }
+        match self.exists {
+            None if handles(Operation::Create) => {
+                Err(DefinitionError::CreateWithoutExistenceCheck { path })
+            }
+            Some(_) if !handles(Operation::Create) || !handles(Operation::Update) => {
+                Err(DefinitionError::ExistenceCheckWithoutWrites { path })
+            }
+            exists => Ok(Route {
+                pattern,
+                schema: Arc::new(schema),
+                operations: self.operations,
+                exists,
+                synopsis: self.synopsis,
+                help: self.help,
+                any_parameters: self.any_parameters,
+            }),
+        }
+    }
+}
+
+impl<E> Route<E> {
+    pub(crate) fn operation(&self, operation: &Operation) -> Option<&PathOperation<E>> {
+        self.operations
+            .iter()
+            .find(|declared| declared.operation == *operation)
+    }
+}

@@ -1,0 +1,184 @@
+//! Path templates and what follows from them.
+
+use regex::Regex;
+
+use super::DefinitionError;
+
+#[cfg(test)]
+mod tests;
+
+/// Vault's name pattern, in the syntax of this crate's regular expressions.  Go's `\w` is ASCII.
+pub(crate) const NAME: &str = "[0-9A-Za-z_](?:[0-9A-Za-z_.-]*[0-9A-Za-z_])?";
+
+/// The same in the spelling that Vault's own engines show in their help.
+const GO_NAME: &str = r"\w(([\w-.]+)?\w)?";
+
+/// A template in its forms: for matching, for help and for OpenAPI.
+pub(crate) struct Pattern {
+    /// The template as it was declared.
+    pub(crate) template: String,
+    /// The pattern as Vault's own engines would spell it.
+    pub(crate) go: String,
+    /// The OpenAPI paths without trailing slash: two where the tail is optional.
+    pub(crate) documented: Vec<String>,
+    /// The names of the captures.
+    pub(crate) captures: Vec<String>,
+    /// Whether a path with a trailing slash can match.
+    pub(crate) matches_slash: bool,
+    regex: Regex,
+}
+
+enum Part<'a> {
+    /// Text that stands for itself.
+    Literal(&'a str),
+    /// `{name}`: one name.
+    Name(&'a str),
+    /// `{name?}`: nothing, or a slash and one name.
+    Optional(&'a str),
+    /// `{name*}`: whatever follows, slashes included.
+    Rest(&'a str),
+}
+
+impl Pattern {
+    /// Reads a template: literal text, `{name}`, and at its end `{name?}`, `{name*}` or a slash.
+    pub(crate) fn parse(template: &str) -> Result<Self, DefinitionError> {
+        let bad = |cause: String| DefinitionError::BadTemplate {
+            path: template.to_owned(),
+            cause,
+        };
+        let (body, is_list) = match template.strip_suffix('/') {
+            Some(body) => (body, true),
+            None => (template, false),
+        };
+        let parts = split(body).map_err(bad)?;
+        if is_list && !matches!(parts.last(), Some(Part::Literal(_) | Part::Name(_))) {
+            return Err(bad("no slash can follow the last capture".to_owned()));
+        }
+        let mut rust = String::from("^");
+        let mut go = String::from("^");
+        let mut documented = String::from("/");
+        let mut without_tail = None;
+        let mut captures: Vec<String> = Vec::new();
+        let mut matches_slash = is_list;
+        for part in &parts {
+            match part {
+                Part::Literal(text) => {
+                    rust.push_str(&regex::escape(text));
+                    go.push_str(&escape(text));
+                    documented.push_str(text);
+                }
+                Part::Name(name) => {
+                    rust.push_str(&format!("(?P<{name}>{NAME})"));
+                    go.push_str(&format!("(?P<{name}>{GO_NAME})"));
+                    documented.push_str(&format!("{{{name}}}"));
+                }
+                Part::Optional(name) => {
+                    rust.push_str(&format!("(?:/(?P<{name}>{NAME}))?"));
+                    go.push_str(&format!("(/(?P<{name}>{GO_NAME}))?"));
+                    without_tail = Some(documented.clone());
+                    documented.push_str(&format!("/{{{name}}}"));
+                }
+                Part::Rest(name) => {
+                    rust.push_str(&format!("(?P<{name}>.*)"));
+                    go.push_str(&format!("(?P<{name}>.*)"));
+                    documented.push_str(&format!("{{{name}}}"));
+                    matches_slash = true;
+                }
+            }
+            if let Part::Name(name) | Part::Optional(name) | Part::Rest(name) = part {
+                if captures.iter().any(|other| other == name) {
+                    return Err(bad(format!("{{{name}}} occurs twice")));
+                }
+                captures.push((*name).to_owned());
+            }
+        }
+        let end = if is_list { "/?$" } else { "$" };
+        rust.push_str(end);
+        go.push_str(end);
+        Ok(Self {
+            template: template.to_owned(),
+            go,
+            documented: without_tail.into_iter().chain([documented]).collect(),
+            captures,
+            matches_slash,
+            regex: Regex::new(&rust).map_err(|error| bad(error.to_string()))?,
+        })
+    }
+
+    /// The captures of `path`, or `None` where it does not match.  An absent optional tail captures
+    /// `None`.
+    pub(crate) fn captures<'p>(&self, path: &'p str) -> Option<Vec<(&str, Option<&'p str>)>> {
+        let captures = self.regex.captures(path)?;
+        Some(
+            self.captures
+                .iter()
+                .map(|name| {
+                    (
+                        name.as_str(),
+                        captures.name(name).map(|found| found.as_str()),
+                    )
+                })
+                .collect(),
+        )
+    }
+}
+
+fn split(template: &str) -> Result<Vec<Part<'_>>, String> {
+    if template.is_empty() || template.starts_with('/') {
+        return Err("a template has text and no leading slash".to_owned());
+    }
+    let mut parts = Vec::new();
+    let mut rest = template;
+    while let Some((literal, tail)) = rest.split_once('{') {
+        let (capture, after) = tail.split_once('}').ok_or("a brace is not closed")?;
+        let part = match (capture.strip_suffix('?'), capture.strip_suffix('*')) {
+            (Some(name), _) => Part::Optional(name),
+            (_, Some(name)) => Part::Rest(name),
+            _ => Part::Name(capture),
+        };
+        let (Part::Literal(name) | Part::Name(name) | Part::Optional(name) | Part::Rest(name)) =
+            part;
+        if !is_identifier(name) {
+            return Err(format!("{capture:?} is no name for a capture"));
+        }
+        if !matches!(part, Part::Name(_)) && !after.is_empty() {
+            return Err(format!("{{{capture}}} has to be at the end"));
+        }
+        // The slash before an optional name is part of what is optional.
+        let literal = match part {
+            Part::Optional(_) => literal.strip_suffix('/').unwrap_or(literal),
+            _ => literal,
+        };
+        parts.push(Part::Literal(literal));
+        parts.push(part);
+        rest = after;
+    }
+    if rest.contains('}') {
+        return Err("a brace is not opened".to_owned());
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Literal(rest));
+    }
+    Ok(parts)
+}
+
+fn is_identifier(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase())
+        && letters
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+}
+
+/// Escapes for Go's syntax, where a hyphen outside a class needs none.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(letter) {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}

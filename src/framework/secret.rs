@@ -1,0 +1,111 @@
+//! Kinds of leased secrets.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Map;
+use serde_json::Value;
+
+use super::Call;
+use super::handler::Handler;
+use crate::vault::Error;
+use crate::vault::Lease;
+use crate::vault::LeaseInfo;
+use crate::vault::Outcome;
+
+/// The key of a lease's internal data that names its [`SecretKind`].
+pub const SECRET_TYPE: &str = "secret_type";
+
+/// What can be done with the leases of one kind.
+pub struct SecretKind<E> {
+    pub(crate) name: &'static str,
+    pub(crate) renew: Option<Handler<E, Call, Outcome>>,
+    pub(crate) revoke: Option<Handler<E, Call, Outcome>>,
+}
+
+/// A lease of the kind `secret_type`, whose name goes into its internal data.  `renewable` has to say
+/// whether the kind has a renew handler.
+pub fn lease(
+    secret_type: &str,
+    ttl: Duration,
+    max_ttl: Duration,
+    renewable: bool,
+    mut internal_data: Map<String, Value>,
+) -> Lease {
+    internal_data.insert(SECRET_TYPE.to_owned(), secret_type.into());
+    Lease {
+        ttl,
+        max_ttl,
+        renewable,
+        internal_data,
+    }
+}
+
+impl<E: Send + Sync + 'static> SecretKind<E> {
+    /// A kind that leases call `name` in their internal data, for as long as leases live.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            renew: None,
+            revoke: None,
+        }
+    }
+
+    /// Extends a lease: answers a response with the lease renewed.
+    pub fn on_renew<F, R>(mut self, handler: F) -> Self
+    where
+        F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
+        R: Future<Output = Outcome> + Send + 'static,
+    {
+        self.renew = Some(Handler::new(handler));
+        self
+    }
+
+    /// Ends a lease: answers `None`, also when there is nothing left to end.
+    pub fn on_revoke<F, R>(mut self, handler: F) -> Self
+    where
+        F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
+        R: Future<Output = Outcome> + Send + 'static,
+    {
+        self.revoke = Some(Handler::new(handler));
+        self
+    }
+
+    /// The kind in `kinds` that issued `lease`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] with the texts of Vault's framework.
+    pub(crate) fn find<'a>(
+        kinds: &'a [Self],
+        lease: Option<&LeaseInfo>,
+    ) -> Result<&'a Self, Error> {
+        let lease = lease.ok_or_else(|| Error::Internal("request has no secret".to_owned()))?;
+        lease
+            .internal_data
+            .get(SECRET_TYPE)
+            .and_then(Value::as_str)
+            .and_then(|name| kinds.iter().find(|kind| kind.name == name))
+            .ok_or_else(|| Error::Internal("secret is unsupported by this backend".to_owned()))
+    }
+
+    pub(crate) async fn renew(&self, engine: &Arc<E>, call: Call) -> Outcome {
+        let renew = self.renew.as_ref().ok_or(Error::UnsupportedOperation)?;
+        let mut outcome = renew.call(engine, call).await?;
+        // The host stores the lease as it is answered here; without its type it could not be revoked.
+        if let Some(lease) = outcome
+            .as_mut()
+            .and_then(|response| response.lease.as_mut())
+        {
+            lease
+                .internal_data
+                .insert(SECRET_TYPE.to_owned(), self.name.into());
+        }
+        Ok(outcome)
+    }
+
+    pub(crate) async fn revoke(&self, engine: &Arc<E>, call: Call) -> Outcome {
+        let revoke = self.revoke.as_ref().ok_or(Error::UnsupportedOperation)?;
+        revoke.call(engine, call).await
+    }
+}

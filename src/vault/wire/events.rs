@@ -1,0 +1,81 @@
+//! The host's event service, over the wire.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prost_types::Struct;
+use prost_types::Value;
+use prost_types::value::Kind;
+use tonic::Code;
+use uuid::Uuid;
+
+use super::Link;
+use crate::vault::Event;
+use crate::vault::Events;
+use crate::wire::logical;
+use crate::wire::pb;
+use crate::wire::pb::events_client::EventsClient;
+
+/// Events are a courtesy: nobody waits long for them.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// The event service that the host serves, where it has one (Vault 1.13 and later).
+pub struct HostEvents {
+    link: Arc<Link>,
+    absent: AtomicBool,
+}
+
+impl HostEvents {
+    /// The event service behind `link`.
+    pub fn new(link: Arc<Link>) -> Self {
+        Self {
+            link,
+            absent: AtomicBool::new(false),
+        }
+    }
+}
+
+#[async_trait]
+impl Events for HostEvents {
+    async fn send(&self, event: Event) {
+        if self.absent.load(Ordering::Relaxed) {
+            return;
+        }
+        let request = encode_event(event);
+        let call = |channel| {
+            let request = request.clone();
+            async move { EventsClient::new(channel).send_event(request).await }
+        };
+        match self.link.call(TIME_LIMIT, call).await {
+            Ok(pb::Empty {}) => {}
+            Err(status) if status.code() == Code::Unimplemented => {
+                self.absent.store(true, Ordering::Relaxed)
+            }
+            Err(status) => tracing::debug!(code = ?status.code(), "the host did not take an event"),
+        }
+    }
+}
+
+fn encode_event(event: Event) -> pb::SendEventRequest {
+    let text = |text| Value {
+        kind: Some(Kind::StringValue(text)),
+    };
+    let fields: BTreeMap<_, _> = event
+        .metadata
+        .into_iter()
+        .map(|(key, value)| (key, text(value)))
+        .collect();
+    pb::SendEventRequest {
+        event_type: event.kind,
+        event: Some(logical::EventData {
+            // A repeated call carries the same id, so that the host could tell.
+            id: Uuid::new_v4().to_string(),
+            metadata: Some(Struct { fields }),
+            ..logical::EventData::default()
+        }),
+    }
+}

@@ -1,0 +1,31 @@
+//! Between these types and the wire (docs/protocol.md, "Messages").
+//!
+//! Decoding is tolerant of what hosts send; encoding cannot produce what hosts choke on: JSON text is
+//! always an object and a lease always carries its issue time.
+
+mod duration;
+mod error;
+mod events;
+mod link;
+mod paths;
+mod request;
+mod response;
+mod storage;
+mod system;
+
+pub use error::encode_error;
+pub use events::HostEvents;
+pub use link::Connect;
+pub use link::Link;
+pub use paths::encode_paths;
+pub use request::DecodeError;
+pub use request::decode_request;
+pub use response::Context;
+pub use response::encode_existence;
+pub use response::encode_outcome;
+pub use storage::HostStorage;
+pub use system::HostSystem;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
