@@ -51,7 +51,7 @@ impl Upstream {
 
     /// The texts that give the root token away.
     pub fn root_secrets(&self) -> Vec<String> {
-        let token = self.emulator.root_token().to_owned();
+        let token = self.emulator.root_token();
         let hash = token.rsplit(':').next().unwrap().to_owned();
         vec![token, hash]
     }
@@ -118,7 +118,7 @@ impl Upstream {
     }
 
     pub fn remove_fault(&self, id: u64) {
-        assert!(self.emulator.remove_fault(id));
+        assert!(self.emulator.remove_fault(id).unwrap());
     }
 
     pub fn forget_faults(&self) {
