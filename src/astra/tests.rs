@@ -6,6 +6,8 @@ mod database;
 mod delete;
 mod fetch;
 mod mint;
+mod outcome;
+mod role;
 mod server;
 mod tls;
 

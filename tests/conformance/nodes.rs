@@ -1,10 +1,15 @@
 //! Nodes: lines 54 to 56.
 
+use std::time::Duration;
+use std::time::Instant;
+
 use serde_json::Value;
 use serde_json::json;
 
+use crate::host::COMMUNITY;
 use crate::host::DR_SECONDARY;
 use crate::host::Host;
+use crate::host::LONG;
 use crate::host::Mode;
 use crate::host::Mount;
 use crate::host::PERFORMANCE_SECONDARY;
@@ -27,6 +32,7 @@ async fn c54_a_node_that_may_not_write_mints_nothing() {
     let mount = host.mount().await;
     upstream.configure(&mount).await;
     upstream.write_role(&mount, "reader").await;
+    let lease = mount.read("creds/reader").await.lease();
     let requests = upstream.requests();
     let writes = mount.services.storage.writes();
     for state in [
@@ -35,21 +41,38 @@ async fn c54_a_node_that_may_not_write_mints_nothing() {
         PERFORMANCE_SECONDARY,
         DR_SECONDARY,
     ] {
-        mount.services.system.change(|facts| facts.replication = state);
+        become_node(&mount, COMMUNITY, true).await;
+        become_node(&mount, state, false).await;
         assert_read_only(&mount.read("creds/reader").await);
         assert_read_only(&mount.write("creds/reader", json!({})).await);
+        assert_read_only(&mount.revoke("creds/reader", &lease).await);
+        mount.rollback().await.nothing();
     }
     assert_eq!(upstream.requests(), requests);
     assert_eq!(mount.services.storage.writes(), writes);
 
     // A mount that is local to a secondary cluster is written there.
-    mount.services.system.change(|facts| {
-        facts.replication = PERFORMANCE_SECONDARY;
-        facts.local = true;
-    });
+    mount.services.system.change(|facts| facts.local = true);
+    become_node(&mount, PERFORMANCE_SECONDARY, true).await;
     mount.read("creds/reader").await.lease();
     upstream.check().await;
     host.finish().await;
+}
+
+/// Changes the node's part in its cluster and waits until the engine knows, which takes a fraction of
+/// a second: it does not ask the host for every request.
+async fn become_node(mount: &Mount, state: i32, writes: bool) {
+    mount.services.system.change(|facts| facts.replication = state);
+    let end = Instant::now() + LONG;
+    loop {
+        // This changes nothing on any node.
+        let reply = mount.write("roles/none", json!({"config": "none"})).await;
+        if (reply.error().is_none()) == writes {
+            return;
+        }
+        assert!(Instant::now() < end, "the engine does not ask for the replication state");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

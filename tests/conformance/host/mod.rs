@@ -51,6 +51,7 @@ pub use reply::Reply;
 pub use storage::Mode;
 pub use storage::Storage;
 pub use storage::Verb;
+pub use system::COMMUNITY;
 pub use system::DR_SECONDARY;
 pub use system::Events;
 pub use system::PERFORMANCE_SECONDARY;

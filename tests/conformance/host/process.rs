@@ -129,10 +129,6 @@ impl Process {
         &self.identity
     }
 
-    pub fn pid(&self) -> Pid {
-        self.pid
-    }
-
     pub fn temporary(&self) -> &Path {
         self.temporary.path()
     }

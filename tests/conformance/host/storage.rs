@@ -42,7 +42,7 @@ pub enum Verb {
 }
 
 /// How the storage answers.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Mode {
     /// A gRPC error for every call, as a host answers while it registers a plugin.
     Missing,
@@ -50,8 +50,6 @@ pub enum Mode {
     Normal,
     /// Writes are refused with the text that makes a host forward the request.
     ReadOnly,
-    /// Calls of the verb are refused with an error of the storage.
-    Refusing(Verb),
 }
 
 struct Held {
@@ -138,13 +136,12 @@ impl Storage {
             let _ = release.wait_for(|released| *released).await;
         }
         let write = matches!(verb, Verb::Delete | Verb::Put);
-        let refusal = match &*self.mode.lock().unwrap() {
+        let refusal = match *self.mode.lock().unwrap() {
             Mode::Missing => {
                 let text = "missing storage implementation: this method should not be called during plugin Setup";
                 return Err(Status::unknown(text));
             }
             Mode::ReadOnly if write => Some("cannot write to readonly storage".to_owned()),
-            Mode::Refusing(refused) if *refused == verb => Some("the storage is broken".to_owned()),
             _ => None,
         };
         let relative = key.split('/').any(|part| part == "..");
