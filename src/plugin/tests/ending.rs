@@ -16,6 +16,7 @@ use crate::plugin::lifecycle::Reason;
 use crate::wire::pb;
 use crate::wire::plugin::Empty;
 use crate::wire::plugin::grpc_controller_client::GrpcControllerClient;
+use crate::wire::plugin::grpc_stdio_client::GrpcStdioClient;
 
 #[tokio::test]
 async fn shutdown_is_answered_and_finishes_what_runs() {
@@ -56,6 +57,30 @@ async fn shutdown_is_answered_and_finishes_what_runs() {
     assert_eq!(*counters.undone.borrow(), 0);
     assert!(!directory.exists());
     mount.proxy.has_open(0).await;
+}
+
+#[tokio::test]
+async fn an_idle_plugin_ends_at_once_though_the_host_stays_connected() {
+    let mut host = Host::with(Limits {
+        drain: Duration::from_secs(60),
+        ..limits()
+    })
+    .await;
+    let mount = host.mount("a").await;
+    host.read("a", "get/x").await;
+    let stdio = GrpcStdioClient::new(host.channel.clone())
+        .stream_stdio(())
+        .await
+        .unwrap();
+    let channel = host.channel.clone();
+    GrpcControllerClient::new(channel)
+        .shutdown(Empty {})
+        .await
+        .unwrap();
+    // It would wait a minute if any stream or connection kept it.
+    assert_eq!(host.ended().await, Reason::Shutdown);
+    mount.proxy.has_open(0).await;
+    drop(stdio);
 }
 
 #[tokio::test]
