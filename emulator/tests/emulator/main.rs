@@ -1,0 +1,16 @@
+//! The emulator against real sockets: what is recorded of Astra, every operation, knob and fault.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod conformance;
+mod control;
+mod databases;
+mod faults;
+mod harness;
+mod knobs;
+mod library;
+mod program;
+mod roles;
+mod strictness;
+mod tls;
+mod tokens;
