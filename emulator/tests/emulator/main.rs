@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bodies;
 mod conformance;
 mod control;
 mod databases;
@@ -9,8 +10,10 @@ mod faults;
 mod harness;
 mod knobs;
 mod library;
+mod matchers;
 mod program;
 mod roles;
 mod strictness;
+mod timing;
 mod tls;
 mod tokens;
