@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use vault_plugin_secrets_astra::wire::pb;
 
 use crate::host::Host;
@@ -36,12 +39,24 @@ async fn c47_a_credential_carries_a_complete_lease() {
         assert!(lease.options.renewable);
         assert_eq!(lease.internal_data["secret_type"], "astra_token");
         let data = reply.data();
-        for key in ["token", "client_id", "client_secret", "org_id", "expires_at"] {
-            assert!(data[key].as_str().is_some_and(|text| !text.is_empty()), "{key}");
+        for key in [
+            "token",
+            "client_id",
+            "client_secret",
+            "org_id",
+            "expires_at",
+        ] {
+            assert!(
+                data[key].as_str().is_some_and(|text| !text.is_empty()),
+                "{key}"
+            );
         }
         let inside = Value::Object(lease.internal_data).to_string();
         for secret in ["token", "client_secret"] {
-            assert!(!inside.contains(data[secret].as_str().unwrap()), "{secret} is in the internal data");
+            assert!(
+                !inside.contains(data[secret].as_str().unwrap()),
+                "{secret} is in the internal data"
+            );
         }
     }
     assert_eq!(upstream.live(), 2);
@@ -63,31 +78,42 @@ async fn c48_renewing_keeps_the_lease_and_stays_below_its_maximum() {
     upstream.configure(&mount).await;
     upstream.write_role(&mount, "reader").await;
     let lease = mount.read(PATH).await.lease();
+    let mut unbounded = lease.clone();
+    unbounded
+        .internal_data
+        .insert("expires_at".to_owned(), Value::Null);
     for age in [0, HOUR, MAX_TTL - 60] {
-        let issued = now() - age;
-        let request = lease_request("renew", PATH, aged(&lease, age).returned(issued, 2 * HOUR));
-        let renewed = mount.client().send(request).await;
-        let renewed = renewed.lease();
-        assert_eq!(renewed.internal_data, aged(&lease, age).internal_data);
-        assert!(renewed.options.renewable);
-        let left = MAX_TTL - age;
-        assert!(renewed.ttl() > 0 && renewed.ttl() <= left, "{} at age {age}", renewed.ttl());
-        assert!(renewed.max_ttl() <= MAX_TTL, "{}", renewed.max_ttl());
+        // An organization that ignores expiries leaves the lease's own limit.
+        for lease in [aged(&lease, age), unbounded.clone()] {
+            let request = lease_request("renew", PATH, lease.returned(now() - age, 2 * HOUR));
+            let renewed = mount.client().send(request).await.lease();
+            assert_eq!(renewed.internal_data, lease.internal_data);
+            assert!(renewed.options.renewable);
+            let left = MAX_TTL - age;
+            let ttl = renewed.ttl();
+            assert!(
+                ttl > 0 && ttl <= left,
+                "{ttl} s at age {age}, {left} s are left"
+            );
+            assert!(renewed.max_ttl() <= MAX_TTL, "{}", renewed.max_ttl());
+        }
     }
-    // Only the mint and nothing else reached the organization.
-    assert_eq!(upstream.live(), 1);
+    // Nothing but the mint reached the organization.
+    assert_eq!((upstream.minted(), upstream.live()), (1, 1));
     upstream.check().await;
     host.finish().await;
 }
 
-/// The lease as if it had been issued `age` seconds earlier, token included.
+/// The lease as if it and its token had been issued `age` seconds earlier.
 fn aged(lease: &Lease, age: i64) -> Lease {
-    use time::format_description::well_known::Rfc3339;
+    let expiry = lease.internal_data["expires_at"].as_str().unwrap();
+    let expiry = OffsetDateTime::parse(expiry, &Rfc3339).unwrap();
+    let earlier = (expiry - time::Duration::seconds(age))
+        .format(&Rfc3339)
+        .unwrap();
     let mut aged = lease.clone();
-    let expiry = &lease.internal_data["expires_at"];
-    let expiry = time::OffsetDateTime::parse(expiry.as_str().unwrap(), &Rfc3339).unwrap();
-    let earlier = (expiry - time::Duration::seconds(age)).format(&Rfc3339).unwrap();
-    aged.internal_data.insert("expires_at".to_owned(), earlier.into());
+    aged.internal_data
+        .insert("expires_at".to_owned(), earlier.into());
     aged
 }
 
@@ -122,7 +148,10 @@ async fn c50_a_lease_of_an_older_layout_is_revoked() {
     let credential = mount.read(PATH).await;
     let mut old = Map::new();
     old.insert("secret_type".to_owned(), "astra_token".into());
-    old.insert("client_id".to_owned(), credential.data()["client_id"].clone());
+    old.insert(
+        "client_id".to_owned(),
+        credential.data()["client_id"].clone(),
+    );
     old.insert("of_another_time".to_owned(), json!({"nested": [1, 2]}));
     let secret = pb::Secret {
         internal_data: Value::Object(old).to_string(),
@@ -144,12 +173,19 @@ async fn c51_an_outage_makes_a_revocation_retryable() {
     upstream.configure(&mount).await;
     upstream.write_role(&mount, "reader").await;
     let lease = mount.read(PATH).await.lease();
-    let fault = upstream.always("*", json!({"kind": "status", "status": 503}));
-    let (kind, text) = mount.revoke(PATH, &lease).await.failure();
-    assert_eq!(kind, 0, "{text}");
-    assert_ne!(text, "cannot write to readonly storage");
-    assert_eq!(upstream.live(), 1);
-    upstream.remove_fault(fault);
+    for fault in [
+        json!({"kind": "status", "status": 503}),
+        json!({"kind": "status", "status": 401}),
+        json!({"kind": "reset_before_commit"}),
+        json!({"kind": "no_listen"}),
+    ] {
+        let fault = upstream.always("*", fault);
+        let (kind, text) = mount.revoke(PATH, &lease).await.failure();
+        assert_eq!(kind, 0, "{text}");
+        assert_ne!(text, "cannot write to readonly storage");
+        assert_eq!(upstream.live(), 1);
+        upstream.remove_fault(fault);
+    }
     mount.revoke(PATH, &lease).await.nothing();
     assert_eq!(upstream.live(), 0);
     host.finish().await;
@@ -166,9 +202,10 @@ async fn c52_a_crash_between_mint_and_answer_leaves_nothing_after_the_next_rollb
 
     upstream.slow_answer_to_mint(Duration::from_secs(60));
     let client = mount.client().clone();
-    let lost = tokio::spawn(async move { client.try_send(request("read", PATH, Value::Null)).await });
+    let lost =
+        tokio::spawn(async move { client.try_send(request("read", PATH, Value::Null)).await });
     eventually("the token", LONG, || upstream.live() == 2).await;
-    host.process.signal(nix::sys::signal::Signal::SIGKILL);
+    host.process.signal(Signal::SIGKILL);
     host.process.exit(LONG).await;
     assert!(lost.await.unwrap().is_err());
     upstream.forget_faults();
@@ -190,6 +227,38 @@ async fn c52_a_crash_between_mint_and_answer_leaves_nothing_after_the_next_rollb
 }
 
 #[tokio::test]
+async fn c52_a_request_that_the_host_repeats_after_a_crash_mints_once() {
+    let upstream = Upstream::start().await;
+    let mut host = Host::start().await;
+    let mount = host.mount().await;
+    upstream.configure(&mount).await;
+    upstream.write_role(&mount, "reader").await;
+    upstream.slow_answer_to_mint(Duration::from_secs(60));
+    let client = mount.client().clone();
+    let read = request("read", PATH, Value::Null);
+    let again = read.clone();
+    let lost = tokio::spawn(async move { client.try_send(read).await });
+    eventually("the token", LONG, || upstream.live() == 1).await;
+    host.process.signal(Signal::SIGKILL);
+    host.process.exit(LONG).await;
+    assert!(lost.await.unwrap().is_err());
+    upstream.forget_faults();
+
+    let services = mount.services.clone();
+    drop(mount);
+    let mut host = Host::start().await;
+    let mount = host.mount_on(services).await;
+    let credential = mount.client().send(again).await;
+    assert_eq!((upstream.minted(), upstream.live()), (2, 1));
+    mount.rollback().await.nothing();
+    assert_eq!(upstream.live(), 1);
+    mount.revoke(PATH, &credential.lease()).await.nothing();
+    assert_eq!((upstream.deleted(), upstream.live()), (2, 0));
+    upstream.check().await;
+    host.finish().await;
+}
+
+#[tokio::test]
 async fn c53_a_rollback_leaves_a_mint_in_flight_alone() {
     let upstream = Upstream::start().await;
     let mut host = Host::start().await;
@@ -201,7 +270,11 @@ async fn c53_a_rollback_leaves_a_mint_in_flight_alone() {
     let tick = async {
         eventually("the token", LONG, || upstream.live() == 1).await;
         for data in [Value::Null, json!({"immediate": true})] {
-            mount.client().send(internal("rollback", "", data)).await.nothing();
+            mount
+                .client()
+                .send(internal("rollback", "", data))
+                .await
+                .nothing();
             assert_eq!((upstream.live(), upstream.deleted()), (1, 0));
         }
     };
