@@ -14,6 +14,7 @@ mod identity;
 mod intent;
 mod role;
 mod rollback;
+mod schedule;
 mod status;
 mod store;
 mod tidy;
