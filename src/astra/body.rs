@@ -44,6 +44,10 @@ pub(super) fn errors_despite_success(body: &[u8]) -> Option<Detail> {
     struct Envelope {
         errors: Option<Value>,
     }
+    // A list would otherwise be read as the fields of an object in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
     let errors = serde_json::from_slice::<Envelope>(body).ok()?.errors?;
     let reported = match &errors {
         Value::Array(list) => !list.is_empty(),
@@ -271,6 +275,8 @@ mod tests {
             r#"{"errors":[]}"#,
             r#"{"errors":null,"id":"x"}"#,
             "[]",
+            r#"[{"id":"x"}]"#,
+            r#"["x"]"#,
             "",
             "null",
             "{}",

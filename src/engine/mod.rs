@@ -5,6 +5,7 @@
 
 mod change;
 mod config;
+pub mod crash;
 mod creds;
 mod discovery;
 mod factory;

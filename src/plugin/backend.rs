@@ -132,7 +132,7 @@ impl<F: Factory> Backend for BackendService<F> {
                 .and_then(|response| response.undo.take());
             (encode_outcome(&outcome, &context), undo)
         };
-        let answer = detached(&instance.tasks, work.instrument(span)).await;
+        let answer = detached(&instance.tasks, span, work).await;
         Ok(answer.unwrap_or_else(|| {
             Response::new(failed_request(&Error::Internal(PANICKED.to_owned())))
         }))

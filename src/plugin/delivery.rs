@@ -14,6 +14,8 @@ use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 use tonic::Response;
 use tonic::body::Body;
+use tracing::Instrument as _;
+use tracing::Span;
 
 use super::tasks::Tasks;
 use crate::vault::Undo;
@@ -23,15 +25,17 @@ use crate::vault::Undo;
 /// `None` means that the work panicked; the panic hook has said so.
 pub async fn detached<T: Send + 'static>(
     tasks: &Tasks,
+    span: Span,
     work: impl Future<Output = (T, Option<Undo>)> + Send + 'static,
 ) -> Option<Response<T>> {
     let (sender, receiver) = oneshot::channel();
     let group = tasks.clone();
-    tasks.spawn(async move {
+    let hand_over = async move {
         let (answer, undo) = work.await;
         // If nobody receives any more, the answer comes back and is dropped here.
         let _ = sender.send((answer, undo.map(|undo| Undelivered::new(undo, group))));
-    });
+    };
+    tasks.spawn(hand_over.instrument(span));
     let (answer, undelivered) = receiver.await.ok()?;
     let mut response = Response::new(answer);
     if let Some(undelivered) = undelivered {
@@ -77,6 +81,7 @@ impl Receipt {
 struct Undelivered {
     undo: Option<Undo>,
     tasks: Tasks,
+    span: Span,
 }
 
 impl Undelivered {
@@ -84,6 +89,7 @@ impl Undelivered {
         Self {
             undo: Some(undo),
             tasks,
+            span: Span::current(),
         }
     }
 }
@@ -100,8 +106,9 @@ impl Drop for Undelivered {
         let Some(undo) = self.undo.take() else { return };
         // Outside of the runtime the process is ending and nothing can run any more.
         if tokio::runtime::Handle::try_current().is_ok() {
-            tracing::info!("the caller is gone: undoing what its request did");
-            self.tasks.spawn(undo);
+            self.span
+                .in_scope(|| tracing::info!("the caller is gone: undoing what its request did"));
+            self.tasks.spawn(undo.instrument(self.span.clone()));
         }
     }
 }

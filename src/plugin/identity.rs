@@ -24,7 +24,7 @@ pub const SERVER_NAME: &str = "localhost";
 pub struct Identity {
     /// The certificate, which the handshake line tells the host.
     pub certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
+    pub(super) key: PrivateKeyDer<'static>,
 }
 
 impl Identity {

@@ -62,7 +62,7 @@ impl Instance {
                 "the mount's work did not finish in time; it goes on without the host's storage"
             );
         }
-        self.link.close();
+        self.link.close().await;
     }
 }
 

@@ -224,7 +224,7 @@ mod tests {
                 .schemes()
                 .contains(&SignatureScheme::ECDSA_NISTP521_SHA512)
         );
-        assert!(pinned.root_hint_subjects().is_empty());
+        assert!(ClientCertVerifier::root_hint_subjects(&pinned).is_empty());
         assert!(ClientCertVerifier::client_auth_mandatory(&pinned));
     }
 }

@@ -88,8 +88,10 @@ impl Fields {
     fn insert(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::String(text)) => self.message = text,
-            (name, value) => {
-                self.others.insert(name.to_owned(), value);
+            // The host insists on text.
+            ("message", other) => self.message = other.to_string(),
+            (name, other) => {
+                self.others.insert(name.to_owned(), other);
             }
         }
     }

@@ -10,8 +10,8 @@ use tracing::Level;
 /// Hosts read lines through a buffer of 64 KiB and take a longer one apart.
 const CAP: usize = 60 << 10;
 
-/// How much of the message is kept if the line is too long.  JSON escapes can make six bytes out of one.
-const MESSAGE_CAP: usize = 8 << 10;
+/// How much of a text is kept if the line is too long.  JSON escapes can make six bytes out of one.
+const HEAD: usize = 4 << 10;
 
 /// Exactly six digits: with any other number the host does not recognise the line.
 const TIMESTAMP: &[BorrowedFormatItem<'_>] =
@@ -92,8 +92,7 @@ fn render(
 }
 
 fn head(text: &str) -> &str {
-    // Both of them together, escaped, must fit.
-    let end = (0..=MESSAGE_CAP.min(text.len()) / 2)
+    let end = (0..=HEAD.min(text.len()))
         .rev()
         .find(|end| text.is_char_boundary(*end));
     end.and_then(|end| text.get(..end)).unwrap_or_default()

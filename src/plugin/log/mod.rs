@@ -54,3 +54,7 @@ fn panic_line(info: &panic::PanicHookInfo<'_>) -> Line {
     }
     line
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
