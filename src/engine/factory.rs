@@ -9,6 +9,8 @@ use super::creds;
 use super::discovery;
 use super::role;
 use super::rollback;
+use super::rotation;
+use super::static_role;
 use super::status;
 use super::store::Key;
 use super::tidy;
@@ -34,6 +36,8 @@ impl AstraFactory {
             config::paths(),
             role::paths(),
             creds::paths(),
+            rotation::paths(),
+            static_role::paths(),
             discovery::paths(),
             status::paths(),
             tidy::paths(),
@@ -46,7 +50,7 @@ impl AstraFactory {
             )
             .secret(creds::secret())
             .special_paths(SpecialPaths {
-                seal_wrap_storage: vec![Key::CONFIGS.to_owned()],
+                seal_wrap_storage: vec![Key::CONFIGS.to_owned(), Key::STATIC_ROLES.to_owned()],
                 ..SpecialPaths::default()
             })
             .on_rollback(rollback::tick)

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::description::describe;
-use super::term::Term;
 use crate::astra::Deadline;
 use crate::astra::MintError;
 use crate::astra::MintedToken;
@@ -27,12 +26,13 @@ const ATTEMPTS: usize = 3;
 pub struct Mint<'a> {
     /// Where.
     pub connection: &'a Arc<Connection>,
-    /// The Vault role's name.
+    /// The Vault role's name; for tokens that the mount itself uses, the path that they are for, which
+    /// no role's name can be.
     pub role: &'a str,
     /// The ids of the Astra roles.
     pub role_ids: Vec<String>,
-    /// For how long.
-    pub term: &'a Term,
+    /// When Astra is to end the token; without it the organization's maximum applies.
+    pub expiry: Option<OffsetDateTime>,
     /// The host's request id; empty for tokens that the engine mints for itself.
     pub request_id: &'a str,
     /// The caller's display name.
@@ -41,6 +41,15 @@ pub struct Mint<'a> {
     pub reason: Option<&'a str>,
     /// The role's own text.
     pub text: &'a str,
+}
+
+/// A token that nobody holds yet: its intent still stands for it, so that a process which dies now
+/// leaves it to be found and deleted.
+pub struct Fresh {
+    /// The token.
+    pub token: MintedToken,
+    connection: Arc<Connection>,
+    intent: Intent,
 }
 
 /// A token that is safe to hand out: its intent is done, durably.
@@ -56,8 +65,14 @@ pub struct Minted {
 }
 
 impl Mint<'_> {
-    /// Mints.  On an error no token is left, or an intent still stands for it.
+    /// Mints a token to hand out.  On an error no token is left, or an intent still stands for it.
     pub async fn run(&self, deadline: Deadline) -> Result<Minted, Error> {
+        self.mint(deadline).await?.complete(deadline).await
+    }
+
+    /// Mints a token that is not to be handed out yet.  On an error no token is left, or an intent
+    /// still stands for it.
+    pub async fn mint(&self, deadline: Deadline) -> Result<Fresh, Error> {
         let Connection {
             name,
             client,
@@ -92,10 +107,10 @@ impl Mint<'_> {
             let wanted = NewToken {
                 roles: self.role_ids.clone(),
                 description: describe(&tag, self.role, self.display_name, self.reason, self.text),
-                expiry: Some(self.term.expiry(OffsetDateTime::now_utc())),
+                expiry: self.expiry,
             };
             match client.create_token(wanted.clone(), deadline).await {
-                Ok(token) => return self.complete(intent, token, &wanted, deadline).await,
+                Ok(token) => return Ok(self.fresh(intent, token, &wanted)),
                 Err(MintError::NotMinted(error)) => {
                     intent.cancel();
                     return Err(upstream::failed("mint a token", self.connection, &error));
@@ -118,53 +133,21 @@ impl Mint<'_> {
         }
     }
 
-    /// Makes the completion durable; a token whose completion is not is deleted.
-    async fn complete(
-        &self,
-        intent: Intent,
-        token: MintedToken,
-        wanted: &NewToken,
-        deadline: Deadline,
-    ) -> Result<Minted, Error> {
+    /// Notes what the answer shows of the organization.
+    fn fresh(&self, intent: Intent, token: MintedToken, wanted: &NewToken) -> Fresh {
         let ignores_description = token.description.as_deref() != Some(wanted.description.as_str());
-        self.connection
-            .health
-            .minted(ignores_description, token.expiry.is_none());
-        crash::point("mint.token-made");
-        let name = format!("{}.{}", intent.block().as_str(), intent.index());
-        match intent.complete().await {
-            Ok(completed) => {
-                crash::point("mint.completed");
-                Ok(Minted {
-                    intent: name,
-                    completed,
-                    expiry: token.expiry,
-                    token,
-                })
-            }
-            Err((intent, error)) => {
-                self.remove(intent, Some(token.client_id), deadline).await;
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Deletes a token that must not be handed out; if that fails the intent keeps standing for it.
-    async fn remove(&self, intent: Intent, client_id: Option<String>, deadline: Deadline) {
-        let Some(client_id) = client_id else {
-            return intent.lose(None);
+        let health = &self.connection.health;
+        let ignores_expiry = match wanted.expiry {
+            Some(_) => token.expiry.is_none(),
+            // Nothing was asked for, so nothing is learned.
+            None => health.ignores_expiry(),
         };
-        match self
-            .connection
-            .client
-            .delete_token(&client_id, deadline)
-            .await
-        {
-            Ok(_) => intent.cancel(),
-            Err(error) => {
-                tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
-                intent.lose(Some(client_id));
-            }
+        health.minted(ignores_description, ignores_expiry);
+        crash::point("mint.token-made");
+        Fresh {
+            token,
+            connection: Arc::clone(self.connection),
+            intent,
         }
     }
 
@@ -185,6 +168,65 @@ impl Mint<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Fresh {
+    /// Makes the completion durable, so that the token may be handed out; a token whose completion is
+    /// not is deleted.
+    pub async fn complete(self, deadline: Deadline) -> Result<Minted, Error> {
+        let Self {
+            token,
+            connection,
+            intent,
+        } = self;
+        let name = format!("{}.{}", intent.block().as_str(), intent.index());
+        match intent.complete().await {
+            Ok(completed) => {
+                crash::point("mint.completed");
+                Ok(Minted {
+                    intent: name,
+                    completed,
+                    expiry: token.expiry,
+                    token,
+                })
+            }
+            Err((intent, error)) => {
+                remove(&connection, intent, token.client_id, deadline).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The mount has stored the token for its own use, so nothing is left to clean up for it.  Should
+    /// this not become durable, [`held`](crate::engine::held) tokens stay all the same.
+    pub async fn keep(self) {
+        if let Err((intent, error)) = self.intent.complete().await {
+            tracing::debug!(%error, "the intent of a stored token is not marked; it is held all the same");
+            intent.cancel();
+        }
+    }
+
+    /// Deletes the token, which nobody uses; if that fails the intent keeps standing for it.
+    pub async fn discard(self, deadline: Deadline) {
+        remove(
+            &self.connection,
+            self.intent,
+            self.token.client_id,
+            deadline,
+        )
+        .await;
+    }
+}
+
+/// Deletes a token that must not be handed out; if that fails the intent keeps standing for it.
+async fn remove(connection: &Connection, intent: Intent, client_id: String, deadline: Deadline) {
+    match connection.client.delete_token(&client_id, deadline).await {
+        Ok(_) => intent.cancel(),
+        Err(error) => {
+            tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
+            intent.lose(Some(client_id));
+        }
     }
 }
 

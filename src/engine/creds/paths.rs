@@ -61,7 +61,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         connection: &connection,
         role: &name,
         role_ids: role.role_ids(),
-        term: &term,
+        expiry: Some(term.expiry(OffsetDateTime::now_utc())),
         request_id: &call.request.id,
         display_name: &call.request.display_name,
         reason: reason.as_deref(),

@@ -44,17 +44,31 @@ impl Schedule {
         }
     }
 
+    /// When the next rotation is due after one at `rotated_at`, for a schedule that was set at `set_at`.
+    ///
+    /// A period counts from the last rotation, whenever it was set.  A cron schedule names the times
+    /// at which a rotation suits, so one that was set only now does not make up for times before.
+    pub fn due_at(
+        &self,
+        rotated_at: OffsetDateTime,
+        set_at: OffsetDateTime,
+    ) -> Option<OffsetDateTime> {
+        match self {
+            Self::Period(_) => self.next_after(rotated_at),
+            Self::Cron(_) => self.next_after(rotated_at.max(set_at)),
+        }
+    }
+
     /// The shortest time between two rotations, in seconds, as far as the next hundred after `now`
     /// tell.
     pub fn shortest_gap(&self, now: OffsetDateTime) -> u64 {
         match self {
             Self::Period(seconds) => *seconds,
             Self::Cron(cron) => {
-                let times = std::iter::successors(cron.next_after(now), |time| {
-                    cron.next_after(*time)
-                })
-                .take(GAPS)
-                .collect::<Vec<_>>();
+                let times =
+                    std::iter::successors(cron.next_after(now), |time| cron.next_after(*time))
+                        .take(GAPS)
+                        .collect::<Vec<_>>();
                 let gaps = times.iter().zip(times.iter().skip(1));
                 gaps.map(|(one, next)| (*next - *one).whole_seconds())
                     .filter_map(|seconds| u64::try_from(seconds).ok())
@@ -85,12 +99,27 @@ mod tests {
     }
 
     #[test]
+    fn a_new_cron_schedule_makes_up_for_nothing() {
+        let rotated = datetime!(2026-01-01 12:00 UTC);
+        let set = datetime!(2026-11-23 12:00 UTC);
+        let due = cron("0 3 * * *").due_at(rotated, set);
+        assert_eq!(due, Some(datetime!(2026-11-24 03:00 UTC)));
+        let due = cron("0 3 * * *").due_at(set, rotated);
+        assert_eq!(due, Some(datetime!(2026-11-24 03:00 UTC)));
+        let due = Schedule::Period(3600).due_at(rotated, set);
+        assert_eq!(due, Some(datetime!(2026-01-01 13:00 UTC)));
+    }
+
+    #[test]
     fn the_shortest_gap_is_found() {
         let now = datetime!(2026-11-23 12:00 UTC);
         assert_eq!(Schedule::Period(90).shortest_gap(now), 90);
         assert_eq!(cron("0 3 * * *").shortest_gap(now), 86_400);
         assert_eq!(cron("0,10 3 * * *").shortest_gap(now), 600);
-        assert_eq!(cron("0 0 29 2 *").shortest_gap(now), 4 * 365 * 86_400 + 86_400);
+        assert_eq!(
+            cron("0 0 29 2 *").shortest_gap(now),
+            4 * 365 * 86_400 + 86_400
+        );
     }
 
     #[test]
