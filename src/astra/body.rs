@@ -119,7 +119,7 @@ fn html_title(text: &str) -> String {
         text.get(start..end)
     });
     match title.map(clean) {
-        Some(title) if !title.is_empty() => format!("an HTML page titled {title:?}"),
+        Some(title) if !title.is_empty() => format!("an HTML page ({title})"),
         _ => "an HTML page".to_owned(),
     }
 }
@@ -236,7 +236,7 @@ mod tests {
                 "<html><head><TITLE>502\nBad Gateway</TITLE>",
                 Shape::Html,
                 vec![],
-                "an HTML page titled \"502 Bad Gateway\"",
+                "an HTML page (502 Bad Gateway)",
             ),
             ("<!DOCTYPE html>", Shape::Html, vec![], "an HTML page"),
         ] {

@@ -1,6 +1,5 @@
 //! The client of one organization.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use super::error::Error;
 use super::retry::Failure;
 use super::retry::Policy;
 use super::shared_call::SharedCall;
+use super::token::TokenEntry;
 use super::transport::Request;
 use super::transport::Transport;
 use crate::secret::Secret;
@@ -90,8 +90,8 @@ pub enum SetupError {
 pub struct Client(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    /// The ids in the token list, shared by all who confirm that one is gone.
-    pub(super) listed_ids: SharedCall<Result<Arc<HashSet<String>>, Error>>,
+    /// The token list, shared by all who need one at the same time.
+    pub(super) listed: SharedCall<Result<Arc<Vec<TokenEntry>>, Error>>,
     /// The organization that the configuration names.
     pub(super) org_id: Option<String>,
     /// The root token's own organization, once it is known.
@@ -126,7 +126,7 @@ impl Client {
         };
         let root_client_id = credential::client_id(config.token.expose()).ok();
         Ok(Self(Arc::new(Inner {
-            listed_ids: SharedCall::new(),
+            listed: SharedCall::new(),
             org_id: config.org_id,
             own_org: OnceCell::new(),
             root_client_id: root_client_id.map(str::to_owned),

@@ -4,8 +4,11 @@
 
 mod database;
 mod delete;
+mod emulated;
 mod fetch;
 mod mint;
+mod outcome;
+mod role;
 mod server;
 mod tls;
 
