@@ -30,7 +30,7 @@ pub struct AstraFactory {
 }
 
 impl AstraFactory {
-    fn framework(&self, mount: &Mount) -> Result<Framework<Engine>, DefinitionError> {
+    pub(super) fn framework(&self, mount: &Mount) -> Result<Framework<Engine>, DefinitionError> {
         let engine = Arc::new(Engine::new(mount, self.deadlines));
         let paths = [
             config::paths(),

@@ -21,6 +21,8 @@ mod schedule;
 mod static_role;
 mod status;
 mod store;
+#[cfg(test)]
+mod testing;
 mod tidy;
 mod upstream;
 

@@ -82,7 +82,12 @@ async fn c58_a_revocation_that_ran_out_of_time_can_be_repeated() {
     let mut message = mount.client().message(arguments);
     message.set_timeout(Duration::from_secs(1));
     let begun = Instant::now();
-    let status = mount.client().backend().handle_request(message).await.unwrap_err();
+    let status = mount
+        .client()
+        .backend()
+        .handle_request(message)
+        .await
+        .unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(3), "{status:?}");
     assert_eq!(mount.services.storage.snapshot(), before);
 
@@ -110,7 +115,11 @@ async fn c59_shutdown_is_answered_at_once_and_the_process_is_gone_in_time() {
         let held = storage.hold(Verb::List);
         let in_storage = {
             let client = mount.client().clone();
-            tokio::spawn(async move { client.try_send(request("list", "roles/", Value::Null)).await })
+            tokio::spawn(async move {
+                client
+                    .try_send(request("list", "roles/", Value::Null))
+                    .await
+            })
         };
         eventually("the storage call", LONG, || storage.in_flight() > 0).await;
 
@@ -147,7 +156,11 @@ async fn c60_the_plugin_goes_when_its_host_is_killed() {
     drop(mount);
     host.disconnect();
     gone(plugin, Duration::from_secs(15)).await;
-    assert!(host.process.sockets().is_empty(), "{:?}", host.process.sockets());
+    assert!(
+        host.process.sockets().is_empty(),
+        "{:?}",
+        host.process.sockets()
+    );
 }
 
 #[tokio::test]
@@ -159,7 +172,11 @@ async fn c60_the_plugin_goes_when_only_its_host_s_connections_end() {
     drop(mount);
     host.disconnect();
     host.process.exit(Duration::from_secs(15)).await;
-    assert!(host.process.sockets().is_empty(), "{:?}", host.process.sockets());
+    assert!(
+        host.process.sockets().is_empty(),
+        "{:?}",
+        host.process.sockets()
+    );
 }
 
 #[tokio::test]
@@ -226,7 +243,10 @@ async fn c63_a_cut_brokered_connection_is_made_again() {
         mount.brokered.cut();
     };
     let (reply, ()) = tokio::join!(in_time(mount.read("roles/during")), cut);
-    assert!(reply.error().is_none_or(|error| error.err_type == 0), "{reply:?}");
+    assert!(
+        reply.error().is_none_or(|error| error.err_type == 0),
+        "{reply:?}"
+    );
 
     // For good: every request ends, with an error.
     mount.brokered.close();
@@ -236,7 +256,9 @@ async fn c63_a_cut_brokered_connection_is_made_again() {
 }
 
 async fn in_time(reply: impl Future<Output = Reply>) -> Reply {
-    tokio::time::timeout(LONG, reply).await.expect("the request hangs")
+    tokio::time::timeout(LONG, reply)
+        .await
+        .expect("the request hangs")
 }
 
 #[tokio::test]
@@ -246,18 +268,35 @@ async fn c65_cleanup_leaves_no_storage_call_behind() {
     let storage = mount.services.storage.clone();
     let held = storage.hold(Verb::Get);
     let client = mount.client().clone();
-    let reading = tokio::spawn(async move { client.try_send(request("read", "roles/held", Value::Null)).await });
+    let reading = tokio::spawn(async move {
+        client
+            .try_send(request("read", "roles/held", Value::Null))
+            .await
+    });
     eventually("the storage call", LONG, || storage.in_flight() == 1).await;
 
     // The call is never answered, so only its cancellation lets Cleanup end.
-    tokio::time::timeout(LONG, mount.client().cleanup()).await.expect("Cleanup hangs").unwrap();
-    eventually("the end of the call", Duration::from_secs(1), || storage.in_flight() == 0).await;
-    eventually("the end of the channel", Duration::from_secs(1), || mount.brokered.open() == 0).await;
+    tokio::time::timeout(LONG, mount.client().cleanup())
+        .await
+        .expect("Cleanup hangs")
+        .unwrap();
+    eventually("the end of the call", Duration::from_secs(1), || {
+        storage.in_flight() == 0
+    })
+    .await;
+    eventually("the end of the channel", Duration::from_secs(1), || {
+        mount.brokered.open() == 0
+    })
+    .await;
     let outcome = reading.await.unwrap();
     assert!(outcome.is_err() || outcome.is_ok_and(|reply| reply.is_error()));
     drop(held);
     let calls = storage.calls().len();
-    host.mount().await.write("roles/none", json!({})).await.bad_request();
+    host.mount()
+        .await
+        .write("roles/none", json!({}))
+        .await
+        .bad_request();
     assert_eq!(storage.calls().len(), calls);
     host.finish().await;
 }

@@ -36,12 +36,24 @@ async fn c47_a_credential_carries_a_complete_lease() {
         assert!(lease.options.renewable);
         assert_eq!(lease.internal_data["secret_type"], "astra_token");
         let data = reply.data();
-        for key in ["token", "client_id", "client_secret", "org_id", "expires_at"] {
-            assert!(data[key].as_str().is_some_and(|text| !text.is_empty()), "{key}");
+        for key in [
+            "token",
+            "client_id",
+            "client_secret",
+            "org_id",
+            "expires_at",
+        ] {
+            assert!(
+                data[key].as_str().is_some_and(|text| !text.is_empty()),
+                "{key}"
+            );
         }
         let inside = Value::Object(lease.internal_data).to_string();
         for secret in ["token", "client_secret"] {
-            assert!(!inside.contains(data[secret].as_str().unwrap()), "{secret} is in the internal data");
+            assert!(
+                !inside.contains(data[secret].as_str().unwrap()),
+                "{secret} is in the internal data"
+            );
         }
     }
     assert_eq!(upstream.live(), 2);
@@ -71,7 +83,11 @@ async fn c48_renewing_keeps_the_lease_and_stays_below_its_maximum() {
         assert_eq!(renewed.internal_data, aged(&lease, age).internal_data);
         assert!(renewed.options.renewable);
         let left = MAX_TTL - age;
-        assert!(renewed.ttl() > 0 && renewed.ttl() <= left, "{} at age {age}", renewed.ttl());
+        assert!(
+            renewed.ttl() > 0 && renewed.ttl() <= left,
+            "{} at age {age}",
+            renewed.ttl()
+        );
         assert!(renewed.max_ttl() <= MAX_TTL, "{}", renewed.max_ttl());
     }
     // Only the mint and nothing else reached the organization.
@@ -86,8 +102,11 @@ fn aged(lease: &Lease, age: i64) -> Lease {
     let mut aged = lease.clone();
     let expiry = &lease.internal_data["expires_at"];
     let expiry = time::OffsetDateTime::parse(expiry.as_str().unwrap(), &Rfc3339).unwrap();
-    let earlier = (expiry - time::Duration::seconds(age)).format(&Rfc3339).unwrap();
-    aged.internal_data.insert("expires_at".to_owned(), earlier.into());
+    let earlier = (expiry - time::Duration::seconds(age))
+        .format(&Rfc3339)
+        .unwrap();
+    aged.internal_data
+        .insert("expires_at".to_owned(), earlier.into());
     aged
 }
 
@@ -122,7 +141,10 @@ async fn c50_a_lease_of_an_older_layout_is_revoked() {
     let credential = mount.read(PATH).await;
     let mut old = Map::new();
     old.insert("secret_type".to_owned(), "astra_token".into());
-    old.insert("client_id".to_owned(), credential.data()["client_id"].clone());
+    old.insert(
+        "client_id".to_owned(),
+        credential.data()["client_id"].clone(),
+    );
     old.insert("of_another_time".to_owned(), json!({"nested": [1, 2]}));
     let secret = pb::Secret {
         internal_data: Value::Object(old).to_string(),
@@ -166,7 +188,8 @@ async fn c52_a_crash_between_mint_and_answer_leaves_nothing_after_the_next_rollb
 
     upstream.slow_answer_to_mint(Duration::from_secs(60));
     let client = mount.client().clone();
-    let lost = tokio::spawn(async move { client.try_send(request("read", PATH, Value::Null)).await });
+    let lost =
+        tokio::spawn(async move { client.try_send(request("read", PATH, Value::Null)).await });
     eventually("the token", LONG, || upstream.live() == 2).await;
     host.process.signal(nix::sys::signal::Signal::SIGKILL);
     host.process.exit(LONG).await;
@@ -201,7 +224,11 @@ async fn c53_a_rollback_leaves_a_mint_in_flight_alone() {
     let tick = async {
         eventually("the token", LONG, || upstream.live() == 1).await;
         for data in [Value::Null, json!({"immediate": true})] {
-            mount.client().send(internal("rollback", "", data)).await.nothing();
+            mount
+                .client()
+                .send(internal("rollback", "", data))
+                .await
+                .nothing();
             assert_eq!((upstream.live(), upstream.deleted()), (1, 0));
         }
     };

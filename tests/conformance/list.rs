@@ -25,7 +25,9 @@ const LAST: u32 = 73;
 /// The lines that a module tests: `async fn c16_…` is for line 16.
 fn tested(source: &str) -> BTreeSet<u32> {
     let names = source.split("#[tokio::test]\nasync fn c").skip(1);
-    names.filter_map(|rest| rest.get(..2)?.parse().ok()).collect()
+    names
+        .filter_map(|rest| rest.get(..2)?.parse().ok())
+        .collect()
 }
 
 /// Number and place of each line in the README.
@@ -48,10 +50,16 @@ fn every_line_has_a_place() {
 
 #[test]
 fn every_line_is_tested_where_the_list_says() {
-    for (number, place) in listed().into_iter().filter(|(number, _)| *number < END_TO_END) {
+    for (number, place) in listed()
+        .into_iter()
+        .filter(|(number, _)| *number < END_TO_END)
+    {
         let module = place.split(';').next().unwrap_or_default();
         match MODULES.iter().find(|(name, _)| *name == module) {
-            Some((_, source)) => assert!(tested(source).contains(&number), "line {number} is not in {module}"),
+            Some((_, source)) => assert!(
+                tested(source).contains(&number),
+                "line {number} is not in {module}"
+            ),
             None => assert!(place.contains('`'), "line {number} is nowhere: {place}"),
         }
         named_tests_exist(number, place);
@@ -66,8 +74,12 @@ fn named_tests_exist(number: u32, place: &str) {
             panic!("line {number}: a file and a test, please: {place}");
         };
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-        let source = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(source.contains(&format!("fn {test}(")), "line {number}: {file} has no {test}");
+        let source =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(
+            source.contains(&format!("fn {test}(")),
+            "line {number}: {file} has no {test}"
+        );
     }
 }
 
@@ -77,7 +89,10 @@ fn every_test_is_in_the_list() {
         for number in tested(source) {
             let place = listed().into_iter().find(|(line, _)| *line == number);
             let place = place.map_or("nowhere", |(_, place)| place);
-            assert!(place.starts_with(module), "line {number} is tested in {module}, the list says {place}");
+            assert!(
+                place.starts_with(module),
+                "line {number} is tested in {module}, the list says {place}"
+            );
         }
     }
 }

@@ -16,15 +16,26 @@ const LINE_LIMIT: usize = 64 << 10;
 
 /// Asserts that a host reads `line` as a log entry; some mistakes would end the whole server.
 pub fn check_line(line: &str) {
-    assert!(line.len() < LINE_LIMIT, "{} bytes: {}…", line.len(), &line[..200]);
-    let entry: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-    let entry = entry.as_object().unwrap_or_else(|| panic!("no object: {line:?}"));
+    assert!(
+        line.len() < LINE_LIMIT,
+        "{} bytes: {}…",
+        line.len(),
+        &line[..200]
+    );
+    let entry: Value =
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+    let entry = entry
+        .as_object()
+        .unwrap_or_else(|| panic!("no object: {line:?}"));
     let text = |key: &str| {
         let value = entry.get(key).and_then(Value::as_str);
         value.unwrap_or_else(|| panic!("{key} is no string: {line:?}"))
     };
     let level = text("@level");
-    assert!(["trace", "debug", "info", "warn", "error"].contains(&level), "{line:?}");
+    assert!(
+        ["trace", "debug", "info", "warn", "error"].contains(&level),
+        "{line:?}"
+    );
     assert!(!text("@message").is_empty(), "{line:?}");
     check_timestamp(text("@timestamp"));
     // Twice the same key would make the checks above meaningless.
@@ -36,8 +47,11 @@ pub fn check_line(line: &str) {
 /// `2006-01-02T15:04:05.000000Z07:00` in Go's notation: exactly six digits of a fraction.
 fn check_timestamp(stamp: &str) {
     use time::format_description::well_known::Rfc3339;
-    time::OffsetDateTime::parse(stamp, &Rfc3339).unwrap_or_else(|error| panic!("{stamp:?}: {error}"));
-    let (_, fraction) = stamp.split_once('.').unwrap_or_else(|| panic!("{stamp:?} has no fraction"));
+    time::OffsetDateTime::parse(stamp, &Rfc3339)
+        .unwrap_or_else(|error| panic!("{stamp:?}: {error}"));
+    let (_, fraction) = stamp
+        .split_once('.')
+        .unwrap_or_else(|| panic!("{stamp:?} has no fraction"));
     let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
     assert_eq!(digits, 6, "{stamp:?}");
 }
@@ -63,16 +77,34 @@ async fn c66_every_line_on_stderr_is_one_that_a_host_can_read() {
     upstream.configure(&mount).await;
     upstream.write_role(&mount, "reader").await;
     for text in nasty() {
-        let mut odd = request("read", "creds/reader", json!({"reason": text, "@level": 3, text.as_str(): text}));
+        let mut odd = request(
+            "read",
+            "creds/reader",
+            json!({"reason": text, "@level": 3, text.as_str(): text}),
+        );
         odd.display_name = text.clone();
         odd.id = text.clone();
         odd.mount_point = text.clone();
         mount.client().send(odd).await;
-        mount.client().send(request("read", &text, Value::Null)).await;
-        mount.client().send(request(&text, &text, json!({text.as_str(): 1}))).await;
-        let role = request("update", "roles/odd", json!({"astra_roles": text, "config": text}));
+        mount
+            .client()
+            .send(request("read", &text, Value::Null))
+            .await;
+        mount
+            .client()
+            .send(request(&text, &text, json!({text.as_str(): 1})))
+            .await;
+        let role = request(
+            "update",
+            "roles/odd",
+            json!({"astra_roles": text, "config": text}),
+        );
         mount.client().send(role).await;
-        let config = request("update", "config/odd", json!({"token": text, "url": text, "ca_cert": text}));
+        let config = request(
+            "update",
+            "config/odd",
+            json!({"token": text, "url": text, "ca_cert": text}),
+        );
         mount.client().send(config).await;
         mount.client().invalidate(&text).await.unwrap();
     }
@@ -81,7 +113,10 @@ async fn c66_every_line_on_stderr_is_one_that_a_host_can_read() {
     mount.read("creds/reader").await;
     mount.services.storage.set_mode(crate::host::Mode::Missing);
     mount.rollback().await;
-    assert!(!host.process.stderr.lines().is_empty(), "nothing was logged");
+    assert!(
+        !host.process.stderr.lines().is_empty(),
+        "nothing was logged"
+    );
     // Every line is checked at the end.
     host.finish().await;
 }
@@ -89,7 +124,9 @@ async fn c66_every_line_on_stderr_is_one_that_a_host_can_read() {
 #[tokio::test]
 async fn c67_no_secret_is_logged_at_trace_level() {
     let upstream = Upstream::start().await;
-    let launch = Launch::new().with("ASTRA_PLUGIN_LOG_LEVEL", "trace").with("RUST_LOG", "trace");
+    let launch = Launch::new()
+        .with("ASTRA_PLUGIN_LOG_LEVEL", "trace")
+        .with("RUST_LOG", "trace");
     let mut host = Host::launch(launch).await;
     let mount = host.mount().await;
     let mut secrets = upstream.root_secrets();
@@ -97,17 +134,31 @@ async fn c67_no_secret_is_logged_at_trace_level() {
     upstream.write_role(&mount, "reader").await;
 
     // Root tokens that are refused, for every reason.
-    let marked = format!("AstraCS:{}:{}", "markedMarkedMarkedMarked", "5ec2e7".repeat(10) + "abcd");
-    for token in [json!(marked), json!("5ec2e7-unusual"), json!([marked, {"a": "5ec2e7"}]), json!({"t": marked})] {
+    let marked = format!(
+        "AstraCS:{}:{}",
+        "markedMarkedMarkedMarked",
+        "5ec2e7".repeat(10) + "abcd"
+    );
+    for token in [
+        json!(marked),
+        json!("5ec2e7-unusual"),
+        json!([marked, {"a": "5ec2e7"}]),
+        json!({"t": marked}),
+    ] {
         let mut data = upstream.config();
         data["token"] = token;
-        let reply = mount.client().send(request("update", "config/marked", data)).await;
+        let reply = mount
+            .client()
+            .send(request("update", "config/marked", data))
+            .await;
         assert!(reply.is_error());
     }
     secrets.push("5ec2e7".to_owned());
 
     let credential = mount.read("creds/reader").await;
-    let other = mount.write("creds/reader", json!({"reason": "a test"})).await;
+    let other = mount
+        .write("creds/reader", json!({"reason": "a test"}))
+        .await;
     for reply in [&credential, &other] {
         for key in ["token", "client_secret"] {
             secrets.push(reply.data()[key].as_str().unwrap().to_owned());
@@ -121,7 +172,11 @@ async fn c67_no_secret_is_logged_at_trace_level() {
         assert!(!mount.client().send(again).await.is_error());
     }
     mount.read("config").await.data();
-    mount.client().send(internal("help", "", Value::Null)).await.data();
+    mount
+        .client()
+        .send(internal("help", "", Value::Null))
+        .await
+        .data();
 
     // Failures quote what they failed on.
     upstream.break_answers();
@@ -129,8 +184,15 @@ async fn c67_no_secret_is_logged_at_trace_level() {
     mount.revoke("creds/reader", &other.lease()).await;
     mount.rollback().await;
     upstream.forget_faults();
-    mount.services.storage.put("v1/config/default", format!("{{\"version\":1,\"token\":\"{}\",", secrets[0]));
-    mount.client().invalidate("v1/config/default").await.unwrap();
+    mount.services.storage.put(
+        "v1/config/default",
+        format!("{{\"version\":1,\"token\":\"{}\",", secrets[0]),
+    );
+    mount
+        .client()
+        .invalidate("v1/config/default")
+        .await
+        .unwrap();
     assert!(mount.read("config").await.is_error());
 
     host.shutdown().await;

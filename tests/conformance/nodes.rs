@@ -62,7 +62,10 @@ async fn c54_a_node_that_may_not_write_mints_nothing() {
 /// Changes the node's part in its cluster and waits until the engine knows, which takes a fraction of
 /// a second: it does not ask the host for every request.
 async fn become_node(mount: &Mount, state: i32, writes: bool) {
-    mount.services.system.change(|facts| facts.replication = state);
+    mount
+        .services
+        .system
+        .change(|facts| facts.replication = state);
     let end = Instant::now() + LONG;
     loop {
         // This changes nothing on any node.
@@ -70,7 +73,10 @@ async fn become_node(mount: &Mount, state: i32, writes: bool) {
         if (reply.error().is_none()) == writes {
             return;
         }
-        assert!(Instant::now() < end, "the engine does not ask for the replication state");
+        assert!(
+            Instant::now() < end,
+            "the engine does not ask for the replication state"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -110,8 +116,15 @@ async fn c56_an_invalidated_entry_is_read_again() {
     mount.read("roles/reader").await.data();
 
     edit(&mount, "v1/config/default", "request_timeout", json!(17));
-    mount.client().invalidate("v1/config/default").await.unwrap();
-    assert_eq!(mount.read("config").await.data()["request_timeout"], json!(17));
+    mount
+        .client()
+        .invalidate("v1/config/default")
+        .await
+        .unwrap();
+    assert_eq!(
+        mount.read("config").await.data()["request_timeout"],
+        json!(17)
+    );
 
     edit(&mount, "v1/role/reader", "ttl", json!(1_234));
     mount.client().invalidate("v1/role/reader").await.unwrap();
@@ -126,7 +139,9 @@ async fn c56_an_invalidated_entry_is_read_again() {
 /// Changes one field of a stored entry, as another node does.
 fn edit(mount: &Mount, key: &str, field: &str, value: Value) {
     let storage = &mount.services.storage;
-    let stored = storage.get(key).unwrap_or_else(|| panic!("{key} is not stored: {:?}", storage.keys()));
+    let stored = storage
+        .get(key)
+        .unwrap_or_else(|| panic!("{key} is not stored: {:?}", storage.keys()));
     let mut entry: Value = serde_json::from_slice(&stored).unwrap();
     entry[field] = value;
     storage.put(key, entry.to_string());

@@ -12,7 +12,8 @@ pub fn decode(document: Value) -> Document {
     assert!(document.is_object(), "{document}");
     let text = document.to_string();
     assert!(!text.contains("\"$ref\""), "a host loses references");
-    let document: Document = serde_json::from_value(document).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let document: Document =
+        serde_json::from_value(document).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert_eq!(document.openapi, "3.0.2");
     for (path, item) in &document.paths {
         assert!(path.starts_with('/'), "{path}");
@@ -198,13 +199,27 @@ impl PathItem {
         let mut operations = operations.into_iter().flatten().peekable();
         assert!(operations.peek().is_some(), "{path} has no operation");
         for operation in operations {
-            assert!(!operation.responses.is_empty(), "{path}: {}", operation.operation_id);
+            assert!(
+                !operation.responses.is_empty(),
+                "{path}: {}",
+                operation.operation_id
+            );
             assert_eq!(operation.tags, ["secrets"], "{path}");
         }
-        for capture in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-            let described = self.parameters.iter().find(|parameter| parameter.name == capture);
-            let described = described.unwrap_or_else(|| panic!("{path}: {capture} is not described"));
-            assert!(described.location == "path" && described.required, "{path}: {capture}");
+        for capture in path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        {
+            let described = self
+                .parameters
+                .iter()
+                .find(|parameter| parameter.name == capture);
+            let described =
+                described.unwrap_or_else(|| panic!("{path}: {capture} is not described"));
+            assert!(
+                described.location == "path" && described.required,
+                "{path}: {capture}"
+            );
         }
     }
 }

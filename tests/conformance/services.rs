@@ -59,7 +59,12 @@ async fn c23_the_stdio_stream_stays_open_and_idle() {
 #[tokio::test]
 async fn c24_unknown_methods_are_unimplemented() {
     let host = Host::start().await;
-    for path in ["/pb.Backend/NoSuch", "/pb.NoSuch/Call", "/plugin.GRPCBroker/Knock", "/no.such.Service/Call"] {
+    for path in [
+        "/pb.Backend/NoSuch",
+        "/pb.NoSuch/Call",
+        "/plugin.GRPCBroker/Knock",
+        "/no.such.Service/Call",
+    ] {
         let mut client = Grpc::new(host.channel());
         client.ready().await.unwrap();
         let codec = tonic_prost::ProstCodec::<pb::Empty, pb::Empty>::default();
@@ -81,6 +86,9 @@ async fn c25_twenty_mebibytes_pass_in_both_directions() {
     let data = json!({"astra_roles": upstream.role_name(), "description": huge});
     assert!(!mount.write("roles/huge", data).await.is_error());
     let read = mount.read("roles/huge").await.data();
-    assert!(read["description"] == huge, "the description came back changed");
+    assert!(
+        read["description"] == huge,
+        "the description came back changed"
+    );
     host.finish().await;
 }

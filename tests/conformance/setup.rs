@@ -65,7 +65,11 @@ async fn c28_setup_type_and_version_do_without_storage_and_system_view() {
     assert_eq!(mount.client().backend_type().await.unwrap(), 1);
     assert!(host.version(mount.client()).await.starts_with('v'));
     mount.client().special_paths().await.unwrap();
-    assert!(services.storage.calls().is_empty(), "{:?}", services.storage.calls());
+    assert!(
+        services.storage.calls().is_empty(),
+        "{:?}",
+        services.storage.calls()
+    );
     host.finish().await;
 }
 
@@ -76,7 +80,10 @@ async fn c29_type_and_special_paths_are_constant() {
     assert_eq!(mount.client().backend_type().await.unwrap(), 1);
     let first = mount.client().special_paths().await.unwrap();
     assert_eq!(first, mount.client().special_paths().await.unwrap());
-    assert_eq!(first.seal_wrap_storage.first().map(String::as_str), Some("v1/config/"));
+    assert_eq!(
+        first.seal_wrap_storage.first().map(String::as_str),
+        Some("v1/config/")
+    );
     assert!(first.unauthenticated.is_empty());
     // OpenBao and the host's own client do not know these.
     assert!(first.binary.is_empty() && first.write_forwarded_storage.is_empty());
@@ -94,7 +101,9 @@ async fn c30_a_mount_never_touches_the_storage_of_another() {
     upstream.configure(&a).await;
     upstream.write_role(&a, "reader").await;
     let credential = a.read("creds/reader").await;
-    a.revoke("creds/reader", &credential.lease()).await.nothing();
+    a.revoke("creds/reader", &credential.lease())
+        .await
+        .nothing();
     a.rollback().await.nothing();
     assert_eq!(b.services.storage.calls(), before);
     assert!(b.services.storage.snapshot().is_empty());
@@ -122,8 +131,16 @@ async fn every_call(client: &Client) -> [Option<Code>; 6] {
         Some(result.map_or_else(|status| status.code(), |_| Code::Ok))
     }
     [
-        code(client.try_send(request("read", "config", Value::Null)).await),
-        code(client.exists(request("update", "config", Value::Null)).await),
+        code(
+            client
+                .try_send(request("read", "config", Value::Null))
+                .await,
+        ),
+        code(
+            client
+                .exists(request("update", "config", Value::Null))
+                .await,
+        ),
         code(client.special_paths().await),
         code(client.initialize().await),
         code(client.backend_type().await),
@@ -142,12 +159,21 @@ async fn c32_cleanup_ends_one_instance_only() {
     eventually("the end of the channel", LONG, || a.brokered.open() == 0).await;
     assert_eq!(a.services.storage.in_flight(), 0);
     let calls = a.services.storage.calls();
-    a.client().try_send(request("read", "config", Value::Null)).await.unwrap_err();
+    a.client()
+        .try_send(request("read", "config", Value::Null))
+        .await
+        .unwrap_err();
     b.read("roles/other").await.nothing();
     b.rollback().await.nothing();
     assert_eq!(b.brokered.open(), 1);
     let again = a.client().cleanup().await;
-    assert!(again.as_ref().err().is_none_or(|status| status.code() != Code::Internal), "{again:?}");
+    assert!(
+        again
+            .as_ref()
+            .err()
+            .is_none_or(|status| status.code() != Code::Internal),
+        "{again:?}"
+    );
     b.read("config").await.nothing();
     assert_eq!(a.services.storage.calls(), calls);
     assert_eq!(a.brokered.open(), 0);
@@ -163,7 +189,10 @@ async fn c33_three_hundred_requests_run_at_once() {
     let held = storage.hold(Verb::List);
     let requests = join_all((0..300).map(|_| mount.list("roles/")));
     let release = async {
-        eventually("300 requests in the handler", LONG, || storage.in_flight() == 300).await;
+        eventually("300 requests in the handler", LONG, || {
+            storage.in_flight() == 300
+        })
+        .await;
         drop(held);
     };
     let (replies, ()) = tokio::join!(requests, release);
@@ -182,8 +211,15 @@ async fn c34_registering_fifty_times_leaves_nothing_behind() {
     for _ in 0..50 {
         register(&mut host).await;
     }
-    eventually("the sockets to be closed", LONG, || host.process.open_files() <= files + 1).await;
-    assert!(host.process.threads() <= threads + 1, "{} threads", host.process.threads());
+    eventually("the sockets to be closed", LONG, || {
+        host.process.open_files() <= files + 1
+    })
+    .await;
+    assert!(
+        host.process.threads() <= threads + 1,
+        "{} threads",
+        host.process.threads()
+    );
     host.mount().await.read("config").await.nothing();
     host.finish().await;
 }

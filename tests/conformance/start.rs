@@ -32,7 +32,10 @@ async fn c02_with_the_database_cookie_only_it_exits() {
     let database = || {
         Launch::new()
             .without("VAULT_BACKEND_PLUGIN")
-            .with("VAULT_DATABASE_PLUGIN", "926a0820-aea2-be28-51d6-83cdf00e8edb")
+            .with(
+                "VAULT_DATABASE_PLUGIN",
+                "926a0820-aea2-be28-51d6-83cdf00e8edb",
+            )
             .with("PLUGIN_PROTOCOL_VERSIONS", "5,6")
             .with("VAULT_PLUGIN_METADATA_MODE", "true")
     };
@@ -64,7 +67,11 @@ async fn c03_one_line_of_six_fields_appears() {
     let begun = Instant::now();
     let process = Launch::new().spawn();
     let handshake = process.handshake().await;
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
     let fields = &handshake.fields;
     assert_eq!(fields.len(), 6, "{fields:?}");
     assert_eq!(fields[..3], ["1", "5", "unix"]);
@@ -92,7 +99,10 @@ async fn c05_field_six_is_one_certificate_for_localhost_and_both_uses() {
     // The DER of the object identifiers 1.3.6.1.5.5.7.3.1 and .2.
     for (usage, last) in [("serverAuth", 1), ("clientAuth", 2)] {
         let oid = [0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, last];
-        assert!(der.windows(oid.len()).any(|window| window == oid), "{usage} is missing");
+        assert!(
+            der.windows(oid.len()).any(|window| window == oid),
+            "{usage} is missing"
+        );
     }
 }
 
@@ -102,7 +112,11 @@ async fn c06_multiplexed_brokering_is_refused_and_never_announced_unasked() {
     assert_eq!(process.handshake().await.fields.len(), 6);
 
     // Container mode is not built: the host has to hear so instead of a seventh field.
-    let said = Launch::new().with("PLUGIN_MULTIPLEX_GRPC", "true").spawn().refusal().await;
+    let said = Launch::new()
+        .with("PLUGIN_MULTIPLEX_GRPC", "true")
+        .spawn()
+        .refusal()
+        .await;
     assert!(said.contains("PLUGIN_MULTIPLEX_GRPC"), "{said}");
 }
 
@@ -117,7 +131,10 @@ async fn c07_to_old_protocols_it_answers_5_and_serves_nobody() {
             .spawn();
         let handshake = process.handshake().await;
         assert_eq!(handshake.fields[1], "5");
-        eventually("an explanation", LONG, || process.stderr.text().contains("protocol")).await;
+        eventually("an explanation", LONG, || {
+            process.stderr.text().contains("protocol")
+        })
+        .await;
         assert!(!serves_in_the_clear(&handshake.socket()).await);
     }
 }
@@ -141,7 +158,9 @@ async fn serves_in_the_clear(socket: &std::path::Path) -> bool {
 #[tokio::test]
 async fn c08_unknown_versions_are_skipped() {
     for offered in ["4,5,junk", "junk,,5", "5,99"] {
-        let process = Launch::new().with("PLUGIN_PROTOCOL_VERSIONS", offered).spawn();
+        let process = Launch::new()
+            .with("PLUGIN_PROTOCOL_VERSIONS", offered)
+            .spawn();
         assert_eq!(process.handshake().await.fields[1], "5", "{offered}");
         Host::attach(process).await.finish().await;
     }
@@ -162,8 +181,17 @@ async fn c09_without_a_client_certificate_it_refuses_to_serve() {
 async fn c10_garbage_for_a_client_certificate_is_refused() {
     let broken = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
     let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    for garbage in ["junk", broken, no_certificate, "-----BEGIN CERTIFICATE-----"] {
-        let said = Launch::new().with("PLUGIN_CLIENT_CERT", garbage).spawn().refusal().await;
+    for garbage in [
+        "junk",
+        broken,
+        no_certificate,
+        "-----BEGIN CERTIFICATE-----",
+    ] {
+        let said = Launch::new()
+            .with("PLUGIN_CLIENT_CERT", garbage)
+            .spawn()
+            .refusal()
+            .await;
         assert!(said.contains("PLUGIN_CLIENT_CERT"), "{garbage:?}: {said}");
     }
 }
@@ -198,7 +226,10 @@ async fn c12_a_too_long_temporary_directory_is_refused() {
     std::fs::create_dir(&long).unwrap();
     let mut process = launch.with("TMPDIR", &long).spawn();
     let said = process.refusal().await;
-    assert!(said.contains("TMPDIR") || said.contains(long.to_str().unwrap()), "{said}");
+    assert!(
+        said.contains("TMPDIR") || said.contains(long.to_str().unwrap()),
+        "{said}"
+    );
     assert_eq!(std::fs::read_dir(&long).unwrap().count(), 0);
     assert!(long.as_os_str().as_bytes().len() > 100);
 }

@@ -18,12 +18,21 @@ use crate::host::multiplex_id;
 
 /// One RPC over a new connection.
 async fn check(dial: Dial) -> Result<(), Status> {
-    let channel = dial.channel().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let channel = dial
+        .channel()
+        .await
+        .map_err(|error| Status::unavailable(error.to_string()))?;
     let request = HealthCheckRequest {
         service: "plugin".to_owned(),
     };
-    let checked = tokio::time::timeout(Duration::from_secs(10), HealthClient::new(channel).check(request)).await;
-    checked.unwrap_or_else(|_| panic!("neither served nor refused")).map(drop)
+    let checked = tokio::time::timeout(
+        Duration::from_secs(10),
+        HealthClient::new(channel).check(request),
+    )
+    .await;
+    checked
+        .unwrap_or_else(|_| panic!("neither served nor refused"))
+        .map(drop)
 }
 
 #[tokio::test]
@@ -71,7 +80,11 @@ async fn c18_a_brokered_server_with_another_certificate_is_refused() {
     let client = host.client(&multiplex_id());
     let begun = Instant::now();
     let error = Host::setup(&client, id, mount_config()).await;
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
     assert!(!error.is_empty());
     assert_eq!(brokered.accepted(), 0);
     assert!(services.storage.calls().is_empty());

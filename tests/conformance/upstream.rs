@@ -46,7 +46,10 @@ impl Upstream {
     }
 
     pub async fn write_role(&self, mount: &Mount, name: &str) {
-        mount.write(&format!("roles/{name}"), self.role()).await.nothing();
+        mount
+            .write(&format!("roles/{name}"), self.role())
+            .await
+            .nothing();
     }
 
     /// The texts that give the root token away.
@@ -79,7 +82,10 @@ impl Upstream {
     /// How often a fault was met, counted when the request arrives.
     pub fn fired(&self, fault: u64) -> u64 {
         let rules = self.emulator.faults();
-        rules.iter().find(|rule| rule.id == fault).map_or(0, |rule| rule.fired)
+        rules
+            .iter()
+            .find(|rule| rule.id == fault)
+            .map_or(0, |rule| rule.fired)
     }
 
     /// Deletes a token the way an administrator does in the portal.
@@ -109,7 +115,10 @@ impl Upstream {
     /// Lets every answer be garbage.
     pub fn break_answers(&self) {
         self.always("*", json!({"kind": "malformed_json", "how": "trailing"}));
-        self.always("POST", json!({"kind": "status", "status": 400, "body": "string"}));
+        self.always(
+            "POST",
+            json!({"kind": "status", "status": 400, "body": "string"}),
+        );
     }
 
     /// A delay before a request takes effect.
@@ -131,7 +140,11 @@ impl Upstream {
         let violations = self.emulator.violations();
         assert!(violations.is_empty(), "{violations:?}");
         let invariants = self.emulator.invariants();
-        assert_eq!((invariants.orphans, invariants.double_mints), (0, 0), "{invariants:?}");
+        assert_eq!(
+            (invariants.orphans, invariants.double_mints),
+            (0, 0),
+            "{invariants:?}"
+        );
     }
 
     fn on_mint(&self, fault: Value) -> u64 {

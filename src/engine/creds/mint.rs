@@ -5,6 +5,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::description::describe;
+use crate::astra;
 use crate::astra::Deadline;
 use crate::astra::MintError;
 use crate::astra::MintedToken;
@@ -33,6 +34,9 @@ pub struct Mint<'a> {
     pub role_ids: Vec<String>,
     /// When Astra is to end the token; without it the organization's maximum applies.
     pub expiry: Option<OffsetDateTime>,
+    /// Whether a token that ends sooner will do: where the organization refuses `expiry`, its maximum is
+    /// taken.
+    pub or_maximum: bool,
     /// The host's request id; empty for tokens that the engine mints for itself.
     pub request_id: &'a str,
     /// The caller's display name.
@@ -94,6 +98,7 @@ impl Mint<'_> {
                 })?;
         }
         let mut attempt = 1;
+        let mut expiry = self.expiry;
         loop {
             let intent = ledger.begin().await?;
             crash::point("mint.intent-begun");
@@ -107,10 +112,16 @@ impl Mint<'_> {
             let wanted = NewToken {
                 roles: self.role_ids.clone(),
                 description: describe(&tag, self.role, self.display_name, self.reason, self.text),
-                expiry: self.expiry,
+                expiry,
             };
             match client.create_token(wanted.clone(), deadline).await {
                 Ok(token) => return Ok(self.fresh(intent, token, &wanted)),
+                Err(MintError::NotMinted(astra::Error::BadRequest { .. }))
+                    if self.or_maximum && expiry.is_some() =>
+                {
+                    intent.cancel();
+                    expiry = None;
+                }
                 Err(MintError::NotMinted(error)) => {
                     intent.cancel();
                     return Err(upstream::failed("mint a token", self.connection, &error));
@@ -158,7 +169,7 @@ impl Mint<'_> {
         intent: Intent,
         tag: &Tag,
         deadline: Deadline,
-    ) -> Result<(), crate::astra::Error> {
+    ) -> Result<(), astra::Error> {
         // Dropped on every way out, an intent counts as lost.
         let _standing = intent;
         let client = &self.connection.client;

@@ -7,6 +7,8 @@ mod paths;
 mod present;
 mod proof;
 pub mod root;
+#[cfg(test)]
+mod tests;
 mod tick;
 
 use serde_json::Map;

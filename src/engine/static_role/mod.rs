@@ -6,6 +6,8 @@ mod paths;
 mod registry;
 mod remove;
 mod rotate;
+#[cfg(test)]
+mod tests;
 mod tick;
 mod write;
 

@@ -65,7 +65,12 @@ impl Default for Services {
 
 impl Brokered {
     /// Listens at `address`, shows the certificate of `identity` and admits `plugin` only.
-    pub fn listen(address: PathBuf, identity: &Identity, plugin: CertificateDer<'static>, services: Services) -> Self {
+    pub fn listen(
+        address: PathBuf,
+        identity: &Identity,
+        plugin: CertificateDer<'static>,
+        services: Services,
+    ) -> Self {
         let socket = UnixListener::bind(&address).unwrap();
         let state = Arc::new(State::default());
         let acceptor = tls::acceptor(identity, plugin);
@@ -109,7 +114,10 @@ impl Brokered {
     /// How many connections are open.
     pub fn open(&self) -> usize {
         let connections = self.state.connections.lock().unwrap();
-        connections.iter().filter(|task| !task.is_finished()).count()
+        connections
+            .iter()
+            .filter(|task| !task.is_finished())
+            .count()
     }
 
     /// The certificate that the plugin showed last.
@@ -138,18 +146,32 @@ impl Drop for Brokered {
     }
 }
 
-async fn serve(acceptor: TlsAcceptor, stream: tokio::net::UnixStream, routes: Routes, state: Arc<State>) {
+async fn serve(
+    acceptor: TlsAcceptor,
+    stream: tokio::net::UnixStream,
+    routes: Routes,
+    state: Arc<State>,
+) {
     let stream = match acceptor.accept(stream).await {
         Ok(stream) => stream,
         // A peer that hangs up as soon as it has seen our certificate is not refused.
-        Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => return,
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+            ) =>
+        {
+            return;
+        }
         Err(_) => {
             state.refused.fetch_add(1, Ordering::SeqCst);
             return;
         }
     };
     let session = stream.get_ref().1;
-    let shown = session.peer_certificates().and_then(|chain| chain.first().cloned());
+    let shown = session
+        .peer_certificates()
+        .and_then(|chain| chain.first().cloned());
     let h2 = session.alpn_protocol() == Some(b"h2");
     *state.shown.lock().unwrap() = shown;
     if !h2 {

@@ -103,7 +103,10 @@ impl Host {
             .start_stream(ReceiverStream::new(announcements))
             .await
             .unwrap();
-        let stdio = GrpcStdioClient::new(channel.clone()).stream_stdio(()).await.unwrap();
+        let stdio = GrpcStdioClient::new(channel.clone())
+            .stream_stdio(())
+            .await
+            .unwrap();
         let streams = Streams {
             _broker: incoming.into_inner(),
             stdio: stdio.into_inner(),
@@ -242,7 +245,11 @@ impl Host {
         self.shutdown().await;
         let status = self.process.exit(LONG).await;
         assert!(status.success(), "{status}");
-        assert!(self.process.sockets().is_empty(), "{:?}", self.process.sockets());
+        assert!(
+            self.process.sockets().is_empty(),
+            "{:?}",
+            self.process.sockets()
+        );
         self.process.stderr.end().await;
         for line in self.process.stderr.lines() {
             crate::logs::check_line(&line);
@@ -265,7 +272,9 @@ pub fn mount_config() -> HashMap<String, String> {
         ("plugin_version", "v0.1.0"),
         ("plugin_tier", "unknown"),
     ];
-    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// Ten characters of base 62, as a host makes them.
@@ -275,13 +284,20 @@ pub fn multiplex_id() -> String {
 
 /// Polls `condition` until it holds.
 #[track_caller]
-pub fn eventually(what: &str, within: Duration, condition: impl Fn() -> bool) -> impl Future<Output = ()> {
+pub fn eventually(
+    what: &str,
+    within: Duration,
+    condition: impl Fn() -> bool,
+) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     let what = what.to_owned();
     async move {
         let end = Instant::now() + within;
         while !condition() {
-            assert!(Instant::now() < end, "{caller}: {what} did not come within {within:?}");
+            assert!(
+                Instant::now() < end,
+                "{caller}: {what} did not come within {within:?}"
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -57,9 +57,17 @@ impl Mount {
 
     /// POST: the existence check first, then `create` or `update`.
     pub async fn write(&self, path: &str, data: Value) -> Reply {
-        let check = self.client.exists(request("update", path, data.clone())).await.unwrap();
+        let check = self
+            .client
+            .exists(request("update", path, data.clone()))
+            .await
+            .unwrap();
         assert!(check.err.is_none(), "{:?}", check.err);
-        let operation = if check.check_found && !check.exists { "create" } else { "update" };
+        let operation = if check.check_found && !check.exists {
+            "create"
+        } else {
+            "update"
+        };
         self.client.send(request(operation, path, data)).await
     }
 
@@ -70,12 +78,16 @@ impl Mount {
 
     /// The host's tick.
     pub async fn rollback(&self) -> Reply {
-        self.client.send(internal("rollback", "", Value::Null)).await
+        self.client
+            .send(internal("rollback", "", Value::Null))
+            .await
     }
 
     /// The end of `lease`, which came from `path`.
     pub async fn revoke(&self, path: &str, lease: &Lease) -> Reply {
-        self.client.send(lease_request("revoke", path, lease.returned(now(), 0))).await
+        self.client
+            .send(lease_request("revoke", path, lease.returned(now(), 0)))
+            .await
     }
 }
 
@@ -98,7 +110,9 @@ impl Client {
     pub fn message<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         if let Some(id) = &self.id {
-            request.metadata_mut().insert("multiplex_id", id.parse().unwrap());
+            request
+                .metadata_mut()
+                .insert("multiplex_id", id.parse().unwrap());
         }
         request
     }
@@ -117,16 +131,25 @@ impl Client {
             storage_id: 0,
             request: Some(request),
         };
-        let reply = self.backend().handle_request(self.message(arguments)).await?;
+        let reply = self
+            .backend()
+            .handle_request(self.message(arguments))
+            .await?;
         Ok(Reply::new(reply.into_inner()))
     }
 
-    pub async fn exists(&self, request: pb::Request) -> Result<pb::HandleExistenceCheckReply, Status> {
+    pub async fn exists(
+        &self,
+        request: pb::Request,
+    ) -> Result<pb::HandleExistenceCheckReply, Status> {
         let arguments = pb::HandleExistenceCheckArgs {
             storage_id: 0,
             request: Some(request),
         };
-        let reply = self.backend().handle_existence_check(self.message(arguments)).await?;
+        let reply = self
+            .backend()
+            .handle_existence_check(self.message(arguments))
+            .await?;
         Ok(reply.into_inner())
     }
 
@@ -136,12 +159,18 @@ impl Client {
     }
 
     pub async fn special_paths(&self) -> Result<pb::Paths, Status> {
-        let reply = self.backend().special_paths(self.message(pb::Empty {})).await?;
+        let reply = self
+            .backend()
+            .special_paths(self.message(pb::Empty {}))
+            .await?;
         Ok(reply.into_inner().paths.unwrap_or_default())
     }
 
     pub async fn initialize(&self) -> Result<pb::InitializeReply, Status> {
-        let reply = self.backend().initialize(self.message(pb::InitializeArgs {})).await?;
+        let reply = self
+            .backend()
+            .initialize(self.message(pb::InitializeArgs {}))
+            .await?;
         Ok(reply.into_inner())
     }
 
@@ -152,7 +181,10 @@ impl Client {
     }
 
     pub async fn cleanup(&self) -> Result<(), Status> {
-        self.backend().cleanup(self.message(pb::Empty {})).await.map(drop)
+        self.backend()
+            .cleanup(self.message(pb::Empty {}))
+            .await
+            .map(drop)
     }
 }
 

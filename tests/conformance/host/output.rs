@@ -30,7 +30,11 @@ impl Output {
         let reader = tokio::spawn(async move {
             let mut pipe = BufReader::new(pipe);
             let mut line = Vec::new();
-            while pipe.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+            while pipe
+                .read_until(b'\n', &mut line)
+                .await
+                .is_ok_and(|read| read > 0)
+            {
                 let text = String::from_utf8_lossy(&line);
                 let text = text.strip_suffix('\n').unwrap_or(&text).to_owned();
                 shared.lock().unwrap().lines.push(text);

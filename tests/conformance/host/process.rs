@@ -179,12 +179,16 @@ impl Process {
 
     /// How many files, sockets and pipes the process has open.
     pub fn open_files(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid)).unwrap().count()
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid))
+            .unwrap()
+            .count()
     }
 
     /// How many threads the process has.
     pub fn threads(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/task", self.pid)).unwrap().count()
+        std::fs::read_dir(format!("/proc/{}/task", self.pid))
+            .unwrap()
+            .count()
     }
 }
 
@@ -215,7 +219,9 @@ pub async fn gone(pid: Pid, within: Duration) {
 fn sockets_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let Ok(kind) = entry.file_type() else { continue };
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
         if kind.is_dir() {
             found.extend(sockets_below(&entry.path()));
         } else if kind.is_socket() {

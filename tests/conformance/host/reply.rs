@@ -72,7 +72,12 @@ impl Reply {
         let data = object(&self.response.as_ref()?.data)?;
         let error = data.get("error")?;
         let only = data.keys().all(|key| key == "error" || key == "data");
-        only.then(|| error.as_str().expect("an error that is no string").to_owned())
+        only.then(|| {
+            error
+                .as_str()
+                .expect("an error that is no string")
+                .to_owned()
+        })
     }
 
     /// Asserts an error response without an error beside it: HTTP 400.
@@ -103,7 +108,9 @@ impl Reply {
     /// The warnings.
     pub fn warnings(&self) -> Vec<String> {
         let response = self.response.as_ref();
-        response.map(|response| response.warnings.clone()).unwrap_or_default()
+        response
+            .map(|response| response.warnings.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -150,15 +157,28 @@ fn object(text: &str) -> Option<Map<String, Value>> {
 
 fn check(response: &pb::Response) {
     object(&response.data);
-    assert!(response.auth.is_none(), "a secrets engine answered with auth");
+    assert!(
+        response.auth.is_none(),
+        "a secrets engine answered with auth"
+    );
     if let Some(wrap) = &response.wrap_info {
-        assert!(wrap.creation_time.is_some(), "wrap_info without creation_time");
+        assert!(
+            wrap.creation_time.is_some(),
+            "wrap_info without creation_time"
+        );
     }
-    let Some(secret) = &response.secret else { return };
+    let Some(secret) = &response.secret else {
+        return;
+    };
     object(&secret.internal_data);
     if let Some(options) = &secret.lease_options {
-        let issued = options.issue_time.expect("lease options without issue time");
-        assert!((-62_135_596_800..253_402_300_800).contains(&issued.seconds), "{issued:?}");
+        let issued = options
+            .issue_time
+            .expect("lease options without issue time");
+        assert!(
+            (-62_135_596_800..253_402_300_800).contains(&issued.seconds),
+            "{issued:?}"
+        );
         assert!((0..1_000_000_000).contains(&issued.nanos), "{issued:?}");
     }
 }

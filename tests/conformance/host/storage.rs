@@ -80,7 +80,10 @@ impl Storage {
     /// Keeps every further call of `verb` waiting until the answer is dropped.
     pub fn hold(&self, verb: Verb) -> Hold {
         let (release, receiver) = watch::channel(false);
-        *self.held.lock().unwrap() = Some(Held { verb, release: receiver });
+        *self.held.lock().unwrap() = Some(Held {
+            verb,
+            release: receiver,
+        });
         Hold { release }
     }
 
@@ -111,7 +114,10 @@ impl Storage {
 
     /// Changes an entry behind the plugin's back, as another node would.
     pub fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
-        self.entries.lock().unwrap().insert(key.to_owned(), value.into());
+        self.entries
+            .lock()
+            .unwrap()
+            .insert(key.to_owned(), value.into());
     }
 
     /// The whole content, to compare.
@@ -145,7 +151,8 @@ impl Storage {
             _ => None,
         };
         let relative = key.split('/').any(|part| part == "..");
-        let refusal = refusal.or_else(|| relative.then(|| "relative paths not supported".to_owned()));
+        let refusal =
+            refusal.or_else(|| relative.then(|| "relative paths not supported".to_owned()));
         Ok((refusal, in_flight))
     }
 }
@@ -177,9 +184,15 @@ impl storage_server::Storage for Served {
     async fn list(&self, request: Request<pb::StorageListArgs>) -> Reply<pb::StorageListReply> {
         let prefix = request.into_inner().prefix;
         let (refusal, _in_flight) = self.0.enter(Verb::List, &prefix).await?;
-        assert!(prefix.is_empty() || prefix.ends_with('/'), "prefix {prefix:?}");
+        assert!(
+            prefix.is_empty() || prefix.ends_with('/'),
+            "prefix {prefix:?}"
+        );
         if let Some(err) = refusal {
-            return Ok(Response::new(pb::StorageListReply { keys: Vec::new(), err }));
+            return Ok(Response::new(pb::StorageListReply {
+                keys: Vec::new(),
+                err,
+            }));
         }
         let entries = self.0.entries.lock().unwrap();
         let children: BTreeSet<String> = entries
@@ -199,11 +212,15 @@ impl storage_server::Storage for Served {
     async fn get(&self, request: Request<pb::StorageGetArgs>) -> Reply<pb::StorageGetReply> {
         let key = request.into_inner().key;
         let (refusal, _in_flight) = self.0.enter(Verb::Get, &key).await?;
-        let entry = self.0.get(&key).filter(|_| refusal.is_none()).map(|value| pb::StorageEntry {
-            key,
-            value,
-            seal_wrap: false,
-        });
+        let entry = self
+            .0
+            .get(&key)
+            .filter(|_| refusal.is_none())
+            .map(|value| pb::StorageEntry {
+                key,
+                value,
+                seal_wrap: false,
+            });
         Ok(Response::new(pb::StorageGetReply {
             entry,
             err: refusal.unwrap_or_default(),
@@ -213,7 +230,10 @@ impl storage_server::Storage for Served {
     async fn put(&self, request: Request<pb::StoragePutArgs>) -> Reply<pb::StoragePutReply> {
         let Some(entry) = request.into_inner().entry else {
             let err = "cannot write nil entry".to_owned();
-            return Ok(Response::new(pb::StoragePutReply { err, wal_index: None }));
+            return Ok(Response::new(pb::StoragePutReply {
+                err,
+                wal_index: None,
+            }));
         };
         let (refusal, _in_flight) = self.0.enter(Verb::Put, &entry.key).await?;
         if refusal.is_none() {
@@ -225,7 +245,10 @@ impl storage_server::Storage for Served {
         }))
     }
 
-    async fn delete(&self, request: Request<pb::StorageDeleteArgs>) -> Reply<pb::StorageDeleteReply> {
+    async fn delete(
+        &self,
+        request: Request<pb::StorageDeleteArgs>,
+    ) -> Reply<pb::StorageDeleteReply> {
         let key = request.into_inner().key;
         let (refusal, _in_flight) = self.0.enter(Verb::Delete, &key).await?;
         if refusal.is_none() {
@@ -243,7 +266,10 @@ impl storage_server::Storage for Served {
         Err(Status::unimplemented("unknown method ListPage"))
     }
 
-    async fn is_transactional(&self, _: Request<pb::Empty>) -> Reply<pb::StorageIsTransactionalReply> {
+    async fn is_transactional(
+        &self,
+        _: Request<pb::Empty>,
+    ) -> Reply<pb::StorageIsTransactionalReply> {
         Err(Status::unimplemented("unknown method IsTransactional"))
     }
 
@@ -259,7 +285,10 @@ impl storage_server::Storage for Served {
         Err(Status::unimplemented("unknown method Commit"))
     }
 
-    async fn rollback(&self, _: Request<pb::StorageRollbackTxArgs>) -> Reply<pb::StorageRollbackTxReply> {
+    async fn rollback(
+        &self,
+        _: Request<pb::StorageRollbackTxArgs>,
+    ) -> Reply<pb::StorageRollbackTxReply> {
         Err(Status::unimplemented("unknown method Rollback"))
     }
 }

@@ -138,7 +138,10 @@ impl system_view_server::SystemView for Served {
 
     // No secrets engine of ours has a use for the rest.
 
-    async fn response_wrap_data(&self, _: Request<pb::ResponseWrapDataArgs>) -> Reply<pb::ResponseWrapDataReply> {
+    async fn response_wrap_data(
+        &self,
+        _: Request<pb::ResponseWrapDataArgs>,
+    ) -> Reply<pb::ResponseWrapDataReply> {
         Err(Status::unimplemented("ResponseWrapData"))
     }
 
@@ -146,7 +149,10 @@ impl system_view_server::SystemView for Served {
         Err(Status::unimplemented("EntityInfo"))
     }
 
-    async fn groups_for_entity(&self, _: Request<pb::EntityInfoArgs>) -> Reply<pb::GroupsForEntityReply> {
+    async fn groups_for_entity(
+        &self,
+        _: Request<pb::EntityInfoArgs>,
+    ) -> Reply<pb::GroupsForEntityReply> {
         Err(Status::unimplemented("GroupsForEntity"))
     }
 
@@ -164,7 +170,10 @@ impl system_view_server::SystemView for Served {
         Err(Status::unimplemented("GenerateIdentityToken"))
     }
 
-    async fn get_rotation_information(&self, _: Request<pb::RotationInfoRequest>) -> Reply<pb::RotationInfoReply> {
+    async fn get_rotation_information(
+        &self,
+        _: Request<pb::RotationInfoRequest>,
+    ) -> Reply<pb::RotationInfoReply> {
         Err(Status::unimplemented("GetRotationInformation"))
     }
 
@@ -182,7 +191,10 @@ impl system_view_server::SystemView for Served {
         Err(Status::unimplemented("RegisterRotationJobWithResponse"))
     }
 
-    async fn deregister_rotation_job(&self, _: Request<pb::DeregisterRotationJobRequest>) -> Reply<pb::Empty> {
+    async fn deregister_rotation_job(
+        &self,
+        _: Request<pb::DeregisterRotationJobRequest>,
+    ) -> Reply<pb::Empty> {
         Err(Status::unimplemented("DeregisterRotationJob"))
     }
 }

@@ -105,7 +105,9 @@ impl Dial {
         }
         let stream = UnixStream::connect(&self.socket).await?;
         let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+        let stream = TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await?;
         let chosen = stream.get_ref().1.alpn_protocol();
         assert_eq!(chosen, self.alpn.then_some(&b"h2"[..]), "ALPN");
         Ok(stream)
@@ -177,7 +179,9 @@ impl Pinned {
         if *shown == self.0 {
             return Ok(());
         }
-        Err(rustls::Error::General("not the pinned certificate".to_owned()))
+        Err(rustls::Error::General(
+            "not the pinned certificate".to_owned(),
+        ))
     }
 }
 
@@ -214,7 +218,9 @@ impl ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
+        provider()
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
