@@ -9,3 +9,4 @@ pub use entry::AstraRole;
 pub use entry::RoleEntry;
 pub use paths::paths;
 pub use registry::Roles;
+pub use resolve::resolve;
