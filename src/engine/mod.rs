@@ -28,6 +28,8 @@ use crate::vault::Mount;
 use config::Configs;
 use host::Host;
 use identity::Identity;
+use role::ActiveLimits;
+use role::CustomRoles;
 use role::Roles;
 use store::Store;
 
@@ -35,6 +37,8 @@ use store::Store;
 pub struct Engine {
     pub(crate) configs: Configs,
     pub(crate) roles: Roles,
+    pub(crate) custom_roles: CustomRoles,
+    pub(crate) active: ActiveLimits,
     pub(crate) host: Host,
     pub(crate) deadlines: Deadlines,
 }
@@ -61,7 +65,9 @@ impl Engine {
         let identity = Arc::new(Identity::new(store.clone()));
         Self {
             configs: Configs::new(store.clone(), identity),
-            roles: Roles::new(store),
+            roles: Roles::new(store.clone()),
+            custom_roles: CustomRoles::new(store),
+            active: ActiveLimits::default(),
             host: Host::new(Arc::clone(&mount.system)),
             deadlines,
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::held;
 use super::intent::HeldTokens;
+use super::role;
 use super::store::Key;
 use crate::astra::Deadline;
 use crate::framework::Call;
@@ -23,6 +24,7 @@ pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
         .iter()
         .map(|name| clear(&engine, name, &held, deadline));
     futures_util::future::join_all(clearings).await;
+    role::settle(&engine, deadline).await?;
     Ok(())
 }
 
