@@ -7,6 +7,7 @@
 pub mod astra;
 pub mod engine;
 pub mod framework;
+pub mod plugin;
 pub mod secret;
 pub mod vault;
 pub mod wire;

@@ -182,6 +182,7 @@ pub(super) fn decode<'de, T: serde::Deserialize<'de>>(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::time::Duration;
 
@@ -195,11 +196,7 @@ mod tests {
     use crate::astra::retry::Failure;
 
     fn call() -> Call {
-        Call {
-            attempts: 1,
-            method: "POST".into(),
-            path: "/v2/x".into(),
-        }
+        Call::new("POST", "/v2/x", 1)
     }
 
     fn judged(status: u16, body: &str, repeatable: bool) -> Result<usize, Failure> {

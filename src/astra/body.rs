@@ -44,6 +44,10 @@ pub(super) fn errors_despite_success(body: &[u8]) -> Option<Detail> {
     struct Envelope {
         errors: Option<Value>,
     }
+    // A list would otherwise be read as the fields of an object in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
     let errors = serde_json::from_slice::<Envelope>(body).ok()?.errors?;
     let reported = match &errors {
         Value::Array(list) => !list.is_empty(),
@@ -115,7 +119,7 @@ fn html_title(text: &str) -> String {
         text.get(start..end)
     });
     match title.map(clean) {
-        Some(title) if !title.is_empty() => format!("an HTML page titled {title:?}"),
+        Some(title) if !title.is_empty() => format!("an HTML page ({title})"),
         _ => "an HTML page".to_owned(),
     }
 }
@@ -232,7 +236,7 @@ mod tests {
                 "<html><head><TITLE>502\nBad Gateway</TITLE>",
                 Shape::Html,
                 vec![],
-                "an HTML page titled \"502 Bad Gateway\"",
+                "an HTML page (502 Bad Gateway)",
             ),
             ("<!DOCTYPE html>", Shape::Html, vec![], "an HTML page"),
         ] {
@@ -271,6 +275,8 @@ mod tests {
             r#"{"errors":[]}"#,
             r#"{"errors":null,"id":"x"}"#,
             "[]",
+            r#"[{"id":"x"}]"#,
+            r#"["x"]"#,
             "",
             "null",
             "{}",

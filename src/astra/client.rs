@@ -1,6 +1,5 @@
 //! The client of one organization.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,9 @@ use reqwest::Certificate;
 use reqwest::header::HeaderValue;
 use reqwest::redirect;
 use reqwest::tls;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::sync::OnceCell;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -19,11 +21,13 @@ use super::error::Error;
 use super::retry::Failure;
 use super::retry::Policy;
 use super::shared_call::SharedCall;
+use super::token::TokenEntry;
 use super::transport::Request;
 use super::transport::Transport;
 use crate::secret::Secret;
 
-/// Name resolution, TCP and TLS together may take this long.
+/// Name resolution, TCP and TLS together may take this long, and never more than half of an
+/// attempt: then it is known that nothing was sent, which an attempt that runs out of time is not.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An idle connection is kept this long: the API's front closes them after about a minute.
@@ -86,8 +90,8 @@ pub enum SetupError {
 pub struct Client(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    /// The ids in the token list, shared by all who confirm that one is gone.
-    pub(super) listed_ids: SharedCall<Result<Arc<HashSet<String>>, Error>>,
+    /// The token list, shared by all who need one at the same time.
+    pub(super) listed: SharedCall<Result<Arc<Vec<TokenEntry>>, Error>>,
     /// The organization that the configuration names.
     pub(super) org_id: Option<String>,
     /// The root token's own organization, once it is known.
@@ -122,7 +126,7 @@ impl Client {
         };
         let root_client_id = credential::client_id(config.token.expose()).ok();
         Ok(Self(Arc::new(Inner {
-            listed_ids: SharedCall::new(),
+            listed: SharedCall::new(),
             org_id: config.org_id,
             own_org: OnceCell::new(),
             root_client_id: root_client_id.map(str::to_owned),
@@ -208,7 +212,7 @@ fn http_client(config: &ClientConfig) -> Result<reqwest::Client, SetupError> {
         .map_err(|_| SetupError::UserAgent(config.user_agent.clone()))?;
     let mut builder = reqwest::Client::builder()
         .http1_only()
-        .connect_timeout(CONNECT_TIMEOUT.min(config.request_timeout))
+        .connect_timeout(CONNECT_TIMEOUT.min(config.request_timeout / 2))
         .pool_idle_timeout(IDLE_TIMEOUT)
         .redirect(redirect::Policy::none())
         .referer(false)
@@ -230,16 +234,21 @@ fn http_client(config: &ClientConfig) -> Result<reqwest::Client, SetupError> {
     })
 }
 
+/// Reads and checks certificates, so that an error can name them as its cause.
 fn certificates(pem: Option<&str>) -> Result<Vec<Certificate>, SetupError> {
     let Some(pem) = pem else {
         return Ok(Vec::new());
     };
-    let found = Certificate::from_pem_bundle(pem.as_bytes())
-        .map_err(|error| SetupError::CaCert(error.to_string()))?;
+    let refused = |error: &dyn std::fmt::Display| SetupError::CaCert(error.to_string());
+    let mut checked = RootCertStore::empty();
+    let mut found = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|error| refused(&error))?;
+        found.push(Certificate::from_der(&certificate).map_err(|error| refused(&error))?);
+        checked.add(certificate).map_err(|error| refused(&error))?;
+    }
     match found.is_empty() {
-        true => Err(SetupError::CaCert(
-            "there is no CERTIFICATE block in it".to_owned(),
-        )),
+        true => Err(refused(&"there is no CERTIFICATE block in it")),
         false => Ok(found),
     }
 }

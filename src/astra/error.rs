@@ -8,14 +8,22 @@ use super::body;
 /// Which call failed: method and path, and how often it was tried.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Call {
-    pub(super) attempts: u32,
-    pub(super) method: String,
-    pub(super) path: String,
+    attempts: u32,
+    line: Box<str>,
+}
+
+impl Call {
+    pub(super) fn new(method: &str, path: &str, attempts: u32) -> Self {
+        Self {
+            attempts,
+            line: format!("{method} {path}").into(),
+        }
+    }
 }
 
 impl fmt::Display for Call {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.method, self.path)?;
+        formatter.write_str(&self.line)?;
         match self.attempts {
             0 | 1 => Ok(()),
             many => write!(formatter, " ({many} attempts)"),
@@ -26,15 +34,15 @@ impl fmt::Display for Call {
 /// What the API said about a failure: at most 2 KiB of printable text, without credentials.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Detail {
-    ids: Vec<i64>,
-    text: String,
+    ids: Box<[i64]>,
+    text: Box<str>,
 }
 
 impl Detail {
     pub(super) fn new(ids: Vec<i64>, text: &str) -> Self {
         Self {
-            ids,
-            text: text.to_owned(),
+            ids: ids.into(),
+            text: text.into(),
         }
     }
 
@@ -103,7 +111,10 @@ pub enum Error {
         limit: usize,
     },
     /// The object is in a state that does not allow the call, or a name is taken.
-    #[error("Astra refused {call} because of a conflict (HTTP 409){detail}; it may pass later")]
+    #[error(
+        "Astra refused {call} because of a conflict (HTTP 409){detail}; a name is taken, or the \
+         object is just changing its state"
+    )]
     Conflict {
         /// The call.
         call: Call,
@@ -282,7 +293,6 @@ impl Error {
         matches!(
             self,
             Self::Busy { .. }
-                | Self::Conflict { .. }
                 | Self::Disconnected { .. }
                 | Self::RateLimited { .. }
                 | Self::TimedOut { .. }

@@ -22,6 +22,9 @@ mod timestamp;
 mod token;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 pub use base_url::BaseUrl;
 pub use base_url::UrlError;
 pub use client::Client;

@@ -71,6 +71,20 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// As many attempts as ever, with waits that a test does not notice.
+    #[cfg(test)]
+    pub(super) fn quick() -> Self {
+        let Self {
+            rate_limited,
+            transient,
+        } = Self::default();
+        let wait = Duration::from_millis(1);
+        Self {
+            rate_limited: rate_limited.with_min_delay(wait).with_max_delay(wait),
+            transient: transient.with_min_delay(wait).with_max_delay(wait),
+        }
+    }
+
     /// Repeats `attempt`, which is given its number from 1, as its failures suggest.
     ///
     /// A wait that would end after `deadline` is not begun: the failure is returned at once.
@@ -133,6 +147,7 @@ pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::cell::Cell;
     use std::time::Duration;

@@ -235,6 +235,7 @@ fn json(role: &NewRole) -> Result<Vec<u8>, Error> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use serde_json::Value;
     use serde_json::json;
@@ -244,11 +245,7 @@ mod tests {
     use crate::astra::error::Call;
 
     fn role(value: &Value) -> Option<Role> {
-        let call = Call {
-            attempts: 1,
-            method: "GET".into(),
-            path: "/".into(),
-        };
+        let call = Call::new("GET", "/", 1);
         Role::from_json(value, &call).ok()
     }
 

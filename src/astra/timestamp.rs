@@ -38,6 +38,7 @@ pub(super) fn lenient<'de, D: Deserializer<'de>>(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::any;
     use proptest::proptest;

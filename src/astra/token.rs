@@ -11,11 +11,15 @@ use super::answer::decode;
 use super::client::Client;
 use super::credential::is_path_id;
 use super::deadline::Deadline;
+use super::error::Call;
 use super::error::Error;
 use super::timestamp;
 use super::transport::LIST_LIMIT;
 use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
+
+/// The tokens of the root token's own organization.
+const OWN_PATH: &str = "/v2/clientIdSecrets";
 
 /// A shared list call may take this long; who waits for it is bound by a deadline of their own.
 const SHARED_LIST_TIME: Duration = Duration::from_secs(55);
@@ -61,11 +65,32 @@ impl Client {
         }
         let path = match self.is_foreign_org(deadline).await? {
             true => "/v2/tokens",
-            false => "/v2/clientIdSecrets",
+            false => OWN_PATH,
         };
         let request = Request::new(Method::GET, path, LIST_LIMIT);
         let body = self.fetch(&request, deadline).await?;
         Ok(decode::<List>(&request.call(1), &body)?.clients)
+    }
+
+    /// [`Client::tokens`], sorted by id, shared with whoever asks at the same time: the list that is
+    /// returned was begun after this call, so it shows every change that was made before.
+    pub async fn shared_tokens(&self, deadline: Deadline) -> Result<Arc<Vec<TokenEntry>>, Error> {
+        let client = self.clone();
+        let list = self.0.listed.join(move || {
+            let client = client.clone();
+            async move {
+                let mut tokens = client.tokens(Deadline::after(SHARED_LIST_TIME)).await?;
+                tokens.sort_unstable_by(|a, b| a.client_id.cmp(&b.client_id));
+                Ok(Arc::new(tokens))
+            }
+        });
+        match tokio::time::timeout_at(deadline.instant(), list).await {
+            Ok(Some(tokens)) => tokens,
+            Ok(None) | Err(_) => Err(Error::TimedOut {
+                call: Call::new("GET", OWN_PATH, 1),
+                stage: "the list of tokens did not come in the time allowed".to_owned(),
+            }),
+        }
     }
 
     /// Deletes a token, so that it no longer works.
@@ -79,7 +104,7 @@ impl Client {
         if !is_path_id(id) {
             return Err(Error::invalid_id("token", id));
         }
-        let path = format!("/v2/clientIdSecrets/{id}");
+        let path = format!("{OWN_PATH}/{id}");
         let request = Request::new(Method::DELETE, path, OBJECT_LIMIT);
         let (error, outcome) = match self.fetch(&request, deadline).await {
             Ok(body) if body.is_empty() => return Ok(Deleted::Now),
@@ -92,7 +117,7 @@ impl Client {
             Err(error) if may_mean_unknown_id(&error) => (error, Deleted::AlreadyGone),
             Err(error) => return Err(error),
         };
-        match self.is_listed(id, &request, deadline).await {
+        match self.is_listed(id, deadline).await {
             Ok(false) => Ok(outcome),
             Ok(true) => Err(error),
             // The first error says more, unless the list shows what is wrong with all requests.
@@ -102,29 +127,10 @@ impl Client {
         }
     }
 
-    async fn is_listed(
-        &self,
-        id: &str,
-        request: &Request,
-        deadline: Deadline,
-    ) -> Result<bool, Error> {
-        let client = self.clone();
-        let list = self.0.listed_ids.join(move || {
-            let client = client.clone();
-            async move {
-                let tokens = client.tokens(Deadline::after(SHARED_LIST_TIME)).await?;
-                Ok(Arc::new(
-                    tokens.into_iter().map(|token| token.client_id).collect(),
-                ))
-            }
-        });
-        match tokio::time::timeout_at(deadline.instant(), list).await {
-            Ok(Some(list)) => Ok(list?.contains(id)),
-            Ok(None) | Err(_) => Err(Error::TimedOut {
-                call: request.call(1),
-                stage: "the token list that should confirm the deletion did not come".to_owned(),
-            }),
-        }
+    async fn is_listed(&self, id: &str, deadline: Deadline) -> Result<bool, Error> {
+        let tokens = self.shared_tokens(deadline).await?;
+        let found = tokens.binary_search_by(|token| token.client_id.as_str().cmp(id));
+        Ok(found.is_ok())
     }
 }
 

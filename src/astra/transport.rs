@@ -78,11 +78,7 @@ impl Request {
 
     /// How errors name it.
     pub(super) fn call(&self, attempts: u32) -> Call {
-        Call {
-            attempts,
-            method: self.method.to_string(),
-            path: self.path.clone(),
-        }
+        Call::new(self.method.as_str(), &self.path, attempts)
     }
 }
 

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join4;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
 use crate::vault::Error;
 use crate::vault::System;
 
@@ -15,40 +19,122 @@ pub struct Limits {
     pub max_ttl: Duration,
 }
 
-/// The host's system view, asked anew by each operation: tuning and leadership change at any time.
-#[derive(Clone)]
+/// How long an answer is good for.  Tuning and leadership change at any time, so it is short; but it
+/// is what a busy mount saves four calls a request by, and the host caps every lease by itself.
+const FRESH: Duration = Duration::from_millis(200);
+
+/// The host's system view.
 pub struct Host {
     system: Arc<dyn System>,
+    view: Mutex<Option<View>>,
+}
+
+#[derive(Clone, Copy)]
+struct View {
+    limits: Limits,
+    may_write: bool,
+    asked: Instant,
 }
 
 impl Host {
     /// The host behind `system`.
     pub fn new(system: Arc<dyn System>) -> Self {
-        Self { system }
+        Self {
+            system,
+            view: Mutex::new(None),
+        }
     }
 
     /// Refuses with the host's read-only text where this node may not write, so that the host
     /// forwards the request.  Comes before every side effect outside of the host.
     pub async fn require_writer(&self) -> Result<(), Error> {
-        let state = self.system.replication_state();
-        let local = self.system.local_mount();
-        let (state, local) = futures_util::future::try_join(state, local).await?;
-        if state.may_write(local) {
-            Ok(())
+        self.writer_limits().await.map(drop)
+    }
+
+    /// The mount's limits, once this node is known to be a writer.
+    pub async fn writer_limits(&self) -> Result<Limits, Error> {
+        let view = self.view().await?;
+        if view.may_write {
+            Ok(view.limits)
         } else {
             Err(Error::ReadOnly)
         }
     }
 
-    /// The mount's limits, once this node is known to be a writer.
-    pub async fn writer_limits(&self) -> Result<Limits, Error> {
-        let default_ttl = async { Ok(self.system.default_lease_ttl().await?) };
-        let max_ttl = async { Ok(self.system.max_lease_ttl().await?) };
-        let (default_ttl, max_ttl, ()) =
-            futures_util::future::try_join3(default_ttl, max_ttl, self.require_writer()).await?;
-        Ok(Limits {
-            default_ttl,
-            max_ttl,
-        })
+    async fn view(&self) -> Result<View, Error> {
+        let mut slot = self.view.lock().await;
+        if let Some(view) = slot.filter(|view| view.asked.elapsed() < FRESH) {
+            return Ok(view);
+        }
+        let asked = Instant::now();
+        let (default_ttl, max_ttl, state, local) = try_join4(
+            self.system.default_lease_ttl(),
+            self.system.max_lease_ttl(),
+            self.system.replication_state(),
+            self.system.local_mount(),
+        )
+        .await?;
+        let view = View {
+            limits: Limits {
+                default_ttl,
+                max_ttl,
+            },
+            may_write: state.may_write(local),
+            asked,
+        };
+        *slot = Some(view);
+        Ok(view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicI32;
+    use std::sync::atomic::Ordering;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::vault::HostInfo;
+    use crate::vault::ReplicationState;
+    use crate::vault::SystemError;
+
+    #[derive(Default)]
+    struct Node(AtomicI32);
+
+    #[async_trait]
+    impl System for Node {
+        async fn default_lease_ttl(&self) -> Result<Duration, SystemError> {
+            Ok(Duration::from_secs(1))
+        }
+        async fn max_lease_ttl(&self) -> Result<Duration, SystemError> {
+            Ok(Duration::from_secs(2))
+        }
+        async fn tainted(&self) -> Result<bool, SystemError> {
+            Ok(false)
+        }
+        async fn local_mount(&self) -> Result<bool, SystemError> {
+            Ok(false)
+        }
+        async fn replication_state(&self) -> Result<ReplicationState, SystemError> {
+            Ok(ReplicationState(self.0.load(Ordering::SeqCst)))
+        }
+        async fn host_info(&self) -> Result<HostInfo, SystemError> {
+            Ok(HostInfo::default())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_seen_once_the_answer_is_stale() {
+        let node = Arc::new(Node::default());
+        let host = Host::new(Arc::clone(&node) as Arc<dyn System>);
+        let limits = host.writer_limits().await;
+        assert_eq!(
+            limits.map(|limits| limits.max_ttl),
+            Ok(Duration::from_secs(2))
+        );
+        node.0.store(16_384, Ordering::SeqCst);
+        tokio::time::advance(FRESH).await;
+        assert_eq!(host.require_writer().await, Err(Error::ReadOnly));
     }
 }

@@ -5,6 +5,7 @@
 
 mod change;
 mod config;
+pub mod crash;
 mod creds;
 mod discovery;
 mod factory;
@@ -16,6 +17,8 @@ mod role;
 mod rollback;
 mod status;
 mod store;
+#[cfg(test)]
+mod testing;
 mod tidy;
 mod upstream;
 

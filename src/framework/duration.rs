@@ -1,5 +1,8 @@
 //! Durations as Vault's users write them.
 
+#[cfg(test)]
+mod tests;
+
 /// The longest duration that a host can carry: nanoseconds in 64 bits.
 const LIMIT: u128 = i64::MAX as u128;
 

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 /// The declared parameters of a request, by name.
 ///
 /// A getter answers the value that was sent, else the field's default, else `None`.  A parameter
-/// that was sent as `null` (and a duration or time sent as `""`) counts as sent but has no value of
+/// that was sent as `null` (and a duration sent as `""`) counts as sent but has no value of
 /// its own.  Asking for a field that the path does not declare, or for one of another type, is a
 /// mistake in the engine: debug builds stop at it, release builds answer `None`.
 ///
@@ -52,8 +52,8 @@ impl Fields {
         self.declared(name) && self.values.contains_key(name)
     }
 
-    /// Whether `name` was sent as `null`, which in a merge patch means "remove".  A duration or time
-    /// sent as `""` counts too.
+    /// Whether `name` was sent as `null`, which in a merge patch means "remove".  A duration sent
+    /// as `""` counts too.
     pub fn is_null(&self, name: &str) -> bool {
         self.declared(name) && matches!(self.values.get(name), Some(None))
     }

@@ -4,6 +4,9 @@ use regex::Regex;
 
 use super::DefinitionError;
 
+#[cfg(test)]
+mod tests;
+
 /// Vault's name pattern, in the syntax of this crate's regular expressions.  Go's `\w` is ASCII.
 pub(crate) const NAME: &str = "[0-9A-Za-z_](?:[0-9A-Za-z_.-]*[0-9A-Za-z_])?";
 
@@ -20,8 +23,6 @@ pub(crate) struct Pattern {
     pub(crate) documented: Vec<String>,
     /// The names of the captures.
     pub(crate) captures: Vec<String>,
-    /// Whether the template ends in a slash, which requests may leave out.
-    pub(crate) is_list: bool,
     /// Whether a path with a trailing slash can match.
     pub(crate) matches_slash: bool,
     regex: Regex,
@@ -45,8 +46,14 @@ impl Pattern {
             path: template.to_owned(),
             cause,
         };
-        let parts = split(template).map_err(bad)?;
-        let is_list = template.ends_with('/');
+        let (body, is_list) = match template.strip_suffix('/') {
+            Some(body) => (body, true),
+            None => (template, false),
+        };
+        let parts = split(body).map_err(bad)?;
+        if is_list && !matches!(parts.last(), Some(Part::Literal(_) | Part::Name(_))) {
+            return Err(bad("no slash can follow the last capture".to_owned()));
+        }
         let mut rust = String::from("^");
         let mut go = String::from("^");
         let mut documented = String::from("/");
@@ -56,11 +63,6 @@ impl Pattern {
         for part in &parts {
             match part {
                 Part::Literal(text) => {
-                    let text = if is_list {
-                        text.trim_end_matches('/')
-                    } else {
-                        text
-                    };
                     rust.push_str(&regex::escape(text));
                     go.push_str(&escape(text));
                     documented.push_str(text);
@@ -98,7 +100,6 @@ impl Pattern {
             go,
             documented: without_tail.into_iter().chain([documented]).collect(),
             captures,
-            is_list,
             matches_slash,
             regex: Regex::new(&rust).map_err(|error| bad(error.to_string()))?,
         })
@@ -155,7 +156,9 @@ fn split(template: &str) -> Result<Vec<Part<'_>>, String> {
     if rest.contains('}') {
         return Err("a brace is not opened".to_owned());
     }
-    parts.push(Part::Literal(rest));
+    if !rest.is_empty() {
+        parts.push(Part::Literal(rest));
+    }
     Ok(parts)
 }
 
@@ -178,137 +181,4 @@ fn escape(text: &str) -> String {
         escaped.push(letter);
     }
     escaped
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn templates_become_patterns() {
-        for (template, go, documented) in [
-            ("status", "^status$", vec!["/status"]),
-            ("roles/", "^roles/?$", vec!["/roles"]),
-            (
-                "roles/{name}",
-                r"^roles/(?P<name>\w(([\w-.]+)?\w)?)$",
-                vec!["/roles/{name}"],
-            ),
-            (
-                "config{name?}",
-                r"^config(/(?P<name>\w(([\w-.]+)?\w)?))?$",
-                vec!["/config", "/config/{name}"],
-            ),
-            (
-                "config/{name?}",
-                r"^config(/(?P<name>\w(([\w-.]+)?\w)?))?$",
-                vec!["/config", "/config/{name}"],
-            ),
-            (
-                "files/{rest*}",
-                "^files/(?P<rest>.*)$",
-                vec!["/files/{rest}"],
-            ),
-            (
-                "of/{config}/",
-                r"^of/(?P<config>\w(([\w-.]+)?\w)?)/?$",
-                vec!["/of/{config}"],
-            ),
-            (
-                "of/{config}/{rest*}",
-                r"^of/(?P<config>\w(([\w-.]+)?\w)?)/(?P<rest>.*)$",
-                vec!["/of/{config}/{rest}"],
-            ),
-            ("a.b/c-d", r"^a\.b/c-d$", vec!["/a.b/c-d"]),
-        ] {
-            let pattern = Pattern::parse(template).unwrap();
-            assert_eq!(pattern.go, go, "{template}");
-            assert_eq!(pattern.documented, documented, "{template}");
-        }
-    }
-
-    #[test]
-    fn names_are_vault_names() {
-        let pattern = Pattern::parse("roles/{name}").unwrap();
-        for name in ["a", "A1", "read-only", "a.b", "_", "a..b", "a-_-b", "0"] {
-            let path = format!("roles/{name}");
-            assert_eq!(pattern.captures(&path).unwrap(), [("name", Some(name))]);
-        }
-        for path in [
-            "roles/",
-            "roles",
-            "roles/-a",
-            "roles/a-",
-            "roles/.a",
-            "roles/a.",
-            "roles/ä",
-            "roles/a/b",
-            "roles/a ",
-            "roles/a\n",
-            "xroles/a",
-            "roles/٣",
-            "",
-        ] {
-            assert!(pattern.captures(path).is_none(), "{path:?}");
-        }
-    }
-
-    #[test]
-    fn lists_match_with_and_without_slash() {
-        let pattern = Pattern::parse("roles/").unwrap();
-        assert!(pattern.captures("roles").is_some());
-        assert!(pattern.captures("roles/").is_some());
-        assert!(pattern.captures("roles//").is_none());
-        assert!(pattern.captures("roles/a").is_none());
-    }
-
-    #[test]
-    fn optional_tails_and_match_alls() {
-        let config = Pattern::parse("config{name?}").unwrap();
-        assert_eq!(config.captures("config").unwrap(), [("name", None)]);
-        assert_eq!(
-            config.captures("config/prod").unwrap(),
-            [("name", Some("prod"))]
-        );
-        assert!(config.captures("config/").is_none());
-        assert!(config.captures("config/a/b").is_none());
-        assert!(config.captures("configprod").is_none());
-
-        let rest = Pattern::parse("of/{config}/{rest*}").unwrap();
-        assert_eq!(
-            rest.captures("of/default/API RO User/x").unwrap(),
-            [("config", Some("default")), ("rest", Some("API RO User/x"))]
-        );
-        assert_eq!(
-            rest.captures("of/default/").unwrap(),
-            [("config", Some("default")), ("rest", Some(""))]
-        );
-    }
-
-    #[test]
-    fn bad_templates_are_refused() {
-        for template in [
-            "",
-            "/roles",
-            "roles/{name",
-            "roles/name}",
-            "roles/{}",
-            "roles/{Name}",
-            "roles/{1}",
-            "{a?}/b",
-            "{a*}/",
-            "{a}/{a}",
-            "a/{b c}",
-            "{?}",
-        ] {
-            assert!(
-                matches!(
-                    Pattern::parse(template),
-                    Err(DefinitionError::BadTemplate { .. })
-                ),
-                "{template:?}"
-            );
-        }
-    }
 }

@@ -28,6 +28,7 @@ pub use request::LeaseInfo;
 pub use request::Request;
 pub use response::Lease;
 pub use response::Response;
+pub(crate) use response::Undo;
 pub use storage::Entry;
 pub use storage::Storage;
 pub use storage::StorageError;

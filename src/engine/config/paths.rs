@@ -34,19 +34,20 @@ const NAME: &str = "name";
 const MAX_REQUEST_TIMEOUT: u64 = 60;
 const MAX_CONCURRENCY: u32 = 1_000;
 
-/// The paths.  `config` alone is the default config.
+/// The paths.  `config` alone is the default config, so it stands before the list, whose pattern
+/// also matches it.
 pub fn paths() -> Vec<Path<Engine>> {
     vec![
+        config_path(
+            Path::new("config/{name}").field(Field::string(NAME, "Name of the config.").required()),
+        ),
+        config_path(Path::new("config")),
         Path::new("config/")
             .on(Operation::List, "List the configs.", list)
             .synopsis("List the configs.")
             .help(
                 "A config is a named connection to one Astra organization: a URL and a root token.",
             ),
-        config_path(
-            Path::new("config/{name}").field(Field::string(NAME, "Name of the config.").required()),
-        ),
-        config_path(Path::new("config")),
     ]
 }
 

@@ -5,25 +5,23 @@ use crate::astra::Deadline;
 use crate::astra::Error;
 
 /// Uses the client's token for all that the engine will need, without changing anything, and
-/// returns the organization's id.
-///
-/// `token_org` is the organization that the token itself belongs to.
+/// returns the id of the organization that it belongs to.
 pub async fn verify(client: &Client, deadline: Deadline) -> Result<String, VerifyError> {
     let token_org = client
         .current_org(deadline)
         .await
-        .map_err(|error| VerifyError::new("use the root token", error))?;
+        .map_err(|error| VerifyError::new("does not work", error))?;
     client
         .roles(deadline)
         .await
-        .map_err(|error| VerifyError::new("list the organization's roles", error))?;
+        .map_err(|error| VerifyError::new("cannot list the organization's roles", error))?;
     client
         .tokens(deadline)
         .await
-        .map_err(|error| VerifyError::new("list tokens (org-token-read)", error))?;
+        .map_err(|error| VerifyError::new("cannot list tokens (org-token-read)", error))?;
     match client.delete_token(&nobodys_client_id(), deadline).await {
         Err(error @ (Error::Forbidden { .. } | Error::Unauthorized { .. })) => Err(
-            VerifyError::new("create and delete tokens (org-token-write)", error),
+            VerifyError::new("cannot create and delete tokens (org-token-write)", error),
         ),
         // Which other answer an unknown id gets is not documented (docs/astra-api.md); only a
         // refusal says something about the right.
@@ -33,7 +31,7 @@ pub async fn verify(client: &Client, deadline: Deadline) -> Result<String, Verif
 
 /// The step that failed and why.
 #[derive(Debug, thiserror::Error)]
-#[error("the root token cannot {step}: {cause}")]
+#[error("the root token {step}: {cause}")]
 pub struct VerifyError {
     step: &'static str,
     cause: Error,

@@ -14,6 +14,7 @@ use super::term::Term;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config;
+use crate::engine::crash;
 use crate::engine::upstream;
 use crate::framework::Call;
 use crate::framework::SecretKind;
@@ -136,6 +137,7 @@ async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
 }
 
 async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
+    crash::point("revoke.received");
     let (data, _) = LeaseData::of(&call)?;
     engine.host.require_writer().await?;
     if data
@@ -174,7 +176,10 @@ async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
         .delete_token(&data.client_id, deadline)
         .await
     {
-        Ok(_) => Ok(None),
+        Ok(_) => {
+            crash::point("revoke.token-deleted");
+            Ok(None)
+        }
         Err(error) => Err(upstream::revoke_failed(
             &connection,
             &data.client_id,

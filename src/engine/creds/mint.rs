@@ -11,6 +11,7 @@ use crate::astra::MintError;
 use crate::astra::MintedToken;
 use crate::astra::NewToken;
 use crate::engine::config::Connection;
+use crate::engine::crash;
 use crate::engine::intent::ClearError;
 use crate::engine::intent::Completed;
 use crate::engine::intent::Intent;
@@ -87,6 +88,7 @@ impl Mint<'_> {
         let mut attempt = 1;
         loop {
             let intent = ledger.begin().await?;
+            crash::point("mint.intent-begun");
             let tag = Tag {
                 mount: ledger.mount().clone(),
                 owner: Owner::of(name, self.role),
@@ -135,14 +137,18 @@ impl Mint<'_> {
         self.connection
             .health
             .minted(ignores_description, token.expiry.is_none());
+        crash::point("mint.token-made");
         let name = format!("{}.{}", intent.block().as_str(), intent.index());
         match intent.complete().await {
-            Ok(completed) => Ok(Minted {
-                intent: name,
-                completed,
-                expiry: token.expiry,
-                token,
-            }),
+            Ok(completed) => {
+                crash::point("mint.completed");
+                Ok(Minted {
+                    intent: name,
+                    completed,
+                    expiry: token.expiry,
+                    token,
+                })
+            }
             Err((intent, error)) => {
                 self.remove(intent, Some(token.client_id), deadline).await;
                 Err(error.into())

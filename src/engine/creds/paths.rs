@@ -15,6 +15,7 @@ use super::term::GRACE;
 use super::term::Term;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::crash;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -46,6 +47,7 @@ pub fn paths() -> Vec<Path<Engine>> {
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
+    crash::point("mint.received");
     let limits = engine.host.writer_limits().await?;
     let name = call.fields.text(NAME).unwrap_or_default();
     let role = engine.roles.find(&name).await?.ok_or_else(|| {

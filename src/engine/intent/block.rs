@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::tag::BlockId;
+use crate::engine::crash;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
@@ -103,6 +104,7 @@ impl Block {
         let key = Key::intent(config, id.as_str());
         let entry = BlockEntry::new();
         store.put(&key, &entry).await?;
+        crash::point("mint.block-reserved");
         let marks = Marks {
             entry,
             next: 0,

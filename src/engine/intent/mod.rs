@@ -11,6 +11,9 @@ mod block;
 mod ledger;
 mod leftover;
 mod tag;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;
 
 pub use block::Completed;
 pub use block::Intent;

@@ -33,7 +33,8 @@ pub(super) fn comma_integers(value: Value) -> Result<Vec<i64>, Mismatch> {
     values(split(value))
         .into_iter()
         .map(|value| match value {
-            Value::String(text) => number::integer(&Value::String(text.trim().to_owned())),
+            // A blank is no number, although an empty text is zero.
+            Value::String(text) if !text.trim().is_empty() => number::integer(&text.trim().into()),
             Value::Null => Ok(0),
             other => number::integer(&other),
         })

@@ -22,7 +22,7 @@ use super::FieldType;
 use super::duration;
 use super::value::FieldValue;
 
-/// Converts `value`; `None` is "unset": `null`, and an empty text for durations and times.
+/// Converts `value`; `None` is "unset": `null`, and an empty text for durations.
 pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>, Mismatch> {
     if value.is_null() {
         return Ok(None);
@@ -46,10 +46,7 @@ pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>
         FieldType::Slice => FieldValue::List(list::values(value)),
         FieldType::String => FieldValue::Text(text::text(value)?),
         FieldType::StringSlice => FieldValue::Strings(list::strings(value)?),
-        FieldType::Time => match time::time(&value)? {
-            Some(time) => FieldValue::Time(time),
-            None => return Ok(None),
-        },
+        FieldType::Time => FieldValue::Time(time::time(&value)?),
     }))
 }
 

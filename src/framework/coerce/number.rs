@@ -26,7 +26,7 @@ pub(super) fn float(value: &Value) -> Result<f64, Mismatch> {
         Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
         Value::Number(number) => number.as_f64(),
         Value::String(text) if text.is_empty() => Some(0.0),
-        Value::String(text) => text.parse().ok(),
+        Value::String(text) => joined(text).and_then(|digits| digits.parse().ok()),
         _ => None,
     }
     .filter(|float| float.is_finite())
@@ -65,8 +65,14 @@ fn parse(text: &str) -> Option<i64> {
     } else {
         digits
     };
-    if digits.starts_with(['_', '-', '+']) || digits.ends_with('_') || digits.contains("__") {
+    if digits.starts_with(['-', '+']) {
         return None;
     }
-    i64::from_str_radix(&format!("{sign}{}", digits.replace('_', "")), radix).ok()
+    i64::from_str_radix(&format!("{sign}{}", joined(digits)?), radix).ok()
+}
+
+/// Without the underscores, where each stands between two others.
+fn joined(digits: &str) -> Option<String> {
+    let misplaced = digits.starts_with('_') || digits.ends_with('_') || digits.contains("__");
+    (!misplaced).then(|| digits.replace('_', ""))
 }

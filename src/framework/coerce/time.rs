@@ -10,18 +10,16 @@ use super::number;
 
 const EXPECTED: &str = "a time, in RFC 3339 such as 2026-01-31T12:00:00Z or in seconds since 1970";
 
-/// RFC 3339 or unix seconds, in UTC; empty text is unset.
-pub(super) fn time(value: &Value) -> Result<Option<OffsetDateTime>, Mismatch> {
-    let bad = || Mismatch::of(EXPECTED, value);
-    let time = match value {
+/// RFC 3339 or unix seconds, in UTC.
+pub(super) fn time(value: &Value) -> Result<OffsetDateTime, Mismatch> {
+    match value {
         Value::Number(number) => from_unix(number::whole(number)),
-        Value::String(text) if text.is_empty() => return Ok(None),
         Value::String(text) => from_unix(text.parse().ok())
             .or_else(|| OffsetDateTime::parse(text, &Rfc3339).ok())
             .and_then(|time| time.checked_to_offset(UtcOffset::UTC)),
         _ => None,
-    };
-    time.map(Some).ok_or_else(bad)
+    }
+    .ok_or_else(|| Mismatch::of(EXPECTED, value))
 }
 
 fn from_unix(seconds: Option<i64>) -> Option<OffsetDateTime> {

@@ -102,6 +102,8 @@ pub(super) struct Schema<'a> {
     pub(super) description: &'a str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) properties: BTreeMap<&'a str, Schema<'a>>,
+    #[serde(rename = "additionalProperties", skip_serializing_if = "is_false")]
+    pub(super) open: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) required: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

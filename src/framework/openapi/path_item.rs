@@ -11,6 +11,7 @@ use super::document::Response;
 use super::document::Schema;
 use super::operation_id::OperationIds;
 use super::schema;
+use crate::framework::Field;
 use crate::framework::path::PathOperation;
 use crate::framework::path::Route;
 use crate::framework::special;
@@ -27,7 +28,7 @@ pub(super) fn add<'a, E>(
     for base in &route.pattern.documented {
         for declared in &route.operations {
             let is_list = declared.operation == vault::Operation::List;
-            let path = if is_list && route.pattern.is_list {
+            let path = if is_list {
                 format!("{base}/")
             } else {
                 base.clone()
@@ -123,7 +124,7 @@ fn query<'a, E>(route: &'a Route<E>, operation: &vault::Operation) -> Vec<Parame
 /// The body of a write, if it has parameters.
 fn body<'a, E>(route: &'a Route<E>, operation: &vault::Operation) -> Option<RequestBody<'a>> {
     let fields: Vec<_> = uncaptured(route, operation).collect();
-    if fields.is_empty() {
+    if fields.is_empty() && !route.any_parameters {
         return None;
     }
     // A patch leaves out what stays.
@@ -134,6 +135,7 @@ fn body<'a, E>(route: &'a Route<E>, operation: &vault::Operation) -> Option<Requ
         .map(|field| field.name);
     let schema = Schema {
         kind: "object",
+        open: route.any_parameters,
         required: required.collect(),
         properties: fields
             .iter()
@@ -141,14 +143,10 @@ fn body<'a, E>(route: &'a Route<E>, operation: &vault::Operation) -> Option<Requ
             .collect(),
         ..Schema::default()
     };
-    let media = if is_patch {
-        "application/merge-patch+json"
-    } else {
-        "application/json"
-    };
+    // The media type that hosts document, for merge patches too.
     Some(RequestBody {
         required: true,
-        content: BTreeMap::from([(media, MediaType { schema })]),
+        content: BTreeMap::from([("application/json", MediaType { schema })]),
     })
 }
 
@@ -156,10 +154,17 @@ fn body<'a, E>(route: &'a Route<E>, operation: &vault::Operation) -> Option<Requ
 fn uncaptured<'a, E>(
     route: &'a Route<E>,
     operation: &vault::Operation,
-) -> impl Iterator<Item = &'a crate::framework::Field> {
+) -> impl Iterator<Item = &'a Field> {
+    let operations = match operation {
+        // They share POST.
+        vault::Operation::Create | vault::Operation::Update => {
+            vec![vault::Operation::Create, vault::Operation::Update]
+        }
+        other => vec![other.clone()],
+    };
     let captures = &route.pattern.captures;
-    let operation = operation.clone();
     route.schema.iter().filter(move |field| {
-        !captures.iter().any(|name| name == field.name) && field.is_for(&operation)
+        !captures.iter().any(|name| name == field.name)
+            && operations.iter().any(|operation| field.is_for(operation))
     })
 }

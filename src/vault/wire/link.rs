@@ -19,6 +19,7 @@ pub type Connect = Box<dyn Fn() -> Channel + Send + Sync>;
 pub struct Link {
     connect: Connect,
     state: watch::Sender<State>,
+    running: watch::Sender<usize>,
 }
 
 #[derive(Clone)]
@@ -34,12 +35,20 @@ impl Link {
         Arc::new(Self {
             connect,
             state: watch::Sender::new(State::Idle),
+            running: watch::Sender::new(0),
         })
     }
 
-    /// Drops the connection; calls that run end with an error, and so do all later ones.
-    pub fn close(&self) {
+    /// Ends the calls that run and drops the connection; when this returns, no call runs any more and
+    /// none will.
+    pub async fn close(&self) {
         self.state.send_replace(State::Closed);
+        // The sender lives in `self`, so the wait ends only because of the condition.
+        let _ = self
+            .running
+            .subscribe()
+            .wait_for(|running| *running == 0)
+            .await;
     }
 
     /// Runs one call.  If the connection breaks meanwhile it is made a second time, on a new one;
@@ -57,6 +66,7 @@ impl Link {
     where
         F: Future<Output = Result<tonic::Response<T>, Status>>,
     {
+        let _running = Running::new(&self.running);
         let attempts = async {
             match call(self.channel()?).await {
                 Err(status) if is_broken(&status) => call(self.channel()?).await,
@@ -97,9 +107,19 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+/// Counts a call as running for as long as it exists.
+struct Running<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Running<'a> {
+    fn new(running: &'a watch::Sender<usize>) -> Self {
+        running.send_modify(|running| *running += 1);
+        Self(running)
+    }
+}
+
+impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.close();
+        self.0.send_modify(|running| *running -= 1);
     }
 }
 

@@ -27,4 +27,5 @@ pub use storage::HostStorage;
 pub use system::HostSystem;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

@@ -1,0 +1,120 @@
+//! Answer bodies that can be slow, short or endless.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::Body;
+use hyper::body::Frame;
+use hyper::body::SizeHint;
+use tokio::time::Sleep;
+
+use crate::limiter::Inside;
+use crate::wire::Conn;
+use crate::wire::End;
+
+/// One thing a body does.
+pub(crate) enum Step {
+    Data(Bytes),
+    Wait(Duration),
+    /// Abort the connection, with RST if `true`.
+    Abort(bool),
+    Hang,
+}
+
+/// A body that goes through its steps.
+pub(crate) struct ReplyBody {
+    steps: VecDeque<Step>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    conn: Arc<Conn>,
+    end: Option<End>,
+    /// The request counts as under way until its answer is out or given up.
+    _inside: Option<Inside>,
+}
+
+impl ReplyBody {
+    pub(crate) fn new(
+        steps: VecDeque<Step>,
+        conn: Arc<Conn>,
+        end: End,
+        inside: Option<Inside>,
+    ) -> Self {
+        let mut body = Self {
+            steps,
+            sleep: None,
+            conn,
+            end: Some(end),
+            _inside: inside,
+        };
+        body.finish();
+        body
+    }
+
+    /// Hands over the end when no step is left.
+    fn finish(&mut self) {
+        if self.steps.is_empty()
+            && let Some(end) = self.end.take()
+        {
+            self.conn.ended(end);
+        }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        loop {
+            if let Some(sleep) = &mut self.sleep {
+                if sleep.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.sleep = None;
+            }
+            match self.steps.pop_front() {
+                None => return Poll::Ready(None),
+                Some(Step::Data(bytes)) => {
+                    self.finish();
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                Some(Step::Wait(time)) => self.sleep = Some(Box::pin(tokio::time::sleep(time))),
+                Some(Step::Abort(reset)) => {
+                    if reset {
+                        self.conn.reset();
+                    }
+                    return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
+                }
+                Some(Step::Hang) => {
+                    // Nobody wakes this task but the peer, by closing the connection.
+                    self.steps.push_front(Step::Hang);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut length = 0;
+        for step in &self.steps {
+            match step {
+                Step::Data(bytes) => length += bytes.len() as u64,
+                Step::Wait(_) => {}
+                Step::Abort(_) | Step::Hang => return SizeHint::default(),
+            }
+        }
+        SizeHint::with_exact(length)
+    }
+}

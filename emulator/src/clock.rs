@@ -1,0 +1,78 @@
+//! The virtual clock: the machine's pace, with leaps on request.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+/// Time as the emulated service sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    base: OffsetDateTime,
+    since: Instant,
+}
+
+impl Clock {
+    /// A clock that shows `start` now, or the machine's time.
+    pub(crate) fn new(start: Option<OffsetDateTime>) -> Self {
+        Self {
+            base: start.unwrap_or_else(OffsetDateTime::now_utc),
+            since: Instant::now(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        later(self.base, self.since.elapsed())
+    }
+
+    /// Leaps forward.
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.base = later(self.base, by);
+    }
+
+    /// Shows `at` from now on.
+    pub(crate) fn set(&mut self, at: OffsetDateTime) {
+        *self = Self::new(Some(at));
+    }
+}
+
+/// `at` plus `by`, at most the end of the calendar.
+pub(crate) fn later(at: OffsetDateTime, by: Duration) -> OffsetDateTime {
+    at.saturating_add(time::Duration::try_from(by).unwrap_or(time::Duration::MAX))
+}
+
+/// `at` minus `by`, at least the start of the calendar.
+pub(crate) fn earlier(at: OffsetDateTime, by: Duration) -> OffsetDateTime {
+    at.saturating_sub(time::Duration::try_from(by).unwrap_or(time::Duration::MAX))
+}
+
+const MILLIS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
+    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+);
+const COMPACT: &[BorrowedFormatItem<'_>] =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
+
+/// RFC 3339 with as many fraction digits as needed, as create replies have it.
+pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
+    at.format(&time::format_description::well_known::Rfc3339)
+        .unwrap_or_default()
+}
+
+/// RFC 3339 with milliseconds, as list replies have it.
+pub(crate) fn millis(at: OffsetDateTime) -> String {
+    at.format(MILLIS).unwrap_or_default()
+}
+
+/// The format of the `date` and `retry-after` headers.
+pub(crate) fn http_date(at: OffsetDateTime) -> String {
+    at.format(HTTP_DATE).unwrap_or_default()
+}
+
+/// The format of `X-Amz-Date` in a pre-signed URL.
+pub(crate) fn compact(at: OffsetDateTime) -> String {
+    at.format(COMPACT).unwrap_or_default()
+}

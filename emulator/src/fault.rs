@@ -1,0 +1,529 @@
+//! Fault rules: which requests go wrong, and how.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// A matcher, a fault and how often it fires.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultRule {
+    /// Which requests; all if empty.
+    #[serde(rename = "match", default)]
+    pub matcher: Matcher,
+    /// What happens to them.
+    pub fault: Fault,
+    /// The rule vanishes after it fired so often; `None` never.
+    #[serde(default)]
+    pub times: Option<u64>,
+}
+
+impl FaultRule {
+    /// A rule for every request.
+    pub fn new(fault: Fault) -> Self {
+        Self {
+            matcher: Matcher::default(),
+            fault,
+            times: None,
+        }
+    }
+
+    /// Restricts it to a method and a path glob.
+    #[must_use]
+    pub fn on(mut self, method: &str, path: &str) -> Self {
+        self.matcher.method = Some(method.to_owned());
+        self.matcher.path = Some(path.to_owned());
+        self
+    }
+
+    /// Lets it fire `times` times.
+    #[must_use]
+    pub fn times(mut self, times: u64) -> Self {
+        self.times = Some(times);
+        self
+    }
+}
+
+/// Conditions that must all hold.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Matcher {
+    /// HTTP method, upper case.
+    pub method: Option<String>,
+    /// Glob on the path without query: `*` is any text, also with slashes, `?` one character.
+    pub path: Option<String>,
+    /// Only the nth request (from 1) that meets the other conditions.
+    pub nth: Option<u64>,
+    /// Only after so many such requests.
+    pub after: Option<u64>,
+    /// Client id in the caller's bearer token.
+    pub client_id: Option<String>,
+    /// From 0 to 1, drawn from the seed.
+    pub probability: Option<f64>,
+}
+
+/// When a delay happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LatencyPoint {
+    /// Before the request is processed.
+    #[default]
+    Before,
+    /// Between the commit and the first byte of the answer.
+    AfterCommit,
+}
+
+/// Body of an injected status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultBody {
+    /// `{"errors":[{"ID":…,"message":…}]}`.
+    #[default]
+    Errors,
+    /// A JSON string.
+    String,
+    /// `null`.
+    Null,
+    /// No body.
+    Empty,
+    /// A CDN's page.
+    Html,
+    /// Envoy's text.
+    Envoy,
+}
+
+/// `Retry-After` of an injected status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryAfter {
+    /// So many seconds.
+    Seconds(u64),
+    /// An HTTP date so many seconds from now.
+    Date(u64),
+    /// Not a number, not a date.
+    Garbage,
+    /// A number beyond any patience.
+    Huge,
+}
+
+/// How a JSON body is spoilt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Malformation {
+    /// Cut inside a string, with a matching length.
+    #[default]
+    Cut,
+    /// Garbage after the document.
+    Trailing,
+    /// `roles` a string, `clientId` null.
+    WrongTypes,
+}
+
+/// What becomes of a connection after a truncated body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Closed.
+    #[default]
+    Close,
+    /// Left open without another byte.
+    Hang,
+}
+
+/// Where an injected redirect points.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedirectTarget {
+    /// The same host and path.
+    SameHost,
+    /// Host and port given, scheme and path kept.
+    OtherHost(String),
+    /// `http://` with the same host and path.
+    PlainHttp,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fault {
+    /// A delay, fixed or uniform between `ms` and `max_ms`.
+    Latency {
+        /// Milliseconds.
+        ms: u64,
+        /// Upper bound of a uniform delay.
+        #[serde(default)]
+        max_ms: Option<u64>,
+        /// When.
+        #[serde(default)]
+        at: LatencyPoint,
+    },
+    /// An answer from the service or from what stands before it.
+    Status {
+        /// The status.
+        status: u16,
+        /// The body.
+        #[serde(default)]
+        body: FaultBody,
+        /// The header.
+        #[serde(default)]
+        retry_after: Option<RetryAfter>,
+        /// The request was processed all the same.
+        #[serde(default)]
+        committed: bool,
+    },
+    /// 401 with error 340018 for the caller, from now on if `persist`.
+    RootExpired {
+        /// Make the caller's token expire.
+        #[serde(default)]
+        persist: bool,
+    },
+    /// 200 with an `errors` object; nothing is committed.
+    OkWithErrors {},
+    /// RST after the request was read, no change of state.
+    ResetBeforeCommit {},
+    /// The state changes, then RST before the first byte.
+    ResetAfterCommit {},
+    /// The state changes, then RST after `bytes` of the body (half of it if not given).
+    ResetMidBody {
+        /// Bytes of the body that are sent.
+        #[serde(default)]
+        bytes: Option<usize>,
+    },
+    /// Committed; less body than announced.
+    Truncate {
+        /// Bytes of the body that are sent (half of it if not given).
+        #[serde(default)]
+        bytes: Option<usize>,
+        /// Chunked without an end instead of a too large `Content-Length`.
+        #[serde(default)]
+        chunked: bool,
+        /// What follows.
+        #[serde(default)]
+        then: Ending,
+    },
+    /// Committed; `bytes` of the body every `every_ms`.
+    SlowBody {
+        /// Bytes at once.
+        bytes: usize,
+        /// Milliseconds between two writes.
+        every_ms: u64,
+    },
+    /// Committed; a body that does not parse.
+    MalformedJson {
+        /// How.
+        #[serde(default)]
+        how: Malformation,
+    },
+    /// Committed; the hash in `token` does not belong to `secret`.
+    WrongHash {},
+    /// Committed; `clientId` and `token` name another token.
+    ForeignClient {},
+    /// Committed without the first of the requested roles.
+    RolesMismatch {},
+    /// Committed; members of the answer are left out.
+    MissingFields {
+        /// Their names; also applied to each entry of a list.
+        fields: Vec<String>,
+    },
+    /// A JSON body padded with white space to so many MiB.
+    HugeBody {
+        /// MiB.
+        mib: usize,
+    },
+    /// Committed; `Content-Encoding: gzip` although nobody asked.
+    Gzip {},
+    /// Not committed; a redirect.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// Where to.
+        to: RedirectTarget,
+    },
+    /// After this answer the kept connection is closed without a word.
+    CloseIdle {
+        /// Reset it when the next request arrives on it, instead of closing it at once.
+        #[serde(default)]
+        on_next_request: bool,
+    },
+    /// Never answered; the state changes first if `committed`.
+    Hang {
+        /// The request was processed.
+        #[serde(default)]
+        committed: bool,
+    },
+    /// While the rule lives, the API port refuses connections. The matcher is ignored.
+    NoListen {},
+    /// While the rule lives, new TLS connections meet a certificate of another host.
+    TlsWrongHost {},
+    /// While the rule lives, new TLS connections meet an expired certificate.
+    TlsExpired {},
+    /// While the rule lives, new TLS connections meet a certificate of an unknown CA.
+    TlsUnknownCa {},
+}
+
+impl Fault {
+    /// The name in `fault.kind` and in the journal.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Latency { .. } => "latency",
+            Self::Status { .. } => "status",
+            Self::RootExpired { .. } => "root_expired",
+            Self::OkWithErrors {} => "ok_with_errors",
+            Self::ResetBeforeCommit {} => "reset_before_commit",
+            Self::ResetAfterCommit {} => "reset_after_commit",
+            Self::ResetMidBody { .. } => "reset_mid_body",
+            Self::Truncate { .. } => "truncate",
+            Self::SlowBody { .. } => "slow_body",
+            Self::MalformedJson { .. } => "malformed_json",
+            Self::WrongHash {} => "wrong_hash",
+            Self::ForeignClient {} => "foreign_client",
+            Self::RolesMismatch {} => "roles_mismatch",
+            Self::MissingFields { .. } => "missing_fields",
+            Self::HugeBody { .. } => "huge_body",
+            Self::Gzip {} => "gzip",
+            Self::Redirect { .. } => "redirect",
+            Self::CloseIdle { .. } => "close_idle",
+            Self::Hang { .. } => "hang",
+            Self::NoListen {} => "no_listen",
+            Self::TlsWrongHost {} => "tls_wrong_host",
+            Self::TlsExpired {} => "tls_expired",
+            Self::TlsUnknownCa {} => "tls_unknown_ca",
+        }
+    }
+
+    /// Faults of the listener, not of a request.
+    pub(crate) fn of_listener(&self) -> bool {
+        matches!(
+            self,
+            Self::NoListen {} | Self::TlsWrongHost {} | Self::TlsExpired {} | Self::TlsUnknownCa {}
+        )
+    }
+
+    /// A fault that goes together with another one.
+    fn additive(&self) -> bool {
+        matches!(self, Self::Latency { .. } | Self::CloseIdle { .. })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let bad = |text: &str| Err(Error::Fault(format!("{}: {text}", self.kind())));
+        match self {
+            Self::Status { status, .. } if !(200..=599).contains(status) => {
+                bad("status is from 200 to 599")
+            }
+            Self::Redirect { status, .. } if !matches!(status, 301 | 302 | 303 | 307 | 308) => {
+                bad("status is 301, 302, 303, 307 or 308")
+            }
+            Self::SlowBody { bytes: 0, .. } => bad("bytes is at least 1"),
+            Self::HugeBody { mib } if !(1..=256).contains(mib) => bad("mib is from 1 to 256"),
+            Self::Latency {
+                ms,
+                max_ms: Some(max),
+                ..
+            } if max < ms => bad("max_ms is less than ms"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A rule that was added.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ActiveRule {
+    /// For deleting it.
+    pub id: u64,
+    /// The rule.
+    #[serde(flatten)]
+    pub rule: FaultRule,
+    /// Requests that met the conditions.
+    pub matched: u64,
+    /// How often it fired.
+    pub fired: u64,
+}
+
+/// What the rules make of one request.
+#[derive(Default)]
+pub(crate) struct Fired {
+    /// The fault that decides the answer.
+    pub(crate) main: Option<Fault>,
+    pub(crate) before: Duration,
+    pub(crate) after: Duration,
+    /// `Some(reset on the next request)`.
+    pub(crate) close_idle: Option<bool>,
+    pub(crate) kinds: Vec<&'static str>,
+}
+
+/// The rules in force.
+#[derive(Default)]
+pub(crate) struct FaultBook {
+    rules: Vec<ActiveRule>,
+    last_id: u64,
+}
+
+impl FaultBook {
+    pub(crate) fn add(&mut self, rule: FaultRule) -> Result<u64, Error> {
+        rule.fault.check()?;
+        if rule
+            .matcher
+            .probability
+            .is_some_and(|p| !(0.0..=1.0).contains(&p))
+        {
+            return Err(Error::Fault("probability is from 0 to 1".into()));
+        }
+        if rule.times == Some(0) || rule.matcher.nth == Some(0) {
+            return Err(Error::Fault("times and nth count from 1".into()));
+        }
+        self.last_id += 1;
+        self.rules.push(ActiveRule {
+            id: self.last_id,
+            rule,
+            matched: 0,
+            fired: 0,
+        });
+        Ok(self.last_id)
+    }
+
+    pub(crate) fn remove(&mut self, id: u64) -> bool {
+        let before = self.rules.len();
+        self.rules.retain(|active| active.id != id);
+        self.rules.len() < before
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    pub(crate) fn all(&self) -> Vec<ActiveRule> {
+        self.rules.clone()
+    }
+
+    /// The listener faults in force.
+    pub(crate) fn listener(&self) -> impl Iterator<Item = &Fault> {
+        self.rules
+            .iter()
+            .map(|active| &active.rule.fault)
+            .filter(|fault| fault.of_listener())
+    }
+
+    /// Matches a request against every rule and uses up what fires.
+    pub(crate) fn fire(
+        &mut self,
+        rng: &mut fastrand::Rng,
+        method: &str,
+        path: &str,
+        client_id: Option<&str>,
+    ) -> Fired {
+        let mut fired = Fired::default();
+        for active in &mut self.rules {
+            let fault = &active.rule.fault;
+            if fault.of_listener() || (fired.main.is_some() && !fault.additive()) {
+                continue;
+            }
+            if !active.hit(rng, method, path, client_id) {
+                continue;
+            }
+            let fault = &active.rule.fault;
+            fired.kinds.push(fault.kind());
+            match fault {
+                Fault::Latency { ms, max_ms, at } => {
+                    let ms = max_ms.map_or(*ms, |max| rng.u64(*ms..=max.max(*ms)));
+                    let delay = Duration::from_millis(ms);
+                    match at {
+                        LatencyPoint::Before => fired.before += delay,
+                        LatencyPoint::AfterCommit => fired.after += delay,
+                    }
+                }
+                Fault::CloseIdle { on_next_request } => fired.close_idle = Some(*on_next_request),
+                other => fired.main = Some(other.clone()),
+            }
+        }
+        self.rules
+            .retain(|active| active.rule.times.is_none_or(|times| active.fired < times));
+        fired
+    }
+}
+
+impl ActiveRule {
+    fn hit(
+        &mut self,
+        rng: &mut fastrand::Rng,
+        method: &str,
+        path: &str,
+        client_id: Option<&str>,
+    ) -> bool {
+        let matcher = &self.rule.matcher;
+        let meets = matcher.method.as_deref().is_none_or(|own| own == method)
+            && matcher
+                .path
+                .as_deref()
+                .is_none_or(|glob| matches_glob(glob, path))
+            && matcher
+                .client_id
+                .as_deref()
+                .is_none_or(|own| Some(own) == client_id);
+        if !meets {
+            return false;
+        }
+        self.matched += 1;
+        let hit = matcher.nth.is_none_or(|nth| nth == self.matched)
+            && matcher.after.is_none_or(|after| self.matched > after)
+            && matcher
+                .probability
+                .is_none_or(|probability| rng.f64() < probability);
+        if hit {
+            self.fired += 1;
+        }
+        hit
+    }
+}
+
+/// `*` is any text, `?` one character.
+fn matches_glob(glob: &str, text: &str) -> bool {
+    let glob: Vec<char> = glob.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut at, mut here, mut star) = (0, 0, None);
+    while here < text.len() {
+        match glob.get(at) {
+            Some('*') => {
+                star = Some((at, here));
+                at += 1;
+            }
+            Some(symbol) if *symbol == '?' || Some(symbol) == text.get(here) => {
+                at += 1;
+                here += 1;
+            }
+            _ => match star {
+                Some((star_at, star_here)) => {
+                    at = star_at + 1;
+                    here = star_here + 1;
+                    star = Some((star_at, star_here + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    glob.iter().skip(at).all(|symbol| *symbol == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches_glob;
+
+    #[test]
+    fn globs() {
+        assert!(matches_glob("/v2/clientIdSecrets*", "/v2/clientIdSecrets"));
+        assert!(matches_glob(
+            "/v2/clientIdSecrets/*",
+            "/v2/clientIdSecrets/abc"
+        ));
+        assert!(matches_glob("*", "/v2/x/y"));
+        assert!(matches_glob("/v?/*/y", "/v2/x/z/y"));
+        assert!(!matches_glob(
+            "/v2/clientIdSecrets",
+            "/v2/clientIdSecrets/abc"
+        ));
+        assert!(!matches_glob("/v2/a*b", "/v2/a"));
+    }
+}

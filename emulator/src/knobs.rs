@@ -1,0 +1,240 @@
+//! Behaviours of the service that are undocumented, differ between sources, or are wanted for a test.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// All knobs; any subset can be set with [`crate::Emulator::set_knobs`] or `PUT /control/knobs`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    /// Fields of a token list entry.
+    pub list_fields: ListFields,
+    /// Whether tokens past their `tokenExpiry` stay in the list.
+    pub list_expired: bool,
+    /// The service of 2021: role ids are not checked, names give a useless token.
+    pub accept_unknown_roles: bool,
+    /// Body shape of IAM refusals (400, 403, 404, 409).
+    pub iam_errors: IamErrors,
+    /// Status of a successful create.
+    pub create_status: u16,
+    /// Longest accepted `description`, in bytes; longer ones are refused.
+    pub max_description: usize,
+    /// Silently cut descriptions to this many bytes.
+    pub truncate_description: Option<usize>,
+    /// Live tokens an organization may have.
+    pub max_tokens: Option<usize>,
+    /// Status of a create beyond `max_tokens`: 429, 400 or 403.
+    pub max_tokens_status: u16,
+    /// Reply of a successful delete.
+    pub delete_status: DeleteReply,
+    /// Reply of a delete of an unknown id.
+    pub delete_missing: DeleteMissing,
+    /// `GET /v2/organizations/roles` needs `org-role-read`.
+    pub list_roles_needs_permission: bool,
+    /// Field names of a role.
+    pub role_case: RoleCase,
+    /// Reply to a token past its `tokenExpiry`.
+    pub expired_reply: ExpiredReply,
+    /// A new token is unknown for so long.
+    pub create_visible_after_ms: u64,
+    /// To whom it is unknown.
+    pub create_visible_scope: Scope,
+    /// A deleted token lives on for so long.
+    pub delete_effective_after_ms: u64,
+    /// To whom it lives on.
+    pub delete_effective_scope: Scope,
+    /// The token list shows the state of so long ago.
+    pub list_stale_ms: u64,
+    /// Seconds (virtual) a data-plane session outlives its token.
+    pub dataplane_cache_s: u64,
+    /// Seconds (virtual) a bundle URL is good for.
+    pub bundle_expires_s: u64,
+    /// Requests a second (real time) before 429 with `Retry-After`.
+    pub rate_limit_per_s: Option<u32>,
+    /// Maximum token life of every organization that has none of its own, in seconds.
+    pub org_max_token_expiry_s: Option<u64>,
+    /// What happens to a `tokenExpiry` beyond the maximum.
+    pub org_max_token_expiry_mode: MaxExpiryMode,
+    /// The organization silently drops descriptions.
+    pub ignore_description: bool,
+    /// The organization silently drops expiries.
+    pub ignore_expiry: bool,
+    /// Delay of every answer, before it is processed.
+    pub latency_ms: u64,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            list_fields: ListFields::Full,
+            list_expired: true,
+            accept_unknown_roles: false,
+            iam_errors: IamErrors::String,
+            create_status: 200,
+            max_description: 255,
+            truncate_description: None,
+            max_tokens: None,
+            max_tokens_status: 429,
+            delete_status: DeleteReply::NoContent,
+            delete_missing: DeleteMissing::NotFound,
+            list_roles_needs_permission: false,
+            role_case: RoleCase::Snake,
+            expired_reply: ExpiredReply::Unknown,
+            create_visible_after_ms: 0,
+            create_visible_scope: Scope::Both,
+            delete_effective_after_ms: 0,
+            delete_effective_scope: Scope::Both,
+            list_stale_ms: 0,
+            dataplane_cache_s: 300,
+            bundle_expires_s: 300,
+            rate_limit_per_s: None,
+            org_max_token_expiry_s: None,
+            org_max_token_expiry_mode: MaxExpiryMode::Refuse,
+            ignore_description: false,
+            ignore_expiry: false,
+            latency_ms: 0,
+        }
+    }
+}
+
+impl Knobs {
+    /// These knobs with the members of `changes` in place of their own.
+    pub(crate) fn with(&self, changes: serde_json::Value) -> Result<Self, Error> {
+        let bad = |error: serde_json::Error| Error::Knobs(error.to_string());
+        let serde_json::Value::Object(changes) = changes else {
+            return Err(Error::Knobs(
+                "an object of knob names and values is needed".into(),
+            ));
+        };
+        let serde_json::Value::Object(mut all) = serde_json::to_value(self).map_err(bad)? else {
+            return Err(Error::Knobs("knobs are not an object".into()));
+        };
+        all.extend(changes);
+        let knobs: Self = serde_json::from_value(serde_json::Value::Object(all)).map_err(bad)?;
+        if !matches!(knobs.max_tokens_status, 400 | 403 | 429) {
+            return Err(Error::Knobs("max_tokens_status is 400, 403 or 429".into()));
+        }
+        if !(200..300).contains(&knobs.create_status) {
+            return Err(Error::Knobs(
+                "create_status is a status from 200 to 299".into(),
+            ));
+        }
+        if knobs.rate_limit_per_s == Some(0) {
+            return Err(Error::Knobs(
+                "rate_limit_per_s is at least 1, or null".into(),
+            ));
+        }
+        Ok(knobs)
+    }
+}
+
+/// Values of [`Knobs::list_fields`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListFields {
+    /// As the service answers today.
+    Full,
+    /// Before 2025-12: without description and expiry.
+    Legacy,
+    /// As the OpenAPI document says: client id and roles.
+    Oas,
+}
+
+/// Values of [`Knobs::iam_errors`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IamErrors {
+    /// A JSON string.
+    String,
+    /// `{"errors":[{"ID":…,"message":…}]}`.
+    Errors,
+    /// `text/plain`.
+    Text,
+}
+
+/// Values of [`Knobs::delete_status`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeleteReply {
+    /// 204.
+    NoContent,
+    /// 200 without a body.
+    OkEmpty,
+    /// 200 with `{}`.
+    OkObject,
+}
+
+/// Values of [`Knobs::delete_missing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeleteMissing {
+    /// 404 with an `errors` object.
+    NotFound,
+    /// 400 with a JSON string.
+    BadRequest,
+    /// 204, as if it had been there.
+    NoContent,
+    /// 500 with an `errors` object.
+    ServerError,
+}
+
+/// Values of [`Knobs::role_case`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoleCase {
+    /// As recorded.
+    Snake,
+    /// As the OpenAPI document names the fields.
+    Oas,
+    /// As old documentation shows them.
+    Pascal,
+    /// Old documentation again: `Policy` is a string that holds JSON.
+    PolicyAsString,
+}
+
+/// Values of [`Knobs::expired_reply`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpiredReply {
+    /// 401 with error 340018, as for an unknown token.
+    Unknown,
+    /// 401 with error 340016, as for a malformed one.
+    Malformed,
+    /// 403 with a JSON string.
+    Forbidden,
+}
+
+/// Values of [`Knobs::create_visible_scope`] and [`Knobs::delete_effective_scope`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Authentication and the list.
+    Both,
+    /// Authentication.
+    Auth,
+    /// The list.
+    List,
+}
+
+impl Scope {
+    pub(crate) fn auth(self) -> bool {
+        self != Self::List
+    }
+
+    pub(crate) fn list(self) -> bool {
+        self != Self::Auth
+    }
+}
+
+/// Values of [`Knobs::org_max_token_expiry_mode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxExpiryMode {
+    /// The expiry becomes the maximum.
+    Clamp,
+    /// 400.
+    #[serde(alias = "400")]
+    Refuse,
+}

@@ -1,0 +1,285 @@
+//! What faults do to answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header;
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::archive;
+use crate::auth;
+use crate::clock;
+use crate::fault::Ending;
+use crate::fault::Fault;
+use crate::fault::FaultBody;
+use crate::fault::Malformation;
+use crate::fault::RedirectTarget;
+use crate::fault::RetryAfter;
+use crate::ids;
+use crate::reply::HTML;
+use crate::reply::Handled;
+use crate::reply::Reply;
+use crate::reply::TEXT;
+use crate::request::Request;
+
+/// How an answer goes out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Mode {
+    #[default]
+    Whole,
+    /// RST instead of an answer.
+    Reset,
+    /// No answer.
+    Silence,
+    /// Only the first bytes of the body (half of it if `None`).
+    Cut {
+        bytes: Option<usize>,
+        chunked: bool,
+        reset: bool,
+        hang: bool,
+    },
+    Slow {
+        bytes: usize,
+        every: Duration,
+    },
+}
+
+/// An answer that takes the place of processing.
+pub(crate) enum Instead {
+    Reply(Reply),
+    Mode(Mode),
+}
+
+/// What `fault` does before the request is processed.
+pub(crate) fn before(
+    fault: &Fault,
+    request: &Request,
+    tls: bool,
+    now: OffsetDateTime,
+) -> Option<Instead> {
+    let instead = match fault {
+        Fault::ResetBeforeCommit {} => Instead::Mode(Mode::Reset),
+        Fault::Hang { committed: false } => Instead::Mode(Mode::Silence),
+        Fault::Status {
+            status,
+            body,
+            retry_after,
+            committed: false,
+        } => Instead::Reply(status_reply(*status, *body, *retry_after, now)),
+        Fault::RootExpired { .. } => Instead::Reply(auth::unknown_token()),
+        Fault::OkWithErrors {} => Instead::Reply(Reply::errors(200, 340_000, "injected failure")),
+        Fault::Redirect { status, to } => {
+            let location = location(to, request, tls);
+            Instead::Reply(Reply::empty(*status).with(header::LOCATION, location))
+        }
+        _ => return None,
+    };
+    Some(instead)
+}
+
+fn location(to: &RedirectTarget, request: &Request, tls: bool) -> String {
+    let own = request.header(header::HOST).unwrap_or("127.0.0.1");
+    let scheme = if tls { "https" } else { "http" };
+    let (scheme, host) = match to {
+        RedirectTarget::SameHost => (scheme, own),
+        RedirectTarget::OtherHost(host) => (scheme, host.as_str()),
+        RedirectTarget::PlainHttp => ("http", own),
+    };
+    let query = request
+        .query
+        .as_ref()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    format!("{scheme}://{host}{}{query}", request.path)
+}
+
+fn status_reply(
+    status: u16,
+    body: FaultBody,
+    retry_after: Option<RetryAfter>,
+    now: OffsetDateTime,
+) -> Reply {
+    let reply = match body {
+        FaultBody::Errors => Reply::errors(status, 340_000, "injected failure"),
+        FaultBody::String => Reply::string(status, "injected failure"),
+        FaultBody::Null => Reply::null(status),
+        FaultBody::Empty => Reply::empty(status),
+        FaultBody::Html => Reply::new(
+            status,
+            HTML,
+            format!(
+                "<!DOCTYPE html>\n<html><head><title>ERROR: The request could not be satisfied\
+                 </title></head><body><h1>{status}</h1></body></html>\n"
+            ),
+        ),
+        FaultBody::Envoy => Reply::new(
+            status,
+            TEXT,
+            "upstream connect error or disconnect/reset before headers. reset reason: injected",
+        ),
+    };
+    let Some(retry_after) = retry_after else {
+        return reply;
+    };
+    let value = match retry_after {
+        RetryAfter::Seconds(seconds) => seconds.to_string(),
+        RetryAfter::Date(seconds) => {
+            clock::http_date(clock::later(now, Duration::from_secs(seconds)))
+        }
+        RetryAfter::Garbage => "soon, perhaps".to_owned(),
+        RetryAfter::Huge => "99999999999999999999".to_owned(),
+    };
+    reply.with(header::RETRY_AFTER, value)
+}
+
+/// What `fault` does to the answer of a processed request. `foreign` is a token of somebody else.
+pub(crate) fn after(
+    fault: &Fault,
+    handled: &mut Handled,
+    foreign: &str,
+    now: OffsetDateTime,
+) -> Mode {
+    match fault {
+        Fault::Status {
+            status,
+            body,
+            retry_after,
+            ..
+        } => {
+            handled.reply = status_reply(*status, *body, *retry_after, now);
+            handled.minted = false;
+        }
+        Fault::ResetAfterCommit {} => return Mode::Reset,
+        Fault::Hang { .. } => return Mode::Silence,
+        Fault::ResetMidBody { bytes } => {
+            return Mode::Cut {
+                bytes: *bytes,
+                chunked: false,
+                reset: true,
+                hang: false,
+            };
+        }
+        Fault::Truncate {
+            bytes,
+            chunked,
+            then,
+        } => {
+            return Mode::Cut {
+                bytes: *bytes,
+                chunked: *chunked,
+                reset: false,
+                hang: *then == Ending::Hang,
+            };
+        }
+        Fault::SlowBody { bytes, every_ms } => {
+            return Mode::Slow {
+                bytes: *bytes,
+                every: Duration::from_millis(*every_ms),
+            };
+        }
+        Fault::MalformedJson { how } => {
+            handled.minted = false;
+            malform(handled, *how);
+        }
+        Fault::WrongHash {} => {
+            handled.minted = false;
+            edit(handled, |answer| {
+                if let Some(client_id) = answer.get("clientId").and_then(Value::as_str) {
+                    let token = ids::token(client_id, &ids::hash("of another secret"));
+                    answer.insert("token".to_owned(), token.into());
+                }
+            });
+        }
+        Fault::ForeignClient {} => {
+            handled.minted = false;
+            edit(handled, |answer| {
+                let hash = answer.get("secret").and_then(Value::as_str).map(ids::hash);
+                if let Some(hash) = hash {
+                    answer.insert("clientId".to_owned(), foreign.into());
+                    answer.insert("token".to_owned(), ids::token(foreign, &hash).into());
+                }
+            });
+        }
+        Fault::MissingFields { fields } => {
+            let lost = |name: &str| fields.iter().any(|field| field == name);
+            if lost("clientId") || (lost("secret") && lost("token")) {
+                handled.minted = false;
+            }
+            handled.reply.body = without(&handled.reply.body, fields);
+        }
+        Fault::HugeBody { mib } => {
+            let mut body = handled.reply.body.to_vec();
+            body.resize(body.len().max(mib.saturating_mul(1 << 20)), b' ');
+            handled.reply.body = body.into();
+        }
+        Fault::Gzip {} => {
+            handled.minted = false;
+            handled.reply.body = archive::gzip(&handled.reply.body).into();
+            handled
+                .reply
+                .headers
+                .push((header::CONTENT_ENCODING, "gzip".to_owned()));
+        }
+        _ => {}
+    }
+    Mode::Whole
+}
+
+fn malform(handled: &mut Handled, how: Malformation) {
+    let body = &handled.reply.body;
+    handled.reply.body = match how {
+        Malformation::Cut => {
+            // Of a created token, this is inside the secret.
+            let half = body.len() / 2;
+            body.slice(..half)
+        }
+        Malformation::Trailing => [body, b"}garbage".as_slice()].concat().into(),
+        Malformation::WrongTypes => {
+            edit(handled, |answer| {
+                answer.insert("clientId".to_owned(), Value::Null);
+                answer.insert("roles".to_owned(), "not an array".into());
+                if answer.contains_key("clients") {
+                    answer.insert("clients".to_owned(), "not an array".into());
+                }
+            });
+            return;
+        }
+    };
+}
+
+/// Changes a JSON object in the body; other bodies stay.
+fn edit(handled: &mut Handled, change: impl FnOnce(&mut serde_json::Map<String, Value>)) {
+    if let Ok(Value::Object(mut answer)) = serde_json::from_slice(&handled.reply.body) {
+        change(&mut answer);
+        handled.reply.body = Value::Object(answer).to_string().into();
+    }
+}
+
+fn without(body: &Bytes, fields: &[String]) -> Bytes {
+    fn strip(value: &mut Value, fields: &[String], depth: u8) {
+        match value {
+            Value::Object(object) => {
+                object.retain(|name, _| !fields.contains(name));
+                if depth > 0 {
+                    object
+                        .values_mut()
+                        .for_each(|inner| strip(inner, fields, depth - 1));
+                }
+            }
+            Value::Array(items) => {
+                items
+                    .iter_mut()
+                    .for_each(|inner| strip(inner, fields, depth));
+            }
+            _ => {}
+        }
+    }
+    match serde_json::from_slice::<Value>(body) {
+        Ok(mut value) => {
+            strip(&mut value, fields, 1);
+            value.to_string().into()
+        }
+        Err(_) => body.clone(),
+    }
+}

@@ -1,0 +1,228 @@
+//! The whole state of the emulated service, behind one lock.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::clock;
+use crate::clock::Clock;
+use crate::fault::FaultBook;
+use crate::ids;
+use crate::knobs::Knobs;
+use crate::limiter::Limiter;
+use crate::options::Options;
+use crate::options::Profile;
+use crate::request::Request;
+use crate::seed;
+use crate::seed::Seeds;
+use crate::violations;
+use crate::violations::Violation;
+
+pub mod database;
+pub mod journal;
+pub mod org;
+pub mod role;
+pub mod token;
+
+use database::Database;
+use journal::Journal;
+use org::Org;
+use role::RoleBook;
+use token::Facts;
+use token::Ledger;
+use token::Origin;
+use token::Token;
+
+/// What a snapshot keeps.
+#[derive(Clone, Default)]
+pub(crate) struct State {
+    pub(crate) orgs: Vec<Org>,
+    pub(crate) roles: RoleBook,
+    pub(crate) ledger: Ledger,
+    pub(crate) databases: Vec<Database>,
+    /// Data-plane sessions by client id and database, with the time they were opened.
+    pub(crate) sessions: HashMap<(Arc<str>, String), OffsetDateTime>,
+}
+
+impl State {
+    pub(crate) fn org(&self, id: &str) -> Option<&Org> {
+        self.orgs.iter().find(|org| org.id == id)
+    }
+
+    pub(crate) fn org_mut(&mut self, id: &str) -> Option<&mut Org> {
+        self.orgs.iter_mut().find(|org| org.id == id)
+    }
+
+    pub(crate) fn database(&self, id: &str) -> Option<&Database> {
+        self.databases.iter().find(|database| database.id == id)
+    }
+}
+
+/// Totals since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) minted: u64,
+    pub(crate) deleted: u64,
+    pub(crate) deletes_of_unknown: u64,
+    pub(crate) foreign_deletes: u64,
+}
+
+/// A token to be.
+pub(crate) struct NewToken {
+    pub(crate) org_id: Arc<str>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) description: String,
+    pub(crate) expiry: Option<OffsetDateTime>,
+    pub(crate) minted_by: Option<Arc<str>>,
+    pub(crate) origin: Origin,
+    pub(crate) enterprise: bool,
+}
+
+/// Everything.
+pub(crate) struct World {
+    pub(crate) profile: Profile,
+    pub(crate) clock: Clock,
+    pub(crate) knobs: Knobs,
+    /// Draws ids and secrets.
+    pub(crate) rng: fastrand::Rng,
+    /// Draws the chances of faults, so that faults do not change ids.
+    pub(crate) chance: fastrand::Rng,
+    pub(crate) state: State,
+    pub(crate) seeds: Seeds,
+    pub(crate) faults: FaultBook,
+    pub(crate) journal: Journal,
+    pub(crate) violations: VecDeque<Violation>,
+    pub(crate) counters: Counters,
+    pub(crate) limiter: Limiter,
+    pub(crate) snapshots: BTreeMap<u64, State>,
+    /// Signs bundle URLs.
+    pub(crate) bundle_key: String,
+    /// Scheme, host and port of the API.
+    pub(crate) base_url: String,
+}
+
+impl World {
+    pub(crate) fn new(options: &Options, base_url: String) -> Self {
+        let mut world = Self {
+            profile: options.profile,
+            clock: Clock::new(options.start_time),
+            knobs: Knobs::default(),
+            rng: fastrand::Rng::with_seed(options.seed),
+            chance: fastrand::Rng::with_seed(options.seed ^ 0x0066_6175_6c74),
+            state: State::default(),
+            seeds: Seeds::default(),
+            faults: FaultBook::default(),
+            journal: Journal::new(options.journal_size),
+            violations: VecDeque::new(),
+            counters: Counters::default(),
+            limiter: Limiter::default(),
+            snapshots: BTreeMap::new(),
+            bundle_key: String::new(),
+            base_url,
+        };
+        world.bundle_key = ids::secret(&mut world.rng);
+        seed::plant(&mut world);
+        world
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+
+    pub(crate) fn strict(&self) -> bool {
+        self.profile == Profile::Strict
+    }
+
+    /// Longest life of a token of `org`.
+    pub(crate) fn max_token_life(&self, org: &str) -> Option<Duration> {
+        self.state
+            .org(org)
+            .and_then(|org| org.max_token_expiry_s)
+            .or(self.knobs.org_max_token_expiry_s)
+            .map(Duration::from_secs)
+    }
+
+    /// Makes a token and keeps it.
+    pub(crate) fn mint(&mut self, new: NewToken, now: OffsetDateTime) -> Arc<Facts> {
+        let secret = ids::secret(&mut self.rng);
+        let facts = Arc::new(Facts {
+            client_id: ids::client_id(&mut self.rng).into(),
+            hash: ids::hash(&secret),
+            secret,
+            org_id: new.org_id,
+            roles: new.roles,
+            description: new.description,
+            generated_on: now,
+            minted_by: new.minted_by,
+            origin: new.origin,
+            enterprise: new.enterprise,
+        });
+        let delay = Duration::from_millis(self.knobs.create_visible_after_ms);
+        let scope = self.knobs.create_visible_scope;
+        let api = new.origin == Origin::Api;
+        if api {
+            self.counters.minted += 1;
+        }
+        self.state.ledger.insert(Token {
+            facts: facts.clone(),
+            expiry: new.expiry,
+            auth_from: if api && scope.auth() {
+                clock::later(now, delay)
+            } else {
+                now
+            },
+            list_from: if api && scope.list() {
+                clock::later(now, delay)
+            } else {
+                now
+            },
+            deleted_at: None,
+            auth_until: None,
+            list_until: None,
+            delivered: !api,
+        });
+        facts
+    }
+
+    /// Deletes a token as the API does, with the delays that the knobs ask for.
+    pub(crate) fn delete(&mut self, client_id: &str, now: OffsetDateTime) -> bool {
+        let delay = Duration::from_millis(self.knobs.delete_effective_after_ms);
+        let scope = self.knobs.delete_effective_scope;
+        let stale = Duration::from_millis(self.knobs.list_stale_ms);
+        let later = clock::later(now, delay);
+        let auth_until = if scope.auth() { later } else { now };
+        let list_until = if scope.list() { later } else { now };
+        let list_until = list_until.max(clock::later(now, stale));
+        self.state
+            .ledger
+            .delete(client_id, now, auth_until, list_until)
+    }
+
+    /// Records a deviation.
+    pub(crate) fn violate(
+        &mut self,
+        seq: u64,
+        request: &Request,
+        rule: &'static str,
+        detail: &str,
+    ) {
+        if self.violations.len() >= violations::KEPT {
+            self.violations.pop_front();
+        }
+        let violation = Violation {
+            seq,
+            t: clock::rfc3339(self.now()),
+            method: request.method.to_string(),
+            path: request.path.clone(),
+            client_id: request.presented_client_id().map(str::to_owned),
+            rule,
+            detail: detail.to_owned(),
+        };
+        tracing::warn!(rule, method = %violation.method, path = %violation.path, detail, "violation");
+        self.violations.push_back(violation);
+    }
+}

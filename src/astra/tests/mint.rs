@@ -1,0 +1,223 @@
+use time::macros::datetime;
+
+use super::ORG;
+use super::ROOT_HASH;
+use super::ROOT_ID;
+use super::client;
+use super::config;
+use super::outcome::outcome;
+use super::server::Server;
+use super::server::answer;
+use super::server::json;
+use super::soon;
+use crate::astra::ClientConfig;
+use crate::astra::MintError;
+use crate::astra::MintedToken;
+use crate::astra::NewToken;
+use crate::astra::token_from_secret;
+use crate::secret::Secret;
+
+pub(super) const ID: &str = "FakeClientIdForDocsOnlyA";
+pub(super) const SECRET: &str = "FAKE-secret_for.docs,only";
+pub(super) const ROLE: &str = "ad0566b5-2a67-49de-89e8-92258c2f2c98";
+pub(super) const OTHER_ROLE: &str = "43745b73-ad46-46e4-b826-c15d06d2cea0";
+
+pub(super) fn token() -> String {
+    token_from_secret(ID, &Secret::new(SECRET.to_owned()))
+        .expose()
+        .to_owned()
+}
+
+/// The body of a proper answer after `change`.
+pub(super) fn made(change: impl FnOnce(&mut serde_json::Value)) -> String {
+    let mut body = serde_json::json!({
+        "clientId": ID, "secret": SECRET, "token": token(), "orgId": ORG, "roles": [ROLE],
+        "generatedOn": "2026-11-23T18:10:10.799083554Z", "description": "tag x",
+        "tokenExpiry": "2026-11-24T18:10:10Z",
+    });
+    change(&mut body);
+    body.to_string()
+}
+
+pub(super) fn new_token() -> NewToken {
+    NewToken {
+        description: "tag x".to_owned(),
+        expiry: Some(datetime!(2026-11-24 18:10:09.5 UTC)),
+        roles: vec![ROLE.to_owned()],
+    }
+}
+
+pub(super) async fn mint(config: ClientConfig) -> Result<MintedToken, MintError> {
+    client(config).create_token(new_token(), soon()).await
+}
+
+#[tokio::test]
+async fn sends_exactly_what_the_api_takes() {
+    let server = Server::start(|_, _| json(200, &made(|_| {}))).await;
+    let minted = mint(config(&server.url)).await.ok().unwrap();
+    assert_eq!(minted.client_id, ID);
+    assert_eq!(minted.secret.expose(), SECRET);
+    assert_eq!(minted.token.expose(), token());
+    assert_eq!(minted.org_id, ORG);
+    assert_eq!(minted.roles, [ROLE]);
+    assert_eq!(minted.description.as_deref(), Some("tag x"));
+    assert_eq!(minted.expiry, Some(datetime!(2026-11-24 18:10:10 UTC)));
+    assert_eq!(
+        minted.generated_on,
+        Some(datetime!(2026-11-23 18:10:10.799083554 UTC))
+    );
+
+    let seen = server.seen().pop().unwrap();
+    let host = server.url.strip_prefix("http://").unwrap();
+    assert_eq!(seen.line, "POST /v2/clientIdSecrets");
+    assert_eq!(
+        seen.headers,
+        [
+            "accept: application/json".to_owned(),
+            format!("authorization: Bearer AstraCS:{ROOT_ID}:{ROOT_HASH}"),
+            format!("content-length: {}", seen.body.len()),
+            "content-type: application/json".to_owned(),
+            format!("host: {host}"),
+            "user-agent: test/1.2.3".to_owned(),
+        ]
+    );
+    assert_eq!(
+        seen.body,
+        format!(
+            r#"{{"description":"tag x","roles":["{ROLE}"],"tokenExpiry":"2026-11-24T18:10:10Z"}}"#
+        )
+    );
+}
+
+#[tokio::test]
+async fn leaves_out_what_is_not_asked_for() {
+    let server = Server::start(|_, _| json(200, &made(|_| {}))).await;
+    let request = NewToken {
+        description: String::new(),
+        expiry: None,
+        ..new_token()
+    };
+    let result = client(config(&server.url))
+        .create_token(request, soon())
+        .await;
+    assert!(result.is_ok());
+    assert_eq!(
+        server.seen().pop().unwrap().body,
+        format!(r#"{{"roles":["{ROLE}"]}}"#)
+    );
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_waited_out() {
+    let server = Server::start(|_, number| match number {
+        0 => answer(429, "retry-after: soon\r\n", "\"slow down\""),
+        1 => answer(429, "", ""),
+        _ => json(200, &made(|_| {})),
+    })
+    .await;
+    assert_eq!(
+        outcome(mint(config(&server.url)).await),
+        format!("minted {ID}")
+    );
+    assert_eq!(server.lines().len(), 3);
+}
+
+#[tokio::test]
+async fn a_rate_limit_beyond_the_deadline_fails_at_once() {
+    let server = Server::start(|_, _| answer(429, "retry-after: 3600\r\n", "")).await;
+    let error = mint(config(&server.url)).await.err().unwrap();
+    assert!(matches!(error, MintError::NotMinted(_)), "{error}");
+    assert!(
+        error.to_string().contains("asking to wait 3600 s"),
+        "{error}"
+    );
+    assert_eq!(server.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn a_401_that_does_not_blame_the_token_is_checked() {
+    for (org, expected) in [
+        (
+            json(200, &format!(r#"{{"id":"{ORG}"}}"#)),
+            "not minted forbidden",
+        ),
+        (json(401, "null"), "not minted unauthorized"),
+        (json(500, ""), "not minted unavailable"),
+    ] {
+        let server = Server::start(move |seen, _| match seen.line.as_str() {
+            "GET /v2/currentOrg" => org.clone(),
+            _ => json(401, "null"),
+        })
+        .await;
+        assert_eq!(outcome(mint(config(&server.url)).await), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_organization_decides_the_path() {
+    for (org, wanted, line, has_org) in [
+        (ORG, ORG, "POST /v2/clientIdSecrets", false),
+        (
+            "00000000-0000-4000-8000-000000000001",
+            ORG,
+            "POST /v2/tokens",
+            true,
+        ),
+    ] {
+        let server = Server::start(move |seen, _| match seen.line.as_str() {
+            "GET /v2/currentOrg" => json(200, &format!(r#"{{"id":"{org}"}}"#)),
+            _ => json(200, &made(|_| {})),
+        })
+        .await;
+        let config = ClientConfig {
+            org_id: Some(wanted.to_owned()),
+            ..config(&server.url)
+        };
+        let client = client(config);
+        for _ in 0..2 {
+            assert!(client.create_token(new_token(), soon()).await.is_ok());
+        }
+        assert_eq!(server.lines(), ["GET /v2/currentOrg", line, line]);
+        let body = server.seen().pop().unwrap().body;
+        assert_eq!(
+            body.contains(&format!(r#""orgId":"{ORG}""#)),
+            has_org,
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_another_organization_is_a_mismatch() {
+    let other = "00000000-0000-4000-8000-000000000001";
+    let server = Server::start(move |seen, _| match seen.line.as_str() {
+        "GET /v2/currentOrg" => json(200, &format!(r#"{{"id":"{other}"}}"#)),
+        _ => json(200, &made(|_| {})),
+    })
+    .await;
+    let client = client(config(&server.url));
+    assert_eq!(client.current_org(soon()).await.as_deref(), Ok(other));
+    assert_eq!(
+        outcome(client.create_token(new_token(), soon()).await),
+        "mismatch malformed"
+    );
+}
+
+#[tokio::test]
+async fn bad_arguments_are_never_sent() {
+    let server = Server::start(|_, _| json(200, &made(|_| {}))).await;
+    let client = client(config(&server.url));
+    for roles in [
+        vec![],
+        vec!["API RO User".to_owned()],
+        vec![ROLE.to_owned(), String::new()],
+    ] {
+        let request = NewToken {
+            roles,
+            ..new_token()
+        };
+        let result = client.create_token(request, soon()).await;
+        assert_eq!(outcome(result), "not minted invalid-argument");
+    }
+    assert!(server.lines().is_empty());
+}

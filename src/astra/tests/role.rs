@@ -1,0 +1,93 @@
+use super::client;
+use super::config;
+use super::server::Act;
+use super::server::Server;
+use super::server::answer;
+use super::server::json;
+use super::soon;
+use crate::astra::Deleted;
+use crate::astra::Error;
+use crate::astra::NewRole;
+use crate::astra::Policy;
+
+#[tokio::test]
+async fn custom_roles_are_made_replaced_and_deleted() {
+    let role = r#"{"ID":"r1","Name":"n","Policy":{"Actions":["db-cql"],"Resources":[],"Effect":"allow","Description":"d"}}"#;
+    let server = Server::start(move |seen, _| match seen.line.split(' ').next().unwrap() {
+        "POST" => json(201, role),
+        "PUT" => answer(200, "", ""),
+        "DELETE" => Act::Answer(b"HTTP/1.1 204 X\r\n\r\n".to_vec()),
+        _ => json(200, role),
+    })
+    .await;
+    let client = client(config(&server.url));
+    let new = NewRole {
+        name: "n".to_owned(),
+        policy: Policy {
+            actions: vec!["db-cql".to_owned()],
+            description: "d".to_owned(),
+            effect: "allow".to_owned(),
+            resources: vec![],
+        },
+    };
+    let made = client.create_role(&new, soon()).await.unwrap();
+    assert_eq!(
+        (made.id.as_str(), made.policy.as_ref()),
+        ("r1", Some(&new.policy))
+    );
+    client.update_role("r1", &new, soon()).await.unwrap();
+    assert_eq!(client.role("r1", soon()).await.unwrap(), made);
+    assert_eq!(client.delete_role("r1", soon()).await, Ok(Deleted::Now));
+    let expected = r#"{"name":"n","policy":{"actions":["db-cql"],"description":"d","effect":"allow","resources":[]}}"#;
+    let seen = server.seen();
+    assert_eq!(
+        seen.iter()
+            .map(|seen| seen.line.as_str())
+            .collect::<Vec<_>>(),
+        [
+            "POST /v2/organizations/roles",
+            "PUT /v2/organizations/roles/r1",
+            "GET /v2/organizations/roles/r1",
+            "DELETE /v2/organizations/roles/r1",
+        ]
+    );
+    assert_eq!([&seen[0].body, &seen[1].body], [expected, expected]);
+    assert!(seen[2].body.is_empty() && seen[3].body.is_empty());
+}
+
+#[tokio::test]
+async fn a_role_is_gone_when_the_list_says_so() {
+    for (list, expected) in [
+        (r#"[{"id":"R1","name":"n"}]"#, Err("not-found")),
+        (r#"[{"id":"r2","name":"n"}]"#, Ok(Deleted::AlreadyGone)),
+        ("{}", Err("malformed")),
+    ] {
+        let server = Server::start(move |seen, _| match seen.line.starts_with("GET") {
+            true => json(200, list),
+            false => json(404, "\"role not found\""),
+        })
+        .await;
+        let result = client(config(&server.url)).delete_role("r1", soon()).await;
+        assert_eq!(
+            result.as_ref().map_err(Error::kind),
+            expected.as_ref().map_err(|kind| *kind)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_not_made_twice() {
+    for act in [json(500, ""), Act::Break(Vec::new())] {
+        let server = Server::start(move |_, _| act.clone()).await;
+        let new = NewRole {
+            name: "n".to_owned(),
+            policy: Policy::default(),
+        };
+        let error = client(config(&server.url))
+            .create_role(&new, soon())
+            .await
+            .unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        assert_eq!(server.lines().len(), 1);
+    }
+}

@@ -1,0 +1,49 @@
+//! Points at which a test build can be made to die.
+//!
+//! With the feature `failpoints` each point stands between two awaits that matter; `tests/e2e` walks
+//! them all.  Without the feature a point is nothing.
+
+/// Every point, in the order of the work.
+pub const POINTS: &[&str] = &[
+    "mint.received",
+    "mint.block-reserved",
+    "mint.intent-begun",
+    "mint.token-made",
+    "mint.completed",
+    "revoke.received",
+    "revoke.token-deleted",
+];
+
+/// Dies here if the test asks for it.
+#[cfg(feature = "failpoints")]
+pub fn point(name: &'static str) {
+    debug_assert!(POINTS.contains(&name), "{name} is not in the list");
+    fail::fail_point!(name);
+}
+
+/// Dies here if the test asks for it; not in this build.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn point(_name: &'static str) {}
+
+/// Makes the points listen: a point dies when the file that `variable` names holds the point's
+/// name.  The file is removed first, so that the next process lives.
+#[cfg(feature = "failpoints")]
+pub fn listen(variable: &str) {
+    let Some(file) = std::env::var_os(variable) else {
+        return;
+    };
+    for name in POINTS {
+        let file = file.clone();
+        let armed = move || {
+            let is_armed = std::fs::read_to_string(&file).is_ok_and(|armed| armed.trim() == *name);
+            if is_armed && std::fs::remove_file(&file).is_ok() {
+                tracing::warn!(point = name, "dying as asked");
+                std::process::abort();
+            }
+        };
+        if let Err(error) = fail::cfg_callback(*name, armed) {
+            tracing::error!(point = name, error, "the point does not listen");
+        }
+    }
+}

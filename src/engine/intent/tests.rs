@@ -1,0 +1,217 @@
+//! Blocks and ledgers over storage in memory; what needs an organization is tested in
+//! `engine::tests`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+
+use super::Ledger;
+use super::block::Block;
+use super::block::BlockEntry;
+use super::block::Intent;
+use super::block::SIZE;
+use super::tag::MountId;
+use crate::engine::store::Key;
+use crate::engine::store::Store;
+use crate::vault::Entry;
+use crate::vault::Storage;
+use crate::vault::StorageError;
+use crate::vault::memory::MemoryStorage;
+
+/// Storage that, like a host's, does not answer at once.
+struct Distant(Arc<MemoryStorage>);
+
+#[async_trait]
+impl Storage for Distant {
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
+        self.0.list(prefix).await
+    }
+
+    async fn list_page(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>, StorageError> {
+        self.0.list_page(prefix, after, limit).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
+        self.0.get(key).await
+    }
+
+    async fn put(&self, entry: Entry) -> Result<(), StorageError> {
+        tokio::task::yield_now().await;
+        self.0.put(entry).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        self.0.delete(key).await
+    }
+}
+
+fn storage() -> (Arc<MemoryStorage>, Store) {
+    let storage = Arc::new(MemoryStorage::new());
+    (Arc::clone(&storage), Store::new(storage))
+}
+
+async fn stored(store: &Store, intent: &Intent) -> BlockEntry {
+    let key = Key::intent("default", intent.block().as_str());
+    store.get(&key).await.unwrap().expect("the block is stored")
+}
+
+#[tokio::test]
+async fn a_block_is_durable_before_its_first_intent() {
+    let (storage, store) = storage();
+    let ledger = Ledger::new("default", store.clone(), MountId::random());
+    let intent = ledger.begin().await.unwrap();
+    assert_eq!(storage.operations().puts, 1);
+    assert!(!stored(&store, &intent).await.is_done(intent.index()));
+    intent.cancel();
+}
+
+#[tokio::test]
+async fn a_completed_intent_is_durably_done_and_others_are_not() {
+    let (_, store) = storage();
+    let ledger = Ledger::new("default", store.clone(), MountId::random());
+    let first = ledger.begin().await.unwrap();
+    let second = ledger.begin().await.unwrap();
+    assert_ne!(first.index(), second.index());
+    let index = second.index();
+    assert!(second.complete().await.is_ok());
+    let entry = stored(&store, &first).await;
+    assert!(entry.is_done(index));
+    assert!(!entry.is_done(first.index()));
+    first.cancel();
+}
+
+#[tokio::test]
+async fn an_intent_whose_mark_cannot_be_stored_comes_back() {
+    let (storage, store) = storage();
+    let ledger = Ledger::new("default", store.clone(), MountId::random());
+    let intent = ledger.begin().await.unwrap();
+    let index = intent.index();
+    storage.set_read_only(true);
+    let Err((intent, error)) = intent.complete().await else {
+        panic!("a mark that is not stored is no mark");
+    };
+    assert_eq!(error.to_string(), "cannot write to readonly storage");
+    storage.set_read_only(false);
+    // Another mark must not carry the failed one into storage.
+    let other = ledger.begin().await.unwrap();
+    assert!(other.complete().await.is_ok());
+    assert!(!stored(&store, &intent).await.is_done(index));
+    intent.cancel();
+}
+
+#[tokio::test]
+async fn a_block_cannot_be_used_when_it_cannot_be_stored() {
+    let (storage, store) = storage();
+    storage.set_working_puts(Some(0));
+    let ledger = Ledger::new("default", store, MountId::random());
+    assert!(ledger.begin().await.is_err());
+    storage.set_working_puts(None);
+    ledger.begin().await.unwrap().cancel();
+}
+
+#[tokio::test]
+async fn intents_that_finish_together_share_writes() {
+    let storage = Arc::new(MemoryStorage::new());
+    let store = Store::new(Arc::new(Distant(Arc::clone(&storage))));
+    let ledger = Ledger::new("default", store.clone(), MountId::random());
+    let mut intents = Vec::new();
+    for _ in 0..100 {
+        intents.push(ledger.begin().await.unwrap());
+    }
+    let indexes: Vec<u16> = intents.iter().map(Intent::index).collect();
+    let block = intents[0].block().clone();
+    let before = storage.operations().puts;
+    let completed = join_all(intents.into_iter().map(Intent::complete)).await;
+    assert!(completed.iter().all(Result::is_ok));
+    let writes = storage.operations().puts - before;
+    assert!(writes <= 2, "100 marks took {writes} writes");
+    let entry: BlockEntry = store
+        .get(&Key::intent("default", block.as_str()))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(indexes.iter().all(|index| entry.is_done(*index)));
+}
+
+#[tokio::test]
+async fn a_used_up_block_is_followed_by_another_and_can_be_retired() {
+    let (storage, store) = storage();
+    let block = Arc::new(Block::reserve(&store, "default").await.unwrap());
+    for index in 0..SIZE {
+        let intent = block.take().expect("an intent");
+        assert_eq!(intent.index(), index);
+        assert!(!block.is_spent());
+        intent.cancel();
+    }
+    assert!(block.take().is_none());
+    assert!(block.is_spent());
+    assert_eq!(block.retire().await.ok(), Some(true));
+    assert_eq!(storage.keys(), Vec::<String>::new());
+
+    let ledger = Ledger::new("default", store, MountId::random());
+    let first = ledger.begin().await.unwrap().block().clone();
+    for _ in 1..SIZE {
+        ledger.begin().await.unwrap().cancel();
+    }
+    let next = ledger.begin().await.unwrap();
+    assert_ne!(*next.block(), first);
+    next.cancel();
+}
+
+#[tokio::test]
+async fn a_dropped_intent_counts_as_lost_and_keeps_its_block() {
+    let (_, store) = storage();
+    let block = Arc::new(Block::reserve(&store, "default").await.unwrap());
+    let intent = block.take().unwrap();
+    let index = intent.index();
+    drop(intent);
+    let lost: Vec<u16> = block.lost().into_iter().map(|(index, _)| index).collect();
+    assert_eq!(lost, [index]);
+    assert_eq!(block.retire().await.ok(), Some(false));
+    block.found(index);
+    assert!(block.lost().is_empty());
+    assert_eq!(block.retire().await.ok(), Some(true));
+}
+
+#[tokio::test]
+async fn a_reopened_intent_is_durably_not_done() {
+    let (_, store) = storage();
+    let ledger = Ledger::new("default", store.clone(), MountId::random());
+    let intent = ledger.begin().await.unwrap();
+    let index = intent.index();
+    let Ok(completed) = intent.complete().await else {
+        panic!("storage works");
+    };
+    let (intent, noted) = completed.reopen().await;
+    assert!(noted.is_ok());
+    assert!(!stored(&store, &intent).await.is_done(index));
+    intent.cancel();
+}
+
+#[tokio::test]
+async fn an_orderly_end_leaves_no_block_but_one_with_work() {
+    let (storage, store) = storage();
+    let ledger = Ledger::new("default", store.clone(), MountId::random());
+    assert!(ledger.begin().await.unwrap().complete().await.is_ok());
+    ledger.close().await;
+    assert_eq!(storage.keys(), Vec::<String>::new());
+
+    let open = ledger.begin().await.unwrap();
+    ledger.close().await;
+    assert_eq!(storage.keys().len(), 1);
+    open.cancel();
+}
+
+#[test]
+fn an_index_beyond_the_entry_was_never_handed_out() {
+    let entry = BlockEntry::new();
+    assert!(!entry.is_done(SIZE - 1));
+    assert!(entry.is_done(SIZE));
+    assert!(entry.is_done(u16::MAX));
+}

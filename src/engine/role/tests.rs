@@ -1,1 +1,0 @@
-//! Roles on a real client and emulator.

@@ -1,0 +1,201 @@
+//! The broker: where the host announces the sockets on which it wants to be dialled back.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use futures_util::Stream;
+use tokio::sync::Notify;
+use tokio::sync::watch;
+use tonic::Request;
+use tonic::Response;
+use tonic::Status;
+use tonic::Streaming;
+
+use super::lifecycle::Contact;
+use super::lifecycle::Lifecycle;
+use crate::wire::plugin::ConnInfo;
+use crate::wire::plugin::grpc_broker_server::GrpcBroker;
+
+/// The announcements so far.  They may come before or after the call that needs them.
+#[derive(Clone)]
+pub struct Broker {
+    announced: Arc<Mutex<HashMap<u32, ConnInfo>>>,
+    news: Arc<Notify>,
+    contact: watch::Sender<Contact>,
+    lifecycle: Lifecycle,
+}
+
+impl Broker {
+    /// A broker without announcements.
+    pub fn new(contact: watch::Sender<Contact>, lifecycle: Lifecycle) -> Self {
+        Self {
+            announced: Arc::default(),
+            news: Arc::default(),
+            contact,
+            lifecycle,
+        }
+    }
+
+    /// Takes the announcement with `id`, waiting for it at most `limit`.
+    pub async fn claim(&self, id: u32, limit: Duration) -> Option<ConnInfo> {
+        let claim = async {
+            loop {
+                let mut news = std::pin::pin!(self.news.notified());
+                // Listen first, look then: an announcement in between is not missed.
+                news.as_mut().enable();
+                if let Some(announcement) = self.announced().remove(&id) {
+                    return announcement;
+                }
+                news.await;
+            }
+        };
+        tokio::time::timeout(limit, claim).await.ok()
+    }
+
+    fn announce(&self, announcement: ConnInfo) {
+        self.announced()
+            .insert(announcement.service_id, announcement);
+        self.news.notify_waiters();
+    }
+
+    fn announced(&self) -> MutexGuard<'_, HashMap<u32, ConnInfo>> {
+        self.announced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn listen(self, mut announcements: Streaming<ConnInfo>) {
+        let _open = OpenStream::new(self.clone());
+        loop {
+            let message = tokio::select! {
+                _ = self.lifecycle.stopped() => return,
+                message = announcements.message() => message,
+            };
+            match message {
+                Ok(Some(announcement)) => self.announce(announcement),
+                Ok(None) => return tracing::debug!("the host ended the broker stream"),
+                Err(status) => {
+                    return tracing::debug!(code = ?status.code(), "the broker stream broke");
+                }
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl GrpcBroker for Broker {
+    type StartStreamStream = Pin<Box<dyn Stream<Item = Result<ConnInfo, Status>> + Send>>;
+
+    async fn start_stream(
+        &self,
+        request: Request<Streaming<ConnInfo>>,
+    ) -> Result<Response<Self::StartStreamStream>, Status> {
+        tokio::spawn(self.clone().listen(request.into_inner()));
+        // There is nothing to tell the host, but it takes the end of this half for the end of all.
+        Ok(Response::new(Box::pin(self.lifecycle.idle_stream(None))))
+    }
+}
+
+/// Counts a broker stream as open for as long as it exists.
+struct OpenStream(Broker);
+
+impl OpenStream {
+    fn new(broker: Broker) -> Self {
+        broker.contact.send_modify(|contact| {
+            contact.brokered = true;
+            contact.streams += 1;
+        });
+        Self(broker)
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut last = false;
+        self.0.contact.send_modify(|contact| {
+            contact.streams -= 1;
+            last = contact.streams == 0;
+        });
+        if last {
+            // Nobody listens on those sockets any more.
+            self.0.announced().clear();
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn broker() -> Broker {
+        Broker::new(watch::Sender::new(Contact::default()), Lifecycle::new())
+    }
+
+    fn announcement(service_id: u32) -> ConnInfo {
+        ConnInfo {
+            service_id,
+            network: "unix".to_owned(),
+            address: format!("/tmp/{service_id}"),
+            knock: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn announcements_before_and_after_the_claim_are_found_once() {
+        let broker = broker();
+        broker.announce(announcement(2));
+        assert_eq!(
+            broker
+                .claim(2, Duration::from_secs(5))
+                .await
+                .unwrap()
+                .address,
+            "/tmp/2"
+        );
+        assert!(
+            broker.claim(2, Duration::from_millis(1)).await.is_none(),
+            "it has been taken"
+        );
+
+        let waiting = tokio::spawn({
+            let broker = broker.clone();
+            async move { broker.claim(7, Duration::from_secs(5)).await }
+        });
+        tokio::task::yield_now().await;
+        broker.announce(announcement(6));
+        broker.announce(announcement(7));
+        assert_eq!(waiting.await.unwrap().unwrap().address, "/tmp/7");
+        assert!(
+            broker.claim(6, Duration::ZERO).await.is_some(),
+            "it was kept"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_last_stream_forgets_what_was_not_claimed() {
+        let broker = broker();
+        let (one, other) = (
+            OpenStream::new(broker.clone()),
+            OpenStream::new(broker.clone()),
+        );
+        broker.announce(announcement(1));
+        drop(one);
+        assert!(broker.announced().contains_key(&1));
+        drop(other);
+        assert!(broker.announced().is_empty());
+        assert_eq!(
+            *broker.contact.borrow(),
+            Contact {
+                connected: false,
+                brokered: true,
+                streams: 0
+            }
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! The mounts that this process serves.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::time::Duration;
+
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+use super::tasks::Tasks;
+use crate::vault::Backend;
+use crate::vault::wire::Link;
+
+/// The metadata key under which the host names the mount's connection.
+pub const MULTIPLEX_ID: &str = "multiplex_id";
+
+/// The name of the instance of a host that names none.
+const SINGLE: &str = "single";
+
+/// One mounted backend and what belongs to it.
+///
+/// A host sets up instances that it never uses nor cleans up, to ask for their version at
+/// registration; until it is used, an instance has no connection and no task.
+pub struct Instance {
+    /// The backend.
+    pub backend: Arc<dyn Backend>,
+    /// Its running work.
+    pub tasks: Tasks,
+    link: Arc<Link>,
+}
+
+/// The instances by the host's name for them.
+#[derive(Default)]
+pub struct Registry {
+    instances: RwLock<HashMap<String, Arc<Instance>>>,
+}
+
+impl Instance {
+    /// An instance with nothing running.
+    pub fn new(backend: Arc<dyn Backend>, link: Arc<Link>, tasks: Tasks) -> Self {
+        Self {
+            backend,
+            tasks,
+            link,
+        }
+    }
+
+    /// Ends the instance: its backend cleans up, running work gets `grace` to finish, then its
+    /// connection to the host is cut, which ends all calls on it.
+    pub async fn close(&self, grace: Duration) {
+        let backend = Arc::clone(&self.backend);
+        let cleanup = self.tasks.spawn(async move { backend.cleanup().await });
+        // A panic in there has been logged, and a slow one is cut off.
+        let finished = async {
+            let _ = cleanup.await;
+            self.tasks.idle().await;
+        };
+        if tokio::time::timeout(grace, finished).await.is_err() {
+            tracing::warn!(
+                "the mount's work did not finish in time; it goes on without the host's storage"
+            );
+        }
+        self.link.close().await;
+    }
+}
+
+impl Registry {
+    /// The instance's name in a call's metadata.
+    ///
+    /// # Errors
+    ///
+    /// There are several names, or one that is no name.
+    pub fn id(metadata: &MetadataMap) -> Result<String, Status> {
+        let mut ids = metadata.get_all(MULTIPLEX_ID).iter();
+        match (ids.next().map(|id| id.to_str()), ids.next()) {
+            (None, _) => Ok(SINGLE.to_owned()),
+            (Some(Ok(id)), None) if !id.is_empty() => Ok(id.to_owned()),
+            _ => Err(Status::invalid_argument(format!(
+                "the metadata {MULTIPLEX_ID} must have one value"
+            ))),
+        }
+    }
+
+    /// The instance that a call's metadata names, or the one for hosts that name none.
+    ///
+    /// # Errors
+    ///
+    /// No such instance.
+    pub fn find(&self, metadata: &MetadataMap) -> Result<Arc<Instance>, Status> {
+        let id = Self::id(metadata)?;
+        let instances = self
+            .instances
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        match instances.get(&id).or_else(|| instances.get(SINGLE)) {
+            Some(instance) => Ok(Arc::clone(instance)),
+            None => Err(Status::unknown(
+                "no backend instance found: the mount has not been set up, or is gone",
+            )),
+        }
+    }
+
+    /// Adds an instance; the one it replaces is given back.
+    pub fn insert(&self, id: String, instance: Instance) -> Option<Arc<Instance>> {
+        self.instances
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, Arc::new(instance))
+    }
+
+    /// Takes an instance out; no further call finds it.
+    pub fn remove(&self, id: &str) -> Option<Arc<Instance>> {
+        self.instances
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id)
+    }
+
+    /// Takes all instances out.
+    pub fn drain(&self) -> Vec<Arc<Instance>> {
+        let mut instances = self
+            .instances
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        instances.drain().map(|(_, instance)| instance).collect()
+    }
+}

@@ -1,0 +1,125 @@
+//! Being a plugin process of Vault or OpenBao (docs/protocol.md).
+//!
+//! [`serve`] is all that a plugin's `main` needs.  Nothing here knows what kind of secrets engine it serves:
+//! that is the [`Factory`]'s matter.
+
+mod backend;
+mod broker;
+mod delivery;
+mod dial;
+mod environment;
+mod error;
+mod handshake;
+mod identity;
+mod instance;
+mod lifecycle;
+mod listener;
+mod log;
+mod manual;
+mod product;
+mod server;
+mod services;
+mod socket;
+mod sweep;
+mod tasks;
+mod tls;
+
+pub use environment::Environment;
+pub use error::StartError;
+pub use product::Product;
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::runtime::Builder;
+
+use self::identity::Identity;
+use self::lifecycle::Limits;
+use self::lifecycle::Reason;
+use self::server::PluginServer;
+use self::socket::Socket;
+use crate::vault::Factory;
+
+/// How long to stay after refusing a host that offers no common version, so that it reads the
+/// handshake line and complains of the version, and not of a process that died.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs the process: serves the host that started it, or explains itself to the person who did.
+pub fn serve(product: Product, factory: impl Factory) -> ExitCode {
+    let environment = Environment::of_process();
+    if !environment.has_cookie() {
+        return manual::run(&product, &factory.version(), env::args_os().skip(1));
+    }
+    log::install(environment.text(product.log_variable).as_deref() == Some("trace"));
+    match start(&environment, factory) {
+        Ok(reason) => {
+            tracing::info!(reason = reason.text(), "the plugin ends");
+            reason.exit_code()
+        }
+        Err(error) => {
+            tracing::error!("the plugin cannot start: {error}");
+            if let StartError::Versions { .. } = error {
+                refuse_versions();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(environment: &Environment, factory: impl Factory) -> Result<Reason, StartError> {
+    handshake::negotiate(environment)?;
+    let host = environment
+        .client_certificate()
+        .ok_or(StartError::NoClientCertificate)?;
+    let host = identity::parse_host_certificate(&host)?;
+    let identity = Identity::generate(OffsetDateTime::now_utc())
+        .map_err(|error| StartError::Tls(error.to_string()))?;
+    let server = PluginServer::new(factory, &identity, &host, Limits::default())
+        .map_err(|error| StartError::Tls(error.to_string()))?;
+
+    // One thread: the work is light, and more threads only cost time.
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartError::Runtime)?;
+    let reason = runtime.block_on(async {
+        let temporary = env::temp_dir();
+        let (socket, listener) = Socket::bind(environment, &temporary)?;
+        let listener = listener
+            .set_nonblocking(true)
+            .and_then(|()| tokio::net::UnixListener::from_std(listener))
+            .map_err(|cause| StartError::Socket {
+                directory: temporary.clone(),
+                cause,
+            })?;
+        // Before the handshake: the host may end the process right after it.
+        server.lifecycle().handle_signals()?;
+        handshake::print(&handshake::line(&socket.path, &identity.certificate))?;
+        sweep::start(temporary);
+        greet(environment);
+        Ok(server.run(listener).await)
+    });
+    // Name look-ups and the like may still block a helper thread; nobody waits for them.
+    runtime.shutdown_background();
+    reason
+}
+
+fn greet(environment: &Environment) {
+    let version = environment.sdk("VERSION").unwrap_or_default();
+    tracing::debug!(host = version, "the plugin serves");
+    if environment.sdk("PLUGIN_MLOCK_ENABLED").as_deref() == Some("true") {
+        tracing::info!(
+            "the host locks its memory; this plugin does not, and keeps secrets only briefly"
+        );
+    }
+}
+
+fn refuse_versions() {
+    let line = handshake::line(Path::new("/nonexistent"), &[]);
+    if handshake::print(&line).is_ok() {
+        std::thread::sleep(REFUSAL_PAUSE);
+    }
+}

@@ -1,0 +1,153 @@
+//! The gRPC server of one plugin process.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use tonic::transport::Server;
+use tower::util::MapResponseLayer;
+
+use super::backend::BackendService;
+use super::broker::Broker;
+use super::delivery::follow;
+use super::identity::Identity;
+use super::instance::Registry;
+use super::lifecycle::Contact;
+use super::lifecycle::Lifecycle;
+use super::lifecycle::Limits;
+use super::lifecycle::Reason;
+use super::listener::connections;
+use super::services::Controller;
+use super::services::HealthCheck;
+use super::services::Multiplexing;
+use super::services::Stdio;
+use super::services::Version;
+use super::tasks::Tasks;
+use super::tls;
+use crate::vault::Factory;
+use crate::wire::grpc::health::v1::health_server::HealthServer;
+use crate::wire::logical::plugin_version_server::PluginVersionServer;
+use crate::wire::pb::backend_server::BackendServer;
+use crate::wire::plugin::grpc_broker_server::GrpcBrokerServer;
+use crate::wire::plugin::grpc_controller_server::GrpcControllerServer;
+use crate::wire::plugin::grpc_stdio_server::GrpcStdioServer;
+use crate::wire::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexingServer;
+
+/// The host limits messages to this itself.
+const MESSAGE_LIMIT: usize = i32::MAX as usize;
+
+/// A mount has no limit of its own on concurrent requests, and hundreds of revocations may come at
+/// once.  Libraries think of a few hundred streams.
+const STREAM_LIMIT: u32 = 1 << 16;
+
+/// Requests whose callers gave up may pile up before a busy process looks at them; the library takes
+/// more than 20 for an attack and hangs up.
+const RESET_LIMIT: usize = 1 << 16;
+
+/// Flow-control windows that let usual messages pass without waiting, in bytes.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 1 << 22;
+
+/// Everything that one process serves with.
+pub struct PluginServer<F> {
+    factory: Arc<F>,
+    server_tls: Arc<ServerConfig>,
+    client_tls: Arc<ClientConfig>,
+    lifecycle: Lifecycle,
+    limits: Limits,
+}
+
+impl<F: Factory> PluginServer<F> {
+    /// A server that knows itself by `identity` and its host by `host`.
+    ///
+    /// # Errors
+    ///
+    /// The TLS library does not accept the certificate.
+    pub fn new(
+        factory: F,
+        identity: &Identity,
+        host: &CertificateDer<'static>,
+        limits: Limits,
+    ) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            factory: Arc::new(factory),
+            server_tls: Arc::new(tls::server_config(identity, host)?),
+            client_tls: Arc::new(tls::client_config(identity, host)?),
+            lifecycle: Lifecycle::new(),
+            limits,
+        })
+    }
+
+    /// What ends it.
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    /// Serves until the life cycle ends, finishes running work within its limit, and tells why it ended.
+    pub async fn run(self, listener: UnixListener) -> Reason {
+        let Self {
+            factory,
+            server_tls,
+            client_tls,
+            lifecycle,
+            limits,
+        } = self;
+        let tasks = Tasks::new();
+        let registry = Arc::new(Registry::default());
+        let contact = watch::Sender::new(Contact::default());
+        tokio::spawn(lifecycle.clone().watch_host(contact.subscribe(), limits));
+        tokio::spawn(lifecycle.clone().watch_parent(limits));
+
+        let broker = Broker::new(contact.clone(), lifecycle.clone());
+        let version = Version(factory.version());
+        let backend = BackendService {
+            factory,
+            registry: Arc::clone(&registry),
+            broker: broker.clone(),
+            tls: client_tls,
+            tasks: tasks.clone(),
+        };
+        let backend = BackendServer::new(backend)
+            .max_decoding_message_size(MESSAGE_LIMIT)
+            .max_encoding_message_size(MESSAGE_LIMIT);
+        let stop = lifecycle.clone();
+        let serve = Server::builder()
+            .max_concurrent_streams(STREAM_LIMIT)
+            .http2_max_pending_accept_reset_streams(Some(RESET_LIMIT))
+            .http2_max_local_error_reset_streams(Some(RESET_LIMIT))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .layer(MapResponseLayer::new(follow))
+            .add_service(backend)
+            .add_service(GrpcBrokerServer::new(broker))
+            .add_service(GrpcControllerServer::new(Controller(lifecycle.clone())))
+            .add_service(GrpcStdioServer::new(Stdio(lifecycle.clone())))
+            .add_service(HealthServer::new(HealthCheck(lifecycle.clone())))
+            .add_service(PluginMultiplexingServer::new(Multiplexing))
+            .add_service(PluginVersionServer::new(version))
+            .serve_with_incoming_shutdown(connections(listener, server_tls, contact), async move {
+                stop.stopped().await;
+            });
+        let served = tokio::spawn(serve);
+
+        let reason = lifecycle.stopped().await;
+        let drained = async {
+            let close = registry
+                .drain()
+                .into_iter()
+                .map(|instance| tokio::spawn(async move { instance.close(limits.drain).await }));
+            futures_util::future::join_all(close.collect::<Vec<_>>()).await;
+            // Once all connections are closed it is known which answers have been delivered, and
+            // the others are being undone.
+            let _ = served.await;
+            tasks.idle().await;
+        };
+        if tokio::time::timeout(limits.drain, drained).await.is_err() {
+            tracing::warn!("work that still runs is abandoned");
+        }
+        reason
+    }
+}

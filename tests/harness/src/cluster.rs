@@ -1,0 +1,87 @@
+//! Several Vault servers that form one cluster with integrated storage.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::Options;
+use crate::Server;
+use crate::Storage;
+use crate::wait_until;
+
+/// A raft cluster on this machine.
+pub struct Cluster {
+    /// All nodes; which of them is active may change.
+    pub nodes: Vec<Server>,
+}
+
+impl Cluster {
+    /// Starts `count` nodes and waits until all of them serve.
+    pub async fn start(count: usize, options: Options) -> Self {
+        let options = Options {
+            storage: Storage::Raft,
+            ..options
+        };
+        let first = Server::start(options.clone()).await;
+        let mut nodes = vec![first];
+        for _ in 1..count {
+            let mut node = Server::launch(options.clone()).await;
+            node.adopt_keys(&nodes[0]);
+            let body = json!({ "leader_api_addr": nodes[0].address() });
+            node.api().write("sys/storage/raft/join", body).await.ok();
+            node.unseal().await;
+            nodes.push(node);
+        }
+        let cluster = Self { nodes };
+        cluster.wait_for_voters(count).await;
+        cluster
+    }
+
+    /// The active node; waits for an election if there is none.
+    pub async fn active(&self) -> &Server {
+        let mut found = None;
+        wait_until(
+            "the cluster has an active node",
+            Duration::from_secs(60),
+            async || {
+                for (index, node) in self.nodes.iter().enumerate() {
+                    if node.is_active().await {
+                        found = Some(index);
+                        return true;
+                    }
+                }
+                false
+            },
+        )
+        .await;
+        &self.nodes[found.expect("an active node")]
+    }
+
+    /// The nodes that are not active now.
+    pub async fn standbys(&self) -> Vec<&Server> {
+        let mut standbys = Vec::new();
+        for node in &self.nodes {
+            if !node.is_active().await {
+                standbys.push(node);
+            }
+        }
+        standbys
+    }
+
+    async fn wait_for_voters(&self, count: usize) {
+        let api = self.nodes[0].api();
+        wait_until("every node may vote", Duration::from_secs(60), async || {
+            let reply = api.read("sys/storage/raft/configuration").await;
+            let servers = reply.body["data"]["config"]["servers"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            servers
+                .iter()
+                .filter(|server| server["voter"] == true)
+                .count()
+                == count
+        })
+        .await;
+    }
+}

@@ -1,0 +1,35 @@
+//! Real Vault servers for tests and measurements: start, unseal, kill, restart and look into
+//! them, talk to them as a user would, and check that what Vault leases is what Astra holds.
+//!
+//! Everything a [`Server`] starts ends with it, and also when the test process itself is killed.
+//!
+//! Functions here panic with a full explanation instead of returning errors: their callers are
+//! tests and tools that can do nothing but stop.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod api;
+mod cli;
+mod cluster;
+mod guard;
+mod lease;
+mod plugin;
+mod process;
+mod server;
+mod wait;
+
+pub use api::Api;
+pub use api::Reply;
+pub use cli::Cli;
+pub use cli::Output;
+pub use cluster::Cluster;
+pub use lease::leases;
+pub use lease::revoke_prefix;
+pub use plugin::Plugin;
+pub use process::Process;
+pub use server::Options;
+pub use server::Server;
+pub use server::Storage;
+pub use server::vault_binary;
+pub use wait::wait_until;

@@ -1,0 +1,449 @@
+//! One real Vault server.
+
+use std::fs;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::time::Duration;
+use std::time::Instant;
+
+use serde_json::Value;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::Api;
+use crate::Cli;
+use crate::Process;
+use crate::guard::Guard;
+use crate::wait_until;
+
+/// Where a server keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// Memory; a restart loses everything.
+    Memory,
+    /// Integrated storage; survives a restart and can form clusters.
+    Raft,
+}
+
+/// How to start a server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it keeps its data.
+    pub storage: Storage,
+    /// Whether it writes an audit log. Off only for measurements.
+    pub audit: bool,
+    /// The level of the server's own log.
+    pub log_level: &'static str,
+    /// More variables for its environment, which is otherwise empty but for `PATH`.
+    pub environment: Vec<(String, String)>,
+    /// `-dev -dev-plugin-dir` instead of a configuration file.
+    pub development: bool,
+    /// Files to put into the plugin directory before the start, as (name, file).
+    pub plugins: Vec<(String, PathBuf)>,
+}
+
+/// A running Vault server, unsealed, with its files in a directory of its own.
+///
+/// It ends when it is dropped, and also when this process dies.
+pub struct Server {
+    options: Options,
+    home: TempDir,
+    port: u16,
+    cluster_port: u16,
+    root_token: String,
+    unseal_key: String,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    child: Child,
+    _guard: Guard,
+}
+
+/// How long a server may take for one step of its start on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            storage: Storage::Memory,
+            audit: true,
+            log_level: "trace",
+            environment: Vec::new(),
+            development: false,
+            plugins: Vec::new(),
+        }
+    }
+}
+
+impl Server {
+    /// Starts a server, initializes and unseals it, and turns its audit log on.
+    pub async fn start(options: Options) -> Self {
+        let mut server = Self::launch(options).await;
+        if server.options.development {
+            server.root_token = "root".to_owned();
+        } else {
+            server.initialize().await;
+            server.unseal().await;
+        }
+        if server.options.audit {
+            let options = json!({ "file_path": server.audit_path().to_string_lossy() });
+            server
+                .api()
+                .write(
+                    "sys/audit/file",
+                    json!({ "type": "file", "options": options }),
+                )
+                .await
+                .ok();
+        }
+        server
+    }
+
+    /// Starts a server that is not initialized yet, to become part of a cluster.
+    pub(crate) async fn launch(options: Options) -> Self {
+        let home = tempfile::Builder::new()
+            .prefix("vault-")
+            .tempdir()
+            .expect("a temporary directory");
+        for folder in ["plugins", "tmp", "data"] {
+            fs::create_dir(home.path().join(folder)).expect("a directory for the server");
+        }
+        for (name, file) in &options.plugins {
+            fs::copy(file, home.path().join("plugins").join(name)).expect("a plugin to copy");
+        }
+        let server = Self {
+            options,
+            home,
+            port: free_port(),
+            cluster_port: free_port(),
+            root_token: String::new(),
+            unseal_key: String::new(),
+            running: Mutex::new(None),
+        };
+        fs::write(server.home.path().join("vault.hcl"), server.configuration())
+            .expect("a configuration file");
+        server.run();
+        server.wait_for_listener().await;
+        server
+    }
+
+    /// A client with the root token.
+    pub fn api(&self) -> Api {
+        Api::new(&self.address(), &self.root_token)
+    }
+
+    /// The `vault` program with the root token.
+    pub fn cli(&self) -> Cli {
+        Cli {
+            binary: vault_binary().to_owned(),
+            address: self.address(),
+            token: self.root_token.clone(),
+            home: self.home.path().to_owned(),
+        }
+    }
+
+    /// Its address, such as `http://127.0.0.1:20123`.
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The token with all rights.
+    pub fn root_token(&self) -> &str {
+        &self.root_token
+    }
+
+    /// Where plugins must be.
+    pub fn plugin_directory(&self) -> PathBuf {
+        self.home.path().join("plugins")
+    }
+
+    /// The `TMPDIR` of the server and of its plugins.
+    pub fn temporary_directory(&self) -> PathBuf {
+        self.home.path().join("tmp")
+    }
+
+    /// Its data, for storage that has files.
+    pub fn data_directory(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// Its process; panics if it was killed.
+    pub fn process(&self) -> Process {
+        let running = self.running.lock().expect("the server's process");
+        Process(running.as_ref().expect("a server that runs").child.id())
+    }
+
+    /// Everything it and its plugins have logged so far, over all its starts.
+    pub fn log(&self) -> String {
+        read_lossy(&self.log_path())
+    }
+
+    /// Its audit log so far.
+    pub fn audit_log(&self) -> String {
+        read_lossy(&self.audit_path())
+    }
+
+    /// Kills it as `kill -9` does.
+    pub fn kill(&self) {
+        if let Some(mut running) = self.running.lock().expect("the server's process").take() {
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+
+    /// Asks it to end and waits until it has; kills it after ten seconds.
+    pub fn stop(&self) {
+        let taken = self.running.lock().expect("the server's process").take();
+        if let Some(mut running) = taken {
+            Process(running.child.id()).terminate();
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while Instant::now() < deadline {
+                if !matches!(running.child.try_wait(), Ok(None)) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+
+    /// Starts it again with the same data and unseals it.
+    pub async fn restart(&self) {
+        assert_ne!(
+            self.options.storage,
+            Storage::Memory,
+            "a server in memory has nothing to restart with"
+        );
+        self.kill();
+        self.run();
+        self.wait_for_listener().await;
+        self.unseal().await;
+    }
+
+    /// Initializes it with one unseal key.
+    pub(crate) async fn initialize(&mut self) {
+        let body = json!({ "secret_shares": 1, "secret_threshold": 1 });
+        let answer = self.api().write("sys/init", body).await.ok();
+        self.root_token = text(&answer["root_token"]);
+        self.unseal_key = text(&answer["keys_base64"][0]);
+    }
+
+    /// Takes over the keys of the cluster's first node.
+    pub(crate) fn adopt_keys(&mut self, first: &Server) {
+        self.root_token.clone_from(&first.root_token);
+        self.unseal_key.clone_from(&first.unseal_key);
+    }
+
+    /// Unseals it and waits until it serves requests, as active node or as standby.
+    pub async fn unseal(&self) {
+        let api = self.api();
+        api.write("sys/unseal", json!({ "key": self.unseal_key }))
+            .await
+            .ok();
+        wait_until("Vault is unsealed and serves", START_LIMIT, async || {
+            // 200 active, 429 standby, 473 performance standby.
+            matches!(api.read("sys/health").await.status, 200 | 429 | 473)
+        })
+        .await;
+    }
+
+    /// Whether it is the active node of its cluster.
+    pub async fn is_active(&self) -> bool {
+        self.api()
+            .try_request(reqwest::Method::GET, "sys/health", None)
+            .await
+            .is_ok_and(|reply| reply.status == 200)
+    }
+
+    fn run(&self) {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("a log file");
+        let mut command = Command::new(vault_binary());
+        if self.options.development {
+            command
+                .args([
+                    "server",
+                    "-dev",
+                    "-dev-no-store-token",
+                    "-dev-root-token-id=root",
+                ])
+                .arg(format!("-dev-listen-address=127.0.0.1:{}", self.port))
+                .arg(format!(
+                    "-dev-plugin-dir={}",
+                    self.plugin_directory().display()
+                ))
+                .arg(format!("-log-level={}", self.options.log_level));
+        } else {
+            command
+                .args(["server", "-config"])
+                .arg(self.home.path().join("vault.hcl"));
+        }
+        let child = command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home.path())
+            .env("TMPDIR", self.temporary_directory())
+            .envs(
+                self.options
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log file"))
+            .stderr(log)
+            // Ctrl-C in the terminal is the guard's business, or plugins would see it too.
+            .process_group(0)
+            .spawn()
+            .expect("vault to start");
+        let guard = Guard::over(child.id(), self.home.path());
+        *self.running.lock().expect("the server's process") = Some(Running {
+            child,
+            _guard: guard,
+        });
+    }
+
+    async fn wait_for_listener(&self) {
+        let api = self.api();
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if api
+                .try_request(reqwest::Method::GET, "sys/seal-status", None)
+                .await
+                .is_ok()
+            {
+                return;
+            }
+            let ended = {
+                let mut running = self.running.lock().expect("the server's process");
+                !running
+                    .as_mut()
+                    .is_some_and(|running| matches!(running.child.try_wait(), Ok(None)))
+            };
+            assert!(
+                !ended && Instant::now() < deadline,
+                "Vault did not start:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn configuration(&self) -> String {
+        let Self {
+            port, cluster_port, ..
+        } = self;
+        let data = self.data_directory();
+        let data = data.display();
+        let storage = match self.options.storage {
+            Storage::Memory => "storage \"inmem\" {}".to_owned(),
+            Storage::Raft => {
+                format!(
+                    "storage \"raft\" {{\n  path = \"{data}\"\n  node_id = \"node-{port}\"\n  performance_multiplier = 1\n}}"
+                )
+            }
+        };
+        format!(
+            "{storage}\n\
+             listener \"tcp\" {{\n  \
+               address = \"127.0.0.1:{port}\"\n  \
+               cluster_address = \"127.0.0.1:{cluster_port}\"\n  \
+               tls_disable = true\n\
+             }}\n\
+             api_addr = \"http://127.0.0.1:{port}\"\n\
+             cluster_addr = \"https://127.0.0.1:{cluster_port}\"\n\
+             plugin_directory = \"{}\"\n\
+             log_level = \"{}\"\n\
+             disable_mlock = true\n",
+            self.plugin_directory().display(),
+            self.options.log_level,
+        )
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.home.path().join("vault.log")
+    }
+
+    fn audit_path(&self) -> PathBuf {
+        self.home.path().join("audit.log")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.keep_logs();
+        }
+        self.stop();
+    }
+}
+
+impl Server {
+    /// Saves the logs of a failed test where its owner can look at them.
+    fn keep_logs(&self) {
+        let Some(folder) = std::env::var_os("HARNESS_KEEP_LOGS").map(PathBuf::from) else {
+            return;
+        };
+        let _ = fs::create_dir_all(&folder);
+        for (name, file) in [("vault", self.log_path()), ("audit", self.audit_path())] {
+            let _ = fs::copy(file, folder.join(format!("{name}-{}.log", self.port)));
+        }
+    }
+}
+
+/// The Vault program that `scripts/vault` names, found once per process.
+pub fn vault_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/vault");
+        let output = Command::new(&script)
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap_or_else(|error| panic!("cannot run {}: {error}", script.display()));
+        assert!(
+            output.status.success(),
+            "scripts/vault found no Vault; its message is above"
+        );
+        PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+    })
+}
+
+/// A TCP port that nothing listens on, outside the range that the kernel gives to clients, so
+/// that it is still free at a restart.
+pub(crate) fn free_port() -> u16 {
+    for _ in 0..1_000 {
+        let port = fastrand::u16(20_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port between 20000 and 32000");
+}
+
+fn read_lossy(path: &Path) -> String {
+    let Ok(mut file) = File::open(path) else {
+        return String::new();
+    };
+    let mut bytes = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut file, &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text in Vault's answer").to_owned()
+}
