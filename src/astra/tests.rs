@@ -4,6 +4,7 @@
 
 mod database;
 mod delete;
+mod emulated;
 mod fetch;
 mod mint;
 mod outcome;

@@ -102,7 +102,21 @@ impl Mint<'_> {
                 expiry: Some(self.term.expiry(OffsetDateTime::now_utc())),
             };
             match client.create_token(wanted.clone(), deadline).await {
-                Ok(token) => return self.complete(intent, token, &wanted, deadline).await,
+                Ok(token) if is_echoed(&token, &tag) => {
+                    return self.complete(intent, token, &wanted, deadline).await;
+                }
+                // The answer is about a token of somebody else: nothing of it may be handed out or
+                // deleted.
+                Ok(_) => {
+                    let _ = self.remove_by_tag(intent, &tag, deadline).await;
+                    return Err(Error::Coded {
+                        status: 502,
+                        message: format!(
+                            "config \"{name}\": Astra answered a mint with another token than the one asked for; read the \
+                             credential again"
+                        ),
+                    });
+                }
                 Err(MintError::NotMinted(error)) => {
                     intent.cancel();
                     return Err(upstream::failed("mint a token", self.connection, &error));
@@ -192,6 +206,15 @@ impl Mint<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether the answer is about the token that bears `tag`.  A description that did not come back at
+/// all says nothing against it: some organizations may not keep them.
+fn is_echoed(token: &MintedToken, tag: &Tag) -> bool {
+    match token.description.as_deref() {
+        None | Some("") => true,
+        Some(description) => Tag::parse(description).as_ref() == Some(tag),
     }
 }
 

@@ -17,7 +17,7 @@ impl OperationIds {
         }
     }
 
-    /// The id for `verb` on an OpenAPI path: `astra-read-roles-name`.
+    /// The id for `verb` on an OpenAPI path: `shelf-read-roles-name`.
     pub(super) fn id(&mut self, verb: &str, path: &str) -> String {
         let parts = [self.prefix.as_str(), verb, &hyphenated(path)];
         let id = parts

@@ -86,7 +86,7 @@ proptest! {
 #[test]
 fn events_carry_the_fields_of_their_spans() {
     let lines = lines(|| {
-        let outer = tracing::info_span!("outer", mount = "astra/", kind = "outer");
+        let outer = tracing::info_span!("outer", mount = "example/", kind = "outer");
         let _outer = outer.enter();
         let inner = tracing::debug_span!("inner", kind = "inner", late = tracing::field::Empty);
         let _inner = inner.enter();
@@ -99,7 +99,7 @@ fn events_carry_the_fields_of_their_spans() {
     };
     assert_eq!(first["@level"], "warn");
     assert_eq!(first["@message"], "it happened");
-    assert_eq!(first["mount"], "astra/");
+    assert_eq!(first["mount"], "example/");
     assert_eq!(first["kind"], "inner");
     assert_eq!(first["late"], 7);
     assert_eq!(first["count"], 3);

@@ -22,10 +22,18 @@ impl Cluster {
             storage: Storage::Raft,
             ..options
         };
-        let first = Server::start(options.clone()).await;
+        let mut first = Server::start(options.clone()).await;
+        first.in_cluster = true;
+        let autopilot = json!({ "server_stabilization_time": "1s" });
+        first
+            .api()
+            .write("sys/storage/raft/autopilot/configuration", autopilot)
+            .await
+            .ok();
         let mut nodes = vec![first];
         for _ in 1..count {
             let mut node = Server::launch(options.clone()).await;
+            node.in_cluster = true;
             node.adopt_keys(&nodes[0]);
             let body = json!({ "leader_api_addr": nodes[0].address() });
             node.api().write("sys/storage/raft/join", body).await.ok();

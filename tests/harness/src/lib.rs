@@ -10,9 +10,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api;
+mod astra;
 mod cli;
 mod cluster;
 mod guard;
+mod invariant;
 mod lease;
 mod plugin;
 mod process;
@@ -21,9 +23,13 @@ mod wait;
 
 pub use api::Api;
 pub use api::Reply;
+pub use astra::Astra;
 pub use cli::Cli;
 pub use cli::Output;
 pub use cluster::Cluster;
+pub use invariant::Credential;
+pub use invariant::assert_no_secret_logged;
+pub use invariant::settle;
 pub use lease::leases;
 pub use lease::revoke_prefix;
 pub use plugin::Plugin;
@@ -31,5 +37,6 @@ pub use process::Process;
 pub use server::Options;
 pub use server::Server;
 pub use server::Storage;
+pub use server::free_port;
 pub use server::vault_binary;
 pub use wait::wait_until;

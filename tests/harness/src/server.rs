@@ -61,6 +61,8 @@ pub struct Server {
     cluster_port: u16,
     root_token: String,
     unseal_key: String,
+    /// Whether other nodes may be the active one.
+    pub(crate) in_cluster: bool,
     running: Mutex<Option<Running>>,
 }
 
@@ -128,6 +130,7 @@ impl Server {
             cluster_port: free_port(),
             root_token: String::new(),
             unseal_key: String::new(),
+            in_cluster: false,
             running: Mutex::new(None),
         };
         fs::write(server.home.path().join("vault.hcl"), server.configuration())
@@ -252,8 +255,12 @@ impl Server {
             .await
             .ok();
         wait_until("Vault is unsealed and serves", START_LIMIT, async || {
-            // 200 active, 429 standby, 473 performance standby.
-            matches!(api.read("sys/health").await.status, 200 | 429 | 473)
+            match api.read("sys/health").await.status {
+                200 => true,
+                // A standby, now or, for a lone server, until it has elected itself.
+                429 | 473 => self.in_cluster,
+                _ => false,
+            }
         })
         .await;
     }
@@ -425,7 +432,7 @@ pub fn vault_binary() -> &'static Path {
 
 /// A TCP port that nothing listens on, outside the range that the kernel gives to clients, so
 /// that it is still free at a restart.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     for _ in 0..1_000 {
         let port = fastrand::u16(20_000..32_000);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

@@ -1,0 +1,341 @@
+//! The client against the emulator, which refuses what the API is not known to accept.
+
+use astra_emulator::Emulator;
+use astra_emulator::Fault;
+use astra_emulator::FaultRule;
+use astra_emulator::Options;
+use futures_util::future::join_all;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::client;
+use super::config;
+use super::soon;
+use crate::astra::Client;
+use crate::astra::ClientConfig;
+use crate::astra::Deleted;
+use crate::astra::MintError;
+use crate::astra::NewRole;
+use crate::astra::NewToken;
+use crate::astra::Policy;
+use crate::secret::Secret;
+
+async fn emulator() -> Emulator {
+    Emulator::start(Options::default()).await.unwrap()
+}
+
+fn with_token(emulator: &Emulator, token: &str) -> ClientConfig {
+    ClientConfig {
+        token: Secret::new(token.to_owned()),
+        ..config(&emulator.url())
+    }
+}
+
+fn root(emulator: &Emulator) -> Client {
+    client(with_token(emulator, &emulator.root_token()))
+}
+
+/// One of the tokens that the emulator starts with.
+fn seeded(emulator: &Emulator, name: &str) -> Client {
+    let seeds = emulator.seeds();
+    client(with_token(emulator, &seeds.tokens[name].token))
+}
+
+fn new_token(emulator: &Emulator) -> NewToken {
+    NewToken {
+        description: "tag 1".to_owned(),
+        expiry: Some(OffsetDateTime::now_utc() + time::Duration::HOUR),
+        roles: vec![emulator.seeds().roles["API RO User"].clone()],
+    }
+}
+
+#[tokio::test]
+async fn a_token_lives_and_dies() {
+    let emulator = emulator().await;
+    let root = root(&emulator);
+    let org = root.current_org(soon()).await.unwrap();
+    let asked = new_token(&emulator);
+    let minted = root.create_token(asked.clone(), soon()).await.ok().unwrap();
+    assert_eq!(minted.org_id, org);
+    assert_eq!(minted.description.as_deref(), Some("tag 1"));
+    let late = minted.expiry.unwrap() - asked.expiry.unwrap();
+    assert!(
+        !late.is_negative() && late < time::Duration::SECOND,
+        "{late}"
+    );
+
+    let own = client(with_token(&emulator, minted.token.expose()));
+    assert_eq!(own.current_org(soon()).await, Ok(org));
+    let listed = root.tokens(soon()).await.unwrap();
+    let entry = listed
+        .iter()
+        .find(|token| token.client_id == minted.client_id)
+        .unwrap();
+    assert_eq!(
+        (&entry.roles, entry.token_expiry),
+        (&asked.roles, minted.expiry)
+    );
+
+    assert_eq!(
+        root.delete_token(&minted.client_id, soon()).await,
+        Ok(Deleted::Now)
+    );
+    assert_eq!(
+        own.current_org(soon()).await.unwrap_err().kind(),
+        "unauthorized"
+    );
+    assert_eq!(
+        root.delete_token(&minted.client_id, soon()).await,
+        Ok(Deleted::AlreadyGone)
+    );
+    assert_eq!(
+        emulator.violations().len(),
+        0,
+        "{:?}",
+        emulator.violations()
+    );
+    assert_eq!(emulator.invariants().orphans, 0);
+}
+
+#[tokio::test]
+async fn every_way_to_answer_a_deletion_ends_it() {
+    let emulator = emulator().await;
+    let root = root(&emulator);
+    for missing in ["not_found", "bad_request", "server_error"] {
+        emulator
+            .set_knobs(json!({"delete_missing": missing}))
+            .unwrap();
+        let result = root.delete_token("NeverThereNeverThereNevr", soon()).await;
+        assert_eq!(result, Ok(Deleted::AlreadyGone), "{missing}");
+    }
+    for status in ["no_content", "ok_empty", "ok_object"] {
+        emulator
+            .set_knobs(json!({"delete_status": status}))
+            .unwrap();
+        let minted = root
+            .create_token(new_token(&emulator), soon())
+            .await
+            .ok()
+            .unwrap();
+        let result = root.delete_token(&minted.client_id, soon()).await;
+        assert_eq!(result, Ok(Deleted::Now), "{status}");
+    }
+    assert_eq!(
+        emulator.violations().len(),
+        0,
+        "{:?}",
+        emulator.violations()
+    );
+}
+
+#[tokio::test]
+async fn tells_dead_tokens_from_weak_ones() {
+    let emulator = emulator().await;
+    for (name, minting, databases) in [
+        ("expired", "unauthorized", "unauthorized"),
+        ("deleted", "unauthorized", "unauthorized"),
+        ("read_only", "forbidden", ""),
+        // May make tokens, but none with rights that it lacks; sees no databases (401, null).
+        ("token_writer", "forbidden", "forbidden"),
+    ] {
+        let client = seeded(&emulator, name);
+        match client
+            .create_token(new_token(&emulator), soon())
+            .await
+            .err()
+            .unwrap()
+        {
+            MintError::NotMinted(error) => assert_eq!(error.kind(), minting, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+        let seen = client
+            .databases(soon())
+            .await
+            .map_or_else(|error| error.kind(), |_| "");
+        assert_eq!(seen, databases, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn reads_roles_in_every_spelling() {
+    let emulator = emulator().await;
+    let root = root(&emulator);
+    for case in ["snake", "oas", "pascal", "policy_as_string"] {
+        emulator.set_knobs(json!({"role_case": case})).unwrap();
+        let roles = root.roles(soon()).await.unwrap();
+        let admins: Vec<&str> = roles
+            .iter()
+            .filter(|role| role.grants_token_admin())
+            .map(|role| role.name.as_str())
+            .collect();
+        assert!(roles.len() >= 16, "{case}");
+        assert!(roles.iter().all(|role| role.policy.is_some()), "{case}");
+        let expected = [
+            "Database Administrator",
+            "Organization Administrator",
+            "Token Writer",
+        ];
+        assert!(
+            expected.iter().all(|name| admins.contains(name)),
+            "{case}: {admins:?}"
+        );
+        assert!(!admins.contains(&"API RO User"), "{case}: {admins:?}");
+    }
+}
+
+#[tokio::test]
+async fn keeps_a_custom_role() {
+    let emulator = emulator().await;
+    let root = root(&emulator);
+    let org = root.current_org(soon()).await.unwrap();
+    let mut new = NewRole {
+        name: "made by a test".to_owned(),
+        policy: Policy {
+            actions: vec!["db-cql".to_owned()],
+            description: "d".to_owned(),
+            effect: "allow".to_owned(),
+            resources: vec![format!("drn:astra:org:{org}")],
+        },
+    };
+    let made = root.create_role(&new, soon()).await.unwrap();
+    assert_eq!(made.policy.as_ref(), Some(&new.policy));
+    assert_eq!(
+        root.create_role(&new, soon()).await.unwrap_err().kind(),
+        "conflict"
+    );
+    new.policy.actions.push("db-rest".to_owned());
+    root.update_role(&made.id, &new, soon()).await.unwrap();
+    let read = root.role(&made.id, soon()).await.unwrap();
+    assert_eq!(read.policy, Some(new.policy));
+    assert_eq!(root.delete_role(&made.id, soon()).await, Ok(Deleted::Now));
+    assert_eq!(
+        root.delete_role(&made.id, soon()).await,
+        Ok(Deleted::AlreadyGone)
+    );
+    assert_eq!(
+        root.role(&made.id, soon()).await.unwrap_err().kind(),
+        "not-found"
+    );
+}
+
+#[tokio::test]
+async fn finds_databases_and_their_bundles() {
+    let emulator = emulator().await;
+    let root = root(&emulator);
+    let seed = emulator.seeds().databases["vector_db"].clone();
+    let all = root.databases(soon()).await.unwrap();
+    let found = all.iter().find(|database| database.id == seed.id).unwrap();
+    assert!(found.is_vector);
+    assert_eq!(Ok(found), root.database(&seed.id, soon()).await.as_ref());
+    let regions: Vec<&String> = found.datacenters.iter().map(|dc| &dc.region).collect();
+    assert_eq!(regions, seed.regions.iter().collect::<Vec<_>>());
+    let mut links = Vec::new();
+    for region in [
+        None,
+        Some(seed.regions[0].as_str()),
+        Some(seed.regions[1].as_str()),
+    ] {
+        let link = root
+            .secure_bundle_url(&seed.id, region, soon())
+            .await
+            .ok()
+            .unwrap();
+        links.push(link.expose().to_owned());
+    }
+    assert_ne!(links[1], links[2]);
+    let unknown = root.secure_bundle_url(&seed.id, Some("mars"), soon()).await;
+    assert_eq!(unknown.err().map(|error| error.kind()), Some("malformed"));
+    let hibernated = emulator.seeds().databases["classic_db"].id.clone();
+    let conflict = root.secure_bundle_url(&hibernated, None, soon()).await;
+    assert_eq!(conflict.err().map(|error| error.kind()), Some("conflict"));
+    assert_eq!(
+        emulator.violations().len(),
+        0,
+        "{:?}",
+        emulator.violations()
+    );
+}
+
+#[tokio::test]
+async fn an_enterprise_token_serves_another_organization() {
+    let emulator = emulator().await;
+    let seeds = emulator.seeds();
+    let other = seeds.organizations[1].id.clone();
+    let config = ClientConfig {
+        org_id: Some(other.clone()),
+        ..with_token(&emulator, &seeds.tokens["enterprise"].token)
+    };
+    let client = client(config);
+    let minted = client
+        .create_token(new_token(&emulator), soon())
+        .await
+        .ok()
+        .unwrap();
+    assert_eq!(minted.org_id, other);
+    assert_eq!(
+        emulator.violations().len(),
+        0,
+        "{:?}",
+        emulator.violations()
+    );
+}
+
+#[tokio::test]
+async fn an_orphan_is_always_announced() {
+    for fault in [
+        json!({"kind": "reset_after_commit"}),
+        json!({"kind": "reset_mid_body"}),
+        json!({"kind": "truncate", "chunked": true}),
+        json!({"kind": "malformed_json"}),
+        json!({"kind": "status", "status": 504, "committed": true, "body": "html"}),
+        json!({"kind": "wrong_hash"}),
+        json!({"kind": "roles_mismatch"}),
+        json!({"kind": "gzip"}),
+    ] {
+        let emulator = emulator().await;
+        let spoilt: Fault = serde_json::from_value(fault.clone()).unwrap();
+        emulator.add_fault(FaultRule::new(spoilt)).unwrap();
+        let before = emulator.live_tokens().len();
+        let two_roles = NewToken {
+            roles: vec![
+                emulator.seeds().roles["API RO User"].clone(),
+                emulator.seeds().roles["RO User"].clone(),
+            ],
+            ..new_token(&emulator)
+        };
+        let result = root(&emulator).create_token(two_roles, soon()).await;
+        let error = result
+            .err()
+            .unwrap_or_else(|| panic!("{fault} went unseen"));
+        assert!(
+            !matches!(error, MintError::NotMinted(_)),
+            "{fault}: {error:?}"
+        );
+        assert_eq!(emulator.live_tokens().len(), before + 1, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_gets_through_a_rate_limit() {
+    let emulator = emulator().await;
+    emulator.set_knobs(json!({"rate_limit_per_s": 40})).unwrap();
+    // With real waits: they are what is tested.
+    let root = Client::new(with_token(&emulator, &emulator.root_token()))
+        .ok()
+        .unwrap();
+    let results = join_all((0..60).map(|_| root.create_token(new_token(&emulator), soon()))).await;
+    let minted: Vec<String> = results
+        .into_iter()
+        .map(|token| token.ok().unwrap().client_id)
+        .collect();
+    let deleted = join_all(minted.iter().map(|id| root.delete_token(id, soon()))).await;
+    assert!(deleted.iter().all(|result| *result == Ok(Deleted::Now)));
+    let invariants = emulator.invariants();
+    assert_eq!((invariants.orphans, invariants.double_mints), (0, 0));
+    assert_eq!(
+        emulator.violations().len(),
+        0,
+        "{:?}",
+        emulator.violations()
+    );
+}

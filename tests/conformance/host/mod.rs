@@ -1,0 +1,304 @@
+//! A host: starts the built plugin and speaks to it as Vault 1.21 does.
+
+mod brokered;
+mod identity;
+mod mount;
+mod output;
+mod process;
+mod reply;
+mod storage;
+mod system;
+mod tls;
+
+use std::collections::HashMap;
+use std::time::Duration;
+use std::time::Instant;
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+use uuid::Uuid;
+use vault_plugin_secrets_astra::wire::logical;
+use vault_plugin_secrets_astra::wire::logical::plugin_version_client::PluginVersionClient;
+use vault_plugin_secrets_astra::wire::pb;
+use vault_plugin_secrets_astra::wire::plugin;
+use vault_plugin_secrets_astra::wire::plugin::grpc_broker_client::GrpcBrokerClient;
+use vault_plugin_secrets_astra::wire::plugin::grpc_controller_client::GrpcControllerClient;
+use vault_plugin_secrets_astra::wire::plugin::grpc_stdio_client::GrpcStdioClient;
+use vault_plugin_secrets_astra::wire::pluginutil::multiplexing::MultiplexingSupportRequest;
+use vault_plugin_secrets_astra::wire::pluginutil::multiplexing::plugin_multiplexing_client::PluginMultiplexingClient;
+
+pub use brokered::Brokered;
+pub use brokered::Services;
+pub use identity::Identity;
+pub use mount::Client;
+pub use mount::Mount;
+pub use mount::internal;
+pub use mount::lease_request;
+pub use mount::now;
+pub use mount::request;
+pub use output::Output;
+pub use process::Handshake;
+pub use process::Launch;
+pub use process::Process;
+pub use process::exists;
+pub use process::gone;
+pub use reply::Lease;
+pub use reply::NANOS;
+pub use reply::Reply;
+pub use storage::Mode;
+pub use storage::Storage;
+pub use storage::Verb;
+pub use system::COMMUNITY;
+pub use system::DR_SECONDARY;
+pub use system::Events;
+pub use system::PERFORMANCE_SECONDARY;
+pub use system::PERFORMANCE_STANDBY;
+pub use system::System;
+pub use tls::Dial;
+
+/// The limit for things that take milliseconds on an idle machine.
+pub const LONG: Duration = Duration::from_secs(20);
+
+/// A running plugin with everything that a host opens right after the start.
+pub struct Host {
+    pub process: Process,
+    pub handshake: Handshake,
+    channel: Channel,
+    broker: mpsc::Sender<plugin::ConnInfo>,
+    streams: Option<Streams>,
+    next_broker_id: u32,
+    folder: TempDir,
+}
+
+/// The streams that live as long as the connection.
+struct Streams {
+    _broker: Streaming<plugin::ConnInfo>,
+    stdio: Streaming<plugin::StdioData>,
+}
+
+impl Host {
+    /// Starts the plugin with Vault's environment.
+    pub async fn start() -> Self {
+        Self::launch(Launch::new()).await
+    }
+
+    pub async fn launch(launch: Launch) -> Self {
+        Self::attach(launch.spawn()).await
+    }
+
+    /// Connects to a started plugin.
+    pub async fn attach(process: Process) -> Self {
+        let handshake = process.handshake().await;
+        let dial = Dial::new(
+            &handshake.socket(),
+            handshake.certificate(),
+            process.identity().clone(),
+        );
+        let channel = dial.channel().await.unwrap();
+        let (broker, announcements) = mpsc::channel(64);
+        let incoming = GrpcBrokerClient::new(channel.clone())
+            .start_stream(ReceiverStream::new(announcements))
+            .await
+            .unwrap();
+        let stdio = GrpcStdioClient::new(channel.clone())
+            .stream_stdio(())
+            .await
+            .unwrap();
+        let streams = Streams {
+            _broker: incoming.into_inner(),
+            stdio: stdio.into_inner(),
+        };
+        let host = Self {
+            process,
+            handshake,
+            channel,
+            broker,
+            streams: Some(streams),
+            next_broker_id: 1,
+            folder: tempfile::tempdir().unwrap(),
+        };
+        assert!(host.multiplexing().await, "multiplexing");
+        host
+    }
+
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// Another connection to the same plugin.
+    pub fn dial(&self) -> Dial {
+        Dial::new(
+            &self.handshake.socket(),
+            self.handshake.certificate(),
+            self.process.identity().clone(),
+        )
+    }
+
+    pub fn stdio(&mut self) -> &mut Streaming<plugin::StdioData> {
+        &mut self.streams.as_mut().unwrap().stdio
+    }
+
+    /// Whether the plugin offers several mounts in one process.
+    pub async fn multiplexing(&self) -> bool {
+        PluginMultiplexingClient::new(self.channel())
+            .multiplexing_support(MultiplexingSupportRequest {})
+            .await
+            .unwrap()
+            .into_inner()
+            .supported
+    }
+
+    /// The plugin's version, asked under `client`'s id.
+    pub async fn version(&self, client: &Client) -> String {
+        PluginVersionClient::new(self.channel())
+            .version(client.message(logical::Empty {}))
+            .await
+            .unwrap()
+            .into_inner()
+            .plugin_version
+    }
+
+    /// The engine under the multiplex id `id`.
+    pub fn client(&self, id: &str) -> Client {
+        Client::new(self.channel(), Some(id))
+    }
+
+    /// The engine without a multiplex id.
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.channel(), None)
+    }
+
+    /// A fresh broker id, and the server behind it; nothing is announced yet.
+    pub fn offer(&mut self, services: Services) -> (u32, Brokered) {
+        let identity = self.process.identity().clone();
+        self.offer_as(&identity, services)
+    }
+
+    /// As [`Host::offer`], with another certificate than the one in `PLUGIN_CLIENT_CERT`.
+    pub fn offer_as(&mut self, identity: &Identity, services: Services) -> (u32, Brokered) {
+        let id = self.next_broker_id;
+        self.next_broker_id += 1;
+        let address = self.folder.path().join(format!("host{id}"));
+        let brokered = Brokered::listen(address, identity, self.handshake.certificate(), services);
+        (id, brokered)
+    }
+
+    /// Tells the plugin where to dial for `id`.
+    pub async fn announce(&self, id: u32, brokered: &Brokered) {
+        let information = plugin::ConnInfo {
+            service_id: id,
+            network: "unix".to_owned(),
+            address: brokered.address(),
+            knock: None,
+        };
+        self.broker.send(information).await.unwrap();
+    }
+
+    /// `Setup`; the answer's error text, empty for success.
+    pub async fn setup(client: &Client, broker_id: u32, config: HashMap<String, String>) -> String {
+        let arguments = pb::SetupArgs {
+            broker_id,
+            config,
+            backend_uuid: Uuid::new_v4().to_string(),
+        };
+        let reply = client.backend().setup(client.message(arguments)).await;
+        reply.unwrap().into_inner().err
+    }
+
+    /// A new mount with services of its own.
+    pub async fn mount(&mut self) -> Mount {
+        self.mount_on(Services::default()).await
+    }
+
+    /// A mount as after `secrets enable`, on storage that may have been used before.
+    pub async fn mount_on(&mut self, services: Services) -> Mount {
+        let mount = self.set_up(services).await;
+        let client = mount.client();
+        assert_eq!(client.backend_type().await.unwrap(), 1);
+        client.special_paths().await.unwrap();
+        let initialized = client.initialize().await.unwrap();
+        assert!(initialized.err.is_none(), "{:?}", initialized.err);
+        mount
+    }
+
+    /// `Setup` and no more.
+    pub async fn set_up(&mut self, services: Services) -> Mount {
+        let client = self.client(&multiplex_id());
+        let (id, brokered) = self.offer(services.clone());
+        self.announce(id, &brokered).await;
+        assert_eq!(Self::setup(&client, id, mount_config()).await, "");
+        Mount::new(client, brokered, services)
+    }
+
+    /// `Shutdown`, as a host ends a plugin; the call may fail.
+    pub async fn shutdown(&self) {
+        let mut controller = GrpcControllerClient::new(self.channel());
+        let _ = controller.shutdown(plugin::Empty {}).await;
+    }
+
+    /// Lets the plugin go the normal way and checks what it leaves: exit status 0 in time, no
+    /// socket, readable logs.
+    pub async fn finish(mut self) {
+        self.shutdown().await;
+        let status = self.process.exit(LONG).await;
+        assert!(status.success(), "{status}");
+        assert!(
+            self.process.sockets().is_empty(),
+            "{:?}",
+            self.process.sockets()
+        );
+        self.process.stderr.end().await;
+        for line in self.process.stderr.lines() {
+            crate::logs::check_line(&line);
+        }
+    }
+
+    /// Ends the broker and stdio streams and forgets the connection, as a host that dies.
+    pub fn disconnect(&mut self) {
+        self.streams = None;
+        self.broker = mpsc::channel(1).0;
+        self.channel = tonic::transport::Endpoint::from_static("http://localhost").connect_lazy();
+    }
+}
+
+/// The `Config` of a mount on Vault 1.21.
+pub fn mount_config() -> HashMap<String, String> {
+    let pairs = [
+        ("plugin_name", "astra"),
+        ("plugin_type", "secret"),
+        ("plugin_version", "v0.1.0"),
+        ("plugin_tier", "unknown"),
+    ];
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// Ten characters of base 62, as a host makes them.
+pub fn multiplex_id() -> String {
+    Uuid::new_v4().simple().to_string()[..10].to_owned()
+}
+
+/// Polls `condition` until it holds.
+#[track_caller]
+pub fn eventually(
+    what: &str,
+    within: Duration,
+    condition: impl Fn() -> bool,
+) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    let what = what.to_owned();
+    async move {
+        let end = Instant::now() + within;
+        while !condition() {
+            assert!(
+                Instant::now() < end,
+                "{caller}: {what} did not come within {within:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

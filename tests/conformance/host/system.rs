@@ -1,0 +1,221 @@
+//! What the host tells a mount about itself, and the event service.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tonic::Request;
+use tonic::Response;
+use tonic::Status;
+use vault_plugin_secrets_astra::wire::logical;
+use vault_plugin_secrets_astra::wire::pb;
+use vault_plugin_secrets_astra::wire::pb::events_server;
+use vault_plugin_secrets_astra::wire::pb::system_view_server;
+
+/// The replication bits of a single node without replication.
+pub const COMMUNITY: i32 = 4_096 + 8_192;
+/// The bit of a performance standby.
+pub const PERFORMANCE_STANDBY: i32 = 16_384;
+/// The bit of a performance secondary.
+pub const PERFORMANCE_SECONDARY: i32 = 64;
+/// The bit of a disaster-recovery secondary.
+pub const DR_SECONDARY: i32 = 512;
+
+/// A system view whose answers a test can change at any time.
+pub struct System {
+    facts: Mutex<Facts>,
+}
+
+/// The answers.
+#[derive(Clone)]
+pub struct Facts {
+    pub default_ttl: Duration,
+    pub max_ttl: Duration,
+    pub replication: i32,
+    pub local: bool,
+    pub tainted: bool,
+    /// Whether every call gets a gRPC error, as while a host registers a plugin.
+    pub missing: bool,
+}
+
+impl System {
+    /// Vault's own defaults: 768 hours for both TTLs.
+    pub fn new() -> Arc<Self> {
+        let hours = Duration::from_secs(768 * 3_600);
+        let facts = Facts {
+            default_ttl: hours,
+            max_ttl: hours,
+            replication: COMMUNITY,
+            local: false,
+            tainted: false,
+            missing: false,
+        };
+        Arc::new(Self {
+            facts: Mutex::new(facts),
+        })
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut Facts)) {
+        change(&mut self.facts.lock().unwrap());
+    }
+
+    fn facts(&self) -> Result<Facts, Status> {
+        let facts = self.facts.lock().unwrap().clone();
+        if facts.missing {
+            let text = "missing system view implementation: this method should not be called during plugin Setup";
+            return Err(Status::unknown(text));
+        }
+        Ok(facts)
+    }
+}
+
+/// The system view as a gRPC service.
+#[derive(Clone)]
+pub struct Served(pub Arc<System>);
+
+type Reply<T> = Result<Response<T>, Status>;
+
+fn ttl(duration: Duration) -> Response<pb::TtlReply> {
+    Response::new(pb::TtlReply {
+        ttl: duration.as_nanos().try_into().unwrap(),
+    })
+}
+
+#[tonic::async_trait]
+impl system_view_server::SystemView for Served {
+    async fn default_lease_ttl(&self, _: Request<pb::Empty>) -> Reply<pb::TtlReply> {
+        Ok(ttl(self.0.facts()?.default_ttl))
+    }
+
+    async fn max_lease_ttl(&self, _: Request<pb::Empty>) -> Reply<pb::TtlReply> {
+        Ok(ttl(self.0.facts()?.max_ttl))
+    }
+
+    async fn tainted(&self, _: Request<pb::Empty>) -> Reply<pb::TaintedReply> {
+        let tainted = self.0.facts()?.tainted;
+        Ok(Response::new(pb::TaintedReply { tainted }))
+    }
+
+    async fn caching_disabled(&self, _: Request<pb::Empty>) -> Reply<pb::CachingDisabledReply> {
+        self.0.facts()?;
+        Ok(Response::new(pb::CachingDisabledReply { disabled: false }))
+    }
+
+    async fn replication_state(&self, _: Request<pb::Empty>) -> Reply<pb::ReplicationStateReply> {
+        let state = self.0.facts()?.replication;
+        Ok(Response::new(pb::ReplicationStateReply { state }))
+    }
+
+    async fn mlock_enabled(&self, _: Request<pb::Empty>) -> Reply<pb::MlockEnabledReply> {
+        self.0.facts()?;
+        Ok(Response::new(pb::MlockEnabledReply { enabled: false }))
+    }
+
+    async fn local_mount(&self, _: Request<pb::Empty>) -> Reply<pb::LocalMountReply> {
+        let local = self.0.facts()?.local;
+        Ok(Response::new(pb::LocalMountReply { local }))
+    }
+
+    async fn plugin_env(&self, _: Request<pb::Empty>) -> Reply<pb::PluginEnvReply> {
+        self.0.facts()?;
+        let environment = logical::PluginEnvironment {
+            vault_version: "1.21.0".to_owned(),
+            ..Default::default()
+        };
+        Ok(Response::new(pb::PluginEnvReply {
+            plugin_environment: Some(environment),
+            err: String::new(),
+        }))
+    }
+
+    async fn cluster_info(&self, _: Request<pb::Empty>) -> Reply<pb::ClusterInfoReply> {
+        self.0.facts()?;
+        Ok(Response::new(pb::ClusterInfoReply {
+            cluster_id: "0e2c1f64-5a8e-4f35-8c86-1f7b5b8c3a55".to_owned(),
+            ..Default::default()
+        }))
+    }
+
+    // No secrets engine of ours has a use for the rest.
+
+    async fn response_wrap_data(
+        &self,
+        _: Request<pb::ResponseWrapDataArgs>,
+    ) -> Reply<pb::ResponseWrapDataReply> {
+        Err(Status::unimplemented("ResponseWrapData"))
+    }
+
+    async fn entity_info(&self, _: Request<pb::EntityInfoArgs>) -> Reply<pb::EntityInfoReply> {
+        Err(Status::unimplemented("EntityInfo"))
+    }
+
+    async fn groups_for_entity(
+        &self,
+        _: Request<pb::EntityInfoArgs>,
+    ) -> Reply<pb::GroupsForEntityReply> {
+        Err(Status::unimplemented("GroupsForEntity"))
+    }
+
+    async fn generate_password_from_policy(
+        &self,
+        _: Request<pb::GeneratePasswordFromPolicyRequest>,
+    ) -> Reply<pb::GeneratePasswordFromPolicyReply> {
+        Err(Status::unimplemented("GeneratePasswordFromPolicy"))
+    }
+
+    async fn generate_identity_token(
+        &self,
+        _: Request<pb::GenerateIdentityTokenRequest>,
+    ) -> Reply<pb::GenerateIdentityTokenResponse> {
+        Err(Status::unimplemented("GenerateIdentityToken"))
+    }
+
+    async fn get_rotation_information(
+        &self,
+        _: Request<pb::RotationInfoRequest>,
+    ) -> Reply<pb::RotationInfoReply> {
+        Err(Status::unimplemented("GetRotationInformation"))
+    }
+
+    async fn register_rotation_job(
+        &self,
+        _: Request<pb::RegisterRotationJobRequest>,
+    ) -> Reply<pb::RegisterRotationJobResponse> {
+        Err(Status::unimplemented("RegisterRotationJob"))
+    }
+
+    async fn register_rotation_job_with_response(
+        &self,
+        _: Request<pb::RegisterRotationJobRequest>,
+    ) -> Reply<pb::RegisterRotationJobWithResponseReply> {
+        Err(Status::unimplemented("RegisterRotationJobWithResponse"))
+    }
+
+    async fn deregister_rotation_job(
+        &self,
+        _: Request<pb::DeregisterRotationJobRequest>,
+    ) -> Reply<pb::Empty> {
+        Err(Status::unimplemented("DeregisterRotationJob"))
+    }
+}
+
+/// The event service; it keeps what it gets.
+#[derive(Clone, Default)]
+pub struct Events {
+    sent: Arc<Mutex<Vec<pb::SendEventRequest>>>,
+}
+
+impl Events {
+    /// Every event so far.
+    pub fn sent(&self) -> Vec<pb::SendEventRequest> {
+        self.sent.lock().unwrap().clone()
+    }
+}
+
+#[tonic::async_trait]
+impl events_server::Events for Events {
+    async fn send_event(&self, request: Request<pb::SendEventRequest>) -> Reply<pb::Empty> {
+        self.sent.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(pb::Empty {}))
+    }
+}

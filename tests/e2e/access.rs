@@ -1,0 +1,105 @@
+//! Who may do what, and what others get to see.
+
+use serde_json::json;
+
+use crate::scene::Scene;
+
+#[tokio::test]
+async fn a_policy_grants_one_role_and_no_other() {
+    let scene = Scene::new("policies").await;
+    scene.role("payments", "1h", "8h").await;
+    let policy = format!(
+        "path \"{}/creds/reader\" {{ capabilities = [\"read\", \"update\"] }}",
+        scene.mount
+    );
+    scene
+        .api
+        .write("sys/policies/acl/one-role", json!({ "policy": policy }))
+        .await
+        .ok();
+    let token = scene.api.child_token(&["one-role"]).await;
+    let limited = scene.api.with_token(&token);
+
+    scene.hold(&limited.read(&scene.path("creds/reader")).await.ok());
+    scene.hold(
+        &limited
+            .write(&scene.path("creds/reader"), json!({ "reason": "x" }))
+            .await
+            .ok(),
+    );
+    for path in ["creds/payments", "config", "roles/reader", "roles/payments"] {
+        assert_eq!(limited.read(&scene.path(path)).await.status, 403, "{path}");
+    }
+    assert_eq!(
+        limited
+            .write(&scene.path("config"), json!({ "token": "x" }))
+            .await
+            .status,
+        403
+    );
+
+    let mut cli = scene.cli.clone();
+    cli.token = token;
+    let message = cli
+        .run(&["read", &scene.path("creds/payments")])
+        .await
+        .refused();
+    assert!(message.contains("permission denied"), "{message}");
+    assert_eq!(scene.astra.live().len(), 2);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_wrapped_credential_is_unwrapped_once() {
+    let scene = Scene::new("wrapped").await;
+    let wrapped = scene
+        .api
+        .with_wrap_ttl("60s")
+        .read(&scene.path("creds/reader"))
+        .await
+        .ok();
+    assert!(
+        wrapped["data"].is_null(),
+        "the answer itself holds no secret"
+    );
+    let wrapping = wrapped["wrap_info"]["token"].as_str().unwrap().to_owned();
+    let answer = scene
+        .api
+        .with_token(&wrapping)
+        .write("sys/wrapping/unwrap", json!({}))
+        .await
+        .ok();
+    let credential = scene.hold(&answer);
+    assert!(scene.astra.accepts(&credential.token).await);
+    assert!(
+        !scene
+            .api
+            .with_token(&wrapping)
+            .write("sys/wrapping/unwrap", json!({}))
+            .await
+            .is_ok()
+    );
+    scene.revoke(&credential.lease_id).await;
+    assert!(!scene.astra.accepts(&credential.token).await);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn the_audit_log_hashes_every_secret() {
+    let scene = Scene::new("audited").await;
+    let credential = scene.credential("reader").await;
+    let audit = scene.server.audit_log();
+    let line = audit
+        .lines()
+        .rfind(|line| {
+            line.contains("\"type\":\"response\"") && line.contains(&scene.path("creds/reader"))
+        })
+        .expect("an audit line of the read");
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    for key in ["token", "client_id", "client_secret"] {
+        let value = line["response"]["data"][key].as_str().unwrap();
+        assert!(value.starts_with("hmac-sha256:"), "{key} is {value}");
+    }
+    assert!(!audit.contains(&credential.token) && !audit.contains(&scene.astra.root_token()));
+    scene.finish().await;
+}

@@ -1,0 +1,18 @@
+//! The plugin in a real Vault, against the emulated Astra: what users do, and what goes wrong.
+//!
+//! Every test has an emulated organization and a mount of its own and ends with
+//! [`scene::Scene::finish`]: what Vault leases is what Astra holds, nothing was asked of Astra that its
+//! API does not offer, and no secret is in any log. Tests that harm no other share one Vault.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod access;
+mod catalog;
+mod configs;
+mod crashes;
+mod credentials;
+mod documents;
+mod leases;
+mod mounts;
+mod roles;
+mod scene;

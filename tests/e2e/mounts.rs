@@ -1,0 +1,178 @@
+//! Mounting, tuning, disabling.
+
+use std::time::Duration;
+
+use harness::Options;
+use harness::wait_until;
+use serde_json::json;
+
+use crate::scene::Scene;
+
+#[tokio::test]
+async fn two_mounts_share_one_process_and_nothing_else() {
+    let first = Scene::with_own_process("twin-a").await;
+    let second = first.second("twin-b").await;
+    assert_eq!(first.plugin.processes(&first.server).len(), 1);
+
+    let one = first.credential("reader").await;
+    let two = second.credential("reader").await;
+    assert!(!first.astra.accepts(&two.token).await && !second.astra.accepts(&one.token).await);
+
+    second.api.delete(&second.path("roles/reader")).await.ok();
+    assert_eq!(second.read("creds/reader").await.status, 400);
+    first.credential("reader").await;
+
+    first.finish().await;
+    // The other mount goes on when its neighbour is gone.
+    second.role("reader", "1h", "8h").await;
+    second.credential("reader").await;
+    second.finish().await;
+}
+
+#[tokio::test]
+async fn opted_out_of_multiplexing_each_mount_has_a_process() {
+    let environment = vec![(
+        "VAULT_PLUGIN_MULTIPLEXING_OPT_OUT".to_owned(),
+        "astra".to_owned(),
+    )];
+    let first = Scene::with_own_server(
+        "alone-a",
+        Options {
+            environment,
+            ..Options::default()
+        },
+    )
+    .await;
+    let second = first.second("alone-b").await;
+    assert_eq!(first.plugin.processes(&first.server).len(), 2);
+    first.credential("reader").await;
+    second.credential("reader").await;
+    first.finish().await;
+    second.credential("reader").await;
+    second.finish().await;
+}
+
+#[tokio::test]
+async fn tuning_reaches_the_next_lease() {
+    let scene = Scene::new("tuned").await;
+    scene.role("open", "0", "0").await;
+    let mount = scene.path("");
+    scene
+        .cli
+        .ok(&[
+            "secrets",
+            "tune",
+            "-default-lease-ttl=7m",
+            "-max-lease-ttl=20m",
+            &mount,
+        ])
+        .await;
+    until_lease_lasts(&scene, 420).await;
+
+    scene
+        .cli
+        .ok(&["secrets", "tune", "-default-lease-ttl=3m", &mount])
+        .await;
+    until_lease_lasts(&scene, 180).await;
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_longer_ttl_than_the_mounts_is_capped_with_a_warning() {
+    let scene = Scene::new("capped").await;
+    scene
+        .cli
+        .ok(&[
+            "secrets",
+            "tune",
+            "-default-lease-ttl=10m",
+            "-max-lease-ttl=30m",
+            &scene.path(""),
+        ])
+        .await;
+
+    let role = json!({ "astra_roles": crate::scene::READ_ONLY, "ttl": "2h", "max_ttl": "4h" });
+    let reply = scene.write("roles/long", role).await;
+    assert!(
+        reply
+            .warnings()
+            .iter()
+            .any(|text| text.contains("30m") || text.contains("1800")),
+        "{reply:?}"
+    );
+
+    let reply = scene.read("creds/long").await;
+    assert!(
+        reply
+            .warnings()
+            .iter()
+            .any(|text| text.contains("max_lease_ttl")),
+        "{:?}",
+        reply.warnings()
+    );
+    let answer = reply.ok();
+    let credential = scene.hold(&answer);
+    assert_eq!(answer["lease_duration"], 1800);
+
+    // Astra itself ends the token soon after the longest possible lease.
+    let left = scene.astra.seconds_left(&credential.client_id);
+    assert!(
+        (1800..=1800 + 900).contains(&left),
+        "tokenExpiry is {left} s away"
+    );
+
+    let renewed = scene
+        .api
+        .write(
+            "sys/leases/renew",
+            json!({ "lease_id": credential.lease_id, "increment": 86_400 }),
+        )
+        .await
+        .ok();
+    assert!(
+        renewed["lease_duration"].as_u64().unwrap() <= 1800,
+        "{renewed}"
+    );
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn disabling_ends_every_token_and_enabling_again_starts_empty() {
+    let scene = Scene::new("reborn").await;
+    let before = scene.credential("reader").await;
+    scene.credential("reader").await;
+    scene.cli.ok(&["secrets", "disable", &scene.mount]).await;
+    assert!(!scene.astra.accepts(&before.token).await);
+    assert!(scene.astra.live().is_empty());
+
+    scene
+        .cli
+        .ok(&[
+            "secrets",
+            "enable",
+            &format!("-path={}", scene.mount),
+            &scene.plugin.name,
+        ])
+        .await;
+    assert_eq!(scene.read("config").await.status, 404);
+    assert!(scene.api.list(&scene.path("roles")).await.keys().is_empty());
+    assert_eq!(scene.read("creds/reader").await.status, 400);
+
+    scene.configure().await;
+    scene.credential("reader").await;
+    scene.finish().await;
+}
+
+/// The plugin may remember the mount's limits for a moment, so the first lease may be of old.
+async fn until_lease_lasts(scene: &Scene, seconds: u64) {
+    wait_until(
+        "a lease lasts as tuned",
+        Duration::from_secs(3),
+        async || {
+            let answer = scene.read("creds/open").await.ok();
+            scene.hold(&answer);
+            answer["lease_duration"] == seconds
+        },
+    )
+    .await;
+}
