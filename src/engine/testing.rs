@@ -32,8 +32,10 @@ pub(crate) struct Bench {
     pub(crate) astra: Emulator,
     pub(crate) storage: Arc<MemoryStorage>,
     backend: Arc<dyn Backend>,
-    requests: AtomicU64,
 }
+
+/// Request ids are unique, also across crashes.
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 impl Bench {
     /// An empty mount and a fresh emulator.
@@ -63,7 +65,6 @@ impl Bench {
             astra,
             storage,
             backend: AstraFactory::default().build(mount).unwrap(),
-            requests: AtomicU64::new(0),
         }
     }
 
@@ -83,6 +84,13 @@ impl Bench {
         self.backend
             .handle(self.request(operation, path, data))
             .await
+    }
+
+    /// A read with a request id of its own, as when the host repeats it.
+    pub(crate) async fn read_as(&self, id: &str, path: &str) -> Outcome {
+        let mut request = self.request(Operation::Read, path, json!({}));
+        request.id = id.to_owned();
+        self.backend.handle(request).await
     }
 
     /// A create or an update.
@@ -131,7 +139,7 @@ impl Bench {
             Value::Object(data) => data,
             _ => Map::new(),
         };
-        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
         Request {
             id: format!("request-{number}"),
             operation,

@@ -80,11 +80,6 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         reason: reason.as_deref(),
         text: &role.description,
     };
-    // Before the mint, so that a failure leaves no token behind.
-    let bundle = match &role.database {
-        Some(database) => database::bundle_url(&connection, database, deadline).await?,
-        None => None,
-    };
     let limits_active = role.max_active > 0 && !connection.health.ignores_description();
     let _admission = match limits_active {
         true => {
@@ -97,6 +92,11 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
             Some(admission.await?)
         }
         false => None,
+    };
+    // Before the mint, so that a failure leaves no token behind.
+    let bundle = match &role.database {
+        Some(database) => database::bundle_url(&connection, database, deadline).await?,
+        None => None,
     };
     let Minted {
         token,

@@ -106,3 +106,40 @@ async fn a_limit_that_is_far_costs_one_list() {
         .count();
     assert_eq!(lists, 1, "{journal:#?}");
 }
+
+#[tokio::test]
+async fn the_token_of_a_request_that_is_repeated_after_a_crash_does_not_count() {
+    let bench = Bench::configured().await;
+    let role = json!({"astra_roles": "RO User", "max_active": 1});
+    bench.write("roles/app", role).await.unwrap();
+    let first = bench.read_as("repeated", "creds/app").await;
+    let first = text(&first.unwrap().unwrap(), "client_id");
+    let bench = bench.crash();
+    let second = bench.read_as("repeated", "creds/app").await;
+    let second = text(&second.unwrap().unwrap(), "client_id");
+    let live = bench.astra.live_tokens();
+    let live: Vec<&String> = live.iter().map(|token| &token.client_id).collect();
+    assert_eq!(live, [&second]);
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn where_tokens_cannot_be_counted_the_answer_says_so() {
+    let bench = Bench::configured().await;
+    bench
+        .astra
+        .set_knobs(json!({"ignore_description": true}))
+        .unwrap();
+    let role = json!({"astra_roles": "RO User", "max_active": 1});
+    bench.write("roles/app", role).await.unwrap();
+    for _ in 0..2 {
+        let credential = bench.read("creds/app").await;
+        let expected = "max_active of role \"app\" is not enforced: without descriptions its tokens cannot be counted";
+        let warnings = credential.warnings();
+        assert!(
+            warnings.iter().any(|warning| warning == expected),
+            "{warnings:?}"
+        );
+    }
+    assert_eq!(bench.astra.live_tokens().len(), 2);
+}
