@@ -52,6 +52,8 @@ pub struct Bench {
 pub struct Flaky {
     pub memory: MemoryStorage,
     plan: Mutex<Option<Plan>>,
+    /// Told when a write never returns.
+    pub hung: tokio::sync::Notify,
 }
 
 /// How writes below a key fail.
@@ -65,6 +67,8 @@ pub struct Plan {
     pub written: bool,
     /// Whether reads fail too, from then on.
     pub and_reads: bool,
+    /// Whether the write never returns.
+    pub hangs: bool,
 }
 
 impl Flaky {
@@ -121,6 +125,10 @@ impl Storage for Flaky {
                     if plan.and_reads {
                         self.memory.set_failure(Some(lost()));
                     }
+                }
+                if plan.hangs {
+                    self.hung.notify_one();
+                    std::future::pending::<()>().await;
                 }
                 Err(lost())
             }
@@ -242,6 +250,15 @@ impl Bench {
     /// How many requests there were to Astra.
     pub fn requests(&self) -> usize {
         self.astra.journal().len()
+    }
+}
+
+/// Runs `work` until it ends or a write hangs, and then drops it: what a process's death at that await
+/// looks like.
+pub async fn until_hung(storage: &Flaky, work: impl Future<Output = Outcome>) {
+    tokio::select! {
+        _ = work => {}
+        () = storage.hung.notified() => {}
     }
 }
 

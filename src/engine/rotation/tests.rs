@@ -16,6 +16,7 @@ use crate::engine::testing::Bench;
 use crate::engine::testing::Plan;
 use crate::engine::testing::READER;
 use crate::engine::testing::call;
+use crate::engine::testing::until_hung;
 use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
@@ -331,6 +332,7 @@ async fn whichever_write_fails_the_mount_heals() {
                     after,
                     written,
                     and_reads,
+                    hangs: false,
                 }));
                 let rotated = rotate(&bench).await;
                 let what = format!(
@@ -379,6 +381,28 @@ async fn a_process_may_die_at_any_request() {
             }
             let what = format!("dead at request {nth}, committed: {committed}");
             assert_healed(&mut bench, &first, &what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_may_die_at_any_write() {
+    for prefix in ["v1/config/", "v1/intent/"] {
+        for after in 0..3 {
+            for written in [false, true] {
+                let mut bench = Bench::new().await;
+                let first = root_of(&bench).await;
+                bench.storage.plan(Some(Plan {
+                    prefix: prefix.to_owned(),
+                    after,
+                    written,
+                    and_reads: false,
+                    hangs: true,
+                }));
+                until_hung(&bench.storage, rotate(&bench)).await;
+                let what = format!("dead at {prefix} {after}, written: {written}");
+                assert_healed(&mut bench, &first, &what).await;
+            }
         }
     }
 }

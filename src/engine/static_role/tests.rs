@@ -17,6 +17,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::engine::testing::Bench;
 use crate::engine::testing::Plan;
 use crate::engine::testing::READER;
+use crate::engine::testing::until_hung;
 use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
@@ -560,6 +561,7 @@ async fn whichever_write_fails_no_token_is_lost_or_left() {
                         after,
                         written,
                         and_reads,
+                        hangs: false,
                     }));
                     let path = if exists {
                         "rotate-role/app"
@@ -621,6 +623,37 @@ async fn a_process_may_die_at_any_request() {
                 }
                 let what =
                     format!("dead at request {nth}, committed: {committed}, exists: {exists}");
+                assert_healed(&mut bench, &what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_may_die_at_any_write() {
+    for prefix in ["v1/static-role/", "v1/intent/"] {
+        for after in 0..2 {
+            for (written, exists) in [(false, false), (true, false), (false, true), (true, true)] {
+                let mut bench = if exists {
+                    with_role().await
+                } else {
+                    Bench::new().await
+                };
+                bench.storage.plan(Some(Plan {
+                    prefix: prefix.to_owned(),
+                    after,
+                    written,
+                    and_reads: false,
+                    hangs: true,
+                }));
+                let path = if exists {
+                    "rotate-role/app"
+                } else {
+                    "static-roles/app"
+                };
+                until_hung(&bench.storage, bench.write(path, role())).await;
+                let what =
+                    format!("dead at {prefix} {after}, written: {written}, exists: {exists}");
                 assert_healed(&mut bench, &what).await;
             }
         }
