@@ -233,6 +233,7 @@ impl Shared {
             fault_applied: fired.kinds.clone(),
             committed: handled.committed,
             delivered: false,
+            concurrency: self.gauge.now(),
             duration_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         };
         self.lock().journal.push(entry);
@@ -254,9 +255,10 @@ impl Shared {
             }),
             afterwards: answer.afterwards,
         };
+        let bare = matches!(reply.status, 100..200 | 204 | 304);
         let announced = match answer.mode {
-            Mode::Cut { chunked: false, .. } => Some(reply.body.len()),
-            _ => None,
+            Mode::Cut { chunked: true, .. } => None,
+            _ => (!bare).then_some(reply.body.len()),
         };
         let body = ReplyBody::new(steps(reply.body, answer.mode), conn, end, Some(inside));
         let mut response = Response::new(body);

@@ -177,6 +177,10 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A FIN ahead of the RST would look like an orderly end.
+        if self.conn.reset.load(Ordering::SeqCst) {
+            return Poll::Ready(Ok(()));
+        }
         match &mut self.transport {
             Transport::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Transport::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 /// Something that happened; never with a secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Event {
-    /// For instance `astra/creds-create`.
+    /// For instance `example/creds-create`.
     pub kind: String,
     /// Text pairs; customary keys are `path`, `operation` and `modified`.
     pub metadata: Vec<(String, String)>,

@@ -1,6 +1,6 @@
 //! Vault's vocabulary: what a host asks of a secrets engine and what it hands to one.
 //!
-//! Nothing here names Astra.  The `wire` submodule is the only code that knows both these types
+//! Nothing here names an engine.  The `wire` submodule is the only code that knows both these types
 //! and the generated protobuf messages.
 
 mod backend;

@@ -28,7 +28,7 @@ pub struct Request {
     pub display_name: String,
     /// The caller's identity entity, possibly empty.
     pub entity_id: String,
-    /// Namespace and mount path with trailing slash, for instance `astra/`.
+    /// Namespace and mount path with trailing slash, for instance `example/`.
     pub mount_point: String,
     /// The plugin name that the operator chose at `secrets enable`.
     pub mount_type: String,

@@ -34,6 +34,8 @@ pub struct JournalEntry {
     pub committed: bool,
     /// The whole answer was handed to the operating system.
     pub delivered: bool,
+    /// Requests under way when this one was decided, itself included.
+    pub concurrency: usize,
     /// From the arrival to the decision on the answer, in microseconds, without waiting.
     pub duration_us: u64,
 }

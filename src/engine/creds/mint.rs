@@ -115,7 +115,21 @@ impl Mint<'_> {
                 expiry,
             };
             match client.create_token(wanted.clone(), deadline).await {
-                Ok(token) => return Ok(self.fresh(intent, token, &wanted)),
+                Ok(token) if is_echoed(&token, &tag) => {
+                    return Ok(self.fresh(intent, token, &wanted));
+                }
+                // The answer is about a token of somebody else: nothing of it may be handed out or
+                // deleted.
+                Ok(_) => {
+                    let _ = self.remove_by_tag(intent, &tag, deadline).await;
+                    return Err(Error::Coded {
+                        status: 502,
+                        message: format!(
+                            "config \"{name}\": Astra answered a mint with another token than the one asked for; read the \
+                             credential again"
+                        ),
+                    });
+                }
                 Err(MintError::NotMinted(astra::Error::BadRequest { .. }))
                     if self.or_maximum && expiry.is_some() =>
                 {
@@ -238,6 +252,15 @@ async fn remove(connection: &Connection, intent: Intent, client_id: String, dead
             tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
             intent.lose(Some(client_id));
         }
+    }
+}
+
+/// Whether the answer is about the token that bears `tag`.  A description that did not come back at
+/// all says nothing against it: some organizations may not keep them.
+fn is_echoed(token: &MintedToken, tag: &Tag) -> bool {
+    match token.description.as_deref() {
+        None | Some("") => true,
+        Some(description) => Tag::parse(description).as_ref() == Some(tag),
     }
 }
 

@@ -45,7 +45,7 @@ pub fn paths() -> Vec<Path<Engine>> {
 
 async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     crash::point("mint.received");
-    let limits = engine.host.writer_limits().await?;
+    let limits = engine.host.recent_writer_limits().await?;
     let name = call.fields.text(NAME).unwrap_or_default();
     let role = engine.roles.find(&name).await?.ok_or_else(|| {
         Error::BadRequest(format!(
