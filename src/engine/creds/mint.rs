@@ -187,7 +187,7 @@ impl Mint<'_> {
         // Dropped on every way out, an intent counts as lost.
         let _standing = intent;
         let client = &self.connection.client;
-        for token in client.tokens(deadline).await? {
+        for token in client.shared_tokens(deadline).await?.iter() {
             if token.description.as_deref().and_then(Tag::parse).as_ref() == Some(tag) {
                 client.delete_token(&token.client_id, deadline).await?;
             }
