@@ -14,5 +14,6 @@ mod credentials;
 mod documents;
 mod leases;
 mod mounts;
+mod recipes;
 mod roles;
 mod scene;
