@@ -8,9 +8,11 @@
 
 mod access;
 mod catalog;
+mod cluster;
 mod configs;
 mod crashes;
 mod credentials;
+mod discovery;
 mod documents;
 mod leases;
 mod mounts;

@@ -127,6 +127,15 @@ async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
         term.ttl = term.ttl.min(left);
         term.max_ttl = term.max_ttl.min(whole);
     }
+    // An organization that ignores expiries leaves the lease's own limit.
+    let left = Duration::try_from(issued + term.max_ttl - now).unwrap_or_default();
+    if left.as_secs() == 0 {
+        return Err(Error::BadRequest(
+            "the lease has reached its maximum TTL and is not extended; read a new credential"
+                .to_owned(),
+        ));
+    }
+    term.ttl = term.ttl.min(left);
     let lease = Lease {
         ttl: term.ttl,
         max_ttl: term.max_ttl,

@@ -8,5 +8,7 @@ mod paths;
 mod term;
 
 pub use lease::secret;
+pub use mint::Fresh;
+pub use mint::Mint;
 pub use paths::paths;
 pub use term::GRACE;

@@ -22,4 +22,5 @@ pub use entry::PolicyRole;
 pub use entry::RoleEntry;
 pub use paths::paths;
 pub use registry::Roles;
+pub use resolve::resolve;
 pub use settle::settle;

@@ -9,8 +9,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
-use crate::engine::testing::Bench;
-use crate::engine::testing::text;
+use crate::engine::testing::mounted::Bench;
+use crate::engine::testing::mounted::text;
 use crate::vault::Error;
 use crate::vault::Operation;
 use crate::vault::Response;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::engine::testing::Bench;
-use crate::engine::testing::refusal;
-use crate::engine::testing::text;
+use crate::engine::testing::mounted::Bench;
+use crate::engine::testing::mounted::refusal;
+use crate::engine::testing::mounted::text;
 use crate::vault::Operation;
 
 #[tokio::test]

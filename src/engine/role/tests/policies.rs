@@ -6,9 +6,9 @@ use astra_emulator::Role;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::engine::testing::Bench;
-use crate::engine::testing::refusal;
-use crate::engine::testing::text;
+use crate::engine::testing::mounted::Bench;
+use crate::engine::testing::mounted::refusal;
+use crate::engine::testing::mounted::text;
 use crate::vault::Operation;
 
 const ROLES: &str = "/v2/organizations/roles";

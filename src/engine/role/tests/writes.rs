@@ -4,8 +4,8 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::engine::testing::Bench;
-use crate::engine::testing::refusal;
+use crate::engine::testing::mounted::Bench;
+use crate::engine::testing::mounted::refusal;
 use crate::vault::Operation;
 
 /// Fields that only a read shows.

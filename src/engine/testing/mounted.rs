@@ -13,7 +13,7 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use super::AstraFactory;
+use crate::engine::AstraFactory;
 use crate::vault::Backend;
 use crate::vault::Error;
 use crate::vault::Factory;

@@ -1,0 +1,2 @@
+//! Static roles against the emulator: good, bad, and whatever fails at whichever step.
+#![allow(clippy::unwrap_used, clippy::panic)]
