@@ -64,12 +64,12 @@ impl Factory for TestFactory {
         "v1.2.3".to_owned()
     }
 
-    fn build(&self, mount: Mount) -> Arc<dyn Backend> {
+    fn build(&self, mount: Mount) -> Result<Arc<dyn Backend>, Error> {
         assert!(!mount.options.contains_key("panic"), "as asked for");
-        Arc::new(TestBackend {
+        Ok(Arc::new(TestBackend {
             mount,
             counters: Arc::clone(&self.counters),
-        })
+        }))
     }
 }
 
