@@ -12,11 +12,11 @@ use astra_emulator::fault::FaultBody;
 use serde_json::json;
 
 use super::*;
-use crate::engine::testing::Bench;
-use crate::engine::testing::Plan;
-use crate::engine::testing::READER;
-use crate::engine::testing::call;
-use crate::engine::testing::warnings;
+use crate::engine::testing::bench::Bench;
+use crate::engine::testing::bench::Plan;
+use crate::engine::testing::bench::READER;
+use crate::engine::testing::bench::call;
+use crate::engine::testing::bench::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
 use crate::vault::Outcome;
