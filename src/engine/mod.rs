@@ -36,6 +36,8 @@ use clock::Clock;
 use config::Configs;
 use host::Host;
 use identity::Identity;
+use role::ActiveLimits;
+use role::CustomRoles;
 use role::Roles;
 use rotation::Doubts;
 use static_role::StaticRoles;
@@ -49,6 +51,8 @@ pub struct Engine {
     pub(crate) doubts: Doubts,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
+    pub(crate) custom_roles: CustomRoles,
+    pub(crate) active: ActiveLimits,
     pub(crate) host: Host,
     pub(crate) deadlines: Deadlines,
 }
@@ -78,9 +82,11 @@ impl Engine {
             roles: Roles::new(store.clone()),
             static_roles: StaticRoles::new(store.clone()),
             doubts: Doubts::default(),
-            store,
             clock: Clock::default(),
+            custom_roles: CustomRoles::new(store.clone()),
+            active: ActiveLimits::default(),
             host: Host::new(Arc::clone(&mount.system)),
+            store,
             deadlines,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::held;
 use super::intent::HeldTokens;
+use super::role;
 use super::rotation;
 use super::rotation::Doubts;
 use super::store::Key;
@@ -43,6 +44,7 @@ async fn clear_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
         .iter()
         .map(|name| clear(engine, name, &held, deadline));
     futures_util::future::join_all(clearings).await;
+    role::settle(engine, deadline).await?;
     Ok(())
 }
 

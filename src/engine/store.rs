@@ -114,6 +114,11 @@ impl Key {
         Self::plain(format!("v1/intent/{config}/{block}"))
     }
 
+    /// The note that a role's custom Astra role may be out of step.
+    pub fn custom_role(config: &str, role: &str) -> Self {
+        Self::plain(format!("v1/custom-role/{config}/{role}"))
+    }
+
     /// The folder of all configs.
     pub const CONFIGS: &'static str = "v1/config/";
     /// The folder of all roles.
@@ -122,6 +127,14 @@ impl Key {
     pub const STATIC_ROLES: &'static str = "v1/static-role/";
     /// The folder of all intents: a folder per config.
     pub const INTENTS: &'static str = "v1/intent/";
+
+    /// The folder of all notes about custom roles: a folder per config.
+    pub const CUSTOM_ROLES: &'static str = "v1/custom-role/";
+
+    /// The folder of a config's notes about custom roles.
+    pub fn custom_roles(config: &str) -> String {
+        format!("{}{config}/", Self::CUSTOM_ROLES)
+    }
 
     /// The folder of a config's blocks of intents.
     pub fn intents(config: &str) -> String {

@@ -16,5 +16,6 @@ mod discovery;
 mod documents;
 mod leases;
 mod mounts;
+mod recipes;
 mod roles;
 mod scene;

@@ -12,6 +12,7 @@ use crate::astra::MintedToken;
 use crate::astra::NewToken;
 use crate::engine::config::Connection;
 use crate::engine::crash;
+use crate::engine::intent::ClearError;
 use crate::engine::intent::Completed;
 use crate::engine::intent::Intent;
 use crate::engine::intent::Owner;
@@ -69,6 +70,24 @@ pub struct Minted {
 }
 
 impl Mint<'_> {
+    /// Deletes the token of the request's first try, if the host repeats it after a crash.
+    pub async fn undo_first_try(&self, deadline: Deadline) -> Result<(), Error> {
+        if self.request_id.is_empty() {
+            return Ok(());
+        }
+        let Connection { client, ledger, .. } = self.connection.as_ref();
+        let request = RequestMark::of(self.request_id);
+        let undone = ledger.undo_first_try(client, &request, deadline).await;
+        undone.map_err(|error| match error {
+            ClearError::Store(error) => error.into(),
+            ClearError::Astra(error) => upstream::failed(
+                "look for the token of an interrupted request",
+                self.connection,
+                &error,
+            ),
+        })
+    }
+
     /// Mints a token to hand out.  On an error no token is left, or an intent still stands for it.
     pub async fn run(&self, deadline: Deadline) -> Result<Minted, Error> {
         self.mint(deadline).await?.complete(deadline).await
@@ -84,19 +103,7 @@ impl Mint<'_> {
             ..
         } = self.connection.as_ref();
         let request = RequestMark::of(self.request_id);
-        if !self.request_id.is_empty() {
-            ledger
-                .undo_first_try(client, &request, deadline)
-                .await
-                .map_err(|error| match error {
-                    crate::engine::intent::ClearError::Store(error) => error.into(),
-                    crate::engine::intent::ClearError::Astra(error) => upstream::failed(
-                        "look for the token of an interrupted request",
-                        self.connection,
-                        &error,
-                    ),
-                })?;
-        }
+        self.undo_first_try(deadline).await?;
         let mut attempt = 1;
         let mut expiry = self.expiry;
         loop {

@@ -17,8 +17,8 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use super::AstraFactory;
-use super::Engine;
+use crate::engine::AstraFactory;
+use crate::engine::Engine;
 use crate::framework::Framework;
 use crate::vault::Backend;
 use crate::vault::Entry;
