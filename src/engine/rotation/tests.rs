@@ -422,11 +422,17 @@ async fn nobody_notices_a_rotation() {
     let bench = Bench::new().await;
     let role = json!({"astra_roles": READER});
     bench.write("roles/reader", role).await.unwrap();
-    bench.astra.set_knobs(json!({"latency_ms": 20})).unwrap();
+    // Mints are under way while the root token that they use is replaced.
+    let slow = Fault::Latency {
+        ms: 200,
+        max_ms: None,
+        at: Default::default(),
+    };
+    bench.fault("POST", "/v2/clientIdSecrets", slow);
     let reads = (0..40).map(|n| {
         let mount = &bench.mount;
         async move {
-            tokio::time::sleep(Duration::from_millis(n * 7)).await;
+            tokio::time::sleep(Duration::from_millis(n * 10)).await;
             let read = call(mount, Operation::Read, "creds/reader", json!({})).await;
             // A response that is not delivered yet may still have to be taken back.
             read.map(drop)
