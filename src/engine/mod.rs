@@ -23,6 +23,9 @@ mod status;
 mod store;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;
 mod tidy;
 mod upstream;
 
@@ -62,12 +65,16 @@ pub struct Engine {
 pub struct Deadlines {
     /// A whole operation, retries included.  The host gives a request up after 90 s.
     pub operation: Duration,
+    /// How long a create that nobody waits for any more may still take effect in Astra: so long a
+    /// lost token is looked for.
+    pub settle: Duration,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
             operation: Duration::from_secs(55),
+            settle: intent::SETTLE,
         }
     }
 }
@@ -78,7 +85,7 @@ impl Engine {
         let store = Store::new(Arc::clone(&mount.storage));
         let identity = Arc::new(Identity::new(store.clone()));
         Self {
-            configs: Configs::new(store.clone(), identity),
+            configs: Configs::new(store.clone(), identity, deadlines.settle),
             roles: Roles::new(store.clone()),
             static_roles: StaticRoles::new(store.clone()),
             doubts: Doubts::default(),

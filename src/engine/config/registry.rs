@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::sync::MutexGuard;
@@ -22,6 +23,8 @@ use crate::vault::Error;
 pub struct Configs {
     store: Store,
     identity: Arc<Identity>,
+    /// How long lost tokens are looked for.
+    settle: Duration,
     /// Held by whoever changes a config, across its calls to Astra; mints go on meanwhile.
     changes: Mutex<()>,
     slots: RwLock<HashMap<String, Slot>>,
@@ -44,10 +47,11 @@ pub struct ConfigsGuard<'a> {
 
 impl Configs {
     /// The configs in `store`.
-    pub fn new(store: Store, identity: Arc<Identity>) -> Self {
+    pub fn new(store: Store, identity: Arc<Identity>, settle: Duration) -> Self {
         Self {
             store,
             identity,
+            settle,
             changes: Mutex::new(()),
             slots: RwLock::default(),
         }
@@ -161,9 +165,10 @@ impl ConfigsGuard<'_> {
         let mount = self.configs.identity.mount_id().await?;
         let slot = self.slots.entry(name.to_owned()).or_default();
         let store = self.configs.store.clone();
-        let ledger = slot
-            .ledger
-            .get_or_insert_with(|| Arc::new(Ledger::new(name, store, mount)));
+        let settle = self.configs.settle;
+        let ledger = slot.ledger.get_or_insert_with(|| {
+            Arc::new(Ledger::new(name, store, mount).settling_after(settle))
+        });
         let connection = Arc::new(Connection {
             name: name.to_owned(),
             entry,

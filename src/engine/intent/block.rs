@@ -86,6 +86,11 @@ impl BlockEntry {
         }
     }
 
+    /// Something is left to clean up for the intent at `index` after all.
+    pub fn unmark(&mut self, index: u16) {
+        self.set(index, false);
+    }
+
     fn set(&mut self, index: u16, done: bool) {
         if let Some(byte) = self.done.get_mut(usize::from(index / 8)) {
             if done {
@@ -153,6 +158,19 @@ impl Block {
             marks.entry.set(index, true);
             marks.version += 1;
         }
+    }
+
+    /// Makes the marks durable if a token of the block is lost: a write that failed may have happened
+    /// all the same, and would hide the lost token from the next process.
+    pub async fn save(&self) -> Result<(), StoreError> {
+        let version = {
+            let marks = self.marks();
+            if marks.lost.is_empty() {
+                return Ok(());
+            }
+            marks.version
+        };
+        self.flush(version).await
     }
 
     /// Whether every intent was handed out and is done: the entry is of no more use.

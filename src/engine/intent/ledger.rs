@@ -1,5 +1,6 @@
 //! The intents of one config.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -7,20 +8,24 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::HeldTokens;
 use super::block::Block;
 use super::block::Intent;
-use super::block::Lost;
+use super::leftover::FirstTry;
 use super::leftover::Leftovers;
 use super::leftover::SETTLE;
 use super::leftover::tagged;
+use super::tag::BlockId;
 use super::tag::MountId;
 use super::tag::RequestMark;
+use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
+use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
 
@@ -40,7 +45,9 @@ pub struct Ledger {
     /// Held while a new block is reserved.
     reserving: tokio::sync::Mutex<()>,
     /// What an earlier process left; read at first use.
-    leftovers: tokio::sync::Mutex<Option<Leftovers>>,
+    leftovers: OnceCell<Mutex<Leftovers>>,
+    /// How long a create that nobody waits for any more may still take effect.
+    settle: Duration,
 }
 
 /// Why clearing up must be tried again.
@@ -51,7 +58,7 @@ pub enum ClearError {
     Store(#[from] StoreError),
     /// Astra did not list or delete.
     #[error(transparent)]
-    Astra(#[from] crate::astra::Error),
+    Astra(#[from] astra::Error),
 }
 
 impl Ledger {
@@ -64,8 +71,14 @@ impl Ledger {
             current: Mutex::new(None),
             blocks: Mutex::new(Vec::new()),
             reserving: tokio::sync::Mutex::new(()),
-            leftovers: tokio::sync::Mutex::new(None),
+            leftovers: OnceCell::new(),
+            settle: SETTLE,
         }
+    }
+
+    /// The ledger with another time than [`SETTLE`].
+    pub fn settling_after(self, settle: Duration) -> Self {
+        Self { settle, ..self }
     }
 
     /// The mount whose tags the tokens bear.
@@ -86,7 +99,7 @@ impl Ledger {
             }
             // Blocks in storage before the first own one are an earlier process's: read them
             // before there are own ones to tell apart.
-            drop(self.load_leftovers().await?);
+            self.leftovers().await?;
             let block = Arc::new(Block::reserve(&self.store, &self.config).await?);
             lock(&self.blocks).push((Arc::clone(&block), None));
             *lock(&self.current) = Some(block);
@@ -101,21 +114,31 @@ impl Ledger {
         request: &RequestMark,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
-        let first_tries = {
-            let mut slot = self.load_leftovers().await?;
-            let Some(leftovers) = slot.as_mut().filter(|leftovers| !leftovers.is_empty()) else {
-                return Ok(());
-            };
-            if !leftovers.is_noted() {
-                leftovers.note(&self.mount, &client.tokens(deadline).await?);
-            }
-            leftovers.take(request)
-        };
-        for client_id in first_tries {
+        let leftovers = self.leftovers().await?;
+        if lock(leftovers).is_empty() {
+            return Ok(());
+        }
+        if !lock(leftovers).is_noted() {
+            let tokens = client.shared_tokens(deadline).await?;
+            lock(leftovers).note(&self.mount, &tokens);
+        }
+        let first_tries = lock(leftovers).take(request);
+        for FirstTry {
+            client_id, block, ..
+        } in first_tries
+        {
             tracing::info!(
                 client_id,
                 "deleting the token of a request that the host repeats"
             );
+            // Also if this process dies before the token is deleted, the next one is to delete it.
+            let entry = lock(leftovers).entry(&block);
+            if let Some(entry) = entry {
+                let key = Key::intent(&self.config, block.as_str());
+                if let Err(error) = self.store.put(&key, &entry).await {
+                    tracing::warn!(client_id, %error, "the intent of a repeated request could not be noted");
+                }
+            }
             client.delete_token(&client_id, deadline).await?;
         }
         Ok(())
@@ -132,12 +155,15 @@ impl Ledger {
         held: &HeldTokens,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
-        let mut listed = None;
+        let round = Round {
+            client,
+            held,
+            deadline,
+            listed: OnceCell::new(),
+        };
         // What fails in one step must not keep the next from its work.
-        let leftovers = self
-            .clear_leftovers(client, held, &mut listed, deadline)
-            .await;
-        let lost = self.clear_lost(client, held, &mut listed, deadline).await;
+        let leftovers = self.clear_leftovers(&round).await;
+        let lost = self.clear_lost(&round).await;
         let spent = self.retire_spent().await;
         leftovers?;
         lost?;
@@ -157,11 +183,7 @@ impl Ledger {
 
     /// How many tokens may exist although nobody holds them, as far as is known.
     pub async fn pending(&self) -> Result<usize, StoreError> {
-        let leftovers = self
-            .load_leftovers()
-            .await?
-            .as_ref()
-            .map_or(0, Leftovers::len);
+        let leftovers = lock(self.leftovers().await?).len();
         let lost: usize = self.blocks().iter().map(|block| block.lost().len()).sum();
         Ok(leftovers + lost)
     }
@@ -177,33 +199,27 @@ impl Ledger {
             .collect()
     }
 
-    async fn load_leftovers(
-        &self,
-    ) -> Result<tokio::sync::MutexGuard<'_, Option<Leftovers>>, StoreError> {
-        let mut slot = self.leftovers.lock().await;
-        if slot.is_none() {
-            *slot = Some(Leftovers::load(&self.store, &self.config).await?);
-        }
-        Ok(slot)
+    async fn leftovers(&self) -> Result<&Mutex<Leftovers>, StoreError> {
+        self.leftovers
+            .get_or_try_init(|| async {
+                let leftovers = Leftovers::load(&self.store, &self.config).await?;
+                Ok(Mutex::new(leftovers))
+            })
+            .await
     }
 
-    async fn clear_leftovers(
-        &self,
-        client: &Client,
-        held: &HeldTokens,
-        listed: &mut Option<Vec<TokenEntry>>,
-        deadline: Deadline,
-    ) -> Result<(), ClearError> {
-        let mut slot = self.load_leftovers().await?;
-        let Some(leftovers) = slot.as_mut().filter(|leftovers| !leftovers.is_empty()) else {
+    async fn clear_leftovers(&self, round: &Round<'_>) -> Result<(), ClearError> {
+        let leftovers = self.leftovers().await?;
+        if lock(leftovers).is_empty() {
             return Ok(());
-        };
-        let tokens = list_once(client, listed, deadline).await?;
-        if !leftovers.is_noted() {
-            leftovers.note(&self.mount, tokens);
         }
-        let mut unmarked = leftovers.unmarked(&self.mount, tokens);
-        unmarked.retain(|client_id| !held.contains(client_id));
+        let tokens = round.tokens().await?;
+        let mut unmarked = {
+            let mut leftovers = lock(leftovers);
+            leftovers.note(&self.mount, &tokens);
+            leftovers.unmarked(&self.mount, &tokens)
+        };
+        unmarked.retain(|client_id| !round.held.contains(client_id));
         if !unmarked.is_empty() {
             tracing::info!(
                 config = self.config,
@@ -211,61 +227,77 @@ impl Ledger {
                 "deleting tokens that nobody received"
             );
         }
-        delete_all(client, &unmarked, deadline).await?;
-        Ok(leftovers.settle(&self.store).await?)
-    }
-
-    async fn clear_lost(
-        &self,
-        client: &Client,
-        held: &HeldTokens,
-        listed: &mut Option<Vec<TokenEntry>>,
-        deadline: Deadline,
-    ) -> Result<(), ClearError> {
-        let mut result = Ok(());
-        for block in self.blocks() {
-            for (index, lost) in block.lost() {
-                let cleared = self.clear_one(client, held, listed, &block, index, &lost, deadline);
-                result = result.and(cleared.await);
-            }
-        }
-        Ok(result?)
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one lost token and what is needed to find it"
-    )]
-    async fn clear_one(
-        &self,
-        client: &Client,
-        held: &HeldTokens,
-        listed: &mut Option<Vec<TokenEntry>>,
-        block: &Block,
-        index: u16,
-        lost: &Lost,
-        deadline: Deadline,
-    ) -> Result<(), crate::astra::Error> {
-        // A known client id needs no search.
-        if let Some(client_id) = lost
-            .client_id
-            .as_ref()
-            .filter(|id| !held.contains(id.as_str()))
-        {
-            client.delete_token(client_id, deadline).await?;
-            block.found(index);
-            return Ok(());
-        }
-        let found: Vec<String> = tagged(&self.mount, list_once(client, listed, deadline).await?)
-            .filter(|(tag, _)| tag.block == block.id && tag.index == index)
-            .map(|(_, token)| token.client_id.clone())
-            .filter(|client_id| !held.contains(client_id))
-            .collect();
-        delete_all(client, &found, deadline).await?;
-        if lost.since.elapsed() >= SETTLE {
-            block.found(index);
+        round.delete_all(&unmarked).await?;
+        let settled = lock(leftovers).settled(self.settle);
+        for id in settled {
+            self.store
+                .delete(&Key::intent(&self.config, id.as_str()))
+                .await?;
+            lock(leftovers).remove(&id);
         }
         Ok(())
+    }
+
+    async fn clear_lost(&self, round: &Round<'_>) -> Result<(), ClearError> {
+        let mut known = Vec::new();
+        let mut unknown = Vec::new();
+        let mut saved = Ok(());
+        for block in self.blocks() {
+            saved = saved.and(block.save().await);
+            for (index, lost) in block.lost() {
+                match lost.client_id {
+                    // A known client id needs no search.
+                    Some(client_id) if !round.held.contains(&client_id) => {
+                        known.push((Arc::clone(&block), index, client_id));
+                    }
+                    _ => unknown.push((Arc::clone(&block), index, lost.since)),
+                }
+            }
+        }
+        let known = known
+            .into_iter()
+            .map(|(block, index, client_id)| async move {
+                let deleted = round.delete(&client_id).await;
+                if deleted.is_ok() {
+                    block.found(index);
+                }
+                deleted
+            });
+        let known = first_error(join_all(known).await);
+        let unknown = self.search(round, unknown).await;
+        saved?;
+        known?;
+        Ok(unknown?)
+    }
+
+    /// Looks for lost tokens whose client id is not known.
+    async fn search(
+        &self,
+        round: &Round<'_>,
+        lost: Vec<(Arc<Block>, u16, Instant)>,
+    ) -> Result<(), astra::Error> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let tokens = round.tokens().await?;
+        let mut by_intent: HashMap<(BlockId, u16), Vec<String>> = HashMap::new();
+        for (tag, token) in tagged(&self.mount, &tokens) {
+            if !round.held.contains(&token.client_id) {
+                let found = by_intent.entry((tag.block, tag.index)).or_default();
+                found.push(token.client_id.clone());
+            }
+        }
+        let by_intent = &by_intent;
+        let searches = lost.into_iter().map(|(block, index, since)| async move {
+            let found = by_intent.get(&(block.id.clone(), index));
+            let found = found.map(Vec::as_slice).unwrap_or_default();
+            round.delete_all(found).await?;
+            if since.elapsed() >= self.settle {
+                block.found(index);
+            }
+            Ok(())
+        });
+        first_error(join_all(searches).await)
     }
 
     async fn retire_spent(&self) -> Result<(), StoreError> {
@@ -288,29 +320,36 @@ impl Ledger {
     }
 }
 
-async fn list_once<'a>(
-    client: &Client,
-    listed: &'a mut Option<Vec<TokenEntry>>,
+/// One round of clearing up.
+struct Round<'a> {
+    client: &'a Client,
+    held: &'a HeldTokens,
     deadline: Deadline,
-) -> Result<&'a [TokenEntry], crate::astra::Error> {
-    if listed.is_none() {
-        *listed = Some(client.tokens(deadline).await?);
-    }
-    Ok(listed.as_deref().unwrap_or_default())
+    /// The token list, asked for once: also a failure is not worth a second try in one round.
+    listed: OnceCell<Result<Arc<Vec<TokenEntry>>, astra::Error>>,
 }
 
-async fn delete_all(
-    client: &Client,
-    client_ids: &[String],
-    deadline: Deadline,
-) -> Result<(), crate::astra::Error> {
-    let deletions = client_ids
-        .iter()
-        .map(|client_id| client.delete_token(client_id, deadline));
-    join_all(deletions)
-        .await
-        .into_iter()
-        .try_for_each(|deleted| deleted.map(drop))
+impl Round<'_> {
+    async fn tokens(&self) -> Result<Arc<Vec<TokenEntry>>, astra::Error> {
+        let listed = self
+            .listed
+            .get_or_init(|| self.client.shared_tokens(self.deadline));
+        listed.await.clone()
+    }
+
+    async fn delete(&self, client_id: &str) -> Result<(), astra::Error> {
+        let deleted = self.client.delete_token(client_id, self.deadline).await;
+        deleted.map(drop)
+    }
+
+    async fn delete_all(&self, client_ids: &[String]) -> Result<(), astra::Error> {
+        let deletions = client_ids.iter().map(|client_id| self.delete(client_id));
+        first_error(join_all(deletions).await)
+    }
+}
+
+fn first_error(results: Vec<Result<(), astra::Error>>) -> Result<(), astra::Error> {
+    results.into_iter().collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

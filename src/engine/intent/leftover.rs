@@ -21,11 +21,20 @@ pub const SETTLE: Duration = Duration::from_secs(120);
 
 /// The blocks that were in storage when this process first looked.
 pub struct Leftovers {
-    config: String,
     blocks: Vec<Leftover>,
     /// Tokens of those blocks as Astra listed them, by the request they were minted for: if the
     /// host repeats the request, nobody received them.
-    by_request: Option<HashMap<RequestMark, Vec<String>>>,
+    by_request: Option<HashMap<RequestMark, Vec<FirstTry>>>,
+}
+
+/// A token of the first try of a request that the host repeats.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FirstTry {
+    /// The token.
+    pub client_id: String,
+    /// Its block.
+    pub block: BlockId,
+    index: u16,
 }
 
 struct Leftover {
@@ -35,23 +44,30 @@ struct Leftover {
 }
 
 impl Leftovers {
-    /// Reads the blocks of `config` that are in storage, except `own` ones.
+    /// Reads the blocks of `config` that are in storage.
+    ///
+    /// A block that cannot be read does not say which of its tokens were handed out, so none of
+    /// them may be deleted: it is left alone, and each of its tokens ends at its own expiry.
     pub async fn load(store: &Store, config: &str) -> Result<Self, StoreError> {
         let mut blocks = Vec::new();
         for name in store.list(&Key::intents(config)).await? {
             let Some(id) = BlockId::parse(&name) else {
                 continue;
             };
-            if let Some(entry) = store.get(&Key::intent(config, id.as_str())).await? {
-                blocks.push(Leftover {
+            match store.get(&Key::intent(config, id.as_str())).await {
+                Ok(Some(entry)) => blocks.push(Leftover {
                     id,
                     entry,
                     clean_since: None,
-                });
+                }),
+                Ok(None) => {}
+                Err(error @ StoreError::Storage(_)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(config, %error, "intents of an earlier process cannot be cleared up");
+                }
             }
         }
         Ok(Self {
-            config: config.to_owned(),
             blocks,
             by_request: None,
         })
@@ -72,26 +88,49 @@ impl Leftovers {
         self.by_request.is_some()
     }
 
-    /// Remembers which listed tokens belong to which request of the earlier process.
+    /// Remembers, the first time, which listed tokens belong to which request of the earlier process.
     pub fn note(&mut self, mount: &MountId, tokens: &[TokenEntry]) {
-        let mut by_request: HashMap<RequestMark, Vec<String>> = HashMap::new();
+        if self.is_noted() {
+            return;
+        }
+        let mut by_request: HashMap<RequestMark, Vec<FirstTry>> = HashMap::new();
         for (tag, token) in tagged(mount, tokens) {
             if self.blocks.iter().any(|block| block.id == tag.block) {
-                by_request
-                    .entry(tag.request)
-                    .or_default()
-                    .push(token.client_id.clone());
+                by_request.entry(tag.request).or_default().push(FirstTry {
+                    client_id: token.client_id.clone(),
+                    block: tag.block,
+                    index: tag.index,
+                });
             }
         }
         self.by_request = Some(by_request);
     }
 
-    /// Takes the tokens that were minted for `request` by the earlier process.
-    pub fn take(&mut self, request: &RequestMark) -> Vec<String> {
-        self.by_request
+    /// Takes the tokens that were minted for `request` by the earlier process.  Their marks go: from
+    /// now on they count as received by nobody, so that clearing up deletes them if the caller fails
+    /// to.
+    pub fn take(&mut self, request: &RequestMark) -> Vec<FirstTry> {
+        let taken = self
+            .by_request
             .as_mut()
             .and_then(|map| map.remove(request))
-            .unwrap_or_default()
+            .unwrap_or_default();
+        for first_try in &taken {
+            if let Some(block) = self
+                .blocks
+                .iter_mut()
+                .find(|block| block.id == first_try.block)
+            {
+                block.entry.unmark(first_try.index);
+            }
+        }
+        taken
+    }
+
+    /// The block's entry as it should be stored.
+    pub fn entry(&self, id: &BlockId) -> Option<BlockEntry> {
+        let block = self.blocks.iter().find(|block| block.id == *id)?;
+        Some(block.entry.clone())
     }
 
     /// The listed tokens that were minted but never marked done: nobody received them.
@@ -107,31 +146,26 @@ impl Leftovers {
             .collect()
     }
 
-    /// Called when a list was clean, or was made clean: removes the entries of blocks for which
-    /// that has been so for [`SETTLE`].
-    pub async fn settle(&mut self, store: &Store) -> Result<(), StoreError> {
+    /// Called when a list was clean, or was made clean: the blocks for which that has been so for
+    /// `settle`.
+    pub fn settled(&mut self, settle: Duration) -> Vec<BlockId> {
         let now = Instant::now();
+        let mut settled = Vec::new();
         for block in &mut self.blocks {
-            block.clean_since.get_or_insert(now);
+            let since = *block.clean_since.get_or_insert(now);
+            if now.duration_since(since) >= settle {
+                settled.push(block.id.clone());
+            }
         }
-        while let Some(place) = self.blocks.iter().position(|block| block.is_settled(now)) {
-            let id = self.blocks[place].id.clone();
-            store
-                .delete(&Key::intent(&self.config, id.as_str()))
-                .await?;
-            self.blocks.remove(place);
-        }
+        settled
+    }
+
+    /// The block's entry is removed from storage.
+    pub fn remove(&mut self, id: &BlockId) {
+        self.blocks.retain(|block| block.id != *id);
         if self.blocks.is_empty() {
             self.by_request = None;
         }
-        Ok(())
-    }
-}
-
-impl Leftover {
-    fn is_settled(&self, now: Instant) -> bool {
-        self.clean_since
-            .is_some_and(|since| now.duration_since(since) >= SETTLE)
     }
 }
 
