@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::crash;
 use super::held;
 use super::intent::HeldTokens;
 use super::store::Key;
@@ -16,6 +17,7 @@ pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     if engine.host.require_writer().await.is_err() {
         return Ok(());
     }
+    crash::point("tick.received");
     let deadline = Deadline::after(engine.deadlines.operation);
     let names = engine.configs.names().await?;
     let held = held::tokens(&engine).await?;
@@ -23,6 +25,7 @@ pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
         .iter()
         .map(|name| clear(&engine, name, &held, deadline));
     futures_util::future::join_all(clearings).await;
+    tracing::debug!(configs = names.len(), "cleared up");
     Ok(())
 }
 

@@ -55,6 +55,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     let requested = call.fields.duration("ttl").filter(|ttl| !ttl.is_zero());
     let reason = call.fields.text("reason");
     let connection = engine.configs.require(&role.config).await?;
+    crash::point("mint.limits-asked");
     let mut term = Term::new(&role, limits, requested);
     let deadline = Deadline::after(engine.deadlines.operation);
     let mint = Mint {

@@ -21,6 +21,7 @@ use super::tag::RequestMark;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
+use crate::engine::crash;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
 
@@ -212,6 +213,7 @@ impl Ledger {
             );
         }
         delete_all(client, &unmarked, deadline).await?;
+        crash::point("tick.token-deleted");
         Ok(leftovers.settle(&self.store).await?)
     }
 
@@ -295,6 +297,7 @@ async fn list_once<'a>(
 ) -> Result<&'a [TokenEntry], crate::astra::Error> {
     if listed.is_none() {
         *listed = Some(client.tokens(deadline).await?);
+        crash::point("tick.listed");
     }
     Ok(listed.as_deref().unwrap_or_default())
 }
