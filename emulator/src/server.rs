@@ -166,6 +166,12 @@ async fn connection(
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended");
+        if error.is_parse() {
+            // HTTP/2 with prior knowledge ends up here, too.
+            shared
+                .lock()
+                .violate_protocol(&format!("not HTTP/1.1: {error}"));
+        }
     }
 }
 

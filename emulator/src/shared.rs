@@ -57,14 +57,33 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
+    /// The last bytes are about to be written. Marked now, because a client that has read them may
+    /// ask for the count of orphans at once.
+    pub(crate) fn begin(&self) {
+        self.mark(true);
+    }
+
+    /// Everything was written.
     pub(crate) fn complete(self) {
-        let mut world = self.shared.lock();
-        world.journal.delivered(self.seq);
-        if let Some(token) = self.minted.and_then(|id| world.state.ledger.get_mut(&id)) {
-            token.delivered = true;
-        }
-        drop(world);
         self.shared.changed.notify_waiters();
+    }
+
+    /// The connection ended before everything was written.
+    pub(crate) fn fail(self) {
+        self.mark(false);
+        self.shared.changed.notify_waiters();
+    }
+
+    fn mark(&self, delivered: bool) {
+        let mut world = self.shared.lock();
+        world.journal.delivered(self.seq, delivered);
+        if let Some(token) = self
+            .minted
+            .as_ref()
+            .and_then(|id| world.state.ledger.get_mut(id))
+        {
+            token.delivered = delivered;
+        }
     }
 }
 
@@ -233,6 +252,7 @@ impl Shared {
             fault_applied: fired.kinds.clone(),
             committed: handled.committed,
             delivered: false,
+            concurrency: self.gauge.now(),
             duration_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         };
         self.lock().journal.push(entry);
@@ -253,10 +273,12 @@ impl Shared {
                 minted: answer.minted,
             }),
             afterwards: answer.afterwards,
+            begun: false,
         };
+        let bare = matches!(reply.status, 100..200 | 204 | 304);
         let announced = match answer.mode {
-            Mode::Cut { chunked: false, .. } => Some(reply.body.len()),
-            _ => None,
+            Mode::Cut { chunked: true, .. } => None,
+            _ => (!bare).then_some(reply.body.len()),
         };
         let body = ReplyBody::new(steps(reply.body, answer.mode), conn, end, Some(inside));
         let mut response = Response::new(body);

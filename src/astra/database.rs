@@ -26,6 +26,9 @@ const PAGE: usize = 100;
 pub struct Database {
     /// `AWS`, `GCP` or `AZURE`; empty when not told.
     pub cloud_provider: String,
+    /// The base of its HTTP APIs in the primary region, without the path that the API adds; empty
+    /// when not told.
+    pub data_endpoint: String,
     /// Where it runs, in the API's order.
     pub datacenters: Vec<Datacenter>,
     /// The id, a UUID.
@@ -67,6 +70,8 @@ pub struct Datacenter {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
+    #[serde(default, deserialize_with = "null_as_default")]
+    data_endpoint_url: String,
     id: String,
     #[serde(default, deserialize_with = "null_as_default")]
     info: Info,
@@ -224,6 +229,7 @@ impl Client {
 impl From<Wire> for Database {
     fn from(wire: Wire) -> Self {
         let Wire {
+            data_endpoint_url,
             id,
             info,
             org_id,
@@ -237,6 +243,7 @@ impl From<Wire> for Database {
         keyspaces.dedup();
         Self {
             cloud_provider: info.cloud_provider,
+            data_endpoint: base_of(&data_endpoint_url).to_owned(),
             datacenters: info.datacenters,
             id,
             is_vector: info.db_type.eq_ignore_ascii_case("vector"),
@@ -248,6 +255,12 @@ impl From<Wire> for Database {
             status,
         }
     }
+}
+
+/// The API tells the address of its REST API, also for databases that have another one.
+fn base_of(data_endpoint_url: &str) -> &str {
+    let trimmed = data_endpoint_url.trim_end_matches('/');
+    trimmed.strip_suffix("/api/rest").unwrap_or(trimmed)
 }
 
 fn database_id(id: &str) -> Result<&str, Error> {

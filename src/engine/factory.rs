@@ -9,6 +9,8 @@ use super::creds;
 use super::discovery;
 use super::role;
 use super::rollback;
+use super::rotation;
+use super::static_role;
 use super::status;
 use super::store::Key;
 use super::tidy;
@@ -28,12 +30,14 @@ pub struct AstraFactory {
 }
 
 impl AstraFactory {
-    fn framework(&self, mount: &Mount) -> Result<Framework<Engine>, DefinitionError> {
+    pub(super) fn framework(&self, mount: &Mount) -> Result<Framework<Engine>, DefinitionError> {
         let engine = Arc::new(Engine::new(mount, self.deadlines));
         let paths = [
             config::paths(),
             role::paths(),
             creds::paths(),
+            rotation::paths(),
+            static_role::paths(),
             discovery::paths(),
             status::paths(),
             tidy::paths(),
@@ -46,7 +50,7 @@ impl AstraFactory {
             )
             .secret(creds::secret())
             .special_paths(SpecialPaths {
-                seal_wrap_storage: vec![Key::CONFIGS.to_owned()],
+                seal_wrap_storage: vec![Key::CONFIGS.to_owned(), Key::STATIC_ROLES.to_owned()],
                 ..SpecialPaths::default()
             })
             .on_rollback(rollback::tick)

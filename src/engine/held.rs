@@ -4,12 +4,17 @@ use super::Engine;
 use super::intent::HeldTokens;
 use crate::vault::Error;
 
-/// The client ids of all root tokens.
+/// The client ids of all root tokens and of all tokens of static roles.
 pub async fn tokens(engine: &Engine) -> Result<HeldTokens, Error> {
     let mut held = HeldTokens::new();
     for name in engine.configs.names().await? {
         if let Some(connection) = engine.configs.find(&name).await? {
             held.insert(connection.entry.token_client_id().to_owned());
+        }
+    }
+    for name in engine.static_roles.names().await? {
+        if let Some(role) = engine.static_roles.find(&name).await? {
+            held.extend(role.client_ids().map(str::to_owned));
         }
     }
     Ok(held)

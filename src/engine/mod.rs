@@ -4,6 +4,7 @@
 //! view are traits of [`crate::vault`].
 
 mod change;
+mod clock;
 mod config;
 pub mod crash;
 mod creds;
@@ -15,8 +16,13 @@ mod identity;
 mod intent;
 mod role;
 mod rollback;
+mod rotation;
+mod schedule;
+mod static_role;
 mod status;
 mod store;
+#[cfg(test)]
+mod testing;
 mod tidy;
 mod upstream;
 
@@ -26,16 +32,27 @@ use std::time::Duration;
 pub use factory::AstraFactory;
 
 use crate::vault::Mount;
+use clock::Clock;
 use config::Configs;
 use host::Host;
 use identity::Identity;
+use role::ActiveLimits;
+use role::CustomRoles;
 use role::Roles;
+use rotation::Doubts;
+use static_role::StaticRoles;
 use store::Store;
 
 /// One mounted secrets engine.
 pub struct Engine {
     pub(crate) configs: Configs,
     pub(crate) roles: Roles,
+    pub(crate) static_roles: StaticRoles,
+    pub(crate) doubts: Doubts,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) custom_roles: CustomRoles,
+    pub(crate) active: ActiveLimits,
     pub(crate) host: Host,
     pub(crate) deadlines: Deadlines,
 }
@@ -62,8 +79,14 @@ impl Engine {
         let identity = Arc::new(Identity::new(store.clone()));
         Self {
             configs: Configs::new(store.clone(), identity),
-            roles: Roles::new(store),
+            roles: Roles::new(store.clone()),
+            static_roles: StaticRoles::new(store.clone()),
+            doubts: Doubts::default(),
+            clock: Clock::default(),
+            custom_roles: CustomRoles::new(store.clone()),
+            active: ActiveLimits::default(),
             host: Host::new(Arc::clone(&mount.system)),
+            store,
             deadlines,
         }
     }

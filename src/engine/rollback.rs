@@ -1,4 +1,4 @@
-//! The host's tick, about once a minute on the active node: clearing up.
+//! The host's tick, about once a minute on the active node: clearing up and rotating.
 
 use std::sync::Arc;
 
@@ -6,6 +6,9 @@ use super::Engine;
 use super::crash;
 use super::held;
 use super::intent::HeldTokens;
+use super::role;
+use super::rotation;
+use super::rotation::Doubts;
 use super::store::Key;
 use crate::astra::Deadline;
 use crate::framework::Call;
@@ -19,13 +22,32 @@ pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     }
     crash::point("tick.received");
     let deadline = Deadline::after(engine.deadlines.operation);
+    let (cleared, rotated) = futures_util::future::join(
+        clear_all(&engine, deadline),
+        rotation::tick(&engine, deadline),
+    )
+    .await;
+    tracing::debug!("the tick has ended");
+    cleared.and(rotated)
+}
+
+async fn clear_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let names = engine.configs.names().await?;
-    let held = held::tokens(&engine).await?;
+    // Taken before storage is read, so that what is read tells what became of them.
+    let doubtful = engine.doubts.take();
+    let held = match held::tokens(engine).await {
+        Ok(held) => held,
+        Err(error) => {
+            engine.doubts.put_back(doubtful);
+            return Err(error);
+        }
+    };
+    Doubts::settle(doubtful, &held, deadline).await;
     let clearings = names
         .iter()
-        .map(|name| clear(&engine, name, &held, deadline));
+        .map(|name| clear(engine, name, &held, deadline));
     futures_util::future::join_all(clearings).await;
-    tracing::debug!(configs = names.len(), "cleared up");
+    role::settle(engine, deadline).await?;
     Ok(())
 }
 
@@ -50,6 +72,8 @@ pub async fn invalidate(engine: Arc<Engine>, key: String) {
         engine.configs.forget(name).await;
     } else if let Some(name) = key.strip_prefix(Key::ROLES) {
         engine.roles.forget(name).await;
+    } else if let Some(name) = key.strip_prefix(Key::STATIC_ROLES) {
+        engine.static_roles.forget(name).await;
     }
 }
 

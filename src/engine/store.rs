@@ -91,17 +91,50 @@ impl Key {
         Self::plain(format!("v1/role/{name}"))
     }
 
+    /// A static role, seal-wrapped: it holds its token.
+    pub fn static_role(name: &str) -> Self {
+        Self {
+            path: format!("v1/static-role/{name}"),
+            seal_wrap: true,
+        }
+    }
+
+    /// What failed when a config's root token was to be rotated.
+    pub fn root_rotation(config: &str) -> Self {
+        Self::plain(format!("v1/rotation/root/{config}"))
+    }
+
+    /// What failed when a static role's token was to be rotated.
+    pub fn static_rotation(name: &str) -> Self {
+        Self::plain(format!("v1/rotation/static/{name}"))
+    }
+
     /// A block of intents.
     pub fn intent(config: &str, block: &str) -> Self {
         Self::plain(format!("v1/intent/{config}/{block}"))
+    }
+
+    /// The note that a role's custom Astra role may be out of step.
+    pub fn custom_role(config: &str, role: &str) -> Self {
+        Self::plain(format!("v1/custom-role/{config}/{role}"))
     }
 
     /// The folder of all configs.
     pub const CONFIGS: &'static str = "v1/config/";
     /// The folder of all roles.
     pub const ROLES: &'static str = "v1/role/";
+    /// The folder of all static roles.
+    pub const STATIC_ROLES: &'static str = "v1/static-role/";
     /// The folder of all intents: a folder per config.
     pub const INTENTS: &'static str = "v1/intent/";
+
+    /// The folder of all notes about custom roles: a folder per config.
+    pub const CUSTOM_ROLES: &'static str = "v1/custom-role/";
+
+    /// The folder of a config's notes about custom roles.
+    pub fn custom_roles(config: &str) -> String {
+        format!("{}{config}/", Self::CUSTOM_ROLES)
+    }
 
     /// The folder of a config's blocks of intents.
     pub fn intents(config: &str) -> String {

@@ -23,6 +23,8 @@ pub enum FieldType {
     Int,
     /// A whole number, told apart from [`FieldType::Int`] in help and OpenAPI only.
     Int64,
+    /// A JSON value as it was sent, or JSON text: the engine reads it.
+    Json,
     /// Text pairs: an object, or `key=value` texts.
     KvPairs,
     /// Text that is lower-cased.
@@ -70,6 +72,7 @@ impl FieldType {
             Self::Header => "header",
             Self::Int => "int",
             Self::Int64 => "int64",
+            Self::Json => "json",
             Self::KvPairs => "keypair",
             Self::Lowercase => "lowercase string",
             Self::Map => "map",
@@ -134,6 +137,11 @@ impl Field {
     /// A [`FieldType::Int64`].
     pub fn int64(name: &'static str, description: &'static str) -> Self {
         Self::new(FieldType::Int64, name, description)
+    }
+
+    /// A [`FieldType::Json`].
+    pub fn json(name: &'static str, description: &'static str) -> Self {
+        Self::new(FieldType::Json, name, description)
     }
 
     /// A [`FieldType::KvPairs`].

@@ -129,6 +129,14 @@ impl Fields {
         })
     }
 
+    /// A JSON field: the value as it was sent.
+    pub fn json(&self, name: &str) -> Option<Value> {
+        self.get(name, |value| match value {
+            FieldValue::Json(json) => Some(json.clone()),
+            _ => None,
+        })
+    }
+
     /// A slice field.
     pub fn list(&self, name: &str) -> Option<Vec<Value>> {
         self.get(name, |value| match value {

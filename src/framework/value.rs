@@ -16,6 +16,7 @@ pub(crate) enum FieldValue {
     Headers(BTreeMap<String, Vec<String>>),
     Integer(i64),
     Integers(Vec<i64>),
+    Json(Value),
     List(Vec<Value>),
     Map(Map<String, Value>),
     Pairs(BTreeMap<String, String>),

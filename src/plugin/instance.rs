@@ -16,6 +16,9 @@ use crate::vault::wire::Link;
 /// The metadata key under which the host names the mount's connection.
 pub const MULTIPLEX_ID: &str = "multiplex_id";
 
+/// How long storage calls may take to notice that they have been cut off.
+const CUT_LIMIT: Duration = Duration::from_secs(1);
+
 /// The name of the instance of a host that names none.
 const SINGLE: &str = "single";
 
@@ -62,7 +65,8 @@ impl Instance {
                 "the mount's work did not finish in time; it goes on without the host's storage"
             );
         }
-        self.link.close().await;
+        // Calls end as soon as their tasks run again; one that nobody drives must not keep the host waiting.
+        let _ = tokio::time::timeout(CUT_LIMIT, self.link.close()).await;
     }
 }
 

@@ -123,3 +123,7 @@ fn refuse_versions() {
         std::thread::sleep(REFUSAL_PAUSE);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

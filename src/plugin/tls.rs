@@ -78,14 +78,14 @@ pub fn client_config(
 
 /// Accepts one certificate, whatever it says, from whoever proves to have its key.
 #[derive(Debug)]
-struct Pinned {
+pub(super) struct Pinned {
     certificate: CertificateDer<'static>,
     /// Named explicitly: the host's key is on P-521, which not every provider can verify.
     provider: Arc<CryptoProvider>,
 }
 
 impl Pinned {
-    fn new(certificate: &CertificateDer<'static>) -> Self {
+    pub(super) fn new(certificate: &CertificateDer<'static>) -> Self {
         Self {
             certificate: certificate.clone(),
             provider: Arc::new(aws_lc_rs::default_provider()),

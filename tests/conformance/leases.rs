@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use vault_plugin_secrets_astra::wire::pb;
 
 use crate::host::Host;
@@ -75,36 +78,40 @@ async fn c48_renewing_keeps_the_lease_and_stays_below_its_maximum() {
     upstream.configure(&mount).await;
     upstream.write_role(&mount, "reader").await;
     let lease = mount.read(PATH).await.lease();
+    let mut unbounded = lease.clone();
+    unbounded
+        .internal_data
+        .insert("expires_at".to_owned(), Value::Null);
     for age in [0, HOUR, MAX_TTL - 60] {
-        let issued = now() - age;
-        let request = lease_request("renew", PATH, aged(&lease, age).returned(issued, 2 * HOUR));
-        let renewed = mount.client().send(request).await;
-        let renewed = renewed.lease();
-        assert_eq!(renewed.internal_data, aged(&lease, age).internal_data);
-        assert!(renewed.options.renewable);
-        let left = MAX_TTL - age;
-        assert!(
-            renewed.ttl() > 0 && renewed.ttl() <= left,
-            "{} at age {age}",
-            renewed.ttl()
-        );
-        assert!(renewed.max_ttl() <= MAX_TTL, "{}", renewed.max_ttl());
+        // An organization that ignores expiries leaves the lease's own limit.
+        for lease in [aged(&lease, age), unbounded.clone()] {
+            let request = lease_request("renew", PATH, lease.returned(now() - age, 2 * HOUR));
+            let renewed = mount.client().send(request).await.lease();
+            assert_eq!(renewed.internal_data, lease.internal_data);
+            assert!(renewed.options.renewable);
+            let left = MAX_TTL - age;
+            let ttl = renewed.ttl();
+            assert!(
+                ttl > 0 && ttl <= left,
+                "{ttl} s at age {age}, {left} s are left"
+            );
+            assert!(renewed.max_ttl() <= MAX_TTL, "{}", renewed.max_ttl());
+        }
     }
-    // Only the mint and nothing else reached the organization.
-    assert_eq!(upstream.live(), 1);
+    // Nothing but the mint reached the organization.
+    assert_eq!((upstream.minted(), upstream.live()), (1, 1));
     upstream.check().await;
     host.finish().await;
 }
 
-/// The lease as if it had been issued `age` seconds earlier, token included.
+/// The lease as if it and its token had been issued `age` seconds earlier.
 fn aged(lease: &Lease, age: i64) -> Lease {
-    use time::format_description::well_known::Rfc3339;
-    let mut aged = lease.clone();
-    let expiry = &lease.internal_data["expires_at"];
-    let expiry = time::OffsetDateTime::parse(expiry.as_str().unwrap(), &Rfc3339).unwrap();
+    let expiry = lease.internal_data["expires_at"].as_str().unwrap();
+    let expiry = OffsetDateTime::parse(expiry, &Rfc3339).unwrap();
     let earlier = (expiry - time::Duration::seconds(age))
         .format(&Rfc3339)
         .unwrap();
+    let mut aged = lease.clone();
     aged.internal_data
         .insert("expires_at".to_owned(), earlier.into());
     aged
@@ -166,12 +173,19 @@ async fn c51_an_outage_makes_a_revocation_retryable() {
     upstream.configure(&mount).await;
     upstream.write_role(&mount, "reader").await;
     let lease = mount.read(PATH).await.lease();
-    let fault = upstream.always("*", json!({"kind": "status", "status": 503}));
-    let (kind, text) = mount.revoke(PATH, &lease).await.failure();
-    assert_eq!(kind, 0, "{text}");
-    assert_ne!(text, "cannot write to readonly storage");
-    assert_eq!(upstream.live(), 1);
-    upstream.remove_fault(fault);
+    for fault in [
+        json!({"kind": "status", "status": 503}),
+        json!({"kind": "status", "status": 401}),
+        json!({"kind": "reset_before_commit"}),
+        json!({"kind": "no_listen"}),
+    ] {
+        let fault = upstream.always("*", fault);
+        let (kind, text) = mount.revoke(PATH, &lease).await.failure();
+        assert_eq!(kind, 0, "{text}");
+        assert_ne!(text, "cannot write to readonly storage");
+        assert_eq!(upstream.live(), 1);
+        upstream.remove_fault(fault);
+    }
     mount.revoke(PATH, &lease).await.nothing();
     assert_eq!(upstream.live(), 0);
     host.finish().await;
@@ -191,7 +205,7 @@ async fn c52_a_crash_between_mint_and_answer_leaves_nothing_after_the_next_rollb
     let lost =
         tokio::spawn(async move { client.try_send(request("read", PATH, Value::Null)).await });
     eventually("the token", LONG, || upstream.live() == 2).await;
-    host.process.signal(nix::sys::signal::Signal::SIGKILL);
+    host.process.signal(Signal::SIGKILL);
     host.process.exit(LONG).await;
     assert!(lost.await.unwrap().is_err());
     upstream.forget_faults();
@@ -208,6 +222,38 @@ async fn c52_a_crash_between_mint_and_answer_leaves_nothing_after_the_next_rollb
     // What was handed out before the crash is still revoked as ever.
     mount.revoke(PATH, &kept.lease()).await.nothing();
     assert_eq!(upstream.live(), 0);
+    upstream.check().await;
+    host.finish().await;
+}
+
+#[tokio::test]
+async fn c52_a_request_that_the_host_repeats_after_a_crash_mints_once() {
+    let upstream = Upstream::start().await;
+    let mut host = Host::start().await;
+    let mount = host.mount().await;
+    upstream.configure(&mount).await;
+    upstream.write_role(&mount, "reader").await;
+    upstream.slow_answer_to_mint(Duration::from_secs(60));
+    let client = mount.client().clone();
+    let read = request("read", PATH, Value::Null);
+    let again = read.clone();
+    let lost = tokio::spawn(async move { client.try_send(read).await });
+    eventually("the token", LONG, || upstream.live() == 1).await;
+    host.process.signal(Signal::SIGKILL);
+    host.process.exit(LONG).await;
+    assert!(lost.await.unwrap().is_err());
+    upstream.forget_faults();
+
+    let services = mount.services.clone();
+    drop(mount);
+    let mut host = Host::start().await;
+    let mount = host.mount_on(services).await;
+    let credential = mount.client().send(again).await;
+    assert_eq!((upstream.minted(), upstream.live()), (2, 1));
+    mount.rollback().await.nothing();
+    assert_eq!(upstream.live(), 1);
+    mount.revoke(PATH, &credential.lease()).await.nothing();
+    assert_eq!((upstream.deleted(), upstream.live()), (2, 0));
     upstream.check().await;
     host.finish().await;
 }

@@ -10,7 +10,16 @@ async fn path_help_describes_the_root_and_every_path() {
         root.contains("## DESCRIPTION") && root.contains("## PATHS"),
         "{root}"
     );
-    for path in ["config", "roles/", "creds/"] {
+    for path in [
+        "config",
+        "roles/",
+        "creds/",
+        "astra-roles/",
+        "databases/",
+        "tokens/",
+        "tidy",
+        "status",
+    ] {
         assert!(
             root.contains(&format!("^{path}")),
             "{path} is not in\n{root}"
@@ -21,6 +30,7 @@ async fn path_help_describes_the_root_and_every_path() {
         ("config/other", "request_timeout"),
         ("roles/reader", "astra_roles"),
         ("creds/reader", "reason"),
+        ("tidy", "dry_run"),
     ];
     for (path, field) in cases {
         let help = scene.cli.ok(&["path-help", &scene.path(path)]).await;
@@ -46,6 +56,7 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
         ("config/{name}", "post", "request_timeout"),
         ("roles/{name}", "post", "astra_roles"),
         ("creds/{name}", "post", "reason"),
+        ("tidy", "post", "dry_run"),
     ];
     for (path, method, field) in expected {
         let key = format!("/{}/{path}", scene.mount);
@@ -58,7 +69,13 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
             "{field} is not in {key} {method}: {text}"
         );
     }
-    for list in ["config/", "roles/"] {
+    for list in [
+        "config/",
+        "roles/",
+        "astra-roles/{config}/",
+        "databases/{config}/",
+        "tokens/{config}/",
+    ] {
         let key = format!("/{}/{list}", scene.mount);
         assert!(paths.contains_key(&key), "{key} is missing");
     }

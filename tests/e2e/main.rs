@@ -8,11 +8,14 @@
 
 mod access;
 mod catalog;
+mod cluster;
 mod configs;
 mod crashes;
 mod credentials;
+mod discovery;
 mod documents;
 mod leases;
 mod mounts;
+mod recipes;
 mod roles;
 mod scene;

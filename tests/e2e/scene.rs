@@ -46,7 +46,7 @@ impl Scene {
     pub(crate) async fn new(name: &str) -> Self {
         let server = shared().await;
         let plugin = Plugin::install(&server, Path::new(BINARY), "astra", VERSION);
-        Self::mounted(server, plugin, name, "").await
+        Self::mounted(server, plugin, name).await
     }
 
     /// A mount on the Vault that tests share, in a plugin process of its own, which may be killed.
@@ -59,7 +59,7 @@ impl Scene {
             VERSION,
         );
         plugin.register(&server.api()).await;
-        Self::mounted(server, plugin, name, "").await
+        Self::mounted(server, plugin, name).await
     }
 
     /// A mount on a Vault of its own.
@@ -67,15 +67,15 @@ impl Scene {
         let server = Arc::new(Server::start(options).await);
         let plugin = Plugin::install(&server, Path::new(BINARY), "astra", VERSION);
         plugin.register(&server.api()).await;
-        Self::mounted(server, plugin, name, "").await
+        Self::mounted(server, plugin, name).await
     }
 
     /// A second mount of the same plugin, with another organization behind it.
     pub(crate) async fn second(&self, name: &str) -> Self {
-        Self::mounted(Arc::clone(&self.server), self.plugin.clone(), name, "").await
+        Self::mounted(Arc::clone(&self.server), self.plugin.clone(), name).await
     }
 
-    async fn mounted(server: Arc<Server>, plugin: Plugin, mount: &str, _: &str) -> Self {
+    async fn mounted(server: Arc<Server>, plugin: Plugin, mount: &str) -> Self {
         let api = server.api();
         plugin.enable(&api, mount, json!({})).await;
         let scene = Self {

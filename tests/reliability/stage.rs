@@ -148,7 +148,8 @@ impl Stage {
 
     /// Waits until a rollback tick has cleared up since the log was `offset` bytes long.
     pub(crate) async fn until_ticked(&self, mut offset: u64) {
-        let is_tick = |line: &str| line.contains("cleared up") && line.contains(&self.plugin.name);
+        let is_tick =
+            |line: &str| line.contains("the tick has ended") && line.contains(&self.plugin.name);
         wait_until("a tick has cleared up", TICK, async || {
             let (lines, length) = self.server.log_since(offset);
             // The last line may not be complete yet.

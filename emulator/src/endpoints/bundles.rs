@@ -78,9 +78,9 @@ pub(super) fn create(
     caller: &Caller,
     id: &str,
 ) -> Result<Handled, Reply> {
+    let database = databases::accessible(call, caller, id, "db-cql")?;
     call.well_formed(endpoint)?;
     let all = databases::all_parameter(call)?;
-    let database = databases::accessible(call, caller, id, "db-cql")?;
     if database.status != "ACTIVE" {
         let text = "database is not in a valid state to perform requested action";
         return Err(Reply::errors(409, 340_009, text));

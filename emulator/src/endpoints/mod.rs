@@ -58,7 +58,7 @@ impl Call<'_> {
             && !org.admits(self.request.peer)
         {
             return self
-                .forbidden(&endpoint, "the access list does not admit this address")
+                .refuse(403, "the access list does not admit this address")
                 .into();
         }
         let result = match &endpoint {

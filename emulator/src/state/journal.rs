@@ -34,6 +34,8 @@ pub struct JournalEntry {
     pub committed: bool,
     /// The whole answer was handed to the operating system.
     pub delivered: bool,
+    /// Requests under way when this one was decided, itself included.
+    pub concurrency: usize,
     /// From the arrival to the decision on the answer, in microseconds, without waiting.
     pub duration_us: u64,
 }
@@ -79,7 +81,7 @@ impl Journal {
         self.entries.push_back(entry);
     }
 
-    pub(crate) fn delivered(&mut self, seq: u64) {
+    pub(crate) fn delivered(&mut self, seq: u64, delivered: bool) {
         // Entries are pushed when a request is answered, shortly before it is delivered.
         if let Some(entry) = self
             .entries
@@ -88,7 +90,7 @@ impl Journal {
             .take(4096)
             .find(|entry| entry.seq == seq)
         {
-            entry.delivered = true;
+            entry.delivered = delivered;
         }
     }
 

@@ -210,10 +210,7 @@ impl World {
         rule: &'static str,
         detail: &str,
     ) {
-        if self.violations.len() >= violations::KEPT {
-            self.violations.pop_front();
-        }
-        let violation = Violation {
+        self.keep(Violation {
             seq,
             t: clock::rfc3339(self.now()),
             method: request.method.to_string(),
@@ -221,8 +218,34 @@ impl World {
             client_id: request.presented_client_id().map(str::to_owned),
             rule,
             detail: detail.to_owned(),
-        };
-        tracing::warn!(rule, method = %violation.method, path = %violation.path, detail, "violation");
+        });
+    }
+
+    /// Records bytes that are no request.
+    pub(crate) fn violate_protocol(&mut self, detail: &str) {
+        self.keep(Violation {
+            seq: self.journal.len(),
+            t: clock::rfc3339(self.now()),
+            method: String::new(),
+            path: String::new(),
+            client_id: None,
+            rule: "http",
+            detail: detail.to_owned(),
+        });
+    }
+
+    fn keep(&mut self, violation: Violation) {
+        if self.violations.len() >= violations::KEPT {
+            self.violations.pop_front();
+        }
+        let Violation {
+            rule,
+            method,
+            path,
+            detail,
+            ..
+        } = &violation;
+        tracing::warn!(rule, method, path, detail, "violation");
         self.violations.push_back(violation);
     }
 }

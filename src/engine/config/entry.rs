@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use crate::astra::BaseUrl;
 use crate::astra::ClientConfig;
 use crate::astra::UrlError;
+use crate::engine::schedule::Schedule;
 use crate::secret::Secret;
 
 /// A named connection to one organization, root token included; stored seal-wrapped.
@@ -42,8 +43,25 @@ pub struct ConfigEntry {
     /// Fingerprints of root tokens that rotation replaced, newest last.
     #[serde(default)]
     pub retired: Vec<String>,
+    /// Whether rotation minted the root token, so that nobody else has it.
+    #[serde(default)]
+    pub minted: bool,
+    /// Client ids of replaced root tokens that are still to be deleted in Astra.
+    #[serde(default)]
+    pub pending_delete: Vec<String>,
+    /// When the root token is replaced without being asked.
+    #[serde(default)]
+    pub rotation: Option<Schedule>,
+    /// When `rotation` was set.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub rotation_set_at: Option<OffsetDateTime>,
+    /// Whether `rotation` is suspended.
+    #[serde(default)]
+    pub disable_automated_rotation: bool,
 }
 
+/// How many replaced root tokens are remembered.
+const MAX_RETIRED: usize = 256;
 /// Where the DevOps API is unless the config says otherwise.
 pub const DEFAULT_URL: &str = "https://api.astra.datastax.com";
 /// Seconds that one HTTP attempt may take unless the config says otherwise.
@@ -65,6 +83,31 @@ impl ConfigEntry {
         })
     }
 
+    /// The entry with `token`, which rotation minted at `now`, in place of the present root token.
+    pub fn rotated(&self, token: Secret, now: OffsetDateTime) -> Self {
+        let mut entry = self.clone();
+        entry.retired.push(fingerprint(&self.token));
+        if entry.retired.len() > MAX_RETIRED {
+            // The first one is the token that an operator wrote, and the one that scripts write
+            // again; those after it were never shown to anybody.
+            entry.retired.remove(1);
+        }
+        entry.pending_delete.push(self.token_client_id().to_owned());
+        entry.token = token;
+        entry.token_set_at = now;
+        entry.minted = true;
+        entry
+    }
+
+    /// When the root token is due to be replaced; `None` where nobody asked for that.
+    pub fn next_rotation(&self) -> Option<OffsetDateTime> {
+        if self.disable_automated_rotation {
+            return None;
+        }
+        let set_at = self.rotation_set_at.unwrap_or(self.token_set_at);
+        self.rotation.as_ref()?.due_at(self.token_set_at, set_at)
+    }
+
     /// The client id inside the root token, which is not secret.
     pub fn token_client_id(&self) -> &str {
         self.token.expose().split(':').nth(1).unwrap_or_default()
@@ -78,4 +121,40 @@ pub fn fingerprint(token: &Secret) -> String {
         .take(8)
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const OLD: &str = r#"{"version":1,"token":"AstraCS:AAAAAAAAAAAAAAAAAAAAAAAA:0","url":"https://api.astra.datastax.com","verify":true,
+        "request_timeout":30,"max_concurrent_requests":32,"token_set_at":"2026-11-23T12:00:00Z"}"#;
+
+    fn token(n: usize) -> Secret {
+        Secret::new(format!("AstraCS:{n:A>24}:0"))
+    }
+
+    #[test]
+    fn an_entry_from_before_rotation_loads() {
+        let entry: ConfigEntry = serde_json::from_str(OLD).unwrap();
+        assert_eq!(entry.next_rotation(), None);
+        assert!(!entry.minted && entry.pending_delete.is_empty() && entry.retired.is_empty());
+    }
+
+    #[test]
+    fn the_first_and_the_newest_replaced_tokens_are_remembered() {
+        let mut entry: ConfigEntry = serde_json::from_str(OLD).unwrap();
+        let first = fingerprint(&entry.token);
+        for n in 0..1000 {
+            let before = fingerprint(&entry.token);
+            entry = entry.rotated(token(n), datetime!(2026-11-23 12:00 UTC));
+            assert!(entry.retired.contains(&first) && entry.retired.contains(&before));
+            assert!(entry.retired.len() <= MAX_RETIRED);
+            assert_eq!(entry.token_client_id(), format!("{n:A>24}"));
+        }
+        assert_eq!(entry.pending_delete.len(), 1000);
+    }
 }

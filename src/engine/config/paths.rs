@@ -19,7 +19,13 @@ use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::change::pick;
+use crate::engine::crash;
 use crate::engine::discovery;
+use crate::engine::held;
+use crate::engine::rotation;
+use crate::engine::rotation::Failures;
+use crate::engine::schedule;
+use crate::engine::store::Key;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Fields;
@@ -60,6 +66,8 @@ fn config_path(path: Path<Engine>) -> Path<Engine> {
         .field(Field::duration("request_timeout", "How long one HTTP attempt may take.").default(DEFAULT_REQUEST_TIMEOUT))
         .field(Field::int("max_concurrent_requests", "Requests to this organization at once, from this node.").default(DEFAULT_CONCURRENCY))
         .field(Field::bool("allow_token_admin", "Whether roles may grant rights to create tokens or roles. Such a token can outlive its lease by making another.").default(false))
+        .fields(schedule::declare())
+        .field(Field::bool("disable_automated_rotation", "Suspend rotation_period or rotation_schedule; rotate-root still works.").default(false))
         .field(Field::bool("force", "Delete although roles or live tokens need the config, or write a token of another organization. What is live then stays live until it expires.").query().default(false))
         .exists(exists)
         .on(Operation::Create, "Write a config.", write)
@@ -100,8 +108,14 @@ async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
-    let connection = engine.configs.find(&name_of(&call)).await?;
-    Ok(connection.map(|connection| Response::new(shown(&connection.entry))))
+    let name = name_of(&call);
+    let Some(connection) = engine.configs.find(&name).await? else {
+        return Ok(None);
+    };
+    let mut data = shown(&connection.entry);
+    let failures = Failures::load(&engine.store, &Key::root_rotation(&name)).await?;
+    rotation::show(connection.entry.next_rotation(), failures, &mut data);
+    Ok(Some(Response::new(data)))
 }
 
 fn shown(entry: &ConfigEntry) -> Map<String, Value> {
@@ -122,6 +136,15 @@ fn shown(entry: &ConfigEntry) -> Map<String, Value> {
         entry.max_concurrent_requests.into(),
     );
     data.insert("allow_token_admin".into(), entry.allow_token_admin.into());
+    schedule::show(entry.rotation.as_ref(), &mut data);
+    data.insert(
+        "disable_automated_rotation".into(),
+        entry.disable_automated_rotation.into(),
+    );
+    data.insert(
+        "token_set_at".into(),
+        rotation::time_text(Some(entry.token_set_at)).into(),
+    );
     data.insert("token_client_id".into(), entry.token_client_id().into());
     data.insert("token_sha256".into(), fingerprint(&entry.token).into());
     data
@@ -145,7 +168,7 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     let _changing = engine.configs.changing().await;
     let stored = engine.configs.find(&name).await?;
     let stored = stored.as_ref().map(|connection| &connection.entry);
-    let mut entry = merged(&call.fields, stored)?;
+    let mut entry = merged(&call.fields, stored, engine.clock.now())?;
     check_not_retired(&entry, stored)?;
     let client = build_client(&entry)?;
     let mut warnings = Vec::new();
@@ -161,19 +184,28 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     }
     let force = call.fields.flag("force").unwrap_or_default();
     check_same_organization(&name, &entry, stored, force)?;
+    if let Some(stored) = stored {
+        warnings.extend(leave_behind(&mut entry, stored));
+    }
+    crash::point("config.checked");
     engine.configs.lock().await.put(&name, entry).await?;
+    crash::point("config.stored");
     tracing::info!(config = name, "config written");
     Ok(answer(warnings))
 }
 
 /// The config that the sent fields make of the stored one.
-fn merged(fields: &Fields, stored: Option<&ConfigEntry>) -> Result<ConfigEntry, Error> {
+fn merged(
+    fields: &Fields,
+    stored: Option<&ConfigEntry>,
+    now: OffsetDateTime,
+) -> Result<ConfigEntry, Error> {
     let sent_token = fields
         .secret("token")
         .filter(|token| !token.expose().is_empty());
     let (token, token_set_at) = match (sent_token, stored) {
         (Some(token), Some(stored)) if token == stored.token => (token, stored.token_set_at),
-        (Some(token), _) => (token, OffsetDateTime::now_utc()),
+        (Some(token), _) => (token, now),
         (None, Some(stored)) => (stored.token.clone(), stored.token_set_at),
         (None, None) => {
             return Err(Error::BadRequest(
@@ -220,7 +252,26 @@ fn merged(fields: &Fields, stored: Option<&ConfigEntry>) -> Result<ConfigEntry, 
         stored.map(|entry| entry.max_concurrent_requests.into()),
         || DEFAULT_CONCURRENCY.into(),
     );
+    let old_rotation = stored.and_then(|entry| entry.rotation.as_ref());
+    let rotation = schedule::read(fields, old_rotation)?;
+    let rotation_set_at = match stored {
+        Some(stored) if stored.rotation == rotation => stored.rotation_set_at,
+        _ => Some(now),
+    };
     Ok(ConfigEntry {
+        minted: stored.is_some_and(|stored| stored.minted && stored.token == token),
+        pending_delete: stored
+            .map(|entry| entry.pending_delete.clone())
+            .unwrap_or_default(),
+        rotation,
+        rotation_set_at,
+        disable_automated_rotation: pick(
+            fields,
+            "disable_automated_rotation",
+            Fields::flag,
+            stored.map(|entry| entry.disable_automated_rotation),
+            || false,
+        ),
         token,
         url: url.as_str().to_owned(),
         org_id: org_id.filter(|id| !id.is_empty()),
@@ -283,6 +334,25 @@ fn check_not_retired(entry: &ConfigEntry, stored: Option<&ConfigEntry>) -> Resul
     Ok(())
 }
 
+/// What becomes of root tokens that rotation minted when the operator gives another: nobody else has
+/// them, so they are to be deleted.
+fn leave_behind(entry: &mut ConfigEntry, stored: &ConfigEntry) -> Option<String> {
+    if stored.minted && stored.token != entry.token {
+        entry
+            .pending_delete
+            .push(stored.token_client_id().to_owned());
+    }
+    let is_other = entry.org_id != stored.org_id && stored.org_id.is_some();
+    if !is_other || entry.pending_delete.is_empty() {
+        return None;
+    }
+    // The new organization's token cannot delete what is in the old one.
+    let left = std::mem::take(&mut entry.pending_delete).join(", ");
+    Some(format!(
+        "root tokens that rotation minted stay live in the former organization: delete those with client ids {left} there"
+    ))
+}
+
 /// Decides which organization the config is for, once the token's own is known.
 fn settle_organization(
     fields: &Fields,
@@ -338,12 +408,15 @@ async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
             "config \"{name}\" is in use: {held}. Delete those roles and revoke those leases first, or delete with force=true"
         )));
     }
+    crash::point("config.unheld");
     engine.configs.lock().await.delete(&name).await?;
+    crash::point("config.removed");
     tracing::info!(config = name, force, "config deleted");
-    let warning = held.map(|held| {
+    let mut warnings = rotation::root::forget(&engine, &connection).await;
+    warnings.extend(held.map(|held| {
         format!("config \"{name}\" was deleted although it was in use: {held}. Its tokens can no longer be revoked; each ends at its own expiry")
-    });
-    Ok(answer(warning.into_iter().collect()))
+    }));
+    Ok(answer(warnings))
 }
 
 /// What needs the config, in words; `None` when nothing does.
@@ -353,10 +426,24 @@ async fn holders(engine: &Engine, connection: &Connection) -> Result<Option<Stri
     if !roles.is_empty() {
         held.push(format!("roles {}", roles.join(", ")));
     }
+    let static_roles = engine.static_roles.of_config(&connection.name).await?;
+    if !static_roles.is_empty() {
+        held.push(format!("static roles {}", static_roles.join(", ")));
+    }
+    // Root tokens go with the config, and static roles are named already.
+    let mut own = held::tokens(engine).await?;
+    own.extend(connection.entry.pending_delete.iter().cloned());
     let deadline = Deadline::after(engine.deadlines.operation);
     match discovery::live(connection, deadline).await {
-        Ok(tokens) if tokens.is_empty() => {}
-        Ok(tokens) => held.push(format!("{} live tokens", tokens.len())),
+        Ok(tokens) => {
+            let leased = tokens
+                .iter()
+                .filter(|token| !own.contains(&token.token.client_id))
+                .count();
+            if leased > 0 {
+                held.push(format!("{leased} live tokens"));
+            }
+        }
         Err(error) => held.push(format!("an unknown number of live tokens ({error})")),
     }
     Ok((!held.is_empty()).then(|| held.join(" and ")))

@@ -38,6 +38,11 @@ pub struct VerifyError {
 }
 
 impl VerifyError {
+    /// Whether Astra does not know the token; of a new token that may pass.
+    pub fn is_rejection(&self) -> bool {
+        matches!(self.cause, Error::Unauthorized { .. })
+    }
+
     fn new(step: &'static str, cause: Error) -> Self {
         Self { step, cause }
     }

@@ -97,7 +97,7 @@ impl LeaseData {
 }
 
 async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
-    let limits = engine.host.writer_limits().await?;
+    let limits = engine.host.recent_writer_limits().await?;
     let (data, internal_data) = LeaseData::of(&call)?;
     let role = engine.roles.find(&data.role).await?.ok_or_else(|| {
         Error::BadRequest(format!(
@@ -127,6 +127,15 @@ async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
         term.ttl = term.ttl.min(left);
         term.max_ttl = term.max_ttl.min(whole);
     }
+    // An organization that ignores expiries leaves the lease's own limit.
+    let left = Duration::try_from(issued + term.max_ttl - now).unwrap_or_default();
+    if left.as_secs() == 0 {
+        return Err(Error::BadRequest(
+            "the lease has reached its maximum TTL and is not extended; read a new credential"
+                .to_owned(),
+        ));
+    }
+    term.ttl = term.ttl.min(left);
     let lease = Lease {
         ttl: term.ttl,
         max_ttl: term.max_ttl,
@@ -139,7 +148,7 @@ async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
 async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
     crash::point("revoke.received");
     let (data, _) = LeaseData::of(&call)?;
-    engine.host.require_writer().await?;
+    engine.host.recent_writer_limits().await?;
     if data
         .expires_at
         .is_some_and(|expiry| expiry < OffsetDateTime::now_utc())

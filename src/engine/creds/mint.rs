@@ -5,13 +5,14 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::description::describe;
-use super::term::Term;
+use crate::astra;
 use crate::astra::Deadline;
 use crate::astra::MintError;
 use crate::astra::MintedToken;
 use crate::astra::NewToken;
 use crate::engine::config::Connection;
 use crate::engine::crash;
+use crate::engine::intent::ClearError;
 use crate::engine::intent::Completed;
 use crate::engine::intent::Intent;
 use crate::engine::intent::Owner;
@@ -27,12 +28,16 @@ const ATTEMPTS: usize = 3;
 pub struct Mint<'a> {
     /// Where.
     pub connection: &'a Arc<Connection>,
-    /// The Vault role's name.
+    /// The Vault role's name; for tokens that the mount itself uses, the path that they are for, which
+    /// no role's name can be.
     pub role: &'a str,
     /// The ids of the Astra roles.
     pub role_ids: Vec<String>,
-    /// For how long.
-    pub term: &'a Term,
+    /// When Astra is to end the token; without it the organization's maximum applies.
+    pub expiry: Option<OffsetDateTime>,
+    /// Whether a token that ends sooner will do: where the organization refuses `expiry`, its maximum is
+    /// taken.
+    pub or_maximum: bool,
     /// The host's request id; empty for tokens that the engine mints for itself.
     pub request_id: &'a str,
     /// The caller's display name.
@@ -41,6 +46,15 @@ pub struct Mint<'a> {
     pub reason: Option<&'a str>,
     /// The role's own text.
     pub text: &'a str,
+}
+
+/// A token that nobody holds yet: its intent still stands for it, so that a process which dies now
+/// leaves it to be found and deleted.
+pub struct Fresh {
+    /// The token.
+    pub token: MintedToken,
+    connection: Arc<Connection>,
+    intent: Intent,
 }
 
 /// A token that is safe to hand out: its intent is done, durably.
@@ -56,8 +70,32 @@ pub struct Minted {
 }
 
 impl Mint<'_> {
-    /// Mints.  On an error no token is left, or an intent still stands for it.
+    /// Deletes the token of the request's first try, if the host repeats it after a crash.
+    pub async fn undo_first_try(&self, deadline: Deadline) -> Result<(), Error> {
+        if self.request_id.is_empty() {
+            return Ok(());
+        }
+        let Connection { client, ledger, .. } = self.connection.as_ref();
+        let request = RequestMark::of(self.request_id);
+        let undone = ledger.undo_first_try(client, &request, deadline).await;
+        undone.map_err(|error| match error {
+            ClearError::Store(error) => error.into(),
+            ClearError::Astra(error) => upstream::failed(
+                "look for the token of an interrupted request",
+                self.connection,
+                &error,
+            ),
+        })
+    }
+
+    /// Mints a token to hand out.  On an error no token is left, or an intent still stands for it.
     pub async fn run(&self, deadline: Deadline) -> Result<Minted, Error> {
+        self.mint(deadline).await?.complete(deadline).await
+    }
+
+    /// Mints a token that is not to be handed out yet.  On an error no token is left, or an intent
+    /// still stands for it.
+    pub async fn mint(&self, deadline: Deadline) -> Result<Fresh, Error> {
         let Connection {
             name,
             client,
@@ -65,21 +103,10 @@ impl Mint<'_> {
             ..
         } = self.connection.as_ref();
         let request = RequestMark::of(self.request_id);
-        if !self.request_id.is_empty() {
-            ledger
-                .undo_first_try(client, &request, deadline)
-                .await
-                .map_err(|error| match error {
-                    crate::engine::intent::ClearError::Store(error) => error.into(),
-                    crate::engine::intent::ClearError::Astra(error) => upstream::failed(
-                        "look for the token of an interrupted request",
-                        self.connection,
-                        &error,
-                    ),
-                })?;
-        }
+        self.undo_first_try(deadline).await?;
         crash::point("mint.first-try-undone");
         let mut attempt = 1;
+        let mut expiry = self.expiry;
         loop {
             let intent = ledger.begin().await?;
             crash::point("mint.intent-begun");
@@ -93,11 +120,11 @@ impl Mint<'_> {
             let wanted = NewToken {
                 roles: self.role_ids.clone(),
                 description: describe(&tag, self.role, self.display_name, self.reason, self.text),
-                expiry: Some(self.term.expiry(OffsetDateTime::now_utc())),
+                expiry,
             };
             match client.create_token(wanted.clone(), deadline).await {
                 Ok(token) if is_echoed(&token, &tag) => {
-                    return self.complete(intent, token, &wanted, deadline).await;
+                    return Ok(self.fresh(intent, token, &wanted));
                 }
                 // The answer is about a token of somebody else: nothing of it may be handed out or
                 // deleted.
@@ -110,6 +137,12 @@ impl Mint<'_> {
                              credential again"
                         ),
                     });
+                }
+                Err(MintError::NotMinted(astra::Error::BadRequest { .. }))
+                    if self.or_maximum && expiry.is_some() =>
+                {
+                    intent.cancel();
+                    expiry = None;
                 }
                 Err(MintError::NotMinted(error)) => {
                     intent.cancel();
@@ -135,19 +168,53 @@ impl Mint<'_> {
         }
     }
 
-    /// Makes the completion durable; a token whose completion is not is deleted.
-    async fn complete(
+    /// Notes what the answer shows of the organization.
+    fn fresh(&self, intent: Intent, token: MintedToken, wanted: &NewToken) -> Fresh {
+        let ignores_description = token.description.as_deref() != Some(wanted.description.as_str());
+        let health = &self.connection.health;
+        let ignores_expiry = match wanted.expiry {
+            Some(_) => token.expiry.is_none(),
+            // Nothing was asked for, so nothing is learned.
+            None => health.ignores_expiry(),
+        };
+        health.minted(ignores_description, ignores_expiry);
+        crash::point("mint.token-made");
+        Fresh {
+            token,
+            connection: Arc::clone(self.connection),
+            intent,
+        }
+    }
+
+    /// Deletes what Astra lists under `tag`.  The intent keeps standing: a create that is still on
+    /// its way may take effect after this look.
+    async fn remove_by_tag(
         &self,
         intent: Intent,
-        token: MintedToken,
-        wanted: &NewToken,
+        tag: &Tag,
         deadline: Deadline,
-    ) -> Result<Minted, Error> {
-        let ignores_description = token.description.as_deref() != Some(wanted.description.as_str());
-        self.connection
-            .health
-            .minted(ignores_description, token.expiry.is_none());
-        crash::point("mint.token-made");
+    ) -> Result<(), astra::Error> {
+        // Dropped on every way out, an intent counts as lost.
+        let _standing = intent;
+        let client = &self.connection.client;
+        for token in client.shared_tokens(deadline).await?.iter() {
+            if token.description.as_deref().and_then(Tag::parse).as_ref() == Some(tag) {
+                client.delete_token(&token.client_id, deadline).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Fresh {
+    /// Makes the completion durable, so that the token may be handed out; a token whose completion is
+    /// not is deleted.
+    pub async fn complete(self, deadline: Deadline) -> Result<Minted, Error> {
+        let Self {
+            token,
+            connection,
+            intent,
+        } = self;
         let name = format!("{}.{}", intent.block().as_str(), intent.index());
         match intent.complete().await {
             Ok(completed) => {
@@ -160,48 +227,41 @@ impl Mint<'_> {
                 })
             }
             Err((intent, error)) => {
-                self.remove(intent, Some(token.client_id), deadline).await;
+                remove(&connection, intent, token.client_id, deadline).await;
                 Err(error.into())
             }
         }
     }
 
-    /// Deletes a token that must not be handed out; if that fails the intent keeps standing for it.
-    async fn remove(&self, intent: Intent, client_id: Option<String>, deadline: Deadline) {
-        let Some(client_id) = client_id else {
-            return intent.lose(None);
-        };
-        match self
-            .connection
-            .client
-            .delete_token(&client_id, deadline)
-            .await
-        {
-            Ok(_) => intent.cancel(),
-            Err(error) => {
-                tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
-                intent.lose(Some(client_id));
-            }
+    /// The mount has stored the token for its own use, so nothing is left to clean up for it.  Should
+    /// this not become durable, [`held`](crate::engine::held) tokens stay all the same.
+    pub async fn keep(self) {
+        if let Err((intent, error)) = self.intent.complete().await {
+            tracing::debug!(%error, "the intent of a stored token is not marked; it is held all the same");
+            intent.cancel();
         }
     }
 
-    /// Deletes what Astra lists under `tag`.  The intent keeps standing: a create that is still on
-    /// its way may take effect after this look.
-    async fn remove_by_tag(
-        &self,
-        intent: Intent,
-        tag: &Tag,
-        deadline: Deadline,
-    ) -> Result<(), crate::astra::Error> {
-        // Dropped on every way out, an intent counts as lost.
-        let _standing = intent;
-        let client = &self.connection.client;
-        for token in client.tokens(deadline).await? {
-            if token.description.as_deref().and_then(Tag::parse).as_ref() == Some(tag) {
-                client.delete_token(&token.client_id, deadline).await?;
-            }
+    /// Deletes the token, which nobody uses; if that fails the intent keeps standing for it.
+    pub async fn discard(self, deadline: Deadline) {
+        remove(
+            &self.connection,
+            self.intent,
+            self.token.client_id,
+            deadline,
+        )
+        .await;
+    }
+}
+
+/// Deletes a token that must not be handed out; if that fails the intent keeps standing for it.
+async fn remove(connection: &Connection, intent: Intent, client_id: String, deadline: Deadline) {
+    match connection.client.delete_token(&client_id, deadline).await {
+        Ok(_) => intent.cancel(),
+        Err(error) => {
+            tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
+            intent.lose(Some(client_id));
         }
-        Ok(())
     }
 }
 

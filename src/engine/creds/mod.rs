@@ -1,5 +1,6 @@
 //! Credentials: minting a token under a lease, extending the lease, deleting the token.
 
+mod database;
 mod description;
 mod lease;
 mod mint;
@@ -7,5 +8,7 @@ mod paths;
 mod term;
 
 pub use lease::secret;
+pub use mint::Fresh;
+pub use mint::Mint;
 pub use paths::paths;
 pub use term::GRACE;

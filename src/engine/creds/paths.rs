@@ -6,6 +6,7 @@ use serde_json::Map;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::database;
 use super::lease::LeaseData;
 use super::mint::Mint;
 use super::mint::Minted;
@@ -38,14 +39,16 @@ pub fn paths() -> Vec<Path<Engine>> {
             .help(
                 "Each read mints a token of its own with the role's Astra roles. When the lease ends the token is deleted in \
                  Astra; should the host never come back, the token expires by itself shortly after the lease's max_ttl. \
-                 Renew the lease to keep the token; revoke it when done.",
+                 Renew the lease to keep the token; revoke it when done. A role with a database adds database_id, region, \
+                 keyspace and api_endpoint, and on request secure_connect_bundle_url, a download link that is valid for about \
+                 five minutes.",
             ),
     ]
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     crash::point("mint.received");
-    let limits = engine.host.writer_limits().await?;
+    let limits = engine.host.recent_writer_limits().await?;
     let name = call.fields.text(NAME).unwrap_or_default();
     let role = engine.roles.find(&name).await?.ok_or_else(|| {
         Error::BadRequest(format!(
@@ -53,7 +56,17 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         ))
     })?;
     let requested = call.fields.duration("ttl").filter(|ttl| !ttl.is_zero());
-    let reason = call.fields.text("reason");
+    let reason = call
+        .fields
+        .text("reason")
+        .filter(|reason| !reason.trim().is_empty());
+    let mount_point = &call.request.mount_point;
+    if role.require_reason && reason.is_none() {
+        return Err(Error::BadRequest(format!(
+            "role \"{name}\" needs a reason: say why the credential is wanted, for instance vault read {mount_point}creds/{name} \
+             reason=OPS-1234"
+        )));
+    }
     let connection = engine.configs.require(&role.config).await?;
     crash::point("mint.limits-asked");
     let mut term = Term::new(&role, limits, requested);
@@ -62,11 +75,30 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         connection: &connection,
         role: &name,
         role_ids: role.role_ids(),
-        term: &term,
+        expiry: Some(term.expiry(OffsetDateTime::now_utc())),
+        or_maximum: false,
         request_id: &call.request.id,
         display_name: &call.request.display_name,
         reason: reason.as_deref(),
         text: &role.description,
+    };
+    let limits_active = role.max_active > 0 && !connection.health.ignores_description();
+    let _admission = match limits_active {
+        true => {
+            // A token of this request's own first try must not count.
+            mint.undo_first_try(deadline).await?;
+            let admission =
+                engine
+                    .active
+                    .admit(&connection, &name, role.max_active, mount_point, deadline);
+            Some(admission.await?)
+        }
+        false => None,
+    };
+    // Before the mint, so that a failure leaves no token behind.
+    let bundle = match &role.database {
+        Some(database) => database::bundle_url(&connection, database, deadline).await?,
+        None => None,
     };
     let Minted {
         token,
@@ -98,7 +130,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         org_id: org_id.clone(),
         client_id: token.client_id.clone(),
         intent,
-        role: name,
+        role: name.clone(),
         expires_at: expiry,
     };
     let mut answer = Map::new();
@@ -110,10 +142,18 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         .and_then(|expiry| expiry.format(&Rfc3339).ok())
         .unwrap_or_default();
     answer.insert("expires_at".into(), expires_at.into());
+    if let Some(database) = &role.database {
+        database::add_to(&mut answer, database, bundle.as_ref());
+    }
 
     let mut warnings = std::mem::take(&mut term.warnings);
     if connection.health.ignores_description() {
         warnings.push("the organization does not keep descriptions: a token whose answer is lost cannot be found again".to_owned());
+        if role.max_active > 0 {
+            warnings.push(format!(
+                "max_active of role \"{name}\" is not enforced: without descriptions its tokens cannot be counted"
+            ));
+        }
     }
     if expiry.is_none() {
         warnings.push(

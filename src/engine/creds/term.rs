@@ -110,11 +110,9 @@ mod tests {
 
     fn role(ttl: u64, max_ttl: u64) -> RoleEntry {
         RoleEntry {
-            config: "default".into(),
-            astra_roles: Vec::new(),
             ttl,
             max_ttl,
-            description: String::new(),
+            ..RoleEntry::default()
         }
     }
 

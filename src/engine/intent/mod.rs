@@ -19,6 +19,7 @@ pub use block::Completed;
 pub use block::Intent;
 pub use ledger::ClearError;
 pub use ledger::Ledger;
+pub use leftover::SETTLE;
 #[cfg(test)]
 pub use tag::BlockId;
 pub use tag::MountId;

@@ -4,14 +4,21 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Value;
 
-/// A Vault role.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+use super::policy::Policy;
+
+/// A Vault role.  Entries of older versions lack the newer fields, which then have their defaults.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct RoleEntry {
     /// The config whose organization mints the tokens.
     pub config: String,
-    /// The Astra roles that each token gets.
+    /// The Astra roles that each token gets; empty with a policy.
+    #[serde(default)]
     pub astra_roles: Vec<AstraRole>,
+    /// The custom Astra role that each token gets; `None` with Astra roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRole>,
     /// Seconds a lease lasts; zero means the mount's default.
     #[serde(default)]
     pub ttl: u64,
@@ -21,6 +28,15 @@ pub struct RoleEntry {
     /// Free text for the token's description in Astra.
     #[serde(default)]
     pub description: String,
+    /// Whether a caller must say why.
+    #[serde(default)]
+    pub require_reason: bool,
+    /// How many tokens may be live at once; zero means any number.
+    #[serde(default)]
+    pub max_active: u32,
+    /// The database that applications connect to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseChoice>,
 }
 
 /// An Astra role as the operator named it and as Astra knows it.
@@ -30,6 +46,39 @@ pub struct AstraRole {
     pub given: String,
     /// The role's id.
     pub id: String,
+}
+
+/// A policy and the custom Astra role that the engine keeps for it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct PolicyRole {
+    /// What the operator wrote, text or object; reads return it unchanged.
+    pub given: Value,
+    /// What it means.
+    pub policy: Policy,
+    /// The custom Astra role's id.
+    pub role_id: String,
+}
+
+/// A database as the operator chose it, and what applications need to connect to it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DatabaseChoice {
+    /// The database's id.
+    pub id: String,
+    /// The region that the operator wrote; empty for the primary one.
+    #[serde(default)]
+    pub given_region: String,
+    /// The keyspace that the operator wrote; empty for the default one.
+    #[serde(default)]
+    pub given_keyspace: String,
+    /// The region.
+    pub region: String,
+    /// The keyspace; empty where the database has none.
+    pub keyspace: String,
+    /// The base of its HTTP APIs; empty where it is not known.
+    pub api_endpoint: String,
+    /// Whether credentials carry a link to the secure connect bundle.
+    #[serde(default)]
+    pub secure_connect_bundle: bool,
 }
 
 impl RoleEntry {
@@ -43,15 +92,48 @@ impl RoleEntry {
         (self.max_ttl > 0).then(|| Duration::from_secs(self.max_ttl))
     }
 
-    /// The ids of the Astra roles, sorted, each once.
+    /// The ids of the Astra roles, sorted, each once; with a policy its custom role's.
     pub fn role_ids(&self) -> Vec<String> {
+        let of_policy = self.policy.iter().map(|policy| policy.role_id.clone());
         let mut ids: Vec<String> = self
             .astra_roles
             .iter()
             .map(|role| role.id.clone())
+            .chain(of_policy)
             .collect();
         ids.sort();
         ids.dedup();
         ids
+    }
+
+    /// The names or ids of Astra roles as the operator wrote them.
+    pub fn given_roles(&self) -> Vec<String> {
+        self.astra_roles
+            .iter()
+            .map(|role| role.given.clone())
+            .collect()
+    }
+
+    /// The custom Astra role that this role claims in the organization of `config`.
+    pub fn claim_in(&self, config: &str) -> Option<&PolicyRole> {
+        self.policy.as_ref().filter(|_| self.config == config)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_of_the_first_version_still_loads() {
+        let old = r#"{"version":1,"config":"default","astra_roles":[{"given":"R/W User","id":"b73e44b2-b9e9-43b8-a7c1-c6a2fe2dab50"}],"ttl":60,"max_ttl":0,"description":"x"}"#;
+        let role: RoleEntry = serde_json::from_str(old).unwrap();
+        assert_eq!(role.role_ids(), ["b73e44b2-b9e9-43b8-a7c1-c6a2fe2dab50"]);
+        assert_eq!(
+            (role.ttl, role.max_active, role.require_reason),
+            (60, 0, false)
+        );
+        assert_eq!((role.policy, role.database), (None, None));
     }
 }

@@ -7,15 +7,12 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::RoleEntry;
-use super::resolve::resolve;
-use crate::astra::Deadline;
+use super::unresolved;
+use super::write;
 use crate::engine::Engine;
-use crate::engine::change::pick;
 use crate::engine::config;
-use crate::engine::upstream;
 use crate::framework::Call;
 use crate::framework::Field;
-use crate::framework::Fields;
 use crate::framework::Path;
 use crate::vault::Error;
 use crate::vault::Operation;
@@ -34,25 +31,35 @@ pub fn paths() -> Vec<Path<Engine>> {
         Path::new("roles/{name}")
             .field(Field::string(NAME, "Name of the role.").required())
             .field(Field::string("config", "Config whose organization mints the tokens.").default(config::DEFAULT))
-            .field(Field::comma_string_slice("astra_roles", "Astra roles that each token gets: names or ids.").required())
+            .field(Field::comma_string_slice("astra_roles", "Astra roles that each token gets: names or ids. Exactly one of astra_roles and policy is needed."))
+            .field(Field::json("policy", "Astra policy, as JSON text or object: resources, actions, effect and optionally description. The engine keeps a custom Astra role for it. {{org_id}} in resources stands for the organization's id."))
             .field(Field::duration("ttl", "How long a lease lasts. 0 means the mount's default.").default(0))
             .field(Field::duration("max_ttl", "How long a lease lasts in all, renewals included. 0 means the mount's maximum.").default(0))
             .field(Field::string("description", "Free text, added to the description of each token in Astra."))
+            .field(Field::bool("require_reason", "Whether a caller of creds must give a reason.").default(false))
+            .field(Field::int("max_active", "How many tokens of this role may be live at once. 0 means any number.").default(0))
+            .field(Field::string("database_id", "Id of the database that applications connect to. Adds what they need for that to each credential."))
+            .field(Field::string("region", "Region of the database. Empty means its primary region."))
+            .field(Field::string("keyspace", "Keyspace of the database. Empty means its default keyspace."))
+            .field(Field::bool("secure_connect_bundle", "Whether each credential carries a download link for the database's secure connect bundle, valid for about five minutes.").default(false))
             .exists(exists)
-            .on(Operation::Create, "Write a role.", write)
-            .on(Operation::Update, "Write a role.", write)
-            .on(Operation::Patch, "Change some fields of a role.", patch)
+            .on(Operation::Create, "Write a role.", write::write)
+            .on(Operation::Update, "Write a role.", write::write)
+            .on(Operation::Patch, "Change some fields of a role.", write::patch)
             .on(Operation::Read, "Read a role.", read)
-            .on(Operation::Delete, "Delete a role. Its leases stay and are still revoked.", delete)
+            .on(Operation::Delete, "Delete a role. Its leases stay and are still revoked. A custom Astra role that was kept for its policy is deleted with it.", write::delete)
             .synopsis("Which Astra roles a credential gets, and for how long.")
             .help(
                 "Names of Astra roles are looked up in the organization when the role is written, and stored with their ids: \
-                 a later change of a name in Astra changes nothing here. ttl and max_ttl are capped by the mount's.",
+                 a later change of a name in Astra changes nothing here. A read shows as unresolved_astra_roles what can no longer \
+                 be found. With a policy the engine keeps a custom Astra role, named vault-<mount id>-<role>, which is updated and \
+                 deleted with this role; tokens that hold it lose its rights when it is deleted. ttl and max_ttl are capped by \
+                 the mount's.",
             ),
     ]
 }
 
-fn name_of(call: &Call) -> String {
+pub(super) fn name_of(call: &Call) -> String {
     call.fields.text(NAME).unwrap_or_default()
 }
 
@@ -67,7 +74,12 @@ async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
         if let Some(role) = engine.roles.find(name).await? {
             key_info.insert(
                 name.clone(),
-                json!({"config": role.config, "astra_roles": given(&role)}),
+                json!({
+                    "config": role.config,
+                    "astra_roles": role.given_roles(),
+                    "has_policy": role.policy.is_some(),
+                    "database_id": role.database.as_ref().map_or("", |database| &database.id),
+                }),
             );
         }
     }
@@ -75,139 +87,55 @@ async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
-    let role = engine.roles.find(&name_of(&call)).await?;
-    Ok(role.map(|role| Response::new(shown(&role))))
+    let Some(role) = engine.roles.find(&name_of(&call)).await? else {
+        return Ok(None);
+    };
+    let mut data = shown(&role);
+    // Only a node that may write talks to Astra.
+    if engine.host.require_writer().await.is_err() {
+        return Ok(Some(Response::new(data)));
+    }
+    let connection = engine.configs.find(&role.config).await?;
+    let unresolved = match &connection {
+        Some(connection) => unresolved::look_up(&role, connection).await,
+        None => None,
+    };
+    let mut warnings = Vec::new();
+    if connection.is_none() {
+        warnings.push(format!(
+            "config: \"{}\" does not exist, so no credentials can be minted: write the config, or another one here",
+            role.config
+        ));
+    }
+    if let Some(unresolved) = unresolved {
+        data.insert("unresolved_astra_roles".into(), unresolved.given.into());
+        warnings.extend(unresolved.warnings);
+    }
+    let response = Response::new(data);
+    Ok(Some(
+        warnings.into_iter().fold(response, Response::with_warning),
+    ))
 }
 
 fn shown(role: &RoleEntry) -> Map<String, Value> {
+    let database = role.database.clone().unwrap_or_default();
+    let policy = role.policy.as_ref().map(|policy| policy.given.clone());
     let mut data = Map::new();
     data.insert("config".into(), role.config.as_str().into());
-    data.insert("astra_roles".into(), given(role).into());
+    data.insert("astra_roles".into(), role.given_roles().into());
     data.insert("astra_role_ids".into(), role.role_ids().into());
+    data.insert("policy".into(), policy.unwrap_or_else(|| "".into()));
     data.insert("ttl".into(), role.ttl.into());
     data.insert("max_ttl".into(), role.max_ttl.into());
     data.insert("description".into(), role.description.as_str().into());
+    data.insert("require_reason".into(), role.require_reason.into());
+    data.insert("max_active".into(), role.max_active.into());
+    data.insert("database_id".into(), database.id.into());
+    data.insert("region".into(), database.given_region.into());
+    data.insert("keyspace".into(), database.given_keyspace.into());
+    data.insert(
+        "secure_connect_bundle".into(),
+        database.secure_connect_bundle.into(),
+    );
     data
-}
-
-fn given(role: &RoleEntry) -> Vec<String> {
-    role.astra_roles
-        .iter()
-        .map(|role| role.given.clone())
-        .collect()
-}
-
-async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
-    let name = name_of(&call);
-    if engine.roles.find(&name).await?.is_none() {
-        let message = format!("role \"{name}\" does not exist: write it before patching it");
-        return Err(Error::Coded {
-            status: 404,
-            message,
-        });
-    }
-    write(engine, call).await
-}
-
-async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
-    let limits = engine.host.writer_limits().await?;
-    let name = name_of(&call);
-    let stored = engine.roles.find(&name).await?;
-    let stored = stored.as_deref();
-    let fields = &call.fields;
-    let config = pick(
-        fields,
-        "config",
-        Fields::text,
-        stored.map(|role| role.config.clone()),
-        || config::DEFAULT.to_owned(),
-    );
-    let ttl = seconds(fields, "ttl", stored.map(|role| role.ttl));
-    let max_ttl = seconds(fields, "max_ttl", stored.map(|role| role.max_ttl));
-    if max_ttl > 0 && ttl > max_ttl {
-        return Err(Error::BadRequest(format!(
-            "ttl: {ttl}s is longer than max_ttl, {max_ttl}s: shorten ttl or lengthen max_ttl"
-        )));
-    }
-    let connection = engine.configs.require(&config).await?;
-    let wanted = pick(
-        fields,
-        "astra_roles",
-        Fields::strings,
-        stored.map(given),
-        Vec::new,
-    );
-    let wanted: Vec<String> = wanted.into_iter().filter(|text| !text.is_empty()).collect();
-    if wanted.is_empty() {
-        return Err(Error::BadRequest(
-            "astra_roles is missing: give one or more names or ids of Astra roles".to_owned(),
-        ));
-    }
-    let is_as_stored = stored.is_some_and(|role| role.config == config && given(role) == wanted);
-    let astra_roles = match stored {
-        // What was resolved once stays resolved, also while Astra is not reachable.
-        Some(role) if is_as_stored => role.astra_roles.clone(),
-        _ => {
-            let roles = connection
-                .client
-                .roles(Deadline::after(engine.deadlines.operation))
-                .await
-                .map_err(|error| {
-                    upstream::failed("list the organization's roles", &connection, &error)
-                })?;
-            resolve(&wanted, &roles, connection.entry.allow_token_admin)?
-        }
-    };
-    let description = pick(
-        fields,
-        "description",
-        Fields::text,
-        stored.map(|role| role.description.clone()),
-        String::new,
-    );
-    let role = RoleEntry {
-        config,
-        astra_roles,
-        ttl,
-        max_ttl,
-        description,
-    };
-    let warnings = cap_warnings(&role, limits);
-    engine.roles.lock().await.put(&name, role).await?;
-    tracing::info!(role = name, "role written");
-    Ok((!warnings.is_empty()).then(|| {
-        warnings
-            .into_iter()
-            .fold(Response::default(), Response::with_warning)
-    }))
-}
-
-fn seconds(fields: &Fields, name: &'static str, stored: Option<u64>) -> u64 {
-    pick(
-        fields,
-        name,
-        |fields, name| fields.duration(name).map(|ttl| ttl.as_secs()),
-        stored,
-        || 0,
-    )
-}
-
-/// A role may ask for more than the mount allows, and gets less; the operator should know.
-fn cap_warnings(role: &RoleEntry, limits: crate::engine::host::Limits) -> Vec<String> {
-    let max = limits.max_ttl.as_secs();
-    [("ttl", role.ttl), ("max_ttl", role.max_ttl)]
-        .into_iter()
-        .filter(|(_, seconds)| *seconds > max)
-        .map(|(field, seconds)| {
-            format!("{field}: {seconds}s is longer than the mount's max_lease_ttl, {max}s, which caps it: leases last {max}s at most until the mount is tuned")
-        })
-        .collect()
-}
-
-async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
-    engine.host.require_writer().await?;
-    let name = name_of(&call);
-    engine.roles.lock().await.delete(&name).await?;
-    tracing::info!(role = name, "role deleted");
-    Ok(None)
 }

@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::OwnedMutexGuard;
 use tokio::sync::RwLock;
 use tokio::sync::RwLockWriteGuard;
 
@@ -15,6 +19,8 @@ use crate::vault::Error;
 pub struct Roles {
     store: Store,
     known: RwLock<HashMap<String, Arc<RoleEntry>>>,
+    /// Held by whoever changes a role, across calls to Astra; other roles and mints go on meanwhile.
+    changes: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
 }
 
 /// The roles while nobody else can change them.
@@ -29,7 +35,25 @@ impl Roles {
         Self {
             store,
             known: RwLock::default(),
+            changes: Mutex::default(),
         }
+    }
+
+    /// One change of the role called `name` at a time: a change reads, asks Astra, and then writes.
+    pub async fn changing(&self, name: &str) -> OwnedMutexGuard<()> {
+        self.change_lock(name).lock_owned().await
+    }
+
+    /// [`Roles::changing`] if nobody is changing the role.
+    pub fn try_changing(&self, name: &str) -> Option<OwnedMutexGuard<()>> {
+        self.change_lock(name).try_lock_owned().ok()
+    }
+
+    fn change_lock(&self, name: &str) -> Arc<AsyncMutex<()>> {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Locks that nobody holds or waits for are of no use.
+        changes.retain(|_, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(changes.entry(name.to_owned()).or_default())
     }
 
     /// The role called `name`.

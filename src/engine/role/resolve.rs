@@ -42,10 +42,16 @@ fn find<'a>(text: &str, roles: &'a [Role]) -> Result<&'a Role, Error> {
     let named: Vec<&Role> = roles.iter().filter(|role| role.name == text).collect();
     match named.as_slice() {
         [role] => Ok(role),
-        [] => Err(Error::BadRequest(format!(
-            "astra_roles: the organization has no role \"{text}\"; the nearest names are {}",
-            nearest(text, roles).join(", ")
-        ))),
+        [] => {
+            let near: Vec<String> = nearest(text, roles.iter().map(|role| role.name.as_str()))
+                .iter()
+                .map(|name| format!("\"{name}\""))
+                .collect();
+            Err(Error::BadRequest(format!(
+                "astra_roles: the organization has no role \"{text}\"; the nearest names are {}",
+                near.join(", ")
+            )))
+        }
         several => {
             let ids: Vec<&str> = several.iter().map(|role| role.id.as_str()).collect();
             Err(Error::BadRequest(format!(
@@ -57,22 +63,20 @@ fn find<'a>(text: &str, roles: &'a [Role]) -> Result<&'a Role, Error> {
     }
 }
 
-/// The names most like `text`, quoted, nearest first.
-fn nearest(text: &str, roles: &[Role]) -> Vec<String> {
+/// The `names` most like `text`, nearest first.
+pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = text.to_lowercase();
-    let mut scored: Vec<(f64, &str)> = roles
-        .iter()
-        .map(|role| {
-            (
-                strsim::jaro_winkler(&wanted, &role.name.to_lowercase()),
-                role.name.as_str(),
-            )
+    let mut scored: Vec<(f64, &str)> = names
+        .map(|name| {
+            let likeness = strsim::jaro_winkler(&wanted, &name.to_lowercase());
+            (likeness, name)
         })
         .collect();
     scored.sort_by(|(left, a), (right, b)| right.total_cmp(left).then(a.cmp(b)));
+    scored.dedup_by(|(_, left), (_, right)| left == right);
     scored
         .into_iter()
         .take(SUGGESTIONS)
-        .map(|(_, name)| format!("\"{name}\""))
+        .map(|(_, name)| name)
         .collect()
 }

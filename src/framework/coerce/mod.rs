@@ -38,6 +38,7 @@ pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>
         FieldType::Float => FieldValue::Float(number::float(&value)?),
         FieldType::Header => FieldValue::Headers(header::headers(value)?),
         FieldType::Int | FieldType::Int64 => FieldValue::Integer(number::integer(&value)?),
+        FieldType::Json => FieldValue::Json(value),
         FieldType::KvPairs => FieldValue::Pairs(pairs::pairs(value)?),
         FieldType::Lowercase => FieldValue::Text(text::text(value)?.to_lowercase()),
         FieldType::Map => FieldValue::Map(map::map(value)?),

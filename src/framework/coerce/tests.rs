@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::*;
 
-const ALL: [FieldType; 17] = [
+const ALL: [FieldType; 18] = [
     FieldType::Bool,
     FieldType::CommaIntSlice,
     FieldType::CommaStringSlice,
@@ -22,6 +22,7 @@ const ALL: [FieldType; 17] = [
     FieldType::Int64,
     FieldType::KvPairs,
     FieldType::Lowercase,
+    FieldType::Json,
     FieldType::Map,
     FieldType::Name,
     FieldType::SignedDuration,
@@ -39,6 +40,7 @@ fn json_of(value: FieldValue) -> Value {
         FieldValue::Headers(headers) => json!(headers),
         FieldValue::Integer(integer) | FieldValue::Seconds(integer) => json!(integer),
         FieldValue::Integers(integers) => json!(integers),
+        FieldValue::Json(json) => json,
         FieldValue::List(list) => json!(list),
         FieldValue::Map(map) => json!(map),
         FieldValue::Pairs(pairs) => json!(pairs),
@@ -69,6 +71,18 @@ fn refuse(kinds: &[FieldType], inputs: &[Value]) {
             assert!(coerce(*kind, input.clone()).is_err(), "{kind:?} of {input}");
         }
     }
+}
+
+#[test]
+fn json_is_taken_as_it_is() {
+    let values = [
+        json!({"a": [1]}),
+        json!("{\"a\":[1]}"),
+        json!([1]),
+        json!(""),
+    ];
+    let same = values.map(|value| (value.clone(), value));
+    check(&[FieldType::Json], &same);
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn bare(field: &Field) -> Schema<'_> {
         FieldType::Header | FieldType::String => ("string", "", ""),
         FieldType::Int => ("integer", "", ""),
         FieldType::Int64 => ("integer", "int64", ""),
+        FieldType::Json => ("string", "json", ""),
         FieldType::KvPairs => ("object", "kvpairs", ""),
         FieldType::Lowercase => ("string", "lowercase", ""),
         FieldType::Map => ("object", "map", ""),

@@ -149,6 +149,14 @@ impl Astra {
         }
     }
 
+    /// Whether nobody can connect, as when the service is down.
+    pub fn close(&self, closed: bool) {
+        self.emulator.clear_faults();
+        if closed {
+            self.add(FaultRule::new(Fault::NoListen {}));
+        }
+    }
+
     /// Waits until `count` minted tokens live.
     pub async fn until_live(&self, count: usize, limit: Duration) {
         let wanted = WaitFor {

@@ -10,7 +10,6 @@ use http_body_util::BodyExt;
 use http_body_util::Full;
 use http_body_util::Limited;
 use hyper::body::Incoming;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::json;
@@ -24,118 +23,22 @@ use crate::emulator::WaitFor;
 use crate::endpoints;
 use crate::error::Error;
 use crate::fault::FaultRule;
-use crate::options::Profile;
-use crate::state::role::Policy;
-use crate::tls::Certificate;
+
+mod bodies;
+
+use bodies::Listener;
+use bodies::NewOrg;
+use bodies::NewRole;
+use bodies::NewToken;
+use bodies::OrgChange;
+use bodies::Reset;
+use bodies::Restore;
+use bodies::RoleChange;
+use bodies::SetClock;
+use bodies::Status;
+use bodies::Wait;
 
 const BODY_LIMIT: usize = 1 << 20;
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Reset {
-    seed: Option<u64>,
-    profile: Option<Profile>,
-    fixtures: Fixtures,
-}
-
-/// Things to add after a reset.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Fixtures {
-    /// Names of further organizations.
-    organizations: Vec<String>,
-    /// So many tokens made by hand in the first organization.
-    portal_tokens: usize,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum SetClock {
-    AdvanceS(f64),
-    #[serde(with = "time::serde::rfc3339")]
-    Set(OffsetDateTime),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewToken {
-    role: Option<String>,
-    #[serde(default)]
-    roles: Vec<String>,
-    #[serde(default)]
-    description: String,
-    /// RFC 3339.
-    expiry: Option<String>,
-    org_id: Option<String>,
-    #[serde(default)]
-    enterprise: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewRole {
-    name: String,
-    policy: Policy,
-    org_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RoleChange {
-    policy: Option<Policy>,
-    #[serde(default)]
-    delete: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewOrg {
-    name: String,
-    enterprise_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OrgChange {
-    devops_acl: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "present")]
-    max_token_expiry_s: Option<Option<u64>>,
-}
-
-/// Tells an explicit null from a missing member.
-fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<u64>>, D::Error> {
-    Option::deserialize(from).map(Some)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Status {
-    status: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Restore {
-    id: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Listener {
-    kind: Certificate,
-}
-
-#[derive(Deserialize)]
-struct Wait {
-    #[serde(default = "ten_seconds")]
-    timeout_ms: u64,
-    #[serde(flatten)]
-    wanted: serde_json::Map<String, Value>,
-}
-
-fn ten_seconds() -> u64 {
-    10_000
-}
 
 /// Answers one request; failures are `{"error": …}`.
 pub(crate) async fn answer(

@@ -1,0 +1,71 @@
+//! The virtual clock, copies of the state, and starting over.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::emulator::Emulator;
+use crate::error::Error;
+use crate::options::Profile;
+use crate::state::State;
+use crate::state::World;
+
+impl Emulator {
+    /// The virtual time.
+    pub fn now(&self) -> OffsetDateTime {
+        self.inner.shared.lock().now()
+    }
+
+    /// Leaps forward.
+    pub fn advance_clock(&self, by: Duration) {
+        self.inner.shared.lock().clock.advance(by);
+        self.inner.shared.changed.notify_waiters();
+    }
+
+    /// Sets the virtual time.
+    pub fn set_clock(&self, at: OffsetDateTime) {
+        self.inner.shared.lock().clock.set(at);
+        self.inner.shared.changed.notify_waiters();
+    }
+
+    /// Keeps a copy of organizations, roles, tokens and databases, and returns its id.
+    pub fn snapshot(&self) -> u64 {
+        let world = &mut *self.inner.shared.lock();
+        let id = world.snapshots.last_key_value().map_or(1, |(id, _)| id + 1);
+        world.snapshots.insert(id, State::clone(&world.state));
+        id
+    }
+
+    /// Goes back to a copy; clock, knobs, faults and journal stay.
+    ///
+    /// # Errors
+    ///
+    /// There is no such copy.
+    pub fn restore(&self, id: u64) -> Result<(), Error> {
+        let world = &mut *self.inner.shared.lock();
+        match world.snapshots.get(&id) {
+            Some(state) => {
+                world.state = state.clone();
+                Ok(())
+            }
+            None => Err(Error::unknown("snapshot", &id.to_string())),
+        }
+    }
+
+    /// Starts over: state, knobs, faults, clock, journal, violations and counters.
+    ///
+    /// # Errors
+    ///
+    /// The API port was closed by a fault and cannot be opened again.
+    pub fn reset(&self, seed: Option<u64>, profile: Option<Profile>) -> Result<(), Error> {
+        let mut options = self.inner.options.clone();
+        options.seed = seed.unwrap_or(options.seed);
+        options.profile = profile.unwrap_or(options.profile);
+        let url = self.url();
+        *self.inner.shared.lock() = World::new(&options, url);
+        self.inner.shared.gauge.reset();
+        self.apply_listener_faults()?;
+        self.inner.shared.changed.notify_waiters();
+        Ok(())
+    }
+}

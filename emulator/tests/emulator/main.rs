@@ -1,0 +1,19 @@
+//! The emulator against real sockets: what is recorded of Astra, every operation, knob and fault.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bodies;
+mod conformance;
+mod control;
+mod databases;
+mod faults;
+mod harness;
+mod knobs;
+mod library;
+mod matchers;
+mod program;
+mod roles;
+mod strictness;
+mod timing;
+mod tls;
+mod tokens;

@@ -1,0 +1,51 @@
+//! What an application needs to connect to the role's database.
+
+use serde_json::Map;
+use serde_json::Value;
+
+use crate::astra::Deadline;
+use crate::astra::Error as AstraError;
+use crate::engine::config::Connection;
+use crate::engine::role::DatabaseChoice;
+use crate::engine::upstream;
+use crate::secret::Secret;
+use crate::vault::Error;
+
+/// A fresh link to the secure connect bundle, if the role wants one.  Whoever has it can download
+/// the bundle, so it is neither kept nor logged.
+pub async fn bundle_url(
+    connection: &Connection,
+    database: &DatabaseChoice,
+    deadline: Deadline,
+) -> Result<Option<Secret>, Error> {
+    if !database.secure_connect_bundle {
+        return Ok(None);
+    }
+    let region = Some(database.given_region.as_str()).filter(|region| !region.is_empty());
+    let url = connection
+        .client
+        .secure_bundle_url(&database.id, region, deadline)
+        .await;
+    url.map(Some).map_err(|error| match error {
+        AstraError::Conflict { .. } => Error::Coded {
+            status: 503,
+            message: format!(
+                "config \"{}\": database {} gives no secure connect bundle in its present state: resume it, or set \
+                 secure_connect_bundle=false on the role ({error})",
+                connection.name, database.id
+            ),
+        },
+        error => upstream::failed("get the link to the secure connect bundle", connection, &error),
+    })
+}
+
+/// Adds what is known about the database to a credential.
+pub fn add_to(answer: &mut Map<String, Value>, database: &DatabaseChoice, bundle: Option<&Secret>) {
+    answer.insert("database_id".into(), database.id.as_str().into());
+    answer.insert("region".into(), database.region.as_str().into());
+    answer.insert("keyspace".into(), database.keyspace.as_str().into());
+    answer.insert("api_endpoint".into(), database.api_endpoint.as_str().into());
+    if let Some(url) = bundle {
+        answer.insert("secure_connect_bundle_url".into(), url.expose().into());
+    }
+}

@@ -1,0 +1,147 @@
+//! `max_active`: how many tokens of a role may be live at once.
+//!
+//! Only this node mints, so the number of live tokens can rise only by what is admitted here.  A
+//! list gives an upper bound, every admission adds one to it, and as long as the bound is below
+//! the limit nothing needs to be asked.  When it is reached, a new list shows what has ended.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio::time::timeout;
+
+use crate::astra::Deadline;
+use crate::engine::config::Connection;
+use crate::engine::discovery;
+use crate::engine::intent::Owner;
+use crate::engine::upstream;
+use crate::vault::Error;
+
+/// How long a bound is believed.  Nothing is known to break it, but a list is cheap enough to ask for
+/// one every minute.
+const BELIEVED: Duration = Duration::from_secs(60);
+
+/// The gates of all roles that have a limit.
+#[derive(Default)]
+pub struct ActiveLimits {
+    gates: Mutex<HashMap<(String, String), Arc<Gate>>>,
+}
+
+/// One role's way to a mint.
+struct Gate {
+    /// Held while deciding, so that callers are admitted one after the other.
+    bound: AsyncMutex<Option<Bound>>,
+    /// Mints that were admitted and are not over.
+    under_way: watch::Sender<usize>,
+}
+
+/// No more tokens than this are live, mints under way included.
+struct Bound {
+    most: usize,
+    since: Instant,
+}
+
+/// Leave to mint one token; dropped when the mint is over, however it ended.
+pub struct Admission(Arc<Gate>);
+
+impl ActiveLimits {
+    /// Waits for leave to mint one more token of `role`, of which `limit` may be live.
+    ///
+    /// The refusal names count, limit and remedies; `mount` is the mount's path for them.
+    pub async fn admit(
+        &self,
+        connection: &Connection,
+        role: &str,
+        limit: u32,
+        mount: &str,
+        deadline: Deadline,
+    ) -> Result<Admission, Error> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let gate = self.gate(&connection.name, role);
+        let busy = || Error::Coded {
+            status: 503,
+            message: format!(
+                "role \"{role}\": max_active={limit} lets no more mints run at once, and those that run did not end in time; try again"
+            ),
+        };
+        let mut bound = timeout(deadline.remaining(), gate.bound.lock())
+            .await
+            .map_err(|_| busy())?;
+        loop {
+            if let Some(bound) = bound
+                .as_mut()
+                .filter(|bound| bound.most < limit && bound.since.elapsed() < BELIEVED)
+            {
+                bound.most += 1;
+                gate.under_way.send_modify(|count| *count += 1);
+                return Ok(Admission(Arc::clone(&gate)));
+            }
+            // Counted before the list: a mint that ends meanwhile may or may not be in it.
+            let under_way = *gate.under_way.borrow();
+            let since = Instant::now();
+            let live = live(connection, role, deadline).await?;
+            *bound = Some(Bound {
+                most: live.saturating_add(under_way),
+                since,
+            });
+            if live >= limit {
+                return Err(Error::BadRequest(format!(
+                    "role \"{role}\" has {live} live tokens, and its max_active is {limit}: wait until a lease ends, revoke leases \
+                     that nobody needs (vault lease revoke {mount}creds/{role}/<id>; tokens/{} shows for whom they were minted), or \
+                     raise max_active at roles/{role}",
+                    connection.name
+                )));
+            }
+            if live.saturating_add(under_way) >= limit {
+                // Some of those under way may be in the list already: when one has ended, a new
+                // list tells.
+                let mut changes = gate.under_way.subscribe();
+                timeout(
+                    deadline.remaining(),
+                    changes.wait_for(|count| *count < under_way),
+                )
+                .await
+                .map_err(|_| busy())?
+                .map_err(|_| busy())?;
+            }
+        }
+    }
+
+    fn gate(&self, config: &str, role: &str) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = gates
+            .entry((config.to_owned(), role.to_owned()))
+            .or_insert_with(|| {
+                Arc::new(Gate {
+                    bound: AsyncMutex::new(None),
+                    under_way: watch::Sender::new(0),
+                })
+            });
+        Arc::clone(gate)
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.0
+            .under_way
+            .send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// How many tokens of `role` Astra lists.
+async fn live(connection: &Connection, role: &str, deadline: Deadline) -> Result<usize, Error> {
+    let owner = Owner::of(&connection.name, role);
+    let tokens = discovery::live(connection, deadline).await;
+    let tokens = tokens
+        .map_err(|error| upstream::failed("count the role's live tokens", connection, &error))?;
+    Ok(tokens
+        .iter()
+        .filter(|token| token.tag.owner == owner)
+        .count())
+}

@@ -1,0 +1,389 @@
+//! The custom Astra role that the engine keeps for a role with a policy.
+//!
+//! Vault's storage and Astra cannot change in one step, so a [`Note`] is durable before Astra is
+//! touched and goes away when both agree again.  A note that a dead process left is settled by the
+//! host's tick ([`CustomRoles::settle`]): the stored role wins.  If it claims the custom role, its policy
+//! is sent again; if not, the custom role is deleted.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use serde::Deserialize;
+use serde::Serialize;
+use sha2::Digest;
+use sha2::Sha256;
+use tokio::time::Instant;
+
+use super::PolicyRole;
+use super::policy::Policy;
+use crate::astra;
+use crate::astra::Deadline;
+use crate::astra::NewRole;
+use crate::engine::config::Connection;
+use crate::engine::crash;
+use crate::engine::intent::SETTLE;
+use crate::engine::store::Key;
+use crate::engine::store::Store;
+use crate::engine::upstream;
+use crate::vault::Error;
+
+/// The longest name of a custom role; how long Astra allows is not documented.
+const NAME_LIMIT: usize = 96;
+
+/// Keeps custom Astra roles in step with the roles that have a policy.
+pub struct CustomRoles {
+    store: Store,
+    /// Since when the organization is known to have no role of a note's name, by the note's key.
+    clean_since: Mutex<HashMap<String, Instant>>,
+}
+
+/// The durable note that a role's custom Astra role may be out of step.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Note {
+    /// The custom role's name.
+    pub name: String,
+    /// The organization it is in.
+    pub org_id: String,
+    /// Whether a create may be on its way, so that a list without it proves nothing yet.
+    pub creating: bool,
+}
+
+/// What a note turned out to need.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Settled {
+    /// Nothing is left to do.
+    Done,
+    /// The next tick looks again.
+    Later,
+}
+
+impl CustomRoles {
+    /// The custom roles noted in `store`.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            clean_since: Mutex::default(),
+        }
+    }
+
+    /// Makes the custom role of `role` grant `policy`, and returns its id.
+    ///
+    /// `known_id` is the id of the custom role that `role` has already.  A note stands until
+    /// [`CustomRoles::forget`], which is for the caller to call once the role is stored.
+    pub async fn bring_in_step(
+        &self,
+        connection: &Connection,
+        role: &str,
+        policy: &Policy,
+        known_id: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<String, Error> {
+        let wanted = NewRole {
+            name: name(connection, role),
+            policy: policy.for_astra(&format!("Kept by Vault for role {role}")),
+        };
+        let refused = |error: &astra::Error| refused(connection, error);
+        if let Some(id) = known_id {
+            self.note(connection, role, false).await?;
+            match connection.client.update_role(id, &wanted, deadline).await {
+                Ok(()) => {
+                    crash::point("custom-role.updated");
+                    return Ok(id.to_owned());
+                }
+                // Somebody deleted it in Astra.
+                Err(astra::Error::NotFound { .. }) => {}
+                Err(error) => return Err(refused(&error)),
+            }
+        }
+        let noted = self.noted(&connection.name, role).await?;
+        if let Some(found) = find(connection, &wanted.name, deadline).await? {
+            // The mount's id is in the name, but after a restored snapshot two mounts share it: only
+            // a note says that the custom role is this one's.
+            if noted.is_none() {
+                return Err(name_is_taken(connection, &wanted.name, &found));
+            }
+            let updated = connection.client.update_role(&found, &wanted, deadline);
+            return updated.await.map(|()| found).map_err(|e| refused(&e));
+        }
+        self.note(connection, role, true).await?;
+        crash::point("custom-role.noted");
+        match connection.client.create_role(&wanted, deadline).await {
+            Ok(made) => {
+                crash::point("custom-role.made");
+                Ok(made.id)
+            }
+            Err(error) if certainly_not_made(&error) => {
+                // An earlier create may still be on its way; its note stays.
+                if !noted.is_some_and(|note| note.creating)
+                    && let Err(cause) = self.forget(&connection.name, role).await
+                {
+                    tracing::debug!(role, %cause, "the note of a refused custom role stays until the next tick");
+                }
+                Err(refused(&error))
+            }
+            // Names are unique, so the list shows whether it was made.
+            Err(error) => match find(connection, &wanted.name, deadline).await {
+                Ok(Some(found)) => Ok(found),
+                Ok(None) | Err(_) => Err(refused(&error)),
+            },
+        }
+    }
+
+    /// Notes durably that the custom role of `role` is to go, before the role that claims it goes.
+    pub async fn note_removal(&self, connection: &Connection, role: &str) -> Result<(), Error> {
+        self.note(connection, role, false).await
+    }
+
+    /// Deletes the custom role that `role` no longer claims.  A failure is a warning: the note
+    /// stands, and the tick tries again.
+    pub async fn remove(
+        &self,
+        connection: &Connection,
+        role: &str,
+        custom: &PolicyRole,
+        deadline: Deadline,
+    ) -> Option<String> {
+        let id = &custom.role_id;
+        match connection.client.delete_role(id, deadline).await {
+            Ok(_) => {
+                crash::point("custom-role.deleted");
+                let creating = match self.noted(&connection.name, role).await {
+                    Ok(note) => note.is_some_and(|note| note.creating),
+                    Err(_) => true,
+                };
+                if !creating && let Err(error) = self.forget(&connection.name, role).await {
+                    tracing::debug!(role, %error, "the note of a deleted custom role stays until the next tick");
+                }
+                None
+            }
+            Err(error) => {
+                connection.health.failed(&error);
+                let name = name(connection, role);
+                Some(format!(
+                    "the custom Astra role \"{name}\" ({id}) could not be deleted yet: {error}. The engine tries again about \
+                     once a minute; the root token needs org-role-delete"
+                ))
+            }
+        }
+    }
+
+    /// Storage and Astra agree about the custom role of `role`.
+    pub async fn forget(&self, config: &str, role: &str) -> Result<(), Error> {
+        let key = Key::custom_role(config, role);
+        self.store.delete(&key).await?;
+        self.clean_since().remove(&note_key(config, role));
+        Ok(())
+    }
+
+    /// The configs and roles that have notes.
+    pub async fn pending(&self) -> Result<Vec<(String, String)>, Error> {
+        let mut pending = Vec::new();
+        for config in self.store.list(Key::CUSTOM_ROLES).await? {
+            for role in self.store.list(&Key::custom_roles(&config)).await? {
+                pending.push((config.clone(), role));
+            }
+        }
+        Ok(pending)
+    }
+
+    /// Brings Astra in step with what is stored: `claim` is what the stored role says.  The caller
+    /// keeps everybody else from changing the role meanwhile.
+    pub async fn settle(
+        &self,
+        connection: &Connection,
+        role: &str,
+        claim: Option<&PolicyRole>,
+        deadline: Deadline,
+    ) -> Result<Settled, Error> {
+        let Some(note) = self.noted(&connection.name, role).await? else {
+            return Ok(Settled::Done);
+        };
+        let org_id = connection.entry.org_id.as_ref();
+        if org_id.is_some_and(|org_id| *org_id != note.org_id) && !note.org_id.is_empty() {
+            tracing::warn!(
+                config = connection.name,
+                custom_role = note.name,
+                org_id = note.org_id,
+                "a custom role waits to be settled in an organization that the config is no longer for"
+            );
+            return Ok(Settled::Later);
+        }
+        if let Some(claim) = claim {
+            let wanted = NewRole {
+                name: note.name,
+                policy: claim
+                    .policy
+                    .for_astra(&format!("Kept by Vault for role {role}")),
+            };
+            match connection
+                .client
+                .update_role(&claim.role_id, &wanted, deadline)
+                .await
+            {
+                Ok(()) => {}
+                Err(astra::Error::NotFound { .. }) => {
+                    tracing::warn!(
+                        role,
+                        "the custom role was deleted in Astra; write the role again"
+                    );
+                }
+                Err(error) => return Err(refused(connection, &error)),
+            }
+            self.forget(&connection.name, role).await?;
+            return Ok(Settled::Done);
+        }
+        if let Some(id) = find(connection, &note.name, deadline).await? {
+            tracing::info!(
+                config = connection.name,
+                custom_role = note.name,
+                "deleting a custom role that no role claims"
+            );
+            connection
+                .client
+                .delete_role(&id, deadline)
+                .await
+                .map_err(|error| refused(connection, &error))?;
+        } else if note.creating && !self.is_clean_for_long(&connection.name, role) {
+            return Ok(Settled::Later);
+        }
+        self.forget(&connection.name, role).await?;
+        Ok(Settled::Done)
+    }
+
+    async fn note(&self, connection: &Connection, role: &str, creating: bool) -> Result<(), Error> {
+        let key = Key::custom_role(&connection.name, role);
+        let before: Option<Note> = self.store.get(&key).await?;
+        let note = Note {
+            name: name(connection, role),
+            org_id: connection.entry.org_id.clone().unwrap_or_default(),
+            // A create that an earlier note told of may still be on its way.
+            creating: creating || before.as_ref().is_some_and(|before| before.creating),
+        };
+        if before.as_ref() != Some(&note) {
+            self.store.put(&key, &note).await?;
+        }
+        if creating {
+            self.clean_since().remove(&note_key(&connection.name, role));
+        }
+        Ok(())
+    }
+
+    async fn noted(&self, config: &str, role: &str) -> Result<Option<Note>, Error> {
+        Ok(self.store.get(&Key::custom_role(config, role)).await?)
+    }
+
+    fn is_clean_for_long(&self, config: &str, role: &str) -> bool {
+        let now = Instant::now();
+        let mut clean_since = self.clean_since();
+        let since = clean_since.entry(note_key(config, role)).or_insert(now);
+        now.duration_since(*since) >= SETTLE
+    }
+
+    fn clean_since(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+        self.clean_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The name of the custom role of `role`: the mount's id and the role's name, so that whoever sees
+/// it in Astra knows its owner.  A name that would be too long ends in a slash, which no name of a
+/// Vault role contains, and a hash.
+pub fn name(connection: &Connection, role: &str) -> String {
+    name_in(connection.ledger.mount().as_str(), role)
+}
+
+fn name_in(mount: &str, role: &str) -> String {
+    let full = format!("vault-{mount}-{role}");
+    if full.len() <= NAME_LIMIT {
+        return full;
+    }
+    let hash: String = Sha256::digest(role.as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let room = NAME_LIMIT - hash.len() - 1;
+    let head: String = full.chars().take(room).collect();
+    format!("{head}/{hash}")
+}
+
+fn note_key(config: &str, role: &str) -> String {
+    format!("{config}/{role}")
+}
+
+/// The id of the organization's custom role called `name`.
+async fn find(
+    connection: &Connection,
+    name: &str,
+    deadline: Deadline,
+) -> Result<Option<String>, Error> {
+    let roles =
+        connection.client.roles(deadline).await.map_err(|error| {
+            upstream::failed("list the organization's roles", connection, &error)
+        })?;
+    let found = roles.into_iter().find(|role| role.name == name);
+    Ok(found.map(|role| role.id))
+}
+
+/// Whether a failed create cannot have made the role.
+fn certainly_not_made(error: &astra::Error) -> bool {
+    matches!(
+        error,
+        astra::Error::BadRequest { .. }
+            | astra::Error::Busy { .. }
+            | astra::Error::Conflict { .. }
+            | astra::Error::Forbidden { .. }
+            | astra::Error::InvalidArgument { .. }
+            | astra::Error::RateLimited { .. }
+            | astra::Error::Unauthorized { .. }
+            | astra::Error::Unreachable { .. }
+            | astra::Error::WrongUrl { .. }
+    )
+}
+
+/// What a refusal of the custom role becomes for whoever writes the role.
+fn refused(connection: &Connection, error: &astra::Error) -> Error {
+    let config = &connection.name;
+    match error {
+        astra::Error::Forbidden { .. } => Error::BadRequest(format!(
+            "policy: the root token of config \"{config}\" may not keep custom roles: give it org-role-write and org-role-delete, \
+             or use astra_roles instead ({error})"
+        )),
+        astra::Error::BadRequest { .. } => Error::BadRequest(format!(
+            "policy: Astra does not accept it, so correct its resources and actions ({error})"
+        )),
+        _ => upstream::failed(
+            "keep the custom Astra role of the policy",
+            connection,
+            error,
+        ),
+    }
+}
+
+fn name_is_taken(connection: &Connection, name: &str, id: &str) -> Error {
+    Error::BadRequest(format!(
+        "policy: the organization of config \"{}\" already has a custom role \"{name}\" ({id}), of which this mount knows nothing; \
+         a mount restored from the same snapshot may use it: delete or rename it in Astra, or give the Vault role another name",
+        connection.name
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_its_owner_and_is_short_and_unique() {
+        assert_eq!(
+            name_in("0123456789ab", "reader"),
+            "vault-0123456789ab-reader"
+        );
+        let long = "r".repeat(200);
+        let name = name_in("0123456789ab", &long);
+        assert_eq!(name.len(), NAME_LIMIT);
+        assert!(name.starts_with("vault-0123456789ab-rrr"));
+        assert_ne!(name, name_in("0123456789ab", &"r".repeat(201)));
+    }
+}

@@ -1,0 +1,145 @@
+//! `require_reason` and `max_active`.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::engine::testing::mounted::Bench;
+use crate::engine::testing::mounted::refusal;
+use crate::engine::testing::mounted::text;
+use crate::vault::Operation;
+
+#[tokio::test]
+async fn a_reason_may_be_required() {
+    let bench = Bench::configured().await;
+    let role = json!({"astra_roles": "RO User", "require_reason": true});
+    bench.write("roles/app", role).await.unwrap();
+    for data in [json!({}), json!({"reason": "  "})] {
+        let outcome = bench.send(Operation::Read, "creds/app", data).await;
+        assert_eq!(
+            refusal(outcome),
+            "role \"app\" needs a reason: say why the credential is wanted, for instance vault read astra/creds/app \
+             reason=OPS-1234"
+        );
+    }
+    assert!(bench.astra.live_tokens().is_empty());
+    let data = json!({"reason": "OPS-7"});
+    let outcome = bench.send(Operation::Update, "creds/app", data).await;
+    let credential = outcome.unwrap().unwrap();
+    let token = bench.astra.token(&text(&credential, "client_id")).unwrap();
+    assert!(
+        token.description.contains("for OPS-7"),
+        "{}",
+        token.description
+    );
+}
+
+#[tokio::test]
+async fn the_limit_holds_and_an_ended_lease_makes_room() {
+    let bench = Bench::configured().await;
+    let role = json!({"astra_roles": "RO User", "max_active": 2});
+    bench.write("roles/app", role.clone()).await.unwrap();
+    bench.write("roles/other", role).await.unwrap();
+    let first = bench.read("creds/app").await;
+    bench.read("creds/app").await;
+    bench.read("creds/other").await;
+    let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
+    assert_eq!(
+        refusal(outcome),
+        "role \"app\" has 2 live tokens, and its max_active is 2: wait until a lease ends, revoke leases that nobody needs (vault \
+         lease revoke astra/creds/app/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/app"
+    );
+    bench.revoke(&first).await.unwrap();
+    bench.read("creds/app").await;
+    // A new process counts what its predecessor minted.
+    let bench = bench.crash();
+    let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
+    assert!(refusal(outcome).contains("has 2 live tokens"));
+    assert_eq!(bench.astra.live_tokens().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mints_at_once_do_not_overshoot_and_use_what_is_allowed() {
+    let bench = Arc::new(Bench::configured().await);
+    let role = json!({"astra_roles": "RO User", "max_active": 5});
+    bench.write("roles/app", role).await.unwrap();
+    for _ in 0..5 {
+        let reads = (0..20).map(|_| {
+            let bench = Arc::clone(&bench);
+            tokio::spawn(async move { bench.send(Operation::Read, "creds/app", json!({})).await })
+        });
+        let outcomes = join_all(reads).await;
+        let credentials: Vec<_> = outcomes
+            .into_iter()
+            .filter_map(|outcome| match outcome.unwrap() {
+                Ok(credential) => credential,
+                Err(error) => {
+                    assert!(error.to_string().contains("max_active is 5"), "{error}");
+                    None
+                }
+            })
+            .collect();
+        assert_eq!(credentials.len(), 5);
+        assert_eq!(bench.astra.live_tokens().len(), 5);
+        for credential in &credentials {
+            bench.revoke(credential).await.unwrap();
+        }
+    }
+    assert!(bench.astra.live_tokens().is_empty());
+}
+
+#[tokio::test]
+async fn a_limit_that_is_far_costs_one_list() {
+    let bench = Bench::configured().await;
+    let role = json!({"astra_roles": "RO User", "max_active": 1000});
+    bench.write("roles/app", role).await.unwrap();
+    bench.astra.clear_journal();
+    for _ in 0..10 {
+        bench.read("creds/app").await;
+    }
+    let journal = bench.astra.journal();
+    let is_list = |path: &str| path == "/v2/clientIdSecrets";
+    let lists = journal
+        .iter()
+        .filter(|entry| entry.method == "GET" && is_list(&entry.path))
+        .count();
+    assert_eq!(lists, 1, "{journal:#?}");
+}
+
+#[tokio::test]
+async fn the_token_of_a_request_that_is_repeated_after_a_crash_does_not_count() {
+    let bench = Bench::configured().await;
+    let role = json!({"astra_roles": "RO User", "max_active": 1});
+    bench.write("roles/app", role).await.unwrap();
+    let first = bench.read_as("repeated", "creds/app").await;
+    let first = text(&first.unwrap().unwrap(), "client_id");
+    let bench = bench.crash();
+    let second = bench.read_as("repeated", "creds/app").await;
+    let second = text(&second.unwrap().unwrap(), "client_id");
+    let live = bench.astra.live_tokens();
+    let live: Vec<&String> = live.iter().map(|token| &token.client_id).collect();
+    assert_eq!(live, [&second]);
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn where_tokens_cannot_be_counted_the_answer_says_so() {
+    let bench = Bench::configured().await;
+    bench
+        .astra
+        .set_knobs(json!({"ignore_description": true}))
+        .unwrap();
+    let role = json!({"astra_roles": "RO User", "max_active": 1});
+    bench.write("roles/app", role).await.unwrap();
+    for _ in 0..2 {
+        let credential = bench.read("creds/app").await;
+        let expected = "max_active of role \"app\" is not enforced: without descriptions its tokens cannot be counted";
+        let warnings = credential.warnings();
+        assert!(
+            warnings.iter().any(|warning| warning == expected),
+            "{warnings:?}"
+        );
+    }
+    assert_eq!(bench.astra.live_tokens().len(), 2);
+}

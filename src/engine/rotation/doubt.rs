@@ -1,0 +1,84 @@
+//! A token whose storing failed: whether the entry was written is not always known.
+//!
+//! Deleting the token could then delete the one that is in use, and not deleting it could leave one
+//! that nobody knows.  What is in storage decides.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::astra::Deadline;
+use crate::engine::creds::Fresh;
+use crate::engine::intent::HeldTokens;
+use crate::vault::Error;
+
+/// Tokens of which it is unknown whether they are stored, as storage cannot be read either.  Their
+/// intents stay open: neither are they cleared while this process lives, nor forgotten if it dies.
+#[derive(Default)]
+pub struct Doubts {
+    tokens: Mutex<Vec<Fresh>>,
+}
+
+/// Whether a token is stored.
+pub enum Stored {
+    /// It is.
+    Yes(Fresh),
+    /// It is not, and was deleted.
+    No(Error),
+}
+
+impl Doubts {
+    fn add(&self, fresh: Fresh) {
+        self.lock().push(fresh);
+    }
+
+    /// Takes all of them, to be settled or put back.
+    pub fn take(&self) -> Vec<Fresh> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Settles `tokens` now that `held` could be read, which must have happened after they were taken.
+    pub async fn settle(tokens: Vec<Fresh>, held: &HeldTokens, deadline: Deadline) {
+        for fresh in tokens {
+            if held.contains(&fresh.token.client_id) {
+                fresh.keep().await;
+            } else {
+                fresh.discard(deadline).await;
+            }
+        }
+    }
+
+    /// Storage still cannot be read.
+    pub fn put_back(&self, tokens: Vec<Fresh>) {
+        self.lock().extend(tokens);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Fresh>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Decides what becomes of a token when storing it failed with `error`; `found` is the client id of
+/// the token that storage, read anew, holds in its place.
+pub async fn settle(
+    doubts: &Doubts,
+    fresh: Fresh,
+    error: Error,
+    found: Result<Option<String>, Error>,
+    deadline: Deadline,
+) -> Stored {
+    match found {
+        Ok(Some(client_id)) if client_id == fresh.token.client_id => Stored::Yes(fresh),
+        Ok(_) => {
+            fresh.discard(deadline).await;
+            Stored::No(error)
+        }
+        Err(_) => {
+            tracing::warn!(
+                client_id = fresh.token.client_id,
+                "whether a new token was stored is unknown; a later tick finds out"
+            );
+            doubts.add(fresh);
+            Stored::No(error)
+        }
+    }
+}

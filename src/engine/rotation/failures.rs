@@ -1,0 +1,87 @@
+//! Rotations that failed: what happened, and when to try again.
+
+use serde::Deserialize;
+use serde::Serialize;
+use time::Duration;
+use time::OffsetDateTime;
+
+use crate::engine::store::Key;
+use crate::engine::store::Store;
+use crate::engine::store::StoreError;
+use crate::vault::Error;
+
+/// The wait after the first failure; each further one doubles it.
+const FIRST_WAIT: Duration = Duration::MINUTE;
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::HOUR;
+
+/// The failures since the last success, stored apart from the token, so that noting a failure never
+/// rewrites a secret.  No entry means no failure.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Failures {
+    /// How many in a row.
+    pub count: u32,
+    /// What happened last, for the operator.
+    pub last_error: String,
+    /// When to try again.
+    #[serde(with = "time::serde::rfc3339")]
+    pub retry_at: OffsetDateTime,
+}
+
+impl Failures {
+    /// The failures stored at `key`.
+    pub async fn load(store: &Store, key: &Key) -> Result<Option<Self>, StoreError> {
+        store.get(key).await
+    }
+
+    /// Notes one more failure at `now`.  The note is not worth an error of its own.
+    pub async fn note(store: &Store, key: &Key, error: &Error, now: OffsetDateTime) {
+        let before = match Self::load(store, key).await {
+            Ok(before) => before.map_or(0, |failures| failures.count),
+            Err(_) => 0,
+        };
+        let failures = Self::after(before, error, now);
+        if let Err(error) = store.put(key, &failures).await {
+            tracing::warn!(%error, "a failed rotation could not be noted");
+        }
+    }
+
+    /// Forgets the failures, if there are any.
+    pub async fn clear(store: &Store, key: &Key) {
+        let cleared = match Self::load(store, key).await {
+            Ok(None) => Ok(()),
+            _ => store.delete(key).await,
+        };
+        if let Err(error) = cleared {
+            tracing::warn!(%error, "former failures of a rotation could not be cleared");
+        }
+    }
+
+    fn after(before: u32, error: &Error, now: OffsetDateTime) -> Self {
+        let doublings = before.min(16);
+        let wait = (FIRST_WAIT * (1_i32 << doublings)).min(LONGEST_WAIT);
+        Self {
+            count: before.saturating_add(1),
+            last_error: error.to_string(),
+            retry_at: now.checked_add(wait).unwrap_or(now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_an_hour() {
+        let now = datetime!(2026-11-23 12:00 UTC);
+        let error = Error::Internal("it broke".to_owned());
+        let wait = |before| (Failures::after(before, &error, now).retry_at - now).whole_minutes();
+        let waits: Vec<i64> = (0..9).map(wait).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(wait(u32::MAX), 60);
+        assert_eq!(Failures::after(2, &error, now).last_error, "it broke");
+    }
+}

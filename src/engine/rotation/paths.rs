@@ -1,0 +1,52 @@
+//! `rotate-root` and `rotate-root/<name>`.
+
+use std::sync::Arc;
+
+use serde_json::Map;
+
+use super::root;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::config;
+use crate::framework::Call;
+use crate::framework::Field;
+use crate::framework::Path;
+use crate::vault::Operation;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+const NAME: &str = "name";
+
+/// The paths.  `rotate-root` alone is for the default config.
+pub fn paths() -> Vec<Path<Engine>> {
+    vec![
+        Path::new("rotate-root/{name?}")
+            .field(Field::string(NAME, "Name of the config.").default(config::DEFAULT))
+            .on(Operation::Update, "Replace the root token of a config now.", rotate)
+            .synopsis("Replace the root token of a config now.")
+            .help(
+                "Mints a token with the same Astra roles as the present root token, tries it, stores it, and then deletes the \
+                 present one. If any step fails the config keeps a root token that works. The new token is never shown. A \
+                 root token that was replaced is refused when it is written to the config again.",
+            ),
+    ]
+}
+
+async fn rotate(engine: Arc<Engine>, call: Call) -> Outcome {
+    engine.host.require_writer().await?;
+    let name = call
+        .fields
+        .text(NAME)
+        .unwrap_or_else(|| config::DEFAULT.to_owned());
+    let deadline = Deadline::after(engine.deadlines.operation);
+    let rotated = root::rotate(&engine, &name, deadline).await?;
+    let mut data = Map::new();
+    data.insert("token_client_id".into(), rotated.client_id.into());
+    let response = Response::new(data);
+    Ok(Some(
+        rotated
+            .warnings
+            .into_iter()
+            .fold(response, Response::with_warning),
+    ))
+}

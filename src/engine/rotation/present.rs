@@ -1,0 +1,170 @@
+//! What the present root token is, so that the next can be the same.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::astra::Deadline;
+use crate::astra::Role;
+use crate::astra::TokenEntry;
+use crate::engine::config::Connection;
+use crate::engine::upstream;
+use crate::vault::Error;
+
+/// What the next root token is to be.
+pub struct Present {
+    /// The ids of its Astra roles.
+    pub role_ids: Vec<String>,
+    /// When it is to end; `None` where the present one does not say.
+    pub expiry: Option<OffsetDateTime>,
+}
+
+impl Present {
+    /// What Astra's list tells of the root token of `connection`.
+    pub async fn of(
+        connection: &Connection,
+        now: OffsetDateTime,
+        deadline: Deadline,
+    ) -> Result<Self, Error> {
+        let client = &connection.client;
+        let tokens = client.tokens(deadline).await.map_err(|error| {
+            upstream::failed("list tokens to find the root token", connection, &error)
+        })?;
+        let client_id = connection.entry.token_client_id();
+        let refuse = |cause: String| Error::Coded {
+            status: 502,
+            message: format!("config \"{}\": {cause}", connection.name),
+        };
+        let token = tokens
+            .iter()
+            .find(|token| token.client_id == client_id)
+            .ok_or_else(|| {
+                refuse(format!(
+                    "the organization does not list the root token with client id {client_id}, so its Astra roles are not \
+                     known: write a new root token to the config instead"
+                ))
+            })?;
+        let is_id = |role: &String| Uuid::try_parse(role).is_ok();
+        let roles = if token.roles.iter().all(is_id) {
+            Vec::new()
+        } else {
+            client.roles(deadline).await.map_err(|error| {
+                upstream::failed("list the organization's roles", connection, &error)
+            })?
+        };
+        Ok(Self {
+            role_ids: role_ids(token, &roles).map_err(refuse)?,
+            expiry: expiry(token, connection.entry.token_set_at, now),
+        })
+    }
+}
+
+/// The ids of the token's roles.  Old tokens may be listed with the names of their roles.
+fn role_ids(token: &TokenEntry, roles: &[Role]) -> Result<Vec<String>, String> {
+    let mut ids = Vec::new();
+    for role in &token.roles {
+        if Uuid::try_parse(role).is_ok() {
+            ids.push(role.clone());
+            continue;
+        }
+        let named: Vec<&Role> = roles.iter().filter(|other| other.name == *role).collect();
+        match named.as_slice() {
+            [one] => ids.push(one.id.clone()),
+            several => {
+                return Err(format!(
+                    "the root token has the Astra role \"{role}\", and the organization has {} roles of that name: write a \
+                     new root token to the config instead",
+                    several.len()
+                ));
+            }
+        }
+    }
+    ids.sort();
+    ids.dedup();
+    if ids.is_empty() {
+        return Err(
+            "the organization lists the root token without Astra roles, so the next one cannot have the same: write a new \
+             root token to the config instead"
+                .to_owned(),
+        );
+    }
+    Ok(ids)
+}
+
+/// As long from `now` as the token was made to last; where the list does not tell when it was made,
+/// from when it was stored.
+fn expiry(
+    token: &TokenEntry,
+    set_at: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Option<OffsetDateTime> {
+    let expiry = token.token_expiry?;
+    let life = expiry - token.generated_on.unwrap_or(set_at);
+    if !life.is_positive() {
+        return None;
+    }
+    now.replace_nanosecond(0).ok()?.checked_add(life)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn token(roles: &[&str]) -> TokenEntry {
+        TokenEntry {
+            client_id: "a".repeat(24),
+            description: None,
+            generated_on: None,
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            token_expiry: None,
+        }
+    }
+
+    fn role(id: &str, name: &str) -> Role {
+        Role {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            policy: None,
+        }
+    }
+
+    const ONE: &str = "ad0566b5-2a67-49de-89e8-92258c2f2c98";
+    const TWO: &str = "43745b73-25e4-4f7b-8a0b-4f2a3b1c0d9e";
+
+    #[test]
+    fn roles_are_the_same_whether_listed_by_id_or_by_name() {
+        let roles = [role(ONE, "Administrator"), role(TWO, "Reader")];
+        let ids = |listed: &[&str]| role_ids(&token(listed), &roles);
+        assert_eq!(ids(&[ONE, TWO]).unwrap(), [TWO, ONE]);
+        assert_eq!(ids(&["Administrator", TWO, ONE]).unwrap(), [TWO, ONE]);
+        assert!(
+            ids(&["Nobody"])
+                .unwrap_err()
+                .contains("0 roles of that name")
+        );
+        assert!(ids(&[]).unwrap_err().contains("without Astra roles"));
+        let twice = [role(ONE, "Reader"), role(TWO, "Reader")];
+        let error = role_ids(&token(&["Reader"]), &twice).unwrap_err();
+        assert!(error.contains("2 roles of that name"), "{error}");
+    }
+
+    #[test]
+    fn the_next_token_lasts_as_long_as_the_present_was_made_to_last() {
+        let now = datetime!(2026-11-23 12:00:00.7 UTC);
+        let set_at = datetime!(2026-11-02 00:00 UTC);
+        let mut token = token(&[ONE]);
+        assert_eq!(expiry(&token, set_at, now), None);
+        token.token_expiry = Some(datetime!(2026-12-01 00:00 UTC));
+        assert_eq!(
+            expiry(&token, set_at, now),
+            Some(datetime!(2026-12-22 12:00 UTC))
+        );
+        token.generated_on = Some(datetime!(2026-11-01 00:00 UTC));
+        assert_eq!(
+            expiry(&token, set_at, now),
+            Some(datetime!(2026-12-23 12:00 UTC))
+        );
+    }
+}

@@ -1,0 +1,299 @@
+//! Replacing the root token of a config so that nobody is ever locked out.
+//!
+//! The next token is minted with the present one's roles, proved, and stored; only then is the
+//! present one deleted, with the next.  At any moment the stored token works: a process that dies
+//! leaves an unused token, which its intent finds, or a replaced one, which the entry names
+//! (docs/architecture.md, "Rotation").
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Failures;
+use super::Patience;
+use super::Stored;
+use super::present::Present;
+use super::settle;
+use crate::astra::Client;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::config::ConfigEntry;
+use crate::engine::config::Connection;
+use crate::engine::config::verify;
+use crate::engine::crash;
+use crate::engine::creds::Fresh;
+use crate::engine::creds::Mint;
+use crate::engine::store::Key;
+use crate::engine::upstream;
+use crate::vault::Error;
+
+/// How long requests that began with the old token may go on before it is deleted all the same.
+const LAST_USES: Duration = Duration::from_secs(10);
+/// How often to look whether they have ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// What a rotation came to.
+#[derive(Debug)]
+pub struct Rotated {
+    /// The client id of the new root token.
+    pub client_id: String,
+    /// What is left to do, for the caller.
+    pub warnings: Vec<String>,
+}
+
+/// Replaces the root token of the config called `name`, at once.
+///
+/// On an error the old one is still in use and works.
+pub async fn rotate(engine: &Engine, name: &str, deadline: Deadline) -> Result<Rotated, Error> {
+    let _changing = engine.configs.changing().await;
+    let connection = engine.configs.require(name).await?;
+    replace_noted(engine, connection, deadline).await
+}
+
+/// What the tick does for the config called `name`: deletes what is left of earlier rotations, and
+/// rotates if that is due.
+pub async fn tend(engine: &Engine, name: &str, deadline: Deadline) -> Result<(), Error> {
+    let Some(connection) = engine.configs.find(name).await? else {
+        return Ok(());
+    };
+    let now = engine.clock.now();
+    let due = |entry: &ConfigEntry| entry.next_rotation().is_some_and(|next| next <= now);
+    if connection.entry.pending_delete.is_empty() && !due(&connection.entry) {
+        return Ok(());
+    }
+    drop(connection);
+    let _changing = engine.configs.changing().await;
+    let Some(connection) = engine.configs.find(name).await? else {
+        return Ok(());
+    };
+    let soon = deadline.at_most(LAST_USES);
+    for warning in delete_replaced(engine, &connection, soon).await {
+        tracing::warn!(config = name, "{warning}");
+    }
+    // Deleting may have stored the config anew.
+    drop(connection);
+    let Some(connection) = engine.configs.find(name).await? else {
+        return Ok(());
+    };
+    let failures = Failures::load(&engine.store, &Key::root_rotation(name)).await?;
+    let may_try = failures.is_none_or(|failures| failures.retry_at <= now);
+    if due(&connection.entry) && may_try {
+        replace_noted(engine, connection, deadline).await?;
+    }
+    Ok(())
+}
+
+/// The config of `connection` was deleted: deletes the root tokens that nobody else has, those that
+/// rotation minted, and says what could not be deleted.
+pub async fn forget(engine: &Engine, connection: &Connection) -> Vec<String> {
+    Failures::clear(&engine.store, &Key::root_rotation(&connection.name)).await;
+    let entry = &connection.entry;
+    // The root token itself comes last, as it deletes the others.
+    let own = entry.minted.then(|| entry.token_client_id().to_owned());
+    let deadline = Deadline::after(engine.deadlines.operation);
+    let mut warnings = Vec::new();
+    for client_id in entry.pending_delete.iter().chain(&own) {
+        if let Err(error) = connection.client.delete_token(client_id, deadline).await {
+            warnings.push(format!(
+                "the root token with client id {client_id}, which rotation minted or replaced, could not be deleted and \
+                 nothing tries again: delete it in Astra ({error})"
+            ));
+        }
+    }
+    warnings
+}
+
+async fn replace_noted(
+    engine: &Engine,
+    connection: Arc<Connection>,
+    deadline: Deadline,
+) -> Result<Rotated, Error> {
+    let name = connection.name.clone();
+    let key = Key::root_rotation(&name);
+    let rotated = replace(engine, connection, deadline).await;
+    match &rotated {
+        Ok(Rotated { client_id, .. }) => {
+            tracing::info!(config = name, client_id, "root token rotated");
+            Failures::clear(&engine.store, &key).await;
+        }
+        Err(error) => {
+            tracing::warn!(config = name, %error, "the root token could not be rotated");
+            Failures::note(&engine.store, &key, error, engine.clock.now()).await;
+        }
+    }
+    rotated
+}
+
+async fn replace(
+    engine: &Engine,
+    old: Arc<Connection>,
+    deadline: Deadline,
+) -> Result<Rotated, Error> {
+    let fresh = mint(engine, &old, deadline).await.map_err(unchanged)?;
+    crash::point("rotate-root.minted");
+    let entry = old
+        .entry
+        .rotated(fresh.token.token.clone(), engine.clock.now());
+    if let Err(error) = prove(&old, &entry, deadline).await {
+        fresh.discard(deadline).await;
+        return Err(unchanged(error));
+    }
+    crash::point("rotate-root.proved");
+    let fresh = store(engine, &old, entry, fresh, deadline)
+        .await
+        .map_err(unchanged)?;
+    crash::point("rotate-root.stored");
+    let client_id = fresh.token.client_id.clone();
+    fresh.keep().await;
+    crash::point("rotate-root.kept");
+    // From here on the new token is the root token, whatever else fails.
+    let new = engine.configs.require(&old.name).await?;
+    let warnings = if is_unused(&old, deadline).await {
+        delete_replaced(engine, &new, deadline).await
+    } else {
+        vec![
+            "requests that began with the former root token still run; it is deleted by the host's next tick, in about a minute"
+                .to_owned(),
+        ]
+    };
+    Ok(Rotated {
+        client_id,
+        warnings,
+    })
+}
+
+async fn mint(engine: &Engine, old: &Arc<Connection>, deadline: Deadline) -> Result<Fresh, Error> {
+    let present = Present::of(old, engine.clock.now(), deadline).await?;
+    let mint = Mint {
+        connection: old,
+        role: &format!("rotate-root/{}", old.name),
+        role_ids: present.role_ids,
+        expiry: present.expiry,
+        or_maximum: true,
+        // A request that the host repeats must not delete what may be the root token by now.
+        request_id: "",
+        display_name: "",
+        reason: None,
+        text: "",
+    };
+    mint.mint(deadline).await
+}
+
+/// Tries the new token for all that a root token must do, in the old one's organization.
+async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
+    let failed = |cause: String| Error::Coded {
+        status: 502,
+        message: format!(
+            "config \"{}\": the new root token was minted but not taken: {cause}; it was deleted again",
+            old.name
+        ),
+    };
+    let org =
+        old.client.current_org(deadline).await.map_err(|error| {
+            upstream::failed("ask for the root token's organization", old, &error)
+        })?;
+    let settings = entry
+        .client_config()
+        .map_err(|error| failed(error.to_string()))?;
+    let client = Client::new(settings).map_err(|error| failed(error.to_string()))?;
+    let mut patience = Patience::until(deadline);
+    loop {
+        match verify(&client, deadline).await {
+            Ok(new_org) if new_org == org => return Ok(()),
+            Ok(new_org) => {
+                return Err(failed(format!(
+                    "it belongs to organization {new_org}, the present one to {org}"
+                )));
+            }
+            Err(error) if error.is_rejection() && patience.wait().await => {}
+            Err(error) => return Err(failed(error.to_string())),
+        }
+    }
+}
+
+/// Stores the entry with the new token.  On an error the old one is what storage holds, as far as
+/// that can be known.
+async fn store(
+    engine: &Engine,
+    old: &Connection,
+    entry: ConfigEntry,
+    fresh: Fresh,
+    deadline: Deadline,
+) -> Result<Fresh, Error> {
+    let error = match engine.configs.lock().await.put(&old.name, entry).await {
+        Ok(_) => return Ok(fresh),
+        Err(error) => error,
+    };
+    engine.configs.forget(&old.name).await;
+    let found = engine.configs.find(&old.name).await;
+    let found = found.map(|found| found.map(|found| found.entry.token_client_id().to_owned()));
+    match settle(&engine.doubts, fresh, error, found, deadline).await {
+        Stored::Yes(fresh) => Ok(fresh),
+        Stored::No(error) => Err(error),
+    }
+}
+
+/// Whether all requests that began with `connection` have ended; waits a while for them.
+async fn is_unused(connection: &Arc<Connection>, deadline: Deadline) -> bool {
+    let end = deadline.at_most(LAST_USES);
+    while Arc::strong_count(connection) > 1 {
+        if end.is_over() {
+            return false;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    true
+}
+
+/// Deletes replaced root tokens, with the present one, and says what could not be done.
+async fn delete_replaced(
+    engine: &Engine,
+    connection: &Connection,
+    deadline: Deadline,
+) -> Vec<String> {
+    let mut entry = connection.entry.clone();
+    let mut warnings = Vec::new();
+    let mut left = Vec::new();
+    for client_id in std::mem::take(&mut entry.pending_delete) {
+        if client_id == entry.token_client_id() {
+            continue;
+        }
+        if let Err(error) = connection.client.delete_token(&client_id, deadline).await {
+            warnings.push(format!(
+                "the former root token with client id {client_id} is not deleted yet, the host's ticks try again: {error}"
+            ));
+            left.push(client_id);
+        }
+    }
+    entry.pending_delete = left;
+    crash::point("rotate-root.old-deleted");
+    if entry.pending_delete == connection.entry.pending_delete {
+        return warnings;
+    }
+    let stored = engine
+        .configs
+        .lock()
+        .await
+        .put(&connection.name, entry)
+        .await;
+    if let Err(error) = stored {
+        engine.configs.forget(&connection.name).await;
+        warnings.push(format!(
+            "that former root tokens are deleted could not be stored, the host's ticks try again: {error}"
+        ));
+    }
+    warnings
+}
+
+/// Says that the old token is still the root token.
+fn unchanged(error: Error) -> Error {
+    let add = |text: String| format!("{text}. The root token was not changed");
+    match error {
+        Error::BadRequest(text) => Error::BadRequest(add(text)),
+        Error::Coded { status, message } => Error::Coded {
+            status,
+            message: add(message),
+        },
+        Error::Internal(text) => Error::Internal(add(text)),
+        other => other,
+    }
+}

@@ -1,0 +1,84 @@
+//! The fields `rotation_period` and `rotation_schedule`.
+
+use serde_json::Map;
+use serde_json::Value;
+
+use super::CronSchedule;
+use super::MAX_PERIOD;
+use super::MIN_PERIOD;
+use super::Schedule;
+use crate::framework::Field;
+use crate::framework::Fields;
+use crate::vault::Error;
+
+const PERIOD: &str = "rotation_period";
+const SCHEDULE: &str = "rotation_schedule";
+
+/// The two fields.
+pub fn declare() -> [Field; 2] {
+    [
+        Field::duration(
+            PERIOD,
+            "Time from one rotation to the next, at least a minute. Not together with rotation_schedule. 0 means none.",
+        ),
+        Field::string(
+            SCHEDULE,
+            "Times of rotations in UTC, as a cron expression of five fields: minute, hour, day of month, month, day of week. Not together with rotation_period.",
+        ),
+    ]
+}
+
+/// What the sent fields make of the `stored` schedule: setting one of the two replaces the other.
+pub fn read(fields: &Fields, stored: Option<&Schedule>) -> Result<Option<Schedule>, Error> {
+    let sent = fields.sent();
+    let period = sent.seconds(PERIOD).filter(|seconds| *seconds != 0);
+    let text = sent.text(SCHEDULE).filter(|text| !text.trim().is_empty());
+    match (period, text) {
+        (Some(seconds), Some(_)) => Err(Error::BadRequest(format!(
+            "{PERIOD}: {seconds} was given together with {SCHEDULE}: give one of the two"
+        ))),
+        (Some(seconds), None) => period_of(seconds).map(Some),
+        (None, Some(text)) => cron_of(&text).map(Some),
+        // Sent empty, a field takes back what it once set and leaves the other alone.
+        (None, None) => Ok(stored
+            .filter(|stored| match stored {
+                Schedule::Period(_) => !fields.was_sent(PERIOD),
+                Schedule::Cron(_) => !fields.was_sent(SCHEDULE),
+            })
+            .cloned()),
+    }
+}
+
+/// Shows the schedule as the two fields: one is empty.
+pub fn show(schedule: Option<&Schedule>, data: &mut Map<String, Value>) {
+    let (period, text) = match schedule {
+        Some(Schedule::Period(seconds)) => (*seconds, ""),
+        Some(Schedule::Cron(cron)) => (0, cron.as_str()),
+        None => (0, ""),
+    };
+    data.insert(PERIOD.to_owned(), period.into());
+    data.insert(SCHEDULE.to_owned(), text.into());
+}
+
+fn period_of(seconds: i64) -> Result<Schedule, Error> {
+    u64::try_from(seconds)
+        .ok()
+        .filter(|seconds| (MIN_PERIOD..=MAX_PERIOD).contains(seconds))
+        .map(Schedule::Period)
+        .ok_or_else(|| {
+            Error::BadRequest(format!(
+                "{PERIOD}: {seconds}s is out of range: give {MIN_PERIOD}s or more, up to 100 years"
+            ))
+        })
+}
+
+fn cron_of(text: &str) -> Result<Schedule, Error> {
+    CronSchedule::parse(text)
+        .map(Schedule::Cron)
+        .map_err(|error| {
+            Error::BadRequest(format!(
+                "{SCHEDULE}: {text:?} is not a schedule: {error}; give a cron expression of five fields in UTC (minute, \
+                 hour, day of month, month, day of week), for instance \"0 3 * * SAT\""
+            ))
+        })
+}

@@ -1,0 +1,132 @@
+//! When a root token or a static role's token is replaced: each so many seconds, or by a cron
+//! schedule.  Configs and static roles share the two fields.
+
+mod cron;
+mod fields;
+
+use serde::Deserialize;
+use serde::Serialize;
+use time::Duration;
+use time::OffsetDateTime;
+
+pub use cron::CronSchedule;
+pub use fields::declare;
+pub use fields::read;
+pub use fields::show;
+
+/// The shortest period: the host's ticks, on which rotations ride, are about a minute apart.
+pub const MIN_PERIOD: u64 = 60;
+/// The longest period, 100 years: whatever is longer is a mistake, and sums of times stay in range.
+pub const MAX_PERIOD: u64 = 100 * 365 * 86_400;
+
+/// When to rotate.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// So many seconds after the last rotation.
+    Period(u64),
+    /// At times of day, week and month, in UTC.
+    Cron(CronSchedule),
+}
+
+/// How many times of a cron schedule are looked at for the shortest time between two of them.
+const GAPS: usize = 100;
+
+impl Schedule {
+    /// The first scheduled time after `time`; `None` where a cron schedule has run out.
+    pub fn next_after(&self, time: OffsetDateTime) -> Option<OffsetDateTime> {
+        match self {
+            Self::Period(seconds) => {
+                let period = Duration::seconds(i64::try_from(*seconds).unwrap_or(i64::MAX));
+                time.checked_add(period)
+            }
+            Self::Cron(cron) => cron.next_after(time),
+        }
+    }
+
+    /// When the next rotation is due after one at `rotated_at`, for a schedule that was set at `set_at`.
+    ///
+    /// A period counts from the last rotation, whenever it was set.  A cron schedule names the times
+    /// at which a rotation suits, so one that was set only now does not make up for times before.
+    pub fn due_at(
+        &self,
+        rotated_at: OffsetDateTime,
+        set_at: OffsetDateTime,
+    ) -> Option<OffsetDateTime> {
+        match self {
+            Self::Period(_) => self.next_after(rotated_at),
+            Self::Cron(_) => self.next_after(rotated_at.max(set_at)),
+        }
+    }
+
+    /// The shortest time between two rotations, in seconds, as far as the next hundred after `now`
+    /// tell.
+    pub fn shortest_gap(&self, now: OffsetDateTime) -> u64 {
+        match self {
+            Self::Period(seconds) => *seconds,
+            Self::Cron(cron) => {
+                let times =
+                    std::iter::successors(cron.next_after(now), |time| cron.next_after(*time))
+                        .take(GAPS)
+                        .collect::<Vec<_>>();
+                let gaps = times.iter().zip(times.iter().skip(1));
+                gaps.map(|(one, next)| (*next - *one).whole_seconds())
+                    .filter_map(|seconds| u64::try_from(seconds).ok())
+                    .min()
+                    .unwrap_or(MAX_PERIOD)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn cron(text: &str) -> Schedule {
+        Schedule::Cron(CronSchedule::parse(text).unwrap())
+    }
+
+    #[test]
+    fn a_period_counts_from_the_last_rotation() {
+        let last = datetime!(2026-11-23 12:00 UTC);
+        let next = Schedule::Period(3600).next_after(last);
+        assert_eq!(next, Some(datetime!(2026-11-23 13:00 UTC)));
+        assert!(Schedule::Period(MAX_PERIOD).next_after(last).is_some());
+    }
+
+    #[test]
+    fn a_new_cron_schedule_makes_up_for_nothing() {
+        let rotated = datetime!(2026-01-01 12:00 UTC);
+        let set = datetime!(2026-11-23 12:00 UTC);
+        let due = cron("0 3 * * *").due_at(rotated, set);
+        assert_eq!(due, Some(datetime!(2026-11-24 03:00 UTC)));
+        let due = cron("0 3 * * *").due_at(set, rotated);
+        assert_eq!(due, Some(datetime!(2026-11-24 03:00 UTC)));
+        let due = Schedule::Period(3600).due_at(rotated, set);
+        assert_eq!(due, Some(datetime!(2026-01-01 13:00 UTC)));
+    }
+
+    #[test]
+    fn the_shortest_gap_is_found() {
+        let now = datetime!(2026-11-23 12:00 UTC);
+        assert_eq!(Schedule::Period(90).shortest_gap(now), 90);
+        assert_eq!(cron("0 3 * * *").shortest_gap(now), 86_400);
+        assert_eq!(cron("0,10 3 * * *").shortest_gap(now), 600);
+        assert_eq!(
+            cron("0 0 29 2 *").shortest_gap(now),
+            4 * 365 * 86_400 + 86_400
+        );
+    }
+
+    #[test]
+    fn both_kinds_are_stored() {
+        for schedule in [Schedule::Period(60), cron("0 3 * * SAT")] {
+            let text = serde_json::to_string(&schedule).unwrap();
+            assert_eq!(serde_json::from_str::<Schedule>(&text).unwrap(), schedule);
+        }
+    }
+}

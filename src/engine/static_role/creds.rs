@@ -1,0 +1,89 @@
+//! `static-creds/<name>`.
+
+use std::sync::Arc;
+
+use serde_json::Map;
+use time::OffsetDateTime;
+
+use super::entry::StaticRoleEntry;
+use super::paths::last_rotation;
+use crate::engine::Engine;
+use crate::engine::rotation::Failures;
+use crate::engine::rotation::time_text;
+use crate::engine::schedule::Schedule;
+use crate::engine::store::Key;
+use crate::framework::Call;
+use crate::framework::Field;
+use crate::framework::Path;
+use crate::vault::Error;
+use crate::vault::Operation;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+const NAME: &str = "name";
+/// The `ttl` while a rotation waits for the host's next tick: a client that comes back by then should
+/// not come back every second.
+const AWAITING_TICK: u64 = 5;
+
+pub(super) fn paths() -> Vec<Path<Engine>> {
+    vec![
+        Path::new("static-creds/{name}")
+            .field(Field::string(NAME, "Name of the static role.").required())
+            .on(Operation::Read, "Read the current token of a static role.", read)
+            .synopsis("The current token of a static role, without a lease.")
+            .help(
+                "ttl is the time in seconds until the next rotation is due, or until the next try while rotation fails; the \
+                 token itself lives on for the static role's overlap after that.",
+            ),
+    ]
+}
+
+async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
+    let name = call.fields.text(NAME).unwrap_or_default();
+    let Some(role) = engine.static_roles.live(&name).await? else {
+        return Err(Error::BadRequest(format!(
+            "static role \"{name}\" does not exist: write it first, at static-roles/{name}"
+        )));
+    };
+    let Some(current) = &role.current else {
+        return Ok(None);
+    };
+    let now = engine.clock.now();
+    let retry_at = match role.next_rotation() {
+        Some(next) if next > now => None,
+        _ => Failures::load(&engine.store, &Key::static_rotation(&name))
+            .await?
+            .map(|failures| failures.retry_at),
+    };
+    let mut data = Map::new();
+    data.insert("token".into(), current.token.expose().into());
+    data.insert("client_id".into(), current.client_id.as_str().into());
+    data.insert(
+        "client_secret".into(),
+        current.client_secret.expose().into(),
+    );
+    data.insert("org_id".into(), current.org_id.as_str().into());
+    if current.expires_at.is_some() {
+        data.insert("expires_at".into(), time_text(current.expires_at).into());
+    }
+    data.insert("ttl".into(), ttl(&role, retry_at, now).into());
+    match &role.schedule {
+        Schedule::Period(seconds) => data.insert("rotation_period".into(), (*seconds).into()),
+        Schedule::Cron(cron) => data.insert("rotation_schedule".into(), cron.as_str().into()),
+    };
+    data.insert("last_vault_rotation".into(), last_rotation(&role).into());
+    Ok(Some(Response::new(data)))
+}
+
+/// Whole seconds until the token is likely to be another one, never 0, which makes clients come back
+/// at once.
+fn ttl(role: &StaticRoleEntry, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> u64 {
+    let seconds_to = |time: OffsetDateTime| {
+        let left = (time - now).as_seconds_f64().ceil();
+        if left >= 1.0 { Some(left as u64) } else { None }
+    };
+    role.next_rotation()
+        .and_then(seconds_to)
+        .or_else(|| retry_at.and_then(seconds_to))
+        .unwrap_or(AWAITING_TICK)
+}

@@ -1,0 +1,181 @@
+//! A static role as it is stored: what it is, and its tokens.
+
+use serde::Deserialize;
+use serde::Serialize;
+use time::Duration;
+use time::OffsetDateTime;
+
+use crate::engine::role::AstraRole;
+use crate::engine::schedule::MAX_PERIOD;
+use crate::engine::schedule::Schedule;
+use crate::secret::Secret;
+
+/// How long the previous token lives on unless the role says otherwise, in seconds.
+const DEFAULT_OVERLAP: u64 = 3600;
+/// How much longer than two rotations a token lasts in Astra: rotation may fail all that time before
+/// anybody loses access, but a token that everybody has forgotten does end.
+const RESERVE: Duration = Duration::days(90);
+/// How many replaced tokens live on at once: rotating by hand again and again must not pile them up.
+const MAX_PREVIOUS: usize = 8;
+
+/// A static role.  Token and timestamps are in one entry with it, so that no reader ever sees the one
+/// without the other; stored seal-wrapped.
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
+pub struct StaticRoleEntry {
+    /// The config whose organization has the tokens; constant.
+    pub config: String,
+    /// The Astra roles of the token.
+    pub astra_roles: Vec<AstraRole>,
+    /// When the token is replaced.
+    pub schedule: Schedule,
+    /// When `schedule` was set.
+    #[serde(with = "time::serde::rfc3339")]
+    pub schedule_set_at: OffsetDateTime,
+    /// Seconds that a replaced token lives on, if the role says.
+    #[serde(default)]
+    pub overlap: Option<u64>,
+    /// Free text for the token's description in Astra.
+    #[serde(default)]
+    pub description: String,
+    /// The token.  `None` when the role was deleted and only its tokens are left to be deleted.
+    #[serde(default)]
+    pub current: Option<CurrentToken>,
+    /// Replaced tokens that still live, oldest first.
+    #[serde(default)]
+    pub previous: Vec<PreviousToken>,
+}
+
+/// The token that readers get.
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
+pub struct CurrentToken {
+    /// The application token.
+    #[serde(serialize_with = "crate::secret::serialize")]
+    pub token: Secret,
+    /// Its client secret.
+    #[serde(serialize_with = "crate::secret::serialize")]
+    pub client_secret: Secret,
+    /// Its client id.
+    pub client_id: String,
+    /// The organization it belongs to.
+    pub org_id: String,
+    /// The ids of the Astra roles it was minted with.
+    pub role_ids: Vec<String>,
+    /// When Astra ends it; `None` where it does not.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+    /// When it became the current one, in whole seconds.
+    #[serde(with = "time::serde::rfc3339")]
+    pub rotated_at: OffsetDateTime,
+}
+
+/// A replaced token.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct PreviousToken {
+    /// Its client id.
+    pub client_id: String,
+    /// The organization it belongs to.
+    pub org_id: String,
+    /// When it is to be deleted.
+    #[serde(with = "time::serde::rfc3339")]
+    pub delete_at: OffsetDateTime,
+}
+
+impl StaticRoleEntry {
+    /// Whether the role exists, as opposed to tokens that its deletion left.
+    pub fn is_live(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// The client ids of all its tokens.
+    pub fn client_ids(&self) -> impl Iterator<Item = &str> {
+        let current = self.current.iter().map(|token| token.client_id.as_str());
+        let previous = self.previous.iter().map(|token| token.client_id.as_str());
+        current.chain(previous)
+    }
+
+    /// The ids of the Astra roles, sorted, each once.
+    pub fn role_ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = self
+            .astra_roles
+            .iter()
+            .map(|role| role.id.clone())
+            .collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    /// Seconds that a replaced token lives on: less than the time between two rotations.
+    pub fn overlap(&self, now: OffsetDateTime) -> u64 {
+        let half = || self.schedule.shortest_gap(now) / 2;
+        self.overlap.unwrap_or_else(|| DEFAULT_OVERLAP.min(half()))
+    }
+
+    /// When Astra is to end a token that is minted at `now`.
+    pub fn expiry(&self, now: OffsetDateTime) -> OffsetDateTime {
+        let interval = self
+            .schedule
+            .next_after(now)
+            .map_or(Duration::ZERO, |next| next - now);
+        let overlap = Duration::seconds(i64::try_from(self.overlap(now)).unwrap_or(i64::MAX));
+        let longest = Duration::seconds(i64::try_from(MAX_PERIOD).unwrap_or(i64::MAX));
+        let life = interval
+            .saturating_mul(2)
+            .saturating_add(overlap)
+            .saturating_add(RESERVE)
+            .min(longest);
+        whole(now).saturating_add(life)
+    }
+
+    /// When the token is due to be replaced: as scheduled, or before Astra ends it, where the
+    /// organization gives it less time than was asked for.
+    pub fn next_rotation(&self) -> Option<OffsetDateTime> {
+        let current = self.current.as_ref()?;
+        let scheduled = self
+            .schedule
+            .due_at(current.rotated_at, self.schedule_set_at);
+        let before_end = current.expires_at.map(|expiry| {
+            let quarter: Duration = (expiry - current.rotated_at) / 4_i32;
+            expiry - quarter.min(Duration::DAY)
+        });
+        match (scheduled, before_end) {
+            (Some(scheduled), Some(before_end)) => Some(scheduled.min(before_end)),
+            (scheduled, before_end) => scheduled.or(before_end),
+        }
+    }
+
+    /// Puts `token` in the current one's place, which lives on for the overlap.
+    pub fn replace(&mut self, token: CurrentToken, now: OffsetDateTime) {
+        let overlap = i64::try_from(self.overlap(now)).unwrap_or(i64::MAX);
+        let end = now.saturating_add(Duration::seconds(overlap));
+        self.retire(end);
+        let over = self.previous.len().saturating_sub(MAX_PREVIOUS);
+        for token in self.previous.iter_mut().take(over) {
+            token.delete_at = token.delete_at.min(now);
+        }
+        self.current = Some(token);
+    }
+
+    /// The role is deleted at `now`: all its tokens are to be deleted.
+    pub fn bury(&mut self, now: OffsetDateTime) {
+        self.retire(now);
+        for token in &mut self.previous {
+            token.delete_at = token.delete_at.min(now);
+        }
+    }
+
+    fn retire(&mut self, delete_at: OffsetDateTime) {
+        if let Some(old) = self.current.take() {
+            self.previous.push(PreviousToken {
+                client_id: old.client_id,
+                org_id: old.org_id,
+                delete_at,
+            });
+        }
+    }
+}
+
+/// `time` in whole seconds.
+pub fn whole(time: OffsetDateTime) -> OffsetDateTime {
+    time.replace_nanosecond(0).unwrap_or(time)
+}

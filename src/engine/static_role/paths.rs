@@ -1,0 +1,174 @@
+//! `static-roles/<name>` and `rotate-role/<name>`.
+
+use std::sync::Arc;
+
+use serde_json::Map;
+use serde_json::json;
+
+use super::entry::StaticRoleEntry;
+use super::remove;
+use super::rotate;
+use super::write;
+use super::write::given;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::config;
+use crate::engine::rotation;
+use crate::engine::rotation::Failures;
+use crate::engine::schedule;
+use crate::engine::store::Key;
+use crate::framework::Call;
+use crate::framework::Field;
+use crate::framework::Path;
+use crate::vault::Error;
+use crate::vault::Operation;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+const NAME: &str = "name";
+
+pub(super) fn paths() -> Vec<Path<Engine>> {
+    vec![
+        Path::new("static-roles/")
+            .on(Operation::List, "List the static roles.", list)
+            .synopsis("List the static roles.")
+            .help("A static role is one long-lived token that is replaced on a schedule."),
+        Path::new("static-roles/{name}")
+            .field(Field::string(NAME, "Name of the static role.").required())
+            .field(Field::string("config", "Config whose organization has the token. Cannot be changed later.").default(config::DEFAULT))
+            .field(Field::comma_string_slice("astra_roles", "Astra roles of the token: names or ids.").required())
+            .fields(schedule::declare())
+            .field(Field::duration("overlap", "How long the previous token lives on after a rotation, less than the time between two rotations. An hour, or half the time between two rotations if that is less, unless given."))
+            .field(Field::string("description", "Free text, added to the description of the token in Astra."))
+            .exists(exists)
+            .on(Operation::Create, "Write a static role and mint its token.", write)
+            .on(Operation::Update, "Write a static role.", write)
+            .on(Operation::Patch, "Change some fields of a static role.", patch)
+            .on(Operation::Read, "Read a static role, without its token.", read)
+            .on(Operation::Delete, "Delete a static role and its tokens.", delete)
+            .synopsis("One long-lived token, replaced on a schedule.")
+            .help(
+                "Writing a static role mints its token at once; static-creds/<name> reads it. Changing astra_roles replaces the \
+                 token at once. A rotation that fails keeps the present token and is tried again, at most an hour later; \
+                 last_error tells why. The token expires by itself in Astra 90 days after the second rotation from now would \
+                 have been due, so that it ends even if nobody rotates it any more. Deleting the static role deletes its \
+                 tokens.",
+            ),
+        Path::new("rotate-role/{name}")
+            .field(Field::string(NAME, "Name of the static role.").required())
+            .on(Operation::Update, "Replace the token of a static role now.", rotate_now)
+            .synopsis("Replace the token of a static role now.")
+            .help("The previous token lives on for the static role's overlap."),
+    ]
+}
+
+fn name_of(call: &Call) -> String {
+    call.fields.text(NAME).unwrap_or_default()
+}
+
+async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {
+    Ok(engine.static_roles.live(&name_of(&call)).await?.is_some())
+}
+
+async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
+    let mut names = Vec::new();
+    let mut key_info = Map::new();
+    for name in engine.static_roles.names().await? {
+        if let Some(role) = engine.static_roles.live(&name).await? {
+            let mut info = Map::new();
+            info.insert("config".into(), role.config.as_str().into());
+            info.insert("astra_roles".into(), json!(given(&role)));
+            schedule::show(Some(&role.schedule), &mut info);
+            info.insert("last_vault_rotation".into(), last_rotation(&role).into());
+            key_info.insert(name.clone(), info.into());
+            names.push(name);
+        }
+    }
+    Ok(Some(Response::list(names, key_info)))
+}
+
+async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
+    let name = name_of(&call);
+    let Some(role) = engine.static_roles.live(&name).await? else {
+        return Ok(None);
+    };
+    let mut data = Map::new();
+    data.insert("config".into(), role.config.as_str().into());
+    data.insert("astra_roles".into(), json!(given(&role)));
+    data.insert("astra_role_ids".into(), json!(role.role_ids()));
+    schedule::show(Some(&role.schedule), &mut data);
+    data.insert("overlap".into(), role.overlap(engine.clock.now()).into());
+    data.insert("description".into(), role.description.as_str().into());
+    let current = role.current.as_ref();
+    let client_id = current.map(|current| current.client_id.as_str());
+    data.insert("client_id".into(), client_id.unwrap_or_default().into());
+    let expires_at = current.and_then(|current| current.expires_at);
+    data.insert("expires_at".into(), rotation::time_text(expires_at).into());
+    data.insert("last_vault_rotation".into(), last_rotation(&role).into());
+    let failures = Failures::load(&engine.store, &Key::static_rotation(&name)).await?;
+    rotation::show(role.next_rotation(), failures, &mut data);
+    Ok(Some(Response::new(data)))
+}
+
+pub(super) fn last_rotation(role: &StaticRoleEntry) -> String {
+    rotation::time_text(role.current.as_ref().map(|current| current.rotated_at))
+}
+
+async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
+    let name = name_of(&call);
+    if engine.static_roles.live(&name).await?.is_none() {
+        return Err(Error::Coded {
+            status: 404,
+            message: format!("static role \"{name}\" does not exist: write it before patching it"),
+        });
+    }
+    write(engine, call).await
+}
+
+async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
+    engine.host.require_writer().await?;
+    let name = name_of(&call);
+    let _changing = engine.static_roles.changing(&name).await;
+    let deadline = Deadline::after(engine.deadlines.operation);
+    let warnings = write::write(&engine, &name, &call.fields, deadline).await?;
+    tracing::info!(static_role = name, "static role written");
+    Ok(answer(warnings))
+}
+
+async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
+    engine.host.require_writer().await?;
+    let name = name_of(&call);
+    let _changing = engine.static_roles.changing(&name).await;
+    let Some(entry) = engine.static_roles.find(&name).await? else {
+        return Ok(None);
+    };
+    let deadline = Deadline::after(engine.deadlines.operation);
+    let warnings = remove::remove(&engine, &name, &entry, deadline).await?;
+    tracing::info!(static_role = name, "static role deleted");
+    Ok(answer(warnings))
+}
+
+async fn rotate_now(engine: Arc<Engine>, call: Call) -> Outcome {
+    engine.host.require_writer().await?;
+    let name = name_of(&call);
+    let _changing = engine.static_roles.changing(&name).await;
+    let entry = engine.static_roles.live(&name).await?.ok_or_else(|| {
+        Error::BadRequest(format!(
+            "static role \"{name}\" does not exist: write it first, at static-roles/{name}"
+        ))
+    })?;
+    let deadline = Deadline::after(engine.deadlines.operation);
+    let entry = StaticRoleEntry::clone(&entry);
+    rotate::rotate(&engine, &name, entry, deadline)
+        .await
+        .map(answer)
+}
+
+/// Nothing to say is HTTP 204.
+fn answer(warnings: Vec<String>) -> Option<Response> {
+    (!warnings.is_empty()).then(|| {
+        warnings
+            .into_iter()
+            .fold(Response::default(), Response::with_warning)
+    })
+}

@@ -1,0 +1,113 @@
+//! Deleting the tokens of static roles: replaced ones, and all when the role goes.
+
+use super::entry::PreviousToken;
+use super::entry::StaticRoleEntry;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::config::Connection;
+use crate::engine::crash;
+use crate::engine::rotation::Failures;
+use crate::engine::store::Key;
+use crate::engine::upstream;
+use crate::vault::Error;
+
+/// Deletes the role called `name`, whose change the caller holds, and its tokens.
+///
+/// The entry stays, out of sight, as long as a token of it lives; the warnings say so.
+pub async fn remove(
+    engine: &Engine,
+    name: &str,
+    entry: &StaticRoleEntry,
+    deadline: Deadline,
+) -> Result<Vec<String>, Error> {
+    let mut buried = entry.clone();
+    buried.bury(engine.clock.now());
+    // First the role goes out of sight: nobody may be served a token that is being deleted.
+    engine.static_roles.put(name, buried.clone()).await?;
+    crash::point("static-role.buried");
+    Failures::clear(&engine.store, &Key::static_rotation(name)).await;
+    if engine.configs.find(&buried.config).await?.is_none() {
+        let left: Vec<&str> = buried.client_ids().collect();
+        let warning = format!(
+            "config \"{}\" is gone, so the static role's tokens cannot be deleted: delete those with client ids {} in Astra, \
+             or wait until they expire",
+            buried.config,
+            left.join(", ")
+        );
+        engine.static_roles.delete(name).await?;
+        return Ok(vec![warning]);
+    }
+    match delete_due(engine, name, deadline).await {
+        Ok(()) => Ok(Vec::new()),
+        Err(error) => Ok(vec![format!(
+            "the static role is deleted, but not all of its tokens are yet, the host's ticks try again: {error}"
+        )]),
+    }
+}
+
+/// Deletes the role's tokens whose time is over, and the entry when a deleted role has none left.
+/// The caller holds the role's change.
+pub async fn delete_due(engine: &Engine, name: &str, deadline: Deadline) -> Result<(), Error> {
+    let Some(entry) = engine.static_roles.find(name).await? else {
+        return Ok(());
+    };
+    let now = engine.clock.now();
+    let is_due = |token: &PreviousToken| token.delete_at <= now;
+    if !entry.previous.iter().any(is_due) && (entry.is_live() || !entry.previous.is_empty()) {
+        return Ok(());
+    }
+    let connection = engine.configs.require(&entry.config).await?;
+    let mut left = entry.as_ref().clone();
+    let mut failure = None;
+    left.previous.clear();
+    for token in &entry.previous {
+        if is_due(token) {
+            match delete(&connection, token, deadline).await {
+                Ok(()) => continue,
+                Err(error) => failure = Some(error),
+            }
+        }
+        left.previous.push(token.clone());
+    }
+    crash::point("static-role.old-deleted");
+    if !left.is_live() && left.previous.is_empty() {
+        engine.static_roles.delete(name).await?;
+    } else if left.previous != entry.previous {
+        engine.static_roles.put(name, left).await?;
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+async fn delete(
+    connection: &Connection,
+    token: &PreviousToken,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    let PreviousToken {
+        client_id, org_id, ..
+    } = token;
+    if let Some(other) = connection
+        .entry
+        .org_id
+        .as_ref()
+        .filter(|other| *other != org_id && !org_id.is_empty())
+    {
+        return Err(Error::Internal(format!(
+            "the token with client id {client_id} is in organization {org_id}, but config \"{}\" is now for {other}: give the \
+             config a root token of {org_id}, or delete the token in Astra",
+            connection.name
+        )));
+    }
+    connection
+        .client
+        .delete_token(client_id, deadline)
+        .await
+        .map(drop)
+        .map_err(|error| {
+            upstream::failed(
+                &format!("delete the token with client id {client_id}"),
+                connection,
+                &error,
+            )
+        })
+}

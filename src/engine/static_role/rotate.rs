@@ -1,0 +1,182 @@
+//! Minting a static role's token and putting it in the place of the present one.
+
+use std::sync::Arc;
+
+use super::entry::CurrentToken;
+use super::entry::StaticRoleEntry;
+use super::entry::whole;
+use super::remove::delete_due;
+use crate::astra;
+use crate::astra::Client;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::config::Connection;
+use crate::engine::crash;
+use crate::engine::creds::Fresh;
+use crate::engine::creds::Mint;
+use crate::engine::rotation::Failures;
+use crate::engine::rotation::Patience;
+use crate::engine::rotation::Stored;
+use crate::engine::rotation::settle;
+use crate::engine::store::Key;
+use crate::engine::upstream;
+use crate::vault::Error;
+
+/// Replaces the token of the role called `name`, whose change the caller holds, and deletes those
+/// whose time is over.  On an error the present token stays.
+pub async fn rotate(
+    engine: &Engine,
+    name: &str,
+    entry: StaticRoleEntry,
+    deadline: Deadline,
+) -> Result<Vec<String>, Error> {
+    let key = Key::static_rotation(name);
+    let rotated = mint_and_store(engine, name, entry, deadline).await;
+    match &rotated {
+        Ok(_) => {
+            tracing::info!(static_role = name, "static role rotated");
+            Failures::clear(&engine.store, &key).await;
+        }
+        Err(error) => {
+            tracing::warn!(static_role = name, %error, "the static role could not be rotated");
+            Failures::note(&engine.store, &key, error, engine.clock.now()).await;
+        }
+    }
+    rotated
+}
+
+/// Mints a token for `entry` and stores the entry with it.  On an error no new token is left, or an
+/// intent stands for it, and storage is as it was.
+pub async fn mint_and_store(
+    engine: &Engine,
+    name: &str,
+    mut entry: StaticRoleEntry,
+    deadline: Deadline,
+) -> Result<Vec<String>, Error> {
+    let connection = engine.configs.require(&entry.config).await?;
+    let asked = entry.expiry(engine.clock.now());
+    let mint = Mint {
+        connection: &connection,
+        role: &format!("static-roles/{name}"),
+        role_ids: entry.role_ids(),
+        expiry: Some(asked),
+        or_maximum: true,
+        // A request that the host repeats must not delete what may be the role's token by now.
+        request_id: "",
+        display_name: "",
+        reason: None,
+        text: &entry.description,
+    };
+    let fresh = mint.mint(deadline).await?;
+    crash::point("rotate-role.minted");
+    if let Err(error) = await_usable(&connection, &fresh, deadline).await {
+        fresh.discard(deadline).await;
+        return Err(error);
+    }
+    crash::point("rotate-role.proved");
+    let now = engine.clock.now();
+    entry.replace(current(&connection, &entry, &fresh, whole(now)), now);
+    let warnings = expiry_warnings(&entry, asked);
+    let fresh = store(engine, name, entry, fresh, deadline).await?;
+    crash::point("rotate-role.stored");
+    fresh.keep().await;
+    crash::point("rotate-role.kept");
+    // Nobody may wait longer for a new token because an old one cannot be deleted.
+    if let Err(error) = delete_due(engine, name, deadline).await {
+        tracing::warn!(static_role = name, %error, "a replaced token is not deleted yet; the next tick tries again");
+    }
+    Ok(warnings)
+}
+
+fn current(
+    connection: &Connection,
+    entry: &StaticRoleEntry,
+    fresh: &Fresh,
+    rotated_at: time::OffsetDateTime,
+) -> CurrentToken {
+    let token = &fresh.token;
+    let org_id = match &connection.entry.org_id {
+        Some(org_id) => org_id.clone(),
+        None => token.org_id.clone(),
+    };
+    CurrentToken {
+        token: token.token.clone(),
+        client_secret: token.secret.clone(),
+        client_id: token.client_id.clone(),
+        org_id,
+        role_ids: entry.role_ids(),
+        expires_at: token.expiry,
+        rotated_at,
+    }
+}
+
+/// Readers take a moved `last_vault_rotation` as the sign to use the token, so it must work by then.
+async fn await_usable(
+    connection: &Connection,
+    fresh: &Fresh,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    let mut entry = connection.entry.clone();
+    entry.token = fresh.token.token.clone();
+    let unusable = |cause: String| {
+        Error::Internal(format!(
+            "config \"{}\": the new token cannot be tried: {cause}",
+            connection.name
+        ))
+    };
+    let settings = entry
+        .client_config()
+        .map_err(|error| unusable(error.to_string()))?;
+    let client = Client::new(settings).map_err(|error| unusable(error.to_string()))?;
+    let mut patience = Patience::until(deadline);
+    loop {
+        match client.current_org(deadline).await {
+            Err(astra::Error::Unauthorized { .. }) if patience.wait().await => {}
+            Err(error @ astra::Error::Unauthorized { .. }) => {
+                return Err(upstream::failed("use the new token", connection, &error));
+            }
+            // Any other failure says nothing about the token.
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn store(
+    engine: &Engine,
+    name: &str,
+    entry: StaticRoleEntry,
+    fresh: Fresh,
+    deadline: Deadline,
+) -> Result<Fresh, Error> {
+    let roles = &engine.static_roles;
+    let Err(error) = roles.put(name, entry).await else {
+        return Ok(fresh);
+    };
+    let found = roles.find(name).await.map(|found: Option<Arc<_>>| {
+        let current = found.and_then(|entry| entry.current.clone());
+        current.map(|current| current.client_id)
+    });
+    match settle(&engine.doubts, fresh, error, found, deadline).await {
+        Stored::Yes(fresh) => Ok(fresh),
+        Stored::No(error) => Err(error),
+    }
+}
+
+/// An organization that gives the token less time than was asked for rotates sooner than scheduled.
+fn expiry_warnings(entry: &StaticRoleEntry, asked: time::OffsetDateTime) -> Vec<String> {
+    let Some(current) = &entry.current else {
+        return Vec::new();
+    };
+    match current.expires_at {
+        None => vec![
+            "the organization does not keep expiries: the token lasts until it is rotated or the static role is deleted"
+                .to_owned(),
+        ],
+        Some(expiry) if expiry < asked - time::Duration::MINUTE => vec![format!(
+            "the organization's maximum token expiry ends the token at {}: it is rotated before that, whatever the schedule \
+             says",
+            crate::engine::rotation::time_text(Some(expiry))
+        )],
+        Some(_) => Vec::new(),
+    }
+}

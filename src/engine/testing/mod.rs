@@ -1,0 +1,6 @@
+//! Mounted engines for tests: over storage in memory and the emulator in process.
+
+pub mod bench;
+pub mod mounted;
+
+pub use bench::*;

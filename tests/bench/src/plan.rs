@@ -1,0 +1,32 @@
+//! How much to measure.
+
+/// The numbers of clients that every subject is measured with.
+pub(crate) const CLIENTS: [usize; 3] = [1, 16, 64];
+
+/// Sizes of one run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// How often everything is repeated; the table shows medians.
+    pub(crate) rounds: usize,
+    /// Mints per number of clients and round.
+    pub(crate) mints: usize,
+    /// Leases that are revoked at once at the end of a round.
+    pub(crate) revocations: usize,
+    /// Whether to measure the figures that need many tokens or a cluster.
+    pub(crate) deep: bool,
+}
+
+impl Plan {
+    pub(crate) const FULL: Self = Self {
+        rounds: 3,
+        mints: 2_000,
+        revocations: 5_000,
+        deep: true,
+    };
+    pub(crate) const QUICK: Self = Self {
+        rounds: 3,
+        mints: 500,
+        revocations: 1_000,
+        deep: false,
+    };
+}

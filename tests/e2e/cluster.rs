@@ -1,0 +1,80 @@
+//! Several Vault nodes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use harness::Astra;
+use harness::Cluster;
+use harness::Credential;
+use harness::Options;
+use harness::Plugin;
+use harness::Server;
+use harness::settle;
+use harness::wait_until;
+use serde_json::json;
+
+use crate::scene::BINARY;
+use crate::scene::READ_ONLY;
+use crate::scene::SOON;
+use crate::scene::VERSION;
+
+#[tokio::test]
+async fn standbys_forward_and_another_node_takes_over() {
+    let cluster = Cluster::start(3, Options::default()).await;
+    let active = cluster.active().await;
+    let plugin = Plugin::install(active, Path::new(BINARY), "astra", VERSION);
+    for node in cluster.standbys().await {
+        Plugin::install(node, Path::new(BINARY), "astra", VERSION);
+    }
+    let (api, astra) = (active.api(), Astra::start().await);
+    plugin.register(&api).await;
+    plugin.enable(&api, "astra", json!({})).await;
+    api.write(
+        "astra/config",
+        json!({ "token": astra.root_token(), "url": astra.url() }),
+    )
+    .await
+    .ok();
+    api.write(
+        "astra/roles/reader",
+        json!({ "astra_roles": READ_ONLY, "ttl": "1h" }),
+    )
+    .await
+    .ok();
+
+    let mut held = vec![read(active).await];
+    for node in cluster.standbys().await {
+        // The active node answers for it, once.
+        wait_until("the standby forwards", SOON, async || {
+            node.api().read("astra/config").await.is_ok()
+        })
+        .await;
+        held.push(read(node).await);
+    }
+    assert_eq!(astra.minted(), 3);
+
+    let old = active.process();
+    active.kill();
+    wait_until("another node leads", Duration::from_secs(60), async || {
+        cluster.active().await.process() != old
+    })
+    .await;
+    let heir = cluster.active().await;
+    wait_until("the heir serves the mount", SOON, async || {
+        heir.api().read("astra/config").await.is_ok()
+    })
+    .await;
+    held.push(read(heir).await);
+    settle(&heir.api(), &astra, "astra", &held, SOON).await;
+
+    harness::revoke_prefix(&heir.api(), "astra/").await;
+    settle(&heir.api(), &astra, "astra", &held, SOON).await;
+    assert!(astra.live().is_empty());
+    for node in &cluster.nodes {
+        harness::assert_no_secret_logged(node, &astra, &held);
+    }
+}
+
+async fn read(node: &Server) -> Credential {
+    Credential::parse(&node.api().read("astra/creds/reader").await.ok())
+}

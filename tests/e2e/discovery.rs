@@ -1,0 +1,150 @@
+//! What operators look at: the organization's offer, the mount's tokens, its state; and tidying.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::scene::READ_ONLY;
+use crate::scene::Scene;
+
+#[tokio::test]
+async fn the_organizations_roles_are_listed_and_read_by_name_and_id() {
+    let scene = Scene::new("astra-roles").await;
+    let listed = scene
+        .api
+        .list(&scene.path("astra-roles/default"))
+        .await
+        .data();
+    let id = listed["key_info"][READ_ONLY]["id"]
+        .as_str()
+        .expect("the role is listed")
+        .to_owned();
+    assert_eq!(
+        listed["key_info"]["Organization Administrator"]["token_admin"],
+        true
+    );
+    assert_eq!(listed["key_info"][READ_ONLY]["token_admin"], false);
+
+    let by_id = scene
+        .read(&format!("astra-roles/default/{id}"))
+        .await
+        .data();
+    let by_name = scene
+        .cli
+        .json(
+            &["read"],
+            &[&scene.path(&format!("astra-roles/default/{READ_ONLY}"))],
+        )
+        .await;
+    assert_eq!(by_name["data"], by_id);
+    // A name with a slash.
+    assert_eq!(
+        scene
+            .read("astra-roles/default/API%20R/W%20User")
+            .await
+            .data()["name"],
+        "API R/W User"
+    );
+    assert_eq!(scene.read("astra-roles/default/nobody").await.status, 404);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn the_organizations_databases_are_listed() {
+    let scene = Scene::new("databases").await;
+    let listed = scene
+        .api
+        .list(&scene.path("databases/default"))
+        .await
+        .data();
+    for (name, database) in scene.astra.emulator.seeds().databases {
+        let shown = &listed["key_info"][&database.id];
+        assert_eq!(
+            (shown["name"].clone(), shown["status"].clone()),
+            (json!(name), json!(database.status))
+        );
+        assert!(
+            shown["regions"]
+                .as_array()
+                .unwrap()
+                .contains(&json!(database.region)),
+            "{shown}"
+        );
+    }
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn live_tokens_are_listed_without_their_secrets() {
+    let scene = Scene::new("tokens").await;
+    let api = &scene.api;
+    assert!(
+        api.list(&scene.path("tokens/default"))
+            .await
+            .keys()
+            .is_empty()
+    );
+    let kept = scene.hold(
+        &scene
+            .write("creds/reader", json!({ "reason": "OPS-12" }))
+            .await
+            .ok(),
+    );
+    let ended = scene.credential("reader").await;
+    scene.revoke(&ended.lease_id).await;
+
+    let listed = api.list(&scene.path("tokens/default")).await.data();
+    assert_eq!(listed["keys"], json!([kept.client_id]));
+    let info = &listed["key_info"][&kept.client_id];
+    assert_eq!(info["role"], "reader");
+    assert!(
+        info["minted_for"].as_str().unwrap().contains("OPS-12"),
+        "{info}"
+    );
+    assert!(
+        !listed.to_string().contains(&kept.token) && !listed.to_string().contains(&kept.secret)
+    );
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn status_tells_whether_astra_answers() {
+    let scene = Scene::new("status").await;
+    scene.credential("reader").await;
+    let status = scene.read("status").await.data()["configs"]["default"].clone();
+    assert_eq!(status["reachable"], true);
+    assert_eq!(status["live_tokens"], 1);
+    assert_eq!(status["root_client_id"], scene.astra.root_client_id());
+
+    scene.astra.close(true);
+    let status = scene.read("status").await.data()["configs"]["default"].clone();
+    assert_eq!(
+        (status["reachable"].clone(), status["live_tokens"].clone()),
+        (json!(false), json!(null))
+    );
+    assert!(status["last_error"].is_string(), "{status}");
+    scene.astra.close(false);
+    assert_eq!(
+        scene.read("status").await.data()["configs"]["default"]["reachable"],
+        true
+    );
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn tidy_spares_what_may_be_leased() {
+    let scene = Scene::new("tidy").await;
+    scene.credential("reader").await;
+    scene.astra.emulator.advance_clock(Duration::from_secs(60));
+    let dry = scene.write("tidy", json!({ "dry_run": true })).await.data();
+    assert_eq!(
+        (dry["deleted"].clone(), dry["kept"].clone()),
+        (json!(0), json!(1))
+    );
+    let wet = scene.write("tidy", json!({})).await.data();
+    assert_eq!(
+        (wet["deleted"].clone(), wet["kept"].clone()),
+        (json!(0), json!(1))
+    );
+    scene.finish().await;
+}
