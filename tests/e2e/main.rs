@@ -18,4 +18,5 @@ mod leases;
 mod mounts;
 mod recipes;
 mod roles;
+mod rotation;
 mod scene;

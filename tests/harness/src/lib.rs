@@ -29,6 +29,7 @@ pub use cli::Cli;
 pub use cli::Output;
 pub use cluster::Cluster;
 pub use invariant::Credential;
+pub use invariant::Holdings;
 pub use invariant::assert_no_secret_logged;
 pub use invariant::settle;
 pub use lease::leases;
