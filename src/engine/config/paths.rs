@@ -19,6 +19,7 @@ use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::change::pick;
+use crate::engine::crash;
 use crate::engine::rotation;
 use crate::engine::rotation::Failures;
 use crate::engine::schedule;
@@ -184,7 +185,9 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     if let Some(stored) = stored {
         warnings.extend(leave_behind(&mut entry, stored));
     }
+    crash::point("config.checked");
     engine.configs.lock().await.put(&name, entry).await?;
+    crash::point("config.stored");
     tracing::info!(config = name, "config written");
     Ok(answer(warnings))
 }

@@ -7,6 +7,7 @@ use super::paths::answer;
 use super::paths::name_of;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::crash;
 use crate::engine::discovery;
 use crate::engine::held;
 use crate::engine::rotation;
@@ -28,7 +29,9 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
             "config \"{name}\" is in use: {held}. Delete those roles and revoke those leases first, or delete with force=true"
         )));
     }
+    crash::point("config.unheld");
     engine.configs.lock().await.delete(&name).await?;
+    crash::point("config.removed");
     tracing::info!(config = name, force, "config deleted");
     let mut warnings = rotation::root::forget(&engine, &connection).await;
     warnings.extend(held.map(|held| {

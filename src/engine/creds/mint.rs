@@ -104,6 +104,7 @@ impl Mint<'_> {
         } = self.connection.as_ref();
         let request = RequestMark::of(self.request_id);
         self.undo_first_try(deadline).await?;
+        crash::point("mint.first-try-undone");
         let mut attempt = 1;
         let mut expiry = self.expiry;
         loop {
@@ -150,7 +151,9 @@ impl Mint<'_> {
                 // An answer that does not fit may name a token of somebody else: like an answer
                 // that did not come, it is no reason to delete anything but what bears the tag.
                 Err(MintError::Mismatch { error, .. } | MintError::Unknown(error)) => {
+                    crash::point("mint.outcome-unknown");
                     let found = self.remove_by_tag(intent, &tag, deadline).await;
+                    crash::point("mint.found-deleted");
                     if let Err(cause) = found {
                         tracing::warn!(config = name, error = %cause, "a token may be left behind; the next tick looks for it");
                         return Err(upstream::failed("mint a token", self.connection, &error));
@@ -279,14 +282,19 @@ pub async fn take_back(
     deadline: Deadline,
 ) {
     tracing::info!(client_id, "the caller is gone; deleting its token");
+    crash::point("take-back.begun");
     // First the durable note, so that the token is found even if this process dies next; but a host
     // that is gone, storage and all, must not keep the token alive.
     let (intent, noted) = completed.reopen().await;
+    crash::point("take-back.reopened");
     if let Err(error) = noted {
         tracing::warn!(client_id, %error, "the intent of an undelivered token could not be noted");
     }
     match connection.client.delete_token(&client_id, deadline).await {
-        Ok(_) => intent.cancel(),
+        Ok(_) => {
+            crash::point("take-back.token-deleted");
+            intent.cancel();
+        }
         Err(error) => {
             tracing::warn!(client_id, %error, "an undelivered token is left behind; the next tick deletes it");
             intent.lose(Some(client_id));

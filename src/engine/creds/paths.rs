@@ -68,6 +68,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         )));
     }
     let connection = engine.configs.require(&role.config).await?;
+    crash::point("mint.limits-asked");
     let mut term = Term::new(&role, limits, requested);
     let deadline = Deadline::after(engine.deadlines.operation);
     let mint = Mint {

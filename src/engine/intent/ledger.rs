@@ -25,6 +25,7 @@ use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
+use crate::engine::crash;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
@@ -228,6 +229,7 @@ impl Ledger {
             );
         }
         round.delete_all(&unmarked).await?;
+        crash::point("tick.token-deleted");
         let settled = lock(leftovers).settled(self.settle);
         for id in settled {
             self.store
@@ -334,7 +336,9 @@ impl Round<'_> {
         let listed = self
             .listed
             .get_or_init(|| self.client.shared_tokens(self.deadline));
-        listed.await.clone()
+        let listed = listed.await.clone();
+        crash::point("tick.listed");
+        listed
     }
 
     async fn delete(&self, client_id: &str) -> Result<(), astra::Error> {

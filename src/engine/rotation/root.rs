@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::engine::config::ConfigEntry;
 use crate::engine::config::Connection;
 use crate::engine::config::verify;
+use crate::engine::crash;
 use crate::engine::creds::Fresh;
 use crate::engine::creds::Mint;
 use crate::engine::store::Key;
@@ -128,6 +129,7 @@ async fn replace(
     deadline: Deadline,
 ) -> Result<Rotated, Error> {
     let fresh = mint(engine, &old, deadline).await.map_err(unchanged)?;
+    crash::point("rotate-root.minted");
     let entry = old
         .entry
         .rotated(fresh.token.token.clone(), engine.clock.now());
@@ -135,11 +137,14 @@ async fn replace(
         fresh.discard(deadline).await;
         return Err(unchanged(error));
     }
+    crash::point("rotate-root.proved");
     let fresh = store(engine, &old, entry, fresh, deadline)
         .await
         .map_err(unchanged)?;
+    crash::point("rotate-root.stored");
     let client_id = fresh.token.client_id.clone();
     fresh.keep().await;
+    crash::point("rotate-root.kept");
     // From here on the new token is the root token, whatever else fails.
     let new = engine.configs.require(&old.name).await?;
     let warnings = if is_unused(&old, deadline).await {
@@ -260,6 +265,7 @@ async fn delete_replaced(
         }
     }
     entry.pending_delete = left;
+    crash::point("rotate-root.old-deleted");
     if entry.pending_delete == connection.entry.pending_delete {
         return warnings;
     }

@@ -129,6 +129,12 @@ impl Astra {
         }
     }
 
+    /// The next `times` mints are carried out, but their connection breaks before the answer.
+    pub fn lose_mint_answers(&self, times: u64) {
+        let rule = FaultRule::new(Fault::ResetAfterCommit {}).on("POST", "/v2/clientIdSecrets");
+        self.add(rule.times(times));
+    }
+
     /// Whether deletions are refused, as when the root token has lost the right.
     pub fn refuse_deletions(&self, refuse: bool) {
         self.emulator.clear_faults();

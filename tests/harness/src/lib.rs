@@ -19,6 +19,7 @@ mod lease;
 mod plugin;
 mod process;
 mod server;
+mod stored;
 mod wait;
 
 pub use api::Api;
@@ -40,4 +41,5 @@ pub use server::Server;
 pub use server::Storage;
 pub use server::free_port;
 pub use server::vault_binary;
+pub use stored::Stored;
 pub use wait::wait_until;

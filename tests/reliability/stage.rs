@@ -1,0 +1,162 @@
+//! A mount of the plugin in a real Vault, with an organization of its own behind it.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use harness::Api;
+use harness::Astra;
+use harness::Credential;
+use harness::Options;
+use harness::Plugin;
+use harness::Process;
+use harness::Reply;
+use harness::Server;
+use harness::Storage;
+use harness::Stored;
+use harness::wait_until;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::binary;
+
+/// How long something may take that Vault does in the background at once.
+pub(crate) const SOON: Duration = Duration::from_secs(40);
+/// How long it may take until Vault's rollback tick, which comes every minute, has ended.
+pub(crate) const TICK: Duration = Duration::from_secs(110);
+
+/// One mount and what belongs to it.
+pub(crate) struct Stage {
+    pub(crate) server: Arc<Server>,
+    pub(crate) api: Api,
+    pub(crate) astra: Astra,
+    pub(crate) plugin: Plugin,
+    /// The mount's path, without a slash.
+    pub(crate) mount: String,
+    pub(crate) stored: Stored,
+    /// Naming a crash point in this file makes the plugin die there.
+    crash_file: PathBuf,
+}
+
+/// A server whose storage can be looked into.
+pub(crate) async fn server(storage: Storage) -> Arc<Server> {
+    let options = Options {
+        storage,
+        raw_storage: true,
+        audit: false,
+        log_level: "debug",
+        ..Options::default()
+    };
+    Arc::new(Server::start(options).await)
+}
+
+impl Stage {
+    /// A mount in a process of its own on `server`.
+    pub(crate) async fn new(server: &Arc<Server>, binary: &Path, name: &str) -> Self {
+        let name = format!("astra-{}", name.replace('.', "-"));
+        let plugin = Plugin::install(server, binary, &name, binary::VERSION);
+        let crash_file = server.temporary_directory().join(format!("{name}.point"));
+        let api = server.api();
+        let variable = format!("ASTRA_CRASH_FILE={}", crash_file.display());
+        plugin.register_with(&api, &[variable]).await;
+        plugin.enable(&api, &name, json!({})).await;
+        let stage = Self {
+            stored: Stored::new(&api, &name),
+            api,
+            astra: Astra::start().await,
+            plugin,
+            mount: name,
+            crash_file,
+            server: Arc::clone(server),
+        };
+        let config = json!({ "token": stage.astra.root_token(), "url": stage.astra.url() });
+        stage.write("config", config).await.ok();
+        stage.role("reader", "1h", "8h").await;
+        stage
+    }
+
+    /// A mount of the plain plugin on a server of its own.
+    pub(crate) async fn with_own_server(name: &str, storage: Storage) -> Self {
+        let server = server(storage).await;
+        Self::new(&server, Path::new(binary::PLAIN), name).await
+    }
+
+    /// Writes a role.
+    pub(crate) async fn role(&self, name: &str, ttl: &str, max_ttl: &str) {
+        let role = json!({ "astra_roles": "API RO User", "ttl": ttl, "max_ttl": max_ttl });
+        self.write(&format!("roles/{name}"), role).await.ok();
+    }
+
+    /// GET below the mount.
+    pub(crate) async fn read(&self, path: &str) -> Reply {
+        self.api.read(&format!("{}/{path}", self.mount)).await
+    }
+
+    /// PUT below the mount.
+    pub(crate) async fn write(&self, path: &str, body: Value) -> Reply {
+        self.api
+            .write(&format!("{}/{path}", self.mount), body)
+            .await
+    }
+
+    /// A credential, which must be had.
+    pub(crate) async fn credential(&self, role: &str) -> Credential {
+        Credential::parse(&self.read(&format!("creds/{role}")).await.ok())
+    }
+
+    /// Asks for a credential and goes away before the answer.
+    pub(crate) async fn read_impatiently(&self, patience: Duration) {
+        let api = Api::new(self.api.address(), self.api.token());
+        let path = format!("{}/creds/reader", self.mount);
+        let read = api.try_request(reqwest::Method::GET, &path, None);
+        let answer = tokio::time::timeout(patience, read).await;
+        assert!(answer.is_err(), "the answer came too early");
+    }
+
+    /// Ends a lease and waits for it.
+    pub(crate) async fn revoke(&self, lease: &str) -> Reply {
+        let body = json!({ "lease_id": lease, "sync": true });
+        self.api.write("sys/leases/revoke", body).await
+    }
+
+    /// The plugin's process.
+    pub(crate) fn process(&self) -> Process {
+        self.plugin.process(&self.server)
+    }
+
+    /// Makes the plugin die at `point`, once.
+    pub(crate) fn arm(&self, point: &str) {
+        std::fs::write(&self.crash_file, point).expect("a crash file");
+    }
+
+    /// Whether an armed point has not been hit yet.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.crash_file.exists()
+    }
+
+    /// Waits until the plugin has died at the armed point.
+    pub(crate) async fn until_hit(&self, point: &str, limit: Duration) {
+        wait_until(&format!("{point} is hit"), limit, async || !self.is_armed()).await;
+    }
+
+    /// Waits until a rollback tick that ended after this call has cleared up.
+    pub(crate) async fn until_tick(&self) {
+        let (_, offset) = self.server.log_since(0);
+        self.until_ticked(offset).await;
+    }
+
+    /// Waits until a rollback tick has cleared up since the log was `offset` bytes long.
+    pub(crate) async fn until_ticked(&self, mut offset: u64) {
+        let is_tick =
+            |line: &str| line.contains("the tick has ended") && line.contains(&self.plugin.name);
+        wait_until("a tick has cleared up", TICK, async || {
+            let (lines, length) = self.server.log_since(offset);
+            // The last line may not be complete yet.
+            offset = length
+                - u64::try_from(lines.len() - lines.rfind('\n').map_or(0, |at| at + 1)).unwrap();
+            lines.lines().any(is_tick)
+        })
+        .await;
+    }
+}
