@@ -6,7 +6,6 @@ use harness::Process;
 use harness::Storage;
 use harness::wait_until;
 
-use crate::balance::Balance;
 use crate::balance::assert_kept;
 use crate::load::Load;
 use crate::load::Seen;
@@ -77,7 +76,7 @@ async fn until_running(stage: &Stage) -> Process {
 }
 
 async fn check(stage: &Stage, seen: &Seen, what: &str) {
-    let balance = Balance::settled(&stage.stored, &stage.astra, TICK).await;
+    let balance = stage.settled(TICK).await;
     assert_kept(&stage.stored, &stage.astra, &seen.kept).await;
     for credential in &seen.revoked {
         assert!(
