@@ -33,8 +33,9 @@ async fn a_plugin_killed_at_random_under_load_leaves_nothing_behind() {
         wait_until("the plugin is dead", SOON, async || !victim.is_alive()).await;
     }
     until_busy(&load).await;
-    let seen = load.stop().await;
+    let mut seen = load.stop().await;
     stage.astra.set_latency(Duration::ZERO);
+    seen.end_unclear(&stage.api).await;
     stage.until_tick().await;
     check(&stage, &seen, "kills of the plugin").await;
 }
@@ -50,8 +51,9 @@ async fn a_vault_killed_at_random_under_load_leaves_nothing_behind() {
         stage.server.restart().await;
     }
     until_busy(&load).await;
-    let seen = load.stop().await;
+    let mut seen = load.stop().await;
     stage.astra.set_latency(Duration::ZERO);
+    seen.end_unclear(&stage.api).await;
     stage.until_tick().await;
     check(&stage, &seen, "kills of Vault").await;
 }

@@ -126,3 +126,15 @@ async fn ask(api: &Api, method: Method, path: &str, body: Option<Value>) -> Opti
     let reply = api.try_request(method, path, body).await.ok()?;
     reply.is_ok().then_some(reply.body)
 }
+
+impl Seen {
+    /// Asks again for every revocation whose outcome is unknown, as whoever asked has to: Vault itself
+    /// tries again only what it began by itself, or was asked to do in the background.
+    pub(crate) async fn end_unclear(&mut self, api: &Api) {
+        for credential in std::mem::take(&mut self.unclear) {
+            let lease = json!({ "lease_id": credential.lease_id, "sync": true });
+            api.write("sys/leases/revoke", lease).await.ok();
+            self.revoked.push(credential);
+        }
+    }
+}
