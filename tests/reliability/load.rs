@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use harness::Api;
 use harness::Credential;
+use harness::wait_until;
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
 use tokio::task::JoinSet;
+
+use crate::stage::TICK;
 
 /// Clients that mint, renew and revoke until they are stopped.
 pub(crate) struct Load {
@@ -65,6 +68,14 @@ impl Load {
     /// How many credentials have been handed out so far.
     pub(crate) fn answered(&self) -> usize {
         self.shared.answered.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many credentials have been handed out in all.
+    pub(crate) async fn until_answered(&self, count: usize) {
+        wait_until("requests are answered", TICK, async || {
+            self.answered() >= count
+        })
+        .await;
     }
 
     /// Lets every client finish its request, and tells what they saw.

@@ -219,17 +219,21 @@ impl Stage {
         self.until_ticked(offset).await;
     }
 
-    /// Waits until a rollback tick has cleared up since the log was `offset` bytes long.
-    pub(crate) async fn until_ticked(&self, mut offset: u64) {
-        let is_tick =
-            |line: &str| line.contains("the tick has ended") && line.contains(&self.plugin.name);
-        wait_until("a tick has cleared up", TICK, async || {
-            let (lines, length) = self.server.log_since(offset);
-            // The last line may not be complete yet.
-            offset = length
-                - u64::try_from(lines.len() - lines.rfind('\n').map_or(0, |at| at + 1)).unwrap();
-            lines.lines().any(is_tick)
-        })
-        .await;
+    /// Waits until a rollback tick has ended since the log was `offset` bytes long.
+    pub(crate) async fn until_ticked(&self, offset: u64) {
+        until_ticked(&self.server, &self.plugin.name, offset).await;
     }
+}
+
+/// Waits until a rollback tick of `plugin` has ended since the log of `server` was `offset` bytes long.
+pub(crate) async fn until_ticked(server: &Server, plugin: &str, mut offset: u64) {
+    let is_tick = |line: &str| line.contains("the tick has ended") && line.contains(plugin);
+    wait_until("a tick has ended", TICK, async || {
+        let (lines, length) = server.log_since(offset);
+        // The last line may not be complete yet.
+        let rest = lines.len() - lines.rfind('\n').map_or(0, |at| at + 1);
+        offset = length - u64::try_from(rest).unwrap();
+        lines.lines().any(is_tick)
+    })
+    .await;
 }

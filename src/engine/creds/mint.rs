@@ -115,6 +115,7 @@ impl Mint<'_> {
                 owner: Owner::of(name, self.role),
                 block: intent.block().clone(),
                 index: intent.index(),
+                write: intent.write(),
                 request: request.clone(),
             };
             let wanted = NewToken {

@@ -90,6 +90,10 @@ impl Ledger {
     /// An intent for one mint; durable when this returns.
     pub async fn begin(&self) -> Result<Intent, StoreError> {
         loop {
+            let current = lock(&self.current).clone();
+            if let Some(block) = current {
+                block.refresh().await?;
+            }
             if let Some(intent) = self.take() {
                 return Ok(intent);
             }

@@ -129,6 +129,12 @@ impl Astra {
         self.emulator.set_knobs(knobs).expect("a knob");
     }
 
+    /// So many requests a second are let through; all for `None`.
+    pub fn limit_rate(&self, per_second: Option<u32>) {
+        let knobs = json!({ "rate_limit_per_s": per_second });
+        self.emulator.set_knobs(knobs).expect("a knob");
+    }
+
     /// Every mint is answered so much later than it is carried out; none for zero.
     pub fn set_mint_answer_delay(&self, delay: Duration) {
         self.emulator.clear_faults();
