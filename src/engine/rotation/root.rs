@@ -156,7 +156,6 @@ async fn mint(engine: &Engine, old: &Arc<Connection>, deadline: Deadline) -> Res
         role: &format!("rotate-root/{}", old.name),
         role_ids: present.role_ids,
         expiry: present.expiry,
-        or_maximum: true,
         // A request that the host repeats must not delete what may be the root token by now.
         request_id: "",
         display_name: "",
