@@ -25,7 +25,7 @@ fn kills() -> usize {
 async fn a_plugin_killed_at_random_under_load_leaves_nothing_behind() {
     let stage = Stage::with_own_server("plugin-kills", Storage::Memory).await;
     stage.astra.set_latency(Duration::from_millis(250));
-    let load = Load::start(CLIENTS, &stage.mount, &[stage.api.clone()]);
+    let load = Load::start(CLIENTS, &stage.mount, std::slice::from_ref(&stage.api));
     for _ in 0..kills() {
         until_busy(&load).await;
         let victim = until_running(&stage).await;
@@ -44,7 +44,7 @@ async fn a_plugin_killed_at_random_under_load_leaves_nothing_behind() {
 async fn a_vault_killed_at_random_under_load_leaves_nothing_behind() {
     let stage = Stage::with_own_server("vault-kills", Storage::Raft).await;
     stage.astra.set_latency(Duration::from_millis(250));
-    let load = Load::start(CLIENTS, &stage.mount, &[stage.api.clone()]);
+    let load = Load::start(CLIENTS, &stage.mount, std::slice::from_ref(&stage.api));
     for _ in 0..kills() {
         until_busy(&load).await;
         stage.server.kill();
