@@ -24,7 +24,7 @@ pub struct Store {
 }
 
 /// Where something is stored.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Key {
     path: String,
     seal_wrap: bool,
@@ -127,6 +127,11 @@ impl Key {
         Self::plain(format!("v1/custom-role/{config}/{role}"))
     }
 
+    /// The note that a static role's custom Astra role may be out of step.
+    pub fn static_custom_role(config: &str, name: &str) -> Self {
+        Self::plain(format!("v1/static-custom-role/{config}/{name}"))
+    }
+
     /// The folder of all configs.
     pub const CONFIGS: &'static str = "v1/config/";
     /// The folder of all roles.
@@ -138,13 +143,10 @@ impl Key {
     /// The folder of all intents: a folder per config.
     pub const INTENTS: &'static str = "v1/intent/";
 
-    /// The folder of all notes about custom roles: a folder per config.
+    /// The folder of all notes about custom roles of roles: a folder per config.
     pub const CUSTOM_ROLES: &'static str = "v1/custom-role/";
-
-    /// The folder of a config's notes about custom roles.
-    pub fn custom_roles(config: &str) -> String {
-        format!("{}{config}/", Self::CUSTOM_ROLES)
-    }
+    /// The folder of all notes about custom roles of static roles: a folder per config.
+    pub const STATIC_CUSTOM_ROLES: &'static str = "v1/static-custom-role/";
 
     /// The folder of a config's blocks of intents.
     pub fn intents(config: &str) -> String {

@@ -1,6 +1,6 @@
 //! Credentials: minting a token under a lease, extending the lease, deleting the token.
 
-mod database;
+pub mod database;
 mod description;
 mod lease;
 mod mint;

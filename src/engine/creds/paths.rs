@@ -74,7 +74,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     let mint = Mint {
         connection: &connection,
         role: &name,
-        role_ids: role.role_ids(),
+        role_ids: role.granted.role_ids(),
         expiry: Some(term.expiry(OffsetDateTime::now_utc())),
         request_id: &call.request.id,
         display_name: &call.request.display_name,

@@ -1,4 +1,4 @@
-//! The custom Astra role that the engine keeps for a role with a policy.
+//! The custom Astra role that the engine keeps for a role or a static role with a policy.
 //!
 //! Vault's storage and Astra cannot change in one step, so a [`Note`] is durable before Astra is
 //! touched and goes away when both agree again.  A note that a dead process left is settled by the
@@ -11,10 +11,9 @@ use std::sync::PoisonError;
 
 use serde::Deserialize;
 use serde::Serialize;
-use sha2::Digest;
-use sha2::Sha256;
 use tokio::time::Instant;
 
+use super::Claimant;
 use super::PolicyRole;
 use super::policy::Policy;
 use crate::astra;
@@ -28,14 +27,11 @@ use crate::engine::store::Store;
 use crate::engine::upstream;
 use crate::vault::Error;
 
-/// The longest name of a custom role; how long Astra allows is not documented.
-const NAME_LIMIT: usize = 96;
-
 /// Keeps custom Astra roles in step with the roles that have a policy.
 pub struct CustomRoles {
     store: Store,
     /// Since when the organization is known to have no role of a note's name, by the note's key.
-    clean_since: Mutex<HashMap<String, Instant>>,
+    clean_since: Mutex<HashMap<Key, Instant>>,
 }
 
 /// The durable note that a role's custom Astra role may be out of step.
@@ -67,25 +63,25 @@ impl CustomRoles {
         }
     }
 
-    /// Makes the custom role of `role` grant `policy`, and returns its id.
+    /// Makes the custom role of `claimant` grant `policy`, and returns its id.
     ///
-    /// `known_id` is the id of the custom role that `role` has already.  A note stands until
-    /// [`CustomRoles::forget`], which is for the caller to call once the role is stored.
+    /// `known_id` is the id of the custom role that `claimant` has already.  A note stands until
+    /// [`CustomRoles::stored`], which is for the caller to call once the role is stored.
     pub async fn bring_in_step(
         &self,
         connection: &Connection,
-        role: &str,
+        claimant: Claimant<'_>,
         policy: &Policy,
         known_id: Option<&str>,
         deadline: Deadline,
     ) -> Result<String, Error> {
         let wanted = NewRole {
-            name: name(connection, role),
-            policy: policy.for_astra(&format!("Kept by Vault for role {role}")),
+            name: claimant.custom_role(connection),
+            policy: policy.for_astra(&purpose(claimant)),
         };
         let refused = |error: &astra::Error| refused(connection, error);
         if let Some(id) = known_id {
-            self.note(connection, role, false).await?;
+            self.note(connection, claimant, false).await?;
             match connection.client.update_role(id, &wanted, deadline).await {
                 Ok(()) => {
                     crash::point("custom-role.updated");
@@ -96,7 +92,7 @@ impl CustomRoles {
                 Err(error) => return Err(refused(&error)),
             }
         }
-        let noted = self.noted(&connection.name, role).await?;
+        let noted = self.noted(&connection.name, claimant).await?;
         if let Some(found) = find(connection, &wanted.name, deadline).await? {
             // The mount's id is in the name, but after a restored snapshot two mounts share it: only
             // a note says that the custom role is this one's.
@@ -106,7 +102,7 @@ impl CustomRoles {
             let updated = connection.client.update_role(&found, &wanted, deadline);
             return updated.await.map(|()| found).map_err(|e| refused(&e));
         }
-        self.note(connection, role, true).await?;
+        self.note(connection, claimant, true).await?;
         crash::point("custom-role.noted");
         match connection.client.create_role(&wanted, deadline).await {
             Ok(made) => {
@@ -116,9 +112,9 @@ impl CustomRoles {
             Err(error) if certainly_not_made(&error) => {
                 // An earlier create may still be on its way; its note stays.
                 if !noted.is_some_and(|note| note.creating)
-                    && let Err(cause) = self.forget(&connection.name, role).await
+                    && let Err(cause) = self.forget(&connection.name, claimant).await
                 {
-                    tracing::debug!(role, %cause, "the note of a refused custom role stays until the next tick");
+                    tracing::debug!(%claimant, %cause, "the note of a refused custom role stays until the next tick");
                 }
                 Err(refused(&error))
             }
@@ -130,17 +126,21 @@ impl CustomRoles {
         }
     }
 
-    /// Notes durably that the custom role of `role` is to go, before the role that claims it goes.
-    pub async fn note_removal(&self, connection: &Connection, role: &str) -> Result<(), Error> {
-        self.note(connection, role, false).await
+    /// Notes durably that the custom role of `claimant` is to go, before the role that claims it goes.
+    pub async fn note_removal(
+        &self,
+        connection: &Connection,
+        claimant: Claimant<'_>,
+    ) -> Result<(), Error> {
+        self.note(connection, claimant, false).await
     }
 
-    /// Deletes the custom role that `role` no longer claims.  A failure is a warning: the note
+    /// Deletes the custom role that `claimant` no longer claims.  A failure is a warning: the note
     /// stands, and the tick tries again.
     pub async fn remove(
         &self,
         connection: &Connection,
-        role: &str,
+        claimant: Claimant<'_>,
         custom: &PolicyRole,
         deadline: Deadline,
     ) -> Option<String> {
@@ -148,18 +148,18 @@ impl CustomRoles {
         match connection.client.delete_role(id, deadline).await {
             Ok(_) => {
                 crash::point("custom-role.deleted");
-                let creating = match self.noted(&connection.name, role).await {
+                let creating = match self.noted(&connection.name, claimant).await {
                     Ok(note) => note.is_some_and(|note| note.creating),
                     Err(_) => true,
                 };
-                if !creating && let Err(error) = self.forget(&connection.name, role).await {
-                    tracing::debug!(role, %error, "the note of a deleted custom role stays until the next tick");
+                if !creating && let Err(error) = self.forget(&connection.name, claimant).await {
+                    tracing::debug!(%claimant, %error, "the note of a deleted custom role stays until the next tick");
                 }
                 None
             }
             Err(error) => {
                 connection.health.failed(&error);
-                let name = name(connection, role);
+                let name = claimant.custom_role(connection);
                 Some(format!(
                     "the custom Astra role \"{name}\" ({id}) could not be deleted yet: {error}. The engine tries again about \
                      once a minute; the root token needs org-role-delete"
@@ -168,20 +168,29 @@ impl CustomRoles {
         }
     }
 
-    /// Storage and Astra agree about the custom role of `role`.
-    pub async fn forget(&self, config: &str, role: &str) -> Result<(), Error> {
-        let key = Key::custom_role(config, role);
+    /// Storage and Astra agree about the custom role of `claimant`.
+    async fn forget(&self, config: &str, claimant: Claimant<'_>) -> Result<(), Error> {
+        let key = claimant.note_key(config);
         self.store.delete(&key).await?;
-        self.clean_since().remove(&note_key(config, role));
+        self.clean_since().remove(&key);
         Ok(())
     }
 
-    /// The configs and roles that have notes.
-    pub async fn pending(&self) -> Result<Vec<(String, String)>, Error> {
+    /// The claim is stored, so Astra and storage agree; a note that cannot be dropped goes with the
+    /// next tick.
+    pub async fn stored(&self, connection: &Connection, claimant: Claimant<'_>) {
+        if let Err(error) = self.forget(&connection.name, claimant).await {
+            tracing::debug!(%claimant, %error, "the note of a custom role stays until the next tick");
+        }
+    }
+
+    /// The configs and names that have notes in `folder`: `Key::CUSTOM_ROLES` for roles,
+    /// `Key::STATIC_CUSTOM_ROLES` for static roles.
+    pub async fn pending(&self, folder: &str) -> Result<Vec<(String, String)>, Error> {
         let mut pending = Vec::new();
-        for config in self.store.list(Key::CUSTOM_ROLES).await? {
-            for role in self.store.list(&Key::custom_roles(&config)).await? {
-                pending.push((config.clone(), role));
+        for config in self.store.list(folder).await? {
+            for name in self.store.list(&format!("{folder}{config}/")).await? {
+                pending.push((config.clone(), name));
             }
         }
         Ok(pending)
@@ -192,11 +201,11 @@ impl CustomRoles {
     pub async fn settle(
         &self,
         connection: &Connection,
-        role: &str,
+        claimant: Claimant<'_>,
         claim: Option<&PolicyRole>,
         deadline: Deadline,
     ) -> Result<Settled, Error> {
-        let Some(note) = self.noted(&connection.name, role).await? else {
+        let Some(note) = self.noted(&connection.name, claimant).await? else {
             return Ok(Settled::Done);
         };
         let org_id = connection.entry.org_id.as_ref();
@@ -211,27 +220,27 @@ impl CustomRoles {
         }
         if let Some(claim) = claim {
             let wanted = NewRole {
-                name: note.name,
-                policy: claim
-                    .policy
-                    .for_astra(&format!("Kept by Vault for role {role}")),
+                name: note.name.clone(),
+                policy: claim.policy.for_astra(&purpose(claimant)),
             };
             match connection
                 .client
                 .update_role(&claim.role_id, &wanted, deadline)
                 .await
             {
-                Ok(()) => {}
+                Ok(()) => {
+                    self.forget(&connection.name, claimant).await?;
+                    return Ok(Settled::Done);
+                }
+                // One of that name that is there all the same is of a write that failed.
                 Err(astra::Error::NotFound { .. }) => {
                     tracing::warn!(
-                        role,
+                        %claimant,
                         "the custom role was deleted in Astra; write the role again"
                     );
                 }
                 Err(error) => return Err(refused(connection, &error)),
             }
-            self.forget(&connection.name, role).await?;
-            return Ok(Settled::Done);
         }
         if let Some(id) = find(connection, &note.name, deadline).await? {
             tracing::info!(
@@ -244,18 +253,23 @@ impl CustomRoles {
                 .delete_role(&id, deadline)
                 .await
                 .map_err(|error| refused(connection, &error))?;
-        } else if note.creating && !self.is_clean_for_long(&connection.name, role) {
+        } else if note.creating && !self.is_clean_for_long(&connection.name, claimant) {
             return Ok(Settled::Later);
         }
-        self.forget(&connection.name, role).await?;
+        self.forget(&connection.name, claimant).await?;
         Ok(Settled::Done)
     }
 
-    async fn note(&self, connection: &Connection, role: &str, creating: bool) -> Result<(), Error> {
-        let key = Key::custom_role(&connection.name, role);
+    async fn note(
+        &self,
+        connection: &Connection,
+        claimant: Claimant<'_>,
+        creating: bool,
+    ) -> Result<(), Error> {
+        let key = claimant.note_key(&connection.name);
         let before: Option<Note> = self.store.get(&key).await?;
         let note = Note {
-            name: name(connection, role),
+            name: claimant.custom_role(connection),
             org_id: connection.entry.org_id.clone().unwrap_or_default(),
             // A create that an earlier note told of may still be on its way.
             creating: creating || before.as_ref().is_some_and(|before| before.creating),
@@ -264,53 +278,32 @@ impl CustomRoles {
             self.store.put(&key, &note).await?;
         }
         if creating {
-            self.clean_since().remove(&note_key(&connection.name, role));
+            self.clean_since().remove(&key);
         }
         Ok(())
     }
 
-    async fn noted(&self, config: &str, role: &str) -> Result<Option<Note>, Error> {
-        Ok(self.store.get(&Key::custom_role(config, role)).await?)
+    async fn noted(&self, config: &str, claimant: Claimant<'_>) -> Result<Option<Note>, Error> {
+        Ok(self.store.get(&claimant.note_key(config)).await?)
     }
 
-    fn is_clean_for_long(&self, config: &str, role: &str) -> bool {
+    fn is_clean_for_long(&self, config: &str, claimant: Claimant<'_>) -> bool {
         let now = Instant::now();
         let mut clean_since = self.clean_since();
-        let since = clean_since.entry(note_key(config, role)).or_insert(now);
+        let since = clean_since.entry(claimant.note_key(config)).or_insert(now);
         now.duration_since(*since) >= SETTLE
     }
 
-    fn clean_since(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+    fn clean_since(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Instant>> {
         self.clean_since
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The name of the custom role of `role`: the mount's id and the role's name, so that whoever sees
-/// it in Astra knows its owner.  A name that would be too long ends in a slash, which no name of a
-/// Vault role contains, and a hash.
-pub fn name(connection: &Connection, role: &str) -> String {
-    name_in(connection.ledger.mount().as_str(), role)
-}
-
-fn name_in(mount: &str, role: &str) -> String {
-    let full = format!("vault-{mount}-{role}");
-    if full.len() <= NAME_LIMIT {
-        return full;
-    }
-    let hash: String = Sha256::digest(role.as_bytes())
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let room = NAME_LIMIT - hash.len() - 1;
-    let head: String = full.chars().take(room).collect();
-    format!("{head}/{hash}")
-}
-
-fn note_key(config: &str, role: &str) -> String {
-    format!("{config}/{role}")
+/// The description where the operator gave none.
+fn purpose(claimant: Claimant<'_>) -> String {
+    format!("Kept by Vault for {claimant}")
 }
 
 /// The id of the organization's custom role called `name`.
@@ -368,22 +361,4 @@ fn name_is_taken(connection: &Connection, name: &str, id: &str) -> Error {
          a mount restored from the same snapshot may use it: delete or rename it in Astra, or give the Vault role another name",
         connection.name
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_tells_its_owner_and_is_short_and_unique() {
-        assert_eq!(
-            name_in("0123456789ab", "reader"),
-            "vault-0123456789ab-reader"
-        );
-        let long = "r".repeat(200);
-        let name = name_in("0123456789ab", &long);
-        assert_eq!(name.len(), NAME_LIMIT);
-        assert!(name.starts_with("vault-0123456789ab-rrr"));
-        assert_ne!(name, name_in("0123456789ab", &"r".repeat(201)));
-    }
 }

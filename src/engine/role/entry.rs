@@ -4,21 +4,18 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::policy::Policy;
+use super::Granted;
+use super::PolicyRole;
 
 /// A Vault role.  Entries of older versions lack the newer fields, which then have their defaults.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct RoleEntry {
     /// The config whose organization mints the tokens.
     pub config: String,
-    /// The Astra roles that each token gets; empty with a policy.
-    #[serde(default)]
-    pub astra_roles: Vec<AstraRole>,
-    /// The custom Astra role that each token gets; `None` with Astra roles.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<PolicyRole>,
+    /// What each token may do.
+    #[serde(flatten)]
+    pub granted: Granted,
     /// Seconds a lease lasts; zero means the mount's default.
     #[serde(default)]
     pub ttl: u64,
@@ -37,26 +34,6 @@ pub struct RoleEntry {
     /// The database that applications connect to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseChoice>,
-}
-
-/// An Astra role as the operator named it and as Astra knows it.
-#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-pub struct AstraRole {
-    /// The name or id that the operator wrote.
-    pub given: String,
-    /// The role's id.
-    pub id: String,
-}
-
-/// A policy and the custom Astra role that the engine keeps for it.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct PolicyRole {
-    /// What the operator wrote, text or object; reads return it unchanged.
-    pub given: Value,
-    /// What it means.
-    pub policy: Policy,
-    /// The custom Astra role's id.
-    pub role_id: String,
 }
 
 /// A database as the operator chose it, and what applications need to connect to it.
@@ -92,31 +69,12 @@ impl RoleEntry {
         (self.max_ttl > 0).then(|| Duration::from_secs(self.max_ttl))
     }
 
-    /// The ids of the Astra roles, sorted, each once; with a policy its custom role's.
-    pub fn role_ids(&self) -> Vec<String> {
-        let of_policy = self.policy.iter().map(|policy| policy.role_id.clone());
-        let mut ids: Vec<String> = self
-            .astra_roles
-            .iter()
-            .map(|role| role.id.clone())
-            .chain(of_policy)
-            .collect();
-        ids.sort();
-        ids.dedup();
-        ids
-    }
-
-    /// The names or ids of Astra roles as the operator wrote them.
-    pub fn given_roles(&self) -> Vec<String> {
-        self.astra_roles
-            .iter()
-            .map(|role| role.given.clone())
-            .collect()
-    }
-
     /// The custom Astra role that this role claims in the organization of `config`.
     pub fn claim_in(&self, config: &str) -> Option<&PolicyRole> {
-        self.policy.as_ref().filter(|_| self.config == config)
+        self.granted
+            .policy
+            .as_ref()
+            .filter(|_| self.config == config)
     }
 }
 
@@ -129,11 +87,14 @@ mod tests {
     fn an_entry_of_the_first_version_still_loads() {
         let old = r#"{"version":1,"config":"default","astra_roles":[{"given":"R/W User","id":"b73e44b2-b9e9-43b8-a7c1-c6a2fe2dab50"}],"ttl":60,"max_ttl":0,"description":"x"}"#;
         let role: RoleEntry = serde_json::from_str(old).unwrap();
-        assert_eq!(role.role_ids(), ["b73e44b2-b9e9-43b8-a7c1-c6a2fe2dab50"]);
+        assert_eq!(
+            role.granted.role_ids(),
+            ["b73e44b2-b9e9-43b8-a7c1-c6a2fe2dab50"]
+        );
         assert_eq!(
             (role.ttl, role.max_active, role.require_reason),
             (60, 0, false)
         );
-        assert_eq!((role.policy, role.database), (None, None));
+        assert_eq!((role.granted.policy, role.database), (None, None));
     }
 }

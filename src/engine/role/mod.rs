@@ -1,9 +1,12 @@
 //! Roles: which Astra roles a credential gets, from which config, for how long.
 
+mod abandoned;
 mod active;
+mod claimant;
 mod custom_role;
-mod database;
+pub mod database;
 mod entry;
+pub mod grant;
 mod paths;
 mod policy;
 mod registry;
@@ -14,13 +17,18 @@ mod tests;
 mod unresolved;
 mod write;
 
+pub use abandoned::Abandoned;
+pub use abandoned::out_of_reach;
 pub use active::ActiveLimits;
+pub use claimant::Claimant;
 pub use custom_role::CustomRoles;
-pub use entry::AstraRole;
 pub use entry::DatabaseChoice;
-pub use entry::PolicyRole;
 pub use entry::RoleEntry;
+pub use grant::AstraRole;
+pub use grant::Grant;
+pub use grant::Granted;
+pub use grant::PolicyRole;
 pub use paths::paths;
 pub use registry::Roles;
-pub use resolve::resolve;
 pub use settle::settle;
+pub use settle::settle_one;

@@ -7,6 +7,8 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::RoleEntry;
+use super::database;
+use super::grant;
 use super::unresolved;
 use super::write;
 use crate::engine::Engine;
@@ -31,17 +33,13 @@ pub fn paths() -> Vec<Path<Engine>> {
         Path::new("roles/{name}")
             .field(Field::string(NAME, "Name of the role.").required())
             .field(Field::string("config", "Config whose organization mints the tokens.").default(config::DEFAULT))
-            .field(Field::comma_string_slice("astra_roles", "Astra roles that each token gets: names or ids. Exactly one of astra_roles and policy is needed."))
-            .field(Field::json("policy", "Astra policy, as JSON text or object: resources, actions, effect and optionally description. The engine keeps a custom Astra role for it. {{org_id}} in resources stands for the organization's id."))
+            .fields(grant::declare())
             .field(Field::duration("ttl", "How long a lease lasts. 0 means the mount's default.").default(0))
             .field(Field::duration("max_ttl", "How long a lease lasts in all, renewals included. 0 means the mount's maximum.").default(0))
             .field(Field::string("description", "Free text, added to the description of each token in Astra."))
             .field(Field::bool("require_reason", "Whether a caller of creds must give a reason.").default(false))
             .field(Field::int("max_active", "How many tokens of this role may be live at once. 0 means any number.").default(0))
-            .field(Field::string("database_id", "Id of the database that applications connect to. Adds what they need for that to each credential."))
-            .field(Field::string("region", "Region of the database. Empty means its primary region."))
-            .field(Field::string("keyspace", "Keyspace of the database. Empty means its default keyspace."))
-            .field(Field::bool("secure_connect_bundle", "Whether each credential carries a download link for the database's secure connect bundle, valid for about five minutes.").default(false))
+            .fields(database::declare())
             .exists(exists)
             .on(Operation::Create, "Write a role.", write::write)
             .on(Operation::Update, "Write a role.", write::write)
@@ -76,8 +74,8 @@ async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
                 name.clone(),
                 json!({
                     "config": role.config,
-                    "astra_roles": role.given_roles(),
-                    "has_policy": role.policy.is_some(),
+                    "astra_roles": role.granted.given_roles(),
+                    "has_policy": role.granted.policy.is_some(),
                     "database_id": role.database.as_ref().map_or("", |database| &database.id),
                 }),
             );
@@ -97,7 +95,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     }
     let connection = engine.configs.find(&role.config).await?;
     let unresolved = match &connection {
-        Some(connection) => unresolved::look_up(&role, connection).await,
+        Some(connection) => unresolved::look_up(&role.granted, connection).await,
         None => None,
     };
     let mut warnings = Vec::new();
@@ -118,24 +116,14 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
 }
 
 fn shown(role: &RoleEntry) -> Map<String, Value> {
-    let database = role.database.clone().unwrap_or_default();
-    let policy = role.policy.as_ref().map(|policy| policy.given.clone());
     let mut data = Map::new();
     data.insert("config".into(), role.config.as_str().into());
-    data.insert("astra_roles".into(), role.given_roles().into());
-    data.insert("astra_role_ids".into(), role.role_ids().into());
-    data.insert("policy".into(), policy.unwrap_or_else(|| "".into()));
+    role.granted.show(&mut data);
     data.insert("ttl".into(), role.ttl.into());
     data.insert("max_ttl".into(), role.max_ttl.into());
     data.insert("description".into(), role.description.as_str().into());
     data.insert("require_reason".into(), role.require_reason.into());
     data.insert("max_active".into(), role.max_active.into());
-    data.insert("database_id".into(), database.id.into());
-    data.insert("region".into(), database.given_region.into());
-    data.insert("keyspace".into(), database.given_keyspace.into());
-    data.insert(
-        "secure_connect_bundle".into(),
-        database.secure_connect_bundle.into(),
-    );
+    database::show(role.database.as_ref(), &mut data);
     data
 }

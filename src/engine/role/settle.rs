@@ -1,43 +1,53 @@
 //! The tick's part of keeping custom Astra roles in step.
 
-use super::custom_role::Settled;
+use super::Claimant;
+use super::PolicyRole;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::store::Key;
 use crate::vault::Error;
 
 /// Settles what a dead process or an outage left between storage and Astra.  Failures are logged;
 /// one role's failure does not keep the others waiting.
 pub async fn settle(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
-    for (config, role) in engine.custom_roles.pending().await? {
+    for (config, role) in engine.custom_roles.pending(Key::CUSTOM_ROLES).await? {
         // Whoever changes the role right now settles it, or leaves the note to the next tick.
         let Some(_changing) = engine.roles.try_changing(&role) else {
             continue;
         };
-        if let Err(error) = settle_one(engine, &config, &role, deadline).await {
-            tracing::warn!(config, role, %error, "cannot settle a custom role; the next tick tries again");
-        }
+        let entry = engine.roles.find(&role).await?;
+        let claim = entry.as_ref().and_then(|entry| entry.claim_in(&config));
+        settle_one(engine, &config, Claimant::Role(&role), claim, deadline).await;
     }
     Ok(())
 }
 
-async fn settle_one(
+/// Settles the note about the custom role of `claimant`, whose change the caller holds: `claim` is
+/// what storage says.  A failure is logged.
+pub async fn settle_one(
     engine: &Engine,
     config: &str,
-    role: &str,
+    claimant: Claimant<'_>,
+    claim: Option<&PolicyRole>,
     deadline: Deadline,
-) -> Result<Settled, Error> {
-    let Some(connection) = engine.configs.find(config).await? else {
-        tracing::warn!(
-            config,
-            role,
-            "a custom role waits to be settled, but its config is gone"
-        );
-        return Ok(Settled::Later);
+) {
+    let settled = match engine.configs.find(config).await {
+        Ok(Some(connection)) => {
+            engine
+                .custom_roles
+                .settle(&connection, claimant, claim, deadline)
+                .await
+        }
+        Ok(None) => {
+            return tracing::warn!(
+                config,
+                %claimant,
+                "a custom role waits to be settled, but its config is gone"
+            );
+        }
+        Err(error) => Err(error),
     };
-    let entry = engine.roles.find(role).await?;
-    let claim = entry.as_ref().and_then(|entry| entry.claim_in(config));
-    engine
-        .custom_roles
-        .settle(&connection, role, claim, deadline)
-        .await
+    if let Err(error) = settled {
+        tracing::warn!(config, %claimant, %error, "cannot settle a custom role; the next tick tries again");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::RoleEntry;
+use super::Granted;
 use crate::astra::Deadline;
 use crate::astra::Role;
 use crate::engine::config::Connection;
@@ -20,15 +20,15 @@ pub struct Unresolved {
 }
 
 /// Looks the role's Astra roles up; `None` where the organization does not answer soon.
-pub async fn look_up(role: &RoleEntry, connection: &Connection) -> Option<Unresolved> {
+pub async fn look_up(granted: &Granted, connection: &Connection) -> Option<Unresolved> {
     let roles = connection.client.roles(Deadline::after(PATIENCE)).await;
-    roles.ok().map(|roles| compare(role, &roles))
+    roles.ok().map(|roles| compare(granted, &roles))
 }
 
-fn compare(role: &RoleEntry, roles: &[Role]) -> Unresolved {
+fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
     let mut unresolved = Unresolved::default();
     let by_id = |id: &str| roles.iter().find(|role| role.id.eq_ignore_ascii_case(id));
-    for wanted in &role.astra_roles {
+    for wanted in &granted.astra_roles {
         let given = &wanted.given;
         let warning = match by_id(&wanted.id) {
             Some(found) if found.name == *given || found.id.eq_ignore_ascii_case(given) => continue,
@@ -44,7 +44,7 @@ fn compare(role: &RoleEntry, roles: &[Role]) -> Unresolved {
         unresolved.given.push(given.clone());
         unresolved.warnings.push(warning);
     }
-    if let Some(policy) = &role.policy
+    if let Some(policy) = &granted.policy
         && by_id(&policy.role_id).is_none()
     {
         unresolved.given.push(policy.role_id.clone());
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn what_is_gone_and_what_is_renamed_is_told_apart() {
-        let role = RoleEntry {
+        let granted = Granted {
             astra_roles: vec![
                 given("R/W", "1"),
                 given("2", "2"),
@@ -90,10 +90,9 @@ mod tests {
                 role_id: "5".into(),
                 ..PolicyRole::default()
             }),
-            ..RoleEntry::default()
         };
         let unresolved = compare(
-            &role,
+            &granted,
             &[astra("1", "R/W"), astra("2", "b"), astra("3", "new")],
         );
         assert_eq!(unresolved.given, ["old", "gone", "5"]);

@@ -2,23 +2,18 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use super::AstraRole;
-use super::PolicyRole;
+use super::Abandoned;
+use super::Claimant;
+use super::Grant;
 use super::RoleEntry;
-use super::custom_role;
 use super::database::Wanted;
-use super::policy::Policy;
-use super::resolve::resolve;
+use super::out_of_reach;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::change::pick;
 use crate::engine::config;
-use crate::engine::config::Connection;
 use crate::engine::crash;
 use crate::engine::host::Limits;
-use crate::engine::upstream;
 use crate::framework::Call;
 use crate::framework::Fields;
 use crate::vault::Error;
@@ -27,14 +22,6 @@ use crate::vault::Response;
 
 /// More live tokens than any role needs, and few enough to count.
 const MAX_ACTIVE: u32 = 1_000_000;
-
-/// What a role's tokens may do, as it was asked for.
-enum Grant {
-    /// By Astra roles, by name or id.
-    AstraRoles(Vec<String>),
-    /// By a policy; `is_sent` if it is part of this request.
-    Policy { given: Value, is_sent: bool },
-}
 
 pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
     let name = super::paths::name_of(&call);
@@ -59,66 +46,37 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
 
     // What can be refused without asking Astra comes first.
     let mut role = plain_fields(fields, stored)?;
-    let grant = grant(fields, stored)?;
-    let wanted = wanted_database(fields, stored);
-    wanted.check()?;
+    let grant = Grant::read(fields, stored.map(|role| &role.granted))?;
+    let known = stored.and_then(|stored| stored.database.as_ref());
+    let wanted = Wanted::read(fields, known)?;
     let connection = engine.configs.require(&role.config).await?;
     let mut warnings = cap_warnings(&role, limits);
 
     let stored_here = stored.filter(|stored| stored.config == role.config);
-    if !wanted.id.is_empty() {
-        let known = stored_here.and_then(|stored| stored.database.as_ref());
-        match known.filter(|known| Wanted::of(Some(known)) == wanted) {
-            // What was found once stays, also while Astra is not reachable.
-            Some(known) if !fields.was_sent("database_id") => role.database = Some(known.clone()),
-            _ => {
-                let (choice, found) = wanted.find(&connection, deadline).await?;
-                role.database = Some(choice);
-                warnings.extend(found);
-            }
-        }
-    }
-    match grant {
-        Grant::AstraRoles(given) => {
-            role.astra_roles = astra_roles(&given, stored_here, &connection, deadline).await?;
-        }
-        Grant::Policy { given, is_sent } => {
-            let known = stored_here.and_then(|stored| stored.policy.as_ref());
-            role.policy = Some(match known.filter(|_| !is_sent) {
-                Some(known) => known.clone(),
-                None => {
-                    let org_id = org_id(&connection, deadline).await?;
-                    let policy = Policy::parse(&given, &connection.name, &org_id)?;
-                    policy.check_token_admin(connection.entry.allow_token_admin)?;
-                    let known_id = known.map(|known| known.role_id.as_str());
-                    let role_id = engine
-                        .custom_roles
-                        .bring_in_step(&connection, &name, &policy, known_id, deadline)
-                        .await?;
-                    PolicyRole {
-                        given,
-                        policy,
-                        role_id,
-                    }
-                }
-            });
-        }
-    }
+    let known = stored_here.and_then(|stored| stored.database.as_ref());
+    let afresh = Wanted::is_asked_afresh(fields);
+    let (choice, found) = wanted.choice(known, afresh, &connection, deadline).await?;
+    role.database = choice;
+    warnings.extend(found);
+    let known = stored_here.map(|stored| &stored.granted);
+    let claimant = Claimant::Role(&name);
+    role.granted = grant
+        .realize(&engine, &connection, claimant, known, deadline)
+        .await?;
 
-    let abandoned = stored.and_then(|stored| abandoned(stored, &role));
-    let abandoned = match abandoned {
-        Some(custom) => note_removal(&engine, &name, stored, custom).await?,
+    let abandoned = match stored {
+        Some(stored) => abandon(&engine, claimant, stored, Some(&role)).await?,
         None => None,
     };
-    let keeps_policy = role.policy.is_some();
+    let keeps_policy = role.granted.policy.is_some();
     crash::point("role.checked");
     engine.roles.lock().await.put(&name, role).await?;
     crash::point("role.stored");
-    if keeps_policy && let Err(error) = engine.custom_roles.forget(&connection.name, &name).await {
-        tracing::debug!(role = name, %error, "the note of a custom role stays until the next tick");
+    if keeps_policy {
+        engine.custom_roles.stored(&connection, claimant).await;
     }
-    if let Some((connection, custom)) = abandoned {
-        warnings.extend(remove_custom_role(&engine, &name, &connection, custom, deadline).await);
+    if let Some(abandoned) = abandoned {
+        warnings.extend(abandoned.remove(&engine, deadline).await);
     }
     tracing::info!(role = name, "role written");
     Ok(answer(warnings))
@@ -132,25 +90,33 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
     let Some(stored) = engine.roles.find(&name).await? else {
         return Ok(None);
     };
-    let custom = match &stored.policy {
-        Some(custom) => note_removal(&engine, &name, Some(&stored), custom).await?,
-        None => None,
-    };
+    let claimant = Claimant::Role(&name);
+    let abandoned = abandon(&engine, claimant, &stored, None).await?;
     crash::point("role.removal-noted");
     engine.roles.lock().await.delete(&name).await?;
     crash::point("role.removed");
     tracing::info!(role = name, "role deleted");
-    let warnings = match (&stored.policy, custom) {
-        (Some(_), Some((connection, custom))) => {
-            remove_custom_role(&engine, &name, &connection, custom, deadline).await
-        }
-        (Some(custom), None) => vec![format!(
-            "config \"{}\" does not exist, so the custom Astra role with id {} stays in its organization: delete it in Astra",
-            stored.config, custom.role_id
-        )],
-        _ => Vec::new(),
+    let warnings = match (&stored.granted.policy, abandoned) {
+        (Some(_), Some(abandoned)) => abandoned.remove(&engine, deadline).await,
+        (Some(custom), None) => vec![out_of_reach(&stored.config, custom)],
+        (None, _) => Vec::new(),
     };
     Ok(answer(warnings))
+}
+
+/// Notes that `stored` gives its custom role up for `next`, if it does.
+async fn abandon<'a>(
+    engine: &Engine,
+    claimant: Claimant<'a>,
+    stored: &'a RoleEntry,
+    next: Option<&RoleEntry>,
+) -> Result<Option<Abandoned<'a>>, Error> {
+    let next = next.filter(|next| next.config == stored.config);
+    let next = next.map(|next| &next.granted);
+    match stored.granted.abandoned_for(next) {
+        Some(custom) => Abandoned::note(engine, &stored.config, claimant, custom).await,
+        None => Ok(None),
+    }
 }
 
 /// The fields that need nobody else.
@@ -207,170 +173,6 @@ fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry
         max_active,
         ..RoleEntry::default()
     })
-}
-
-/// Astra roles or policy: what is sent replaces what is stored, be it of the other kind.  What is
-/// empty counts as left out, so that what was read can be written back.
-fn grant(fields: &Fields, stored: Option<&RoleEntry>) -> Result<Grant, Error> {
-    let sent = fields.sent();
-    let roles = sent.strings("astra_roles").unwrap_or_default();
-    let mut roles: Vec<String> = roles.into_iter().filter(|role| !role.is_empty()).collect();
-    roles.sort();
-    roles.dedup();
-    let policy = sent.json("policy").filter(|policy| !is_empty(policy));
-    let stored_roles = || {
-        stored
-            .filter(|_| !fields.was_sent("astra_roles"))
-            .map(RoleEntry::given_roles)
-            .filter(|roles| !roles.is_empty())
-            .map(Grant::AstraRoles)
-    };
-    let stored_policy = || {
-        let policy = stored
-            .filter(|_| !fields.was_sent("policy"))
-            .and_then(|role| role.policy.as_ref());
-        policy.map(|policy| Grant::Policy {
-            given: policy.given.clone(),
-            is_sent: false,
-        })
-    };
-    match (roles.is_empty(), policy) {
-        (false, Some(_)) => Err(Error::BadRequest(
-            "astra_roles and policy are both given: give the names or ids of Astra roles, or a policy for a role of its own, not \
-             both"
-                .to_owned(),
-        )),
-        (false, None) => Ok(Grant::AstraRoles(roles)),
-        (true, Some(given)) => Ok(Grant::Policy {
-            given,
-            is_sent: true,
-        }),
-        (true, None) => stored_roles().or_else(stored_policy).ok_or_else(|| {
-            Error::BadRequest(
-                "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead".to_owned(),
-            )
-        }),
-    }
-}
-
-fn is_empty(policy: &Value) -> bool {
-    match policy {
-        Value::Null => true,
-        Value::String(text) => text.trim().is_empty(),
-        _ => false,
-    }
-}
-
-fn wanted_database(fields: &Fields, stored: Option<&RoleEntry>) -> Wanted {
-    let before = stored.map(|role| Wanted::of(role.database.as_ref()));
-    let is_cleared = fields.was_sent("database_id")
-        && fields
-            .sent()
-            .text("database_id")
-            .unwrap_or_default()
-            .is_empty();
-    // Without the database, what was stored about it has no meaning.
-    let before = before.filter(|_| !is_cleared);
-    let text = |name, read: fn(&Wanted) -> &String| {
-        pick(
-            fields,
-            name,
-            Fields::text,
-            before.as_ref().map(|before| read(before).clone()),
-            String::new,
-        )
-    };
-    Wanted {
-        id: text("database_id", |wanted| &wanted.id),
-        region: text("region", |wanted| &wanted.region),
-        keyspace: text("keyspace", |wanted| &wanted.keyspace),
-        secure_connect_bundle: pick(
-            fields,
-            "secure_connect_bundle",
-            Fields::flag,
-            before.as_ref().map(|before| before.secure_connect_bundle),
-            || false,
-        ),
-    }
-}
-
-async fn astra_roles(
-    given: &[String],
-    stored_here: Option<&RoleEntry>,
-    connection: &Connection,
-    deadline: Deadline,
-) -> Result<Vec<AstraRole>, Error> {
-    // What was resolved once stays resolved, also while Astra is not reachable.
-    if let Some(stored) = stored_here.filter(|stored| stored.given_roles() == given) {
-        return Ok(stored.astra_roles.clone());
-    }
-    let roles =
-        connection.client.roles(deadline).await.map_err(|error| {
-            upstream::failed("list the organization's roles", connection, &error)
-        })?;
-    resolve(given, &roles, connection.entry.allow_token_admin)
-}
-
-/// The connection's organization, which policies name.
-async fn org_id(connection: &Connection, deadline: Deadline) -> Result<String, Error> {
-    if let Some(org_id) = &connection.entry.org_id {
-        return Ok(org_id.clone());
-    }
-    let found = connection.client.current_org(deadline).await;
-    found.map_err(|error| upstream::failed("find out the organization", connection, &error))
-}
-
-/// The custom Astra role that `stored` claims and `role` no longer does.
-fn abandoned<'a>(stored: &'a RoleEntry, role: &RoleEntry) -> Option<&'a PolicyRole> {
-    let still_claimed = role.claim_in(&stored.config).map(|claim| &claim.role_id);
-    let custom = stored.policy.as_ref()?;
-    (still_claimed != Some(&custom.role_id)).then_some(custom)
-}
-
-/// Notes that a custom role is to go; `None` where its config is gone.
-async fn note_removal<'a>(
-    engine: &Engine,
-    name: &str,
-    stored: Option<&RoleEntry>,
-    custom: &'a PolicyRole,
-) -> Result<Option<(Arc<Connection>, &'a PolicyRole)>, Error> {
-    let config = stored.map(|stored| stored.config.as_str());
-    let Some(connection) = engine.configs.find(config.unwrap_or_default()).await? else {
-        return Ok(None);
-    };
-    engine.custom_roles.note_removal(&connection, name).await?;
-    Ok(Some((connection, custom)))
-}
-
-/// Deletes a custom role; warns when that failed, and of the tokens that hold it.
-async fn remove_custom_role(
-    engine: &Engine,
-    name: &str,
-    connection: &Connection,
-    custom: &PolicyRole,
-    deadline: Deadline,
-) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let holders = connection.client.tokens(deadline).await.map(|tokens| {
-        tokens
-            .iter()
-            .filter(|token| token.roles.contains(&custom.role_id))
-            .count()
-    });
-    if let Ok(holders @ 1..) = holders {
-        let custom_name = custom_role::name(connection, name);
-        warnings.push(format!(
-            "{holders} live tokens hold the custom Astra role \"{custom_name}\" and lose its rights with it; their leases stay and \
-             are still revoked"
-        ));
-    }
-    warnings.extend(
-        engine
-            .custom_roles
-            .remove(connection, name, custom, deadline)
-            .await,
-    );
-    warnings
 }
 
 fn seconds(fields: &Fields, name: &'static str, stored: Option<u64>) -> u64 {

@@ -7,7 +7,9 @@ use time::OffsetDateTime;
 
 use super::entry::StaticRoleEntry;
 use super::paths::last_rotation;
+use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::creds::database;
 use crate::engine::rotation::Failures;
 use crate::engine::rotation::time_text;
 use crate::engine::schedule::Schedule;
@@ -15,7 +17,6 @@ use crate::engine::store::Key;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::Error;
 use crate::vault::Operation;
 use crate::vault::Outcome;
 use crate::vault::Response;
@@ -33,7 +34,11 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
             .synopsis("The current token of a static role, without a lease.")
             .help(
                 "ttl is the time in seconds until the next rotation is due, or until the next try while rotation fails; the \
-                 token itself lives on for the static role's overlap after that.",
+                 token itself lives on for the static role's overlap after that. A static role with a database adds \
+                 database_id, region, keyspace and api_endpoint, and on request secure_connect_bundle_url, a download link \
+                 that is another at each read and valid for about five minutes: clients that compare what they read must \
+                 leave it out, or take last_vault_rotation as the sign of a new token. Without the link a read asks nobody but \
+                 the host.",
             ),
     ]
 }
@@ -41,9 +46,7 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
 async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     let name = call.fields.text(NAME).unwrap_or_default();
     let Some(role) = engine.static_roles.live(&name).await? else {
-        return Err(Error::BadRequest(format!(
-            "static role \"{name}\" does not exist: write it first, at static-roles/{name}"
-        )));
+        return Ok(None);
     };
     let Some(current) = &role.current else {
         return Ok(None);
@@ -55,6 +58,16 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
             .await?
             .map(|failures| failures.retry_at),
     };
+    let bundle = match &role.database {
+        Some(database) if database.secure_connect_bundle => {
+            // Only a node that may write talks to Astra.
+            engine.host.require_writer().await?;
+            let connection = engine.configs.require(&role.config).await?;
+            let deadline = Deadline::after(engine.deadlines.operation);
+            database::bundle_url(&connection, database, deadline).await?
+        }
+        _ => None,
+    };
     let mut data = Map::new();
     data.insert("token".into(), current.token.expose().into());
     data.insert("client_id".into(), current.client_id.as_str().into());
@@ -65,6 +78,9 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     data.insert("org_id".into(), current.org_id.as_str().into());
     if current.expires_at.is_some() {
         data.insert("expires_at".into(), time_text(current.expires_at).into());
+    }
+    if let Some(database) = &role.database {
+        database::add_to(&mut data, database, bundle.as_ref());
     }
     data.insert("ttl".into(), ttl(&role, retry_at, now).into());
     match &role.schedule {

@@ -5,7 +5,9 @@ use serde::Serialize;
 use time::Duration;
 use time::OffsetDateTime;
 
-use crate::engine::role::AstraRole;
+use crate::engine::role::DatabaseChoice;
+use crate::engine::role::Granted;
+use crate::engine::role::PolicyRole;
 use crate::engine::schedule::MAX_PERIOD;
 use crate::engine::schedule::Schedule;
 use crate::secret::Secret;
@@ -24,8 +26,9 @@ const MAX_PREVIOUS: usize = 8;
 pub struct StaticRoleEntry {
     /// The config whose organization has the tokens; constant.
     pub config: String,
-    /// The Astra roles of the token.
-    pub astra_roles: Vec<AstraRole>,
+    /// What the token may do.
+    #[serde(flatten)]
+    pub granted: Granted,
     /// When the token is replaced.
     pub schedule: Schedule,
     /// When `schedule` was set.
@@ -37,6 +40,9 @@ pub struct StaticRoleEntry {
     /// Free text for the token's description in Astra.
     #[serde(default)]
     pub description: String,
+    /// The database that applications connect to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseChoice>,
     /// The token.  `None` when the role was deleted and only its tokens are left to be deleted.
     #[serde(default)]
     pub current: Option<CurrentToken>,
@@ -60,6 +66,9 @@ pub struct CurrentToken {
     pub org_id: String,
     /// The ids of the Astra roles it was minted with.
     pub role_ids: Vec<String>,
+    /// Whether one of them is the custom Astra role of a policy.
+    #[serde(default)]
+    pub by_policy: bool,
     /// When Astra ends it; `None` where it does not.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
@@ -75,6 +84,9 @@ pub struct PreviousToken {
     pub client_id: String,
     /// The organization it belongs to.
     pub org_id: String,
+    /// Whether it holds the custom Astra role of a policy.
+    #[serde(default)]
+    pub by_policy: bool,
     /// When it is to be deleted.
     #[serde(with = "time::serde::rfc3339")]
     pub delete_at: OffsetDateTime,
@@ -93,16 +105,14 @@ impl StaticRoleEntry {
         current.chain(previous)
     }
 
-    /// The ids of the Astra roles, sorted, each once.
-    pub fn role_ids(&self) -> Vec<String> {
-        let mut ids: Vec<String> = self
-            .astra_roles
-            .iter()
-            .map(|role| role.id.clone())
-            .collect();
-        ids.sort();
-        ids.dedup();
-        ids
+    /// The custom Astra role that the role claims; none when it was deleted.
+    pub fn claim(&self) -> Option<&PolicyRole> {
+        self.granted.policy.as_ref().filter(|_| self.is_live())
+    }
+
+    /// Whether a token that is to live on for the overlap has its rights from a custom Astra role.
+    pub fn lends_custom_role(&self) -> bool {
+        self.is_live() && self.previous.iter().any(|token| token.by_policy)
     }
 
     /// Seconds that a replaced token lives on: less than the time between two rotations.
@@ -169,6 +179,7 @@ impl StaticRoleEntry {
             self.previous.push(PreviousToken {
                 client_id: old.client_id,
                 org_id: old.org_id,
+                by_policy: old.by_policy,
                 delete_at,
             });
         }

@@ -6,6 +6,7 @@ mod paths;
 mod registry;
 mod remove;
 mod rotate;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod tick;

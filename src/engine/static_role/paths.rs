@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use serde_json::Map;
-use serde_json::json;
 
 use super::entry::StaticRoleEntry;
 use super::remove;
 use super::rotate;
 use super::write;
-use super::write::given;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config;
+use crate::engine::role;
+use crate::engine::role::grant;
 use crate::engine::rotation;
 use crate::engine::rotation::Failures;
 use crate::engine::schedule;
@@ -36,23 +36,26 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
         Path::new("static-roles/{name}")
             .field(Field::string(NAME, "Name of the static role.").required())
             .field(Field::string("config", "Config whose organization has the token. Cannot be changed later.").default(config::DEFAULT))
-            .field(Field::comma_string_slice("astra_roles", "Astra roles of the token: names or ids.").required())
+            .fields(grant::declare())
             .fields(schedule::declare())
             .field(Field::duration("overlap", "How long the previous token lives on after a rotation, less than the time between two rotations. An hour, or half the time between two rotations if that is less, unless given."))
             .field(Field::string("description", "Free text, added to the description of the token in Astra."))
+            .fields(role::database::declare())
             .exists(exists)
             .on(Operation::Create, "Write a static role and mint its token.", write)
             .on(Operation::Update, "Write a static role.", write)
             .on(Operation::Patch, "Change some fields of a static role.", patch)
             .on(Operation::Read, "Read a static role, without its token.", read)
-            .on(Operation::Delete, "Delete a static role and its tokens.", delete)
+            .on(Operation::Delete, "Delete a static role, its tokens and the custom Astra role of its policy.", delete)
             .synopsis("One long-lived token, replaced on a schedule.")
             .help(
                 "Writing a static role mints its token at once; static-creds/<name> reads it. Changing astra_roles replaces the \
-                 token at once. A rotation that fails keeps the present token and is tried again, at most an hour later; \
+                 token at once. With a policy the engine keeps a custom Astra role, named \
+                 vault-<mount id>-static-roles/<name>; a change of the policy changes the present token's rights in \
+                 place, previous tokens included. A rotation that fails keeps the present token and is tried again, at most an hour later; \
                  last_error tells why. The token expires by itself in Astra 90 days after the second rotation from now would \
                  have been due, so that it ends even if nobody rotates it any more. Deleting the static role deletes its \
-                 tokens.",
+                 tokens and its custom Astra role.",
             ),
         Path::new("rotate-role/{name}")
             .field(Field::string(NAME, "Name of the static role.").required())
@@ -77,7 +80,10 @@ async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
         if let Some(role) = engine.static_roles.live(&name).await? {
             let mut info = Map::new();
             info.insert("config".into(), role.config.as_str().into());
-            info.insert("astra_roles".into(), json!(given(&role)));
+            info.insert("astra_roles".into(), role.granted.given_roles().into());
+            info.insert("has_policy".into(), role.granted.policy.is_some().into());
+            let database = role.database.as_ref().map_or("", |database| &database.id);
+            info.insert("database_id".into(), database.into());
             schedule::show(Some(&role.schedule), &mut info);
             info.insert("last_vault_rotation".into(), last_rotation(&role).into());
             key_info.insert(name.clone(), info.into());
@@ -94,11 +100,11 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     };
     let mut data = Map::new();
     data.insert("config".into(), role.config.as_str().into());
-    data.insert("astra_roles".into(), json!(given(&role)));
-    data.insert("astra_role_ids".into(), json!(role.role_ids()));
+    role.granted.show(&mut data);
     schedule::show(Some(&role.schedule), &mut data);
     data.insert("overlap".into(), role.overlap(engine.clock.now()).into());
     data.insert("description".into(), role.description.as_str().into());
+    role::database::show(role.database.as_ref(), &mut data);
     let current = role.current.as_ref();
     let client_id = current.map(|current| current.client_id.as_str());
     data.insert("client_id".into(), client_id.unwrap_or_default().into());

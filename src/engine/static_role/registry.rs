@@ -71,13 +71,19 @@ impl StaticRoles {
 
     /// One change of the role called `name` at a time: a change reads, asks Astra, and then writes.
     pub async fn changing(&self, name: &str) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut changes = self.changes.lock().await;
-            // Locks that nobody holds or awaits are of no use.
-            changes.retain(|_, lock| Arc::strong_count(lock) > 1);
-            Arc::clone(changes.entry(name.to_owned()).or_default())
-        };
-        lock.lock_owned().await
+        self.change_lock(name).await.lock_owned().await
+    }
+
+    /// [`StaticRoles::changing`] if nobody is changing the role.
+    pub async fn try_changing(&self, name: &str) -> Option<OwnedMutexGuard<()>> {
+        self.change_lock(name).await.try_lock_owned().ok()
+    }
+
+    async fn change_lock(&self, name: &str) -> Arc<Mutex<()>> {
+        let mut changes = self.changes.lock().await;
+        // Locks that nobody holds or awaits are of no use.
+        changes.retain(|_, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(changes.entry(name.to_owned()).or_default())
     }
 
     /// Stores `entry` under `name`.

@@ -6,12 +6,16 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config::Connection;
 use crate::engine::crash;
+use crate::engine::role::Abandoned;
+use crate::engine::role::Claimant;
+use crate::engine::role::out_of_reach;
 use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
 use crate::engine::upstream;
 use crate::vault::Error;
 
-/// Deletes the role called `name`, whose change the caller holds, and its tokens.
+/// Deletes the role called `name`, whose change the caller holds, its tokens, and the custom Astra role
+/// of its policy.
 ///
 /// The entry stays, out of sight, as long as a token of it lives; the warnings say so.
 pub async fn remove(
@@ -20,6 +24,15 @@ pub async fn remove(
     entry: &StaticRoleEntry,
     deadline: Deadline,
 ) -> Result<Vec<String>, Error> {
+    let custom = entry.granted.policy.as_ref();
+    let abandoned = match custom {
+        Some(custom) => {
+            let claimant = Claimant::StaticRole(name);
+            Abandoned::note(engine, &entry.config, claimant, custom).await?
+        }
+        None => None,
+    };
+    crash::point("static-role.removal-noted");
     let mut buried = entry.clone();
     buried.bury(engine.clock.now());
     // First the role goes out of sight: nobody may be served a token that is being deleted.
@@ -35,14 +48,19 @@ pub async fn remove(
             left.join(", ")
         );
         engine.static_roles.delete(name).await?;
-        return Ok(vec![warning]);
+        let left = custom.map(|custom| out_of_reach(&buried.config, custom));
+        return Ok(std::iter::once(warning).chain(left).collect());
     }
-    match delete_due(engine, name, deadline).await {
-        Ok(()) => Ok(Vec::new()),
-        Err(error) => Ok(vec![format!(
+    let mut warnings = Vec::new();
+    if let Err(error) = delete_due(engine, name, deadline).await {
+        warnings.push(format!(
             "the static role is deleted, but not all of its tokens are yet, the host's ticks try again: {error}"
-        )]),
+        ));
     }
+    if let Some(abandoned) = abandoned {
+        warnings.extend(abandoned.remove(engine, deadline).await);
+    }
+    Ok(warnings)
 }
 
 /// Deletes the role's tokens whose time is over, and the entry when a deleted role has none left.

@@ -58,7 +58,7 @@ pub async fn mint_and_store(
     let mint = Mint {
         connection: &connection,
         role: &format!("static-roles/{name}"),
-        role_ids: entry.role_ids(),
+        role_ids: entry.granted.role_ids(),
         expiry: Some(asked),
         // A request that the host repeats must not delete what may be the role's token by now.
         request_id: "",
@@ -103,7 +103,8 @@ fn current(
         client_secret: token.secret.clone(),
         client_id: token.client_id.clone(),
         org_id,
-        role_ids: entry.role_ids(),
+        role_ids: entry.granted.role_ids(),
+        by_policy: entry.granted.policy.is_some(),
         expires_at: token.expiry,
         rotated_at,
     }

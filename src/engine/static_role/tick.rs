@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use super::entry::StaticRoleEntry;
 use super::remove::delete_due;
 use super::rotate::rotate;
+use super::settle::settle;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::rotation::ENOUGH;
@@ -20,7 +21,7 @@ const PER_TICK: usize = 64;
 /// How many at once.
 const AT_ONCE: usize = 4;
 
-/// Rotates the roles that are due and deletes tokens whose time is over, as far as there is time
+/// Rotates the roles that are due, deletes tokens whose time is over and settles custom roles, as far as there is time
 /// until `deadline`; the rest waits for the next tick.
 pub async fn tend(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let now = engine.clock.now();
@@ -44,7 +45,8 @@ pub async fn tend(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
             }
         })
         .await;
-    Ok(())
+    // After the tokens, which may be what a custom role waits for.
+    settle(engine, deadline).await
 }
 
 fn is_waiting(entry: &StaticRoleEntry, now: time::OffsetDateTime) -> bool {

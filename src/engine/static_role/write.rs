@@ -1,5 +1,7 @@
 //! Writing a static role.
 
+use time::OffsetDateTime;
+
 use super::entry::StaticRoleEntry;
 use super::rotate::mint_and_store;
 use super::rotate::rotate;
@@ -7,10 +9,13 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::change::pick;
 use crate::engine::config;
-use crate::engine::role::AstraRole;
-use crate::engine::role::resolve;
+use crate::engine::crash;
+use crate::engine::role::Abandoned;
+use crate::engine::role::Claimant;
+use crate::engine::role::Grant;
+use crate::engine::role::Granted;
+use crate::engine::role::database::Wanted;
 use crate::engine::schedule;
-use crate::engine::upstream;
 use crate::framework::Fields;
 use crate::vault::Error;
 
@@ -24,42 +29,72 @@ pub async fn write(
 ) -> Result<Vec<String>, Error> {
     let stored = engine.static_roles.find(name).await?;
     let live = stored.as_deref().filter(|entry| entry.is_live());
-    let mut entry = merged(engine, fields, live, deadline).await?;
-    match (&stored, live) {
-        (_, Some(live)) => {
-            entry.current = live.current.clone();
-            entry.previous = live.previous.clone();
-            let minted_with = live.current.as_ref().map(|current| &current.role_ids);
-            if minted_with == Some(&entry.role_ids()) {
-                engine.static_roles.put(name, entry).await?;
-                Ok(Vec::new())
-            } else {
-                rotate(engine, name, entry, deadline).await
-            }
-        }
-        // Tokens that a deleted role of this name left are still to be deleted, by its config.
-        (Some(left), None) if left.config != entry.config => Err(Error::BadRequest(format!(
+
+    // What can be refused without asking Astra comes first.
+    let mut entry = plain_fields(fields, live, engine.clock.now())?;
+    let known = live.map(|live| &live.granted);
+    let grant = Grant::read(fields, known)?;
+    let known_database = live.and_then(|live| live.database.as_ref());
+    let wanted = Wanted::read(fields, known_database)?;
+    let left = stored.as_deref().filter(|entry| !entry.is_live());
+    // Tokens that a deleted role of this name left are still to be deleted, by its config.
+    if let Some(left) = left.filter(|left| left.config != entry.config) {
+        return Err(Error::BadRequest(format!(
             "static role \"{name}\" was deleted, but its tokens are not yet: wait until the host's ticks have deleted them, or \
              give config={}",
             left.config
-        ))),
-        (left, None) => {
-            entry.previous = left
-                .as_ref()
-                .map(|left| left.previous.clone())
-                .unwrap_or_default();
-            mint_and_store(engine, name, entry, deadline).await
+        )));
+    }
+    let connection = engine.configs.require(&entry.config).await?;
+
+    let afresh = Wanted::is_asked_afresh(fields);
+    let (choice, mut warnings) = wanted
+        .choice(known_database, afresh, &connection, deadline)
+        .await?;
+    entry.database = choice;
+    let claimant = Claimant::StaticRole(name);
+    entry.granted = grant
+        .realize(engine, &connection, claimant, known, deadline)
+        .await?;
+    let abandoned = match known.and_then(|known| known.abandoned_for(Some(&entry.granted))) {
+        Some(custom) => Abandoned::note(engine, &entry.config, claimant, custom).await?,
+        None => None,
+    };
+    let keeps_policy = entry.granted.policy.is_some();
+    crash::point("static-role.checked");
+
+    if let Some(stored) = &stored {
+        entry.current = stored.current.clone();
+        entry.previous = stored.previous.clone();
+    }
+    let minted_with = entry.current.as_ref().map(|current| &current.role_ids);
+    if minted_with == Some(&entry.granted.role_ids()) {
+        engine.static_roles.put(name, entry).await?;
+    } else if live.is_some() {
+        warnings.extend(rotate(engine, name, entry, deadline).await?);
+    } else {
+        warnings.extend(mint_and_store(engine, name, entry, deadline).await?);
+    }
+    crash::point("static-role.stored");
+    if keeps_policy {
+        engine.custom_roles.stored(&connection, claimant).await;
+    }
+    if let Some(abandoned) = abandoned {
+        let stored = engine.static_roles.find(name).await?;
+        // Until the overlap is over the previous token needs it; then a tick deletes it.
+        if !stored.is_some_and(|stored| stored.lends_custom_role()) {
+            warnings.extend(abandoned.remove(engine, deadline).await);
         }
     }
+    Ok(warnings)
 }
 
-async fn merged(
-    engine: &Engine,
+/// The fields that need nobody else.
+fn plain_fields(
     fields: &Fields,
     stored: Option<&StaticRoleEntry>,
-    deadline: Deadline,
+    now: OffsetDateTime,
 ) -> Result<StaticRoleEntry, Error> {
-    let now = engine.clock.now();
     let config = pick(
         fields,
         "config",
@@ -107,53 +142,14 @@ async fn merged(
         String::new,
     );
     Ok(StaticRoleEntry {
-        astra_roles: astra_roles(engine, &config, fields, stored, deadline).await?,
         config,
+        granted: Granted::default(),
         schedule,
         schedule_set_at,
         overlap,
         description,
+        database: None,
         current: None,
         previous: Vec::new(),
     })
-}
-
-/// The Astra roles with their ids; what was resolved once stays resolved.
-async fn astra_roles(
-    engine: &Engine,
-    config: &str,
-    fields: &Fields,
-    stored: Option<&StaticRoleEntry>,
-    deadline: Deadline,
-) -> Result<Vec<AstraRole>, Error> {
-    let wanted = pick(
-        fields,
-        "astra_roles",
-        Fields::strings,
-        stored.map(given),
-        Vec::new,
-    );
-    let wanted: Vec<String> = wanted.into_iter().filter(|text| !text.is_empty()).collect();
-    if wanted.is_empty() {
-        return Err(Error::BadRequest(
-            "astra_roles is missing: give one or more names or ids of Astra roles".to_owned(),
-        ));
-    }
-    if let Some(stored) = stored.filter(|stored| given(stored) == wanted) {
-        return Ok(stored.astra_roles.clone());
-    }
-    let connection = engine.configs.require(config).await?;
-    let roles =
-        connection.client.roles(deadline).await.map_err(|error| {
-            upstream::failed("list the organization's roles", &connection, &error)
-        })?;
-    resolve(&wanted, &roles, connection.entry.allow_token_admin)
-}
-
-/// The Astra roles as the operator named them.
-pub fn given(role: &StaticRoleEntry) -> Vec<String> {
-    role.astra_roles
-        .iter()
-        .map(|role| role.given.clone())
-        .collect()
 }

@@ -1,0 +1,80 @@
+//! A custom Astra role that a changed or deleted role gives up.
+
+use std::sync::Arc;
+
+use super::Claimant;
+use super::PolicyRole;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::config::Connection;
+use crate::vault::Error;
+
+/// A custom role that is noted to go.
+pub struct Abandoned<'a> {
+    connection: Arc<Connection>,
+    claimant: Claimant<'a>,
+    custom: &'a PolicyRole,
+}
+
+impl<'a> Abandoned<'a> {
+    /// Notes durably, before it is so in storage, that `claimant` gives up `custom` in the
+    /// organization of `config`; `None` where that config is gone.
+    pub async fn note(
+        engine: &Engine,
+        config: &str,
+        claimant: Claimant<'a>,
+        custom: &'a PolicyRole,
+    ) -> Result<Option<Self>, Error> {
+        let Some(connection) = engine.configs.find(config).await? else {
+            return Ok(None);
+        };
+        engine
+            .custom_roles
+            .note_removal(&connection, claimant)
+            .await?;
+        Ok(Some(Self {
+            connection,
+            claimant,
+            custom,
+        }))
+    }
+
+    /// Deletes it; warns when that failed, and of leased tokens that hold it.
+    pub async fn remove(self, engine: &Engine, deadline: Deadline) -> Vec<String> {
+        let Self {
+            connection,
+            claimant,
+            custom,
+        } = self;
+        let mut warnings = Vec::new();
+        if let Claimant::Role(_) = claimant {
+            let holders = connection.client.tokens(deadline).await.map(|tokens| {
+                tokens
+                    .iter()
+                    .filter(|token| token.roles.contains(&custom.role_id))
+                    .count()
+            });
+            if let Ok(holders @ 1..) = holders {
+                warnings.push(format!(
+                    "{holders} live tokens hold the custom Astra role \"{}\" and lose its rights with it; their leases stay and \
+                     are still revoked",
+                    claimant.custom_role(&connection)
+                ));
+            }
+        }
+        let left = engine
+            .custom_roles
+            .remove(&connection, claimant, custom, deadline)
+            .await;
+        warnings.extend(left);
+        warnings
+    }
+}
+
+/// What to tell when the config of a deleted role that has `custom` is gone.
+pub fn out_of_reach(config: &str, custom: &PolicyRole) -> String {
+    format!(
+        "config \"{config}\" does not exist, so the custom Astra role with id {} stays in its organization: delete it in Astra",
+        custom.role_id
+    )
+}

@@ -1,0 +1,145 @@
+//! What `static-creds` tells about the database.
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::creds;
+use super::current;
+use super::role;
+use super::text;
+use crate::engine::testing::Bench;
+use crate::vault::Error;
+use crate::vault::Operation;
+
+/// A static role for the emulator's database with two regions, whose id is the second part.
+async fn with_database(changes: Value) -> (Bench, String) {
+    let bench = Bench::new().await;
+    let id = bench.astra.seeds().databases["vector_db"].id.clone();
+    let mut wanted = role();
+    wanted["database_id"] = json!(id);
+    let Value::Object(changes) = changes else {
+        panic!("changes are an object");
+    };
+    wanted.as_object_mut().unwrap().extend(changes);
+    bench.write("static-roles/app", wanted).await.unwrap();
+    (bench, id)
+}
+
+async fn patch(bench: &Bench, data: Value) {
+    bench
+        .call(Operation::Patch, "static-roles/app", data)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_token_comes_with_what_an_application_needs() {
+    let (bench, id) = with_database(json!({})).await;
+    let before = bench.requests();
+    let data = creds(&bench).await;
+    assert_eq!(bench.requests(), before, "the facts are the static role's");
+    assert_eq!(text(&data, "database_id"), id);
+    assert_eq!(text(&data, "region"), "us-east1");
+    assert_eq!(text(&data, "keyspace"), "default_keyspace");
+    assert_eq!(
+        text(&data, "api_endpoint"),
+        format!("https://{id}-us-east1.apps.astra.datastax.com")
+    );
+    assert!(!data.contains_key("secure_connect_bundle_url"));
+
+    // Another database does not change the token.
+    let token = current(&bench).await;
+    patch(&bench, json!({"region": "europe-west1", "keyspace": "app"})).await;
+    let data = creds(&bench).await;
+    assert_eq!(
+        (text(&data, "region"), text(&data, "keyspace")),
+        ("europe-west1", "app")
+    );
+    assert_eq!(text(&data, "client_id"), token);
+    patch(&bench, json!({"region": null, "keyspace": null})).await;
+    assert_eq!(text(&creds(&bench).await, "region"), "us-east1");
+    patch(&bench, json!({"database_id": null})).await;
+    let data = creds(&bench).await;
+    assert!(!data.contains_key("database_id") && !data.contains_key("api_endpoint"));
+    assert_eq!(text(&data, "client_id"), token);
+}
+
+#[tokio::test]
+async fn the_bundle_link_is_fresh_and_only_the_active_node_gets_one() {
+    let (mut bench, id) = with_database(json!({"secure_connect_bundle": true})).await;
+    let first = creds(&bench).await;
+    bench.advance(std::time::Duration::from_secs(1));
+    let second = creds(&bench).await;
+    let link = text(&first, "secure_connect_bundle_url");
+    assert!(link.contains(&format!("{id}-1")), "{link}");
+    assert_ne!(link, text(&second, "secure_connect_bundle_url"));
+    assert_eq!(first["token"], second["token"]);
+    for key in bench.storage.memory.keys() {
+        let entry = crate::vault::Storage::get(&*bench.storage, &key).await;
+        let entry = String::from_utf8(entry.unwrap().unwrap().value).unwrap();
+        assert!(!entry.contains("/_bundle/"), "{key}");
+    }
+    bench.set_standby(true);
+    let before = bench.requests();
+    let read = bench
+        .call(Operation::Read, "static-creds/app", json!({}))
+        .await;
+    assert_eq!(read.err(), Some(Error::ReadOnly));
+    assert_eq!(bench.requests(), before);
+}
+
+#[tokio::test]
+async fn a_database_without_a_bundle_is_a_clear_error() {
+    let (bench, id) = with_database(json!({"secure_connect_bundle": true})).await;
+    bench.astra.set_database_status(&id, "HIBERNATED").unwrap();
+    let read = bench
+        .call(Operation::Read, "static-creds/app", json!({}))
+        .await;
+    let Some(Error::Coded { status, message }) = read.err() else {
+        panic!("not refused with a status");
+    };
+    assert_eq!(status, 503);
+    assert!(message.contains("gives no secure connect bundle in its present state"));
+    // The token can still be had.
+    patch(&bench, json!({"secure_connect_bundle": null})).await;
+    assert!(bench.is_live(&current(&bench).await));
+}
+
+#[tokio::test]
+async fn the_database_is_checked_as_for_roles() {
+    let bench = Bench::new().await;
+    for (field, value, expected) in [
+        ("keyspace", json!("app"), "keyspace needs database_id: "),
+        (
+            "database_id",
+            json!("nowhere"),
+            "database_id: the organization of config \"default\" has no database \"nowhere\"",
+        ),
+    ] {
+        let mut wanted = role();
+        wanted[field] = value;
+        let refusal = bench.refusal("static-roles/app", wanted).await;
+        assert!(refusal.starts_with(expected), "{refusal}");
+    }
+    assert!(bench.minted().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_read_can_be_written_back() {
+    let changes = json!({"region": "europe-west1", "secure_connect_bundle": true});
+    let (bench, id) = with_database(changes).await;
+    let before = bench.read("static-roles/app").await;
+    assert_eq!(text(&before, "database_id"), id);
+    assert_eq!(before["keyspace"], json!(""));
+    let written = bench
+        .write("static-roles/app", Value::Object(before.clone()))
+        .await;
+    assert!(written.unwrap().is_none());
+    assert_eq!(bench.read("static-roles/app").await, before);
+    let list = bench
+        .call(Operation::List, "static-roles/", json!({}))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(list.data()["key_info"]["app"]["database_id"], json!(id));
+}

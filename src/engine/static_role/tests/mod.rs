@@ -1,0 +1,68 @@
+//! Static roles against the emulator: good, bad, and whatever fails at whichever step.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod crashes;
+mod databases;
+mod policies;
+mod removals;
+mod rotations;
+mod writes;
+
+use crate::engine::testing::Bench;
+use crate::engine::testing::READER;
+use crate::engine::testing::warnings;
+use crate::vault::Operation;
+use astra_emulator::Fault;
+use astra_emulator::fault::FaultBody;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn role() -> Value {
+    json!({"astra_roles": READER, "rotation_period": "24h"})
+}
+
+async fn with_role() -> Bench {
+    let bench = Bench::new().await;
+    let written = bench.write("static-roles/app", role()).await.unwrap();
+    assert!(warnings(written).is_empty());
+    bench
+}
+
+async fn creds(bench: &Bench) -> Map<String, Value> {
+    bench.read("static-creds/app").await
+}
+
+fn text<'a>(data: &'a Map<String, Value>, key: &str) -> &'a str {
+    data[key].as_str().unwrap()
+}
+
+async fn current(bench: &Bench) -> String {
+    text(&creds(bench).await, "client_id").to_owned()
+}
+
+async fn delete(bench: &Bench) -> Vec<String> {
+    let deleted = bench
+        .call(Operation::Delete, "static-roles/app", json!({}))
+        .await;
+    warnings(deleted.unwrap())
+}
+
+fn refused() -> Fault {
+    Fault::Status {
+        status: 403,
+        body: FaultBody::String,
+        retry_after: None,
+        committed: false,
+    }
+}
+
+fn time_of(text: &str) -> OffsetDateTime {
+    OffsetDateTime::parse(text, &Rfc3339).unwrap()
+}

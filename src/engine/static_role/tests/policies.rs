@@ -1,0 +1,359 @@
+//! The custom Astra role of a static role with a policy, through crashes and outages.
+
+use std::time::Duration;
+
+use astra_emulator::Fault;
+use astra_emulator::FaultRule;
+use astra_emulator::Role;
+use serde_json::Value;
+use serde_json::json;
+
+use super::current;
+use super::delete;
+use super::refused;
+use super::text;
+use crate::engine::testing::Bench;
+use crate::engine::testing::Plan;
+use crate::engine::testing::READER;
+use crate::engine::testing::until_hung;
+use crate::engine::testing::warnings;
+use crate::vault::Operation;
+
+const ROLES: &str = "/v2/organizations/roles";
+const ONE_ROLE: &str = "/v2/organizations/roles/*";
+
+fn policy(action: &str) -> Value {
+    json!({"resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": [action], "effect": "allow"})
+}
+
+fn with_policy(action: &str) -> Value {
+    json!({"policy": policy(action), "rotation_period": "24h"})
+}
+
+async fn written() -> Bench {
+    let bench = Bench::new().await;
+    write(&bench, with_policy("db-cql")).await;
+    bench
+}
+
+async fn write(bench: &Bench, data: Value) {
+    let written = bench.write("static-roles/app", data).await.unwrap();
+    assert_eq!(warnings(written), Vec::<String>::new());
+}
+
+/// The custom roles that this mount keeps.
+fn kept(bench: &Bench) -> Vec<Role> {
+    let roles = bench.astra.roles(None).unwrap();
+    let kept = roles
+        .into_iter()
+        .filter(|role| role.name.starts_with("vault-"));
+    kept.collect()
+}
+
+fn notes(bench: &Bench) -> Vec<String> {
+    let keys = bench.storage.memory.keys();
+    keys.into_iter()
+        .filter(|key| key.contains("custom-role/"))
+        .collect()
+}
+
+fn assert_none_left(bench: &Bench, what: &str) {
+    assert_eq!(kept(bench), [], "{what}: custom roles");
+    assert_eq!(notes(bench), Vec::<String>::new(), "{what}: notes");
+}
+
+#[tokio::test]
+async fn a_policy_is_kept_in_step_and_goes_with_its_static_role() {
+    let bench = written().await;
+    let [role] = kept(&bench).try_into().unwrap();
+    assert!(role.name.ends_with("-static-roles/app"), "{}", role.name);
+    assert_eq!(role.policy.actions, ["db-cql"]);
+    assert_eq!(role.policy.description, "Kept by Vault for static role app");
+    let token = current(&bench).await;
+    let minted_with = bench.astra.token(&token).unwrap().roles;
+    assert_eq!(minted_with, std::slice::from_ref(&role.id));
+    let read = bench.read("static-roles/app").await;
+    assert_eq!(read["policy"], policy("db-cql"));
+    assert_eq!(read["astra_roles"], json!([]));
+    assert_eq!(read["astra_role_ids"], json!([role.id]));
+
+    // A change goes to the present token in place.
+    write(&bench, json!({"policy": policy("db-rest").to_string()})).await;
+    let [changed] = kept(&bench).try_into().unwrap();
+    assert_eq!(changed.id, role.id);
+    assert_eq!(changed.policy.actions, ["db-rest"]);
+    assert_eq!(current(&bench).await, token);
+    // And a rotation keeps the custom role.
+    bench.write("rotate-role/app", json!({})).await.unwrap();
+    let rotated = current(&bench).await;
+    assert_ne!(rotated, token);
+    assert_eq!(bench.astra.token(&rotated).unwrap().roles, [role.id]);
+
+    assert_eq!(delete(&bench).await, Vec::<String>::new());
+    assert!(bench.minted().is_empty());
+    assert_none_left(&bench, "deleted");
+    assert!(bench.astra.violations().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_read_can_be_written_back() {
+    let bench = written().await;
+    let before = bench.read("static-roles/app").await;
+    write(&bench, Value::Object(before.clone())).await;
+    assert_eq!(bench.read("static-roles/app").await, before);
+    let text = json!({"policy": policy("db-cql").to_string()});
+    write(&bench, text.clone()).await;
+    let read = bench.read("static-roles/app").await;
+    assert_eq!(read["policy"], text["policy"]);
+    let list = bench
+        .call(Operation::List, "static-roles/", json!({}))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(list.data()["key_info"]["app"]["has_policy"], json!(true));
+}
+
+#[tokio::test]
+async fn a_role_and_a_static_role_of_one_name_have_a_custom_role_each() {
+    let bench = written().await;
+    let role = json!({"policy": policy("db-rest")});
+    bench.write("roles/app", role).await.unwrap();
+    assert_eq!(kept(&bench).len(), 2);
+    bench
+        .call(Operation::Delete, "roles/app", json!({}))
+        .await
+        .unwrap();
+    bench.tick().await;
+    let [left] = kept(&bench).try_into().unwrap();
+    assert!(left.name.ends_with("-static-roles/app"));
+    delete(&bench).await;
+    assert_none_left(&bench, "both deleted");
+}
+
+#[tokio::test]
+async fn a_policy_given_up_lasts_until_the_overlap_is_over() {
+    let mut bench = written().await;
+    let first = current(&bench).await;
+    let patch = json!({"policy": null, "astra_roles": READER});
+    bench
+        .call(Operation::Patch, "static-roles/app", patch)
+        .await
+        .unwrap();
+    let second = current(&bench).await;
+    assert_ne!(second, first);
+    let read = bench.read("static-roles/app").await;
+    assert_eq!(read["policy"], json!(""));
+    bench.tick().await;
+    assert!(bench.is_live(&first));
+    assert_eq!(kept(&bench).len(), 1, "the previous token needs it");
+    bench.restart();
+    bench.advance(Duration::from_secs(3601));
+    bench.tick().await;
+    assert!(!bench.is_live(&first));
+    assert_none_left(&bench, "after the overlap");
+
+    // Without an overlap it goes at once, and going back makes another.
+    write(&bench, with_policy("db-cql")).await;
+    write(&bench, json!({"overlap": 0, "astra_roles": READER})).await;
+    assert_none_left(&bench, "no overlap");
+}
+
+#[tokio::test]
+async fn a_change_of_mind_within_the_overlap_takes_the_custom_role_back() {
+    let mut bench = written().await;
+    let [role] = kept(&bench).try_into().unwrap();
+    write(&bench, json!({"astra_roles": READER})).await;
+    write(&bench, with_policy("db-rest")).await;
+    let [back] = kept(&bench).try_into().unwrap();
+    assert_eq!(back.id, role.id);
+    assert_eq!(back.policy.actions, ["db-rest"]);
+    bench.advance(Duration::from_secs(3601));
+    bench.tick().await;
+    assert_eq!(kept(&bench).len(), 1);
+    assert_eq!(notes(&bench), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_outage_at_the_deletion_is_healed_by_the_tick() {
+    let mut bench = written().await;
+    bench.fault("DELETE", ONE_ROLE, refused());
+    let texts = delete(&bench).await;
+    assert!(texts[0].contains("could not be deleted yet"), "{texts:?}");
+    bench.tick().await;
+    assert_eq!(kept(&bench).len(), 1);
+    bench.restart();
+    bench.astra.clear_faults();
+    bench.tick().await;
+    assert_none_left(&bench, "after the outage");
+}
+
+#[tokio::test]
+async fn a_mint_that_fails_leaves_no_custom_role_and_no_change_of_policy() {
+    let bench = Bench::new().await;
+    bench.fault("POST", "/v2/clientIdSecrets", refused());
+    let failed = bench.write("static-roles/app", with_policy("db-cql")).await;
+    assert!(failed.is_err());
+    bench.tick().await;
+    assert_none_left(&bench, "a new static role");
+    bench.astra.clear_faults();
+
+    write(
+        &bench,
+        json!({"astra_roles": READER, "rotation_period": "24h"}),
+    )
+    .await;
+    let token = current(&bench).await;
+    bench.fault("POST", "/v2/clientIdSecrets", refused());
+    let failed = bench.write("static-roles/app", with_policy("db-cql")).await;
+    assert!(failed.is_err());
+    bench.tick().await;
+    assert_none_left(&bench, "a static role with Astra roles");
+    assert_eq!(current(&bench).await, token);
+}
+
+#[tokio::test]
+async fn a_custom_role_that_was_deleted_in_astra_is_made_anew() {
+    let bench = written().await;
+    let [role] = kept(&bench).try_into().unwrap();
+    let token = current(&bench).await;
+    bench.astra.delete_role(&role.id).unwrap();
+    // A write that fails after making it leaves none.
+    bench.fault("POST", "/v2/clientIdSecrets", refused());
+    let failed = bench.write("static-roles/app", with_policy("db-cql")).await;
+    assert!(failed.is_err());
+    bench.tick().await;
+    assert_none_left(&bench, "the write failed");
+    bench.astra.clear_faults();
+
+    write(&bench, with_policy("db-cql")).await;
+    let [anew] = kept(&bench).try_into().unwrap();
+    let read = bench.read("static-roles/app").await;
+    assert_eq!(read["astra_role_ids"], json!([anew.id]));
+    let second = current(&bench).await;
+    assert_ne!(second, token);
+    assert_eq!(bench.astra.token(&second).unwrap().roles, [anew.id]);
+    bench.tick().await;
+    assert_eq!(kept(&bench).len(), 1);
+    assert_eq!(notes(&bench), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_config_that_is_gone_is_named_as_the_one_to_clean() {
+    let bench = written().await;
+    bench
+        .call(Operation::Delete, "config", json!({"force": true}))
+        .await
+        .unwrap();
+    let [role] = kept(&bench).try_into().unwrap();
+    let texts = delete(&bench).await;
+    assert!(
+        texts[0].starts_with("config \"default\" is gone"),
+        "{texts:?}"
+    );
+    assert_eq!(
+        texts[1],
+        format!(
+            "config \"default\" does not exist, so the custom Astra role with id {} stays in its organization: delete it in Astra",
+            role.id
+        )
+    );
+}
+
+/// What must hold after a tick: Astra has just what storage says.
+async fn assert_in_step(bench: &mut Bench, what: &str) {
+    bench.astra.clear_faults();
+    bench.restart();
+    bench.tick().await;
+    bench.advance(Duration::from_secs(3601));
+    bench.tick().await;
+    let read = bench
+        .call(Operation::Read, "static-roles/app", json!({}))
+        .await
+        .unwrap();
+    let Some(read) = read else {
+        assert!(bench.minted().is_empty(), "{what}");
+        // A create may still take effect, unless a custom role was found.
+        assert_eq!(kept(bench), [], "{what}");
+        return;
+    };
+    let read = read.data().clone();
+    assert_eq!(bench.minted(), [text(&read, "client_id")], "{what}");
+    if read["policy"] == json!("") {
+        assert_none_left(bench, what);
+        return;
+    }
+    let [role] = kept(bench).try_into().unwrap();
+    assert_eq!(read["astra_role_ids"], json!([role.id]), "{what}");
+    assert_eq!(
+        read["policy"]["actions"],
+        json!(role.policy.actions),
+        "{what}"
+    );
+    assert_eq!(notes(bench), Vec::<String>::new(), "{what}");
+}
+
+#[tokio::test]
+async fn whichever_write_fails_or_never_returns_custom_roles_come_in_step() {
+    for (before, operation, after) in [
+        (None, Operation::Update, with_policy("db-cql")),
+        (Some("db-rest"), Operation::Update, with_policy("db-cql")),
+        (
+            Some("db-rest"),
+            Operation::Update,
+            json!({"astra_roles": READER}),
+        ),
+        (Some("db-rest"), Operation::Delete, json!({})),
+    ] {
+        for prefix in ["v1/static-custom-role/", "v1/static-role/", "v1/intent/"] {
+            for (written, hangs) in [(false, false), (true, false), (false, true), (true, true)] {
+                let mut bench = Bench::new().await;
+                if let Some(action) = before {
+                    write(&bench, with_policy(action)).await;
+                }
+                bench.storage.plan(Some(Plan {
+                    prefix: prefix.to_owned(),
+                    after: 0,
+                    written,
+                    and_reads: false,
+                    hangs,
+                }));
+                let work = bench.call(operation.clone(), "static-roles/app", after.clone());
+                until_hung(&bench.storage, work).await;
+                let what = format!("{before:?} {operation:?} {after}: {prefix} {written} {hangs}");
+                assert_in_step(&mut bench, &what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whichever_request_about_roles_fails_custom_roles_come_in_step() {
+    for (method, path) in [
+        ("GET", ROLES),
+        ("POST", ROLES),
+        ("PUT", ONE_ROLE),
+        ("DELETE", ONE_ROLE),
+    ] {
+        for fault in [refused(), Fault::ResetAfterCommit {}] {
+            for (before, after) in [
+                (None, with_policy("db-cql")),
+                (Some("db-rest"), with_policy("db-cql")),
+                (Some("db-rest"), json!({"astra_roles": READER})),
+            ] {
+                let mut bench = Bench::new().await;
+                if let Some(action) = before {
+                    write(&bench, with_policy(action)).await;
+                }
+                let rule = FaultRule::new(fault.clone()).on(method, path).times(1);
+                bench.astra.add_fault(rule).unwrap();
+                let done = bench.write("static-roles/app", after.clone()).await;
+                let what = format!(
+                    "{method} {} {before:?} {after}: {:?}",
+                    fault.kind(),
+                    done.err()
+                );
+                assert_in_step(&mut bench, &what).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Replacing the tokens of static roles: on schedule, by hand, and when it fails.
+
+use serde_json::json;
+use std::time::Duration;
+
+use super::DAY;
+use super::creds;
+use super::current;
+use super::delete;
+use super::refused;
+use super::role;
+use super::text;
+use super::time_of;
+use super::with_role;
+use crate::engine::testing::Bench;
+use crate::engine::testing::READER;
+use crate::engine::testing::warnings;
+
+#[tokio::test]
+async fn a_token_is_replaced_when_due_and_the_previous_lives_on_for_the_overlap() {
+    let mut bench = with_role().await;
+    let first = current(&bench).await;
+    bench.advance(DAY - Duration::from_secs(30));
+    bench.tick().await;
+    assert_eq!(current(&bench).await, first);
+    bench.advance(Duration::from_secs(31));
+    // Due, and the tick has not come: never 0.
+    assert!(creds(&bench).await["ttl"].as_u64().unwrap() >= 1);
+    bench.tick().await;
+    let second = current(&bench).await;
+    assert_ne!(second, first);
+    assert!(bench.is_live(&first));
+    bench.advance(Duration::from_secs(3599));
+    bench.tick().await;
+    assert!(bench.is_live(&first));
+    bench.advance(Duration::from_secs(2));
+    bench.tick().await;
+    assert!(!bench.is_live(&first));
+    assert_eq!(bench.minted(), [second]);
+    bench.restart();
+    bench.tick().await;
+    assert_eq!(bench.minted().len(), 1);
+}
+
+#[tokio::test]
+async fn a_cron_schedule_is_kept() {
+    let mut bench = Bench::new().await;
+    let role = json!({"astra_roles": READER, "rotation_schedule": "30 3 * * *"});
+    bench.write("static-roles/app", role).await.unwrap();
+    let data = creds(&bench).await;
+    assert_eq!(data["rotation_schedule"], json!("30 3 * * *"));
+    assert!(!data.contains_key("rotation_period"));
+    let next = bench.read("static-roles/app").await;
+    let next = time_of(text(&next, "next_rotation"));
+    assert_eq!((next.hour(), next.minute(), next.second()), (3, 30, 0));
+    let first = current(&bench).await;
+    let ttl = data["ttl"].as_u64().unwrap();
+    bench.advance(Duration::from_secs(ttl + 1));
+    bench.tick().await;
+    assert_ne!(current(&bench).await, first);
+}
+
+#[tokio::test]
+async fn rotating_by_hand_works_and_does_not_pile_up_tokens() {
+    let bench = with_role().await;
+    let first = current(&bench).await;
+    let rotated = bench.write("rotate-role/app", json!({})).await.unwrap();
+    assert!(warnings(rotated).is_empty());
+    assert_ne!(current(&bench).await, first);
+    assert!(bench.is_live(&first));
+    for _ in 0..20 {
+        bench.write("rotate-role/app", json!({})).await.unwrap();
+    }
+    assert_eq!(bench.minted().len(), 1 + 8);
+    let text = bench.refusal("rotate-role/other", json!({})).await;
+    assert_eq!(
+        text,
+        "static role \"other\" does not exist: write it first, at static-roles/other"
+    );
+}
+
+#[tokio::test]
+async fn no_overlap_deletes_at_once() {
+    let bench = with_role().await;
+    bench
+        .write("static-roles/app", json!({"overlap": 0}))
+        .await
+        .unwrap();
+    bench.write("rotate-role/app", json!({})).await.unwrap();
+    assert_eq!(bench.minted(), [current(&bench).await]);
+}
+
+#[tokio::test]
+async fn a_failing_rotation_keeps_the_token_backs_off_and_tells_why() {
+    let mut bench = with_role().await;
+    let first = current(&bench).await;
+    bench.fault("POST", "/v2/clientIdSecrets", refused());
+    bench.advance(DAY);
+    let before = bench.requests();
+    for _ in 0..130 {
+        bench.advance(Duration::from_secs(60));
+        bench.tick().await;
+        assert!(creds(&bench).await["ttl"].as_u64().unwrap() >= 1);
+    }
+    let journal = bench.astra.journal();
+    let tries = journal[before..]
+        .iter()
+        .filter(|entry| entry.method == "POST")
+        .count();
+    assert!((7..=9).contains(&tries), "{tries}");
+    assert_eq!(current(&bench).await, first);
+    let read = bench.read("static-roles/app").await;
+    assert!(text(&read, "last_error").contains("cannot mint a token"));
+    assert!(time_of(text(&read, "next_rotation")) > bench.mount.engine.clock.now());
+    let ttl = creds(&bench).await["ttl"].as_u64().unwrap();
+    assert!((60..=3600).contains(&ttl), "{ttl}");
+    bench.astra.clear_faults();
+    bench.advance(Duration::from_secs(3600));
+    bench.tick().await;
+    assert_ne!(current(&bench).await, first);
+    assert_eq!(
+        bench.read("static-roles/app").await["last_error"],
+        json!("")
+    );
+}
+
+#[tokio::test]
+async fn clearing_up_and_root_rotation_leave_static_tokens_alone() {
+    let mut bench = with_role().await;
+    let client_id = current(&bench).await;
+    bench.write("rotate-root", json!({})).await.unwrap();
+    bench.tick().await;
+    bench.restart();
+    bench.tick().await;
+    bench.write("tidy", json!({})).await.unwrap();
+    assert!(bench.is_live(&client_id));
+    bench.advance(DAY);
+    bench.tick().await;
+    assert_ne!(current(&bench).await, client_id);
+}
+
+#[tokio::test]
+async fn an_organization_with_a_shorter_maximum_is_rotated_for_in_time() {
+    let mut bench = Bench::new().await;
+    for mode in ["refuse", "clamp"] {
+        let knobs = json!({"org_max_token_expiry_s": 40_000, "org_max_token_expiry_mode": mode});
+        bench.astra.set_knobs(knobs).unwrap();
+        let written = bench.write("static-roles/app", role()).await.unwrap();
+        let texts = warnings(written);
+        assert!(
+            texts[0].contains("maximum token expiry"),
+            "{mode}: {texts:?}"
+        );
+        let first = current(&bench).await;
+        let ttl = creds(&bench).await["ttl"].as_u64().unwrap();
+        assert!((29_000..=30_000).contains(&ttl), "{mode}: {ttl}");
+        bench.advance(Duration::from_secs(ttl + 1));
+        bench.tick().await;
+        assert_ne!(current(&bench).await, first);
+        assert!(bench.is_live(&current(&bench).await));
+        assert!(delete(&bench).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_tick_tends_many_roles() {
+    let mut bench = Bench::new().await;
+    for n in 0..80 {
+        bench
+            .write(&format!("static-roles/app{n}"), role())
+            .await
+            .unwrap();
+    }
+    let before = bench.minted();
+    bench.advance(DAY);
+    bench.tick().await;
+    // Sixty-four per tick.
+    assert_eq!(bench.minted().len(), 80 + 64);
+    bench.tick().await;
+    assert_eq!(bench.minted().len(), 160);
+    bench.advance(Duration::from_secs(3601));
+    bench.tick().await;
+    bench.tick().await;
+    let after = bench.minted();
+    assert_eq!(after.len(), 80);
+    assert!(after.iter().all(|token| !before.contains(token)));
+}

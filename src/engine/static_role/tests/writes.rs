@@ -1,0 +1,198 @@
+//! Writing, reading and patching static roles.
+
+use super::DAY;
+use super::creds;
+use super::current;
+use super::role;
+use super::text;
+use super::time_of;
+use super::with_role;
+use crate::engine::testing::Bench;
+use crate::engine::testing::READER;
+use crate::vault::Error;
+use crate::vault::Operation;
+use serde_json::Value;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_new_role_has_a_token_at_once() {
+    let bench = with_role().await;
+    let data = creds(&bench).await;
+    let keys: Vec<&str> = data.keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        [
+            "client_id",
+            "client_secret",
+            "expires_at",
+            "last_vault_rotation",
+            "org_id",
+            "rotation_period",
+            "token",
+            "ttl"
+        ]
+    );
+    let client_id = text(&data, "client_id");
+    assert!(bench.is_live(client_id));
+    assert!(text(&data, "token").starts_with(&format!("AstraCS:{client_id}:")));
+    let ttl = data["ttl"].as_u64().unwrap();
+    assert!((86_390..=86_400).contains(&ttl), "{ttl}");
+    assert_eq!(data["rotation_period"], json!(86_400));
+    let rotated = text(&data, "last_vault_rotation");
+    assert_eq!(rotated.len(), "2026-11-23T12:00:00Z".len(), "{rotated}");
+    // Two rotations, the overlap, and 90 days in which rotation may fail.
+    let life = time_of(text(&data, "expires_at")) - time_of(rotated);
+    assert!(
+        (life - time::Duration::days(92) - time::Duration::HOUR).abs() < time::Duration::MINUTE
+    );
+    let token = bench.astra.token(client_id).unwrap();
+    assert!(
+        token.description.ends_with(" static-roles/app"),
+        "{}",
+        token.description
+    );
+    assert!(bench.astra.violations().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_read_can_be_written_back() {
+    let bench = with_role().await;
+    let before = bench.read("static-roles/app").await;
+    assert_eq!(before["overlap"], json!(3600));
+    assert_eq!(before["rotation_period"], json!(86_400));
+    assert_eq!(before["rotation_schedule"], json!(""));
+    assert_eq!(before["last_error"], json!(""));
+    assert!(!before.contains_key("token") && !before.contains_key("client_secret"));
+    bench
+        .write("static-roles/app", Value::Object(before.clone()))
+        .await
+        .unwrap();
+    assert_eq!(bench.read("static-roles/app").await, before);
+    let list = bench
+        .call(Operation::List, "static-roles/", json!({}))
+        .await;
+    let list = list.unwrap().unwrap();
+    assert_eq!(list.data()["keys"], json!(["app"]));
+    assert_eq!(
+        list.data()["key_info"]["app"]["rotation_period"],
+        json!(86_400)
+    );
+}
+
+#[tokio::test]
+async fn other_astra_roles_mean_another_token() {
+    let bench = with_role().await;
+    let first = current(&bench).await;
+    let described = json!({"description": "nightly", "rotation_period": "12h"});
+    bench
+        .call(Operation::Patch, "static-roles/app", described)
+        .await
+        .unwrap();
+    assert_eq!(current(&bench).await, first);
+    let other = json!({"astra_roles": "API Admin User"});
+    let refusal = bench.write("static-roles/app", other).await;
+    assert!(refusal.is_ok(), "{:?}", refusal.err());
+    let second = current(&bench).await;
+    assert_ne!(second, first);
+    let old = bench.astra.token(&first).unwrap().roles;
+    let token = bench.astra.token(&second).unwrap();
+    assert_ne!(token.roles, old);
+    assert!(token.description.ends_with(" nightly"));
+    let patch = bench
+        .call(Operation::Patch, "static-roles/other", json!({}))
+        .await;
+    assert!(matches!(
+        patch.err(),
+        Some(Error::Coded { status: 404, .. })
+    ));
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_and_changes_nothing() {
+    let bench = Bench::new().await;
+    let with = |key: &str, value: Value| {
+        let mut role = role();
+        role[key] = value;
+        role
+    };
+    for (data, text) in [
+        (
+            json!({"astra_roles": READER}),
+            "rotation_period or rotation_schedule is missing: give one of the two, for instance rotation_period=24h",
+        ),
+        (
+            json!({"rotation_period": 60}),
+            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead",
+        ),
+        (
+            with("rotation_period", json!(10)),
+            "rotation_period: 10s is out of range",
+        ),
+        (
+            with("rotation_schedule", json!("0 0 * * *")),
+            "rotation_period: 86400 was given together with rotation_schedule",
+        ),
+        (
+            with("overlap", json!("24h")),
+            "overlap: 86400s is not less than the time between two rotations, 86400s: shorten overlap or rotate less often",
+        ),
+        (
+            with("astra_roles", json!("Nobody")),
+            "astra_roles: the organization has no role \"Nobody\"; the nearest names are ",
+        ),
+        (
+            with("astra_roles", json!("Organization Administrator")),
+            "allow_token_admin=true",
+        ),
+        (
+            with("config", json!("other")),
+            "config \"other\" does not exist",
+        ),
+    ] {
+        let refusal = bench.refusal("static-roles/app", data).await;
+        assert!(refusal.contains(text), "{refusal}");
+    }
+    assert!(bench.minted().is_empty());
+    let read = bench
+        .call(Operation::Read, "static-roles/app", json!({}))
+        .await;
+    assert!(read.unwrap().is_none());
+    let read = bench
+        .call(Operation::Read, "static-creds/app", json!({}))
+        .await;
+    assert!(read.unwrap().is_none());
+    bench.write("static-roles/app", role()).await.unwrap();
+    let token = bench.astra.root_token();
+    bench
+        .write("config/other", bench.config(&token))
+        .await
+        .unwrap();
+    let refusal = bench
+        .refusal("static-roles/app", json!({"config": "other"}))
+        .await;
+    assert!(
+        refusal.starts_with("config: \"other\" is not \"default\""),
+        "{refusal}"
+    );
+}
+
+#[tokio::test]
+async fn a_standby_serves_and_changes_nothing() {
+    let mut bench = with_role().await;
+    let before = creds(&bench).await;
+    bench.set_standby(true);
+    let asked = bench.requests();
+    bench.advance(DAY * 2);
+    bench.tick().await;
+    assert_eq!(creds(&bench).await["token"], before["token"]);
+    for (operation, path) in [
+        (Operation::Update, "rotate-role/app"),
+        (Operation::Update, "static-roles/app"),
+        (Operation::Create, "static-roles/new"),
+        (Operation::Delete, "static-roles/app"),
+    ] {
+        let outcome = bench.call(operation, path, json!({})).await;
+        assert_eq!(outcome.err(), Some(Error::ReadOnly));
+    }
+    assert_eq!(bench.requests(), asked);
+}
