@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use harness::Cluster;
 use harness::Server;
-use harness::wait_until;
 
 use crate::Arguments;
 use crate::emulator::Emulator;
@@ -86,15 +85,26 @@ async fn crowd(arguments: &Arguments, subject: &Subject) -> (Vec<f64>, Duration)
     }
     let before = stage.plugin.expect("a plugin");
     before.kill();
-    let begin = Instant::now();
-    let api = server.api();
-    wait_until("the plugin is back", Duration::from_secs(60), async || {
-        api.read("astra/creds/reader").await.is_ok()
-    })
-    .await;
-    let restart = begin.elapsed();
+    let restart = until_back(&server).await;
     assert_ne!(stage.process_now(&server), Some(before));
     (latencies, restart)
+}
+
+/// How long it takes until a credential can be read again; says why if it takes very long.
+async fn until_back(server: &Server) -> Duration {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let (api, begin) = (server.api(), Instant::now());
+    loop {
+        let reply = api.read("astra/creds/reader").await;
+        if reply.is_ok() {
+            return begin.elapsed();
+        }
+        if begin.elapsed() > PATIENCE {
+            println!("not back after {PATIENCE:?}: {}", reply.body);
+            return begin.elapsed();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 async fn cluster(arguments: &Arguments, subject: &Subject) -> f64 {
