@@ -50,7 +50,9 @@ pub const POINTS: &[&str] = &[
     "config.checked",
     "config.stored",
     "config.unheld",
+    "config.farewell-noted",
     "config.removed",
+    "config.root-deleted",
 ];
 
 /// Dies here if the test asks for it.

@@ -6,7 +6,6 @@ use harness::Process;
 use harness::Storage;
 use harness::wait_until;
 
-use crate::balance::Balance;
 use crate::balance::assert_kept;
 use crate::load::Load;
 use crate::load::Seen;
@@ -26,7 +25,7 @@ fn kills() -> usize {
 async fn a_plugin_killed_at_random_under_load_leaves_nothing_behind() {
     let stage = Stage::with_own_server("plugin-kills", Storage::Memory).await;
     stage.astra.set_latency(Duration::from_millis(250));
-    let load = Load::start(CLIENTS, &stage.mount, &[stage.api.clone()]);
+    let load = Load::start(CLIENTS, &stage.mount, std::slice::from_ref(&stage.api));
     for _ in 0..kills() {
         until_busy(&load).await;
         let victim = until_running(&stage).await;
@@ -34,8 +33,9 @@ async fn a_plugin_killed_at_random_under_load_leaves_nothing_behind() {
         wait_until("the plugin is dead", SOON, async || !victim.is_alive()).await;
     }
     until_busy(&load).await;
-    let seen = load.stop().await;
+    let mut seen = load.stop().await;
     stage.astra.set_latency(Duration::ZERO);
+    seen.end_unclear(&stage.api).await;
     stage.until_tick().await;
     check(&stage, &seen, "kills of the plugin").await;
 }
@@ -44,15 +44,16 @@ async fn a_plugin_killed_at_random_under_load_leaves_nothing_behind() {
 async fn a_vault_killed_at_random_under_load_leaves_nothing_behind() {
     let stage = Stage::with_own_server("vault-kills", Storage::Raft).await;
     stage.astra.set_latency(Duration::from_millis(250));
-    let load = Load::start(CLIENTS, &stage.mount, &[stage.api.clone()]);
+    let load = Load::start(CLIENTS, &stage.mount, std::slice::from_ref(&stage.api));
     for _ in 0..kills() {
         until_busy(&load).await;
         stage.server.kill();
         stage.server.restart().await;
     }
     until_busy(&load).await;
-    let seen = load.stop().await;
+    let mut seen = load.stop().await;
     stage.astra.set_latency(Duration::ZERO);
+    seen.end_unclear(&stage.api).await;
     stage.until_tick().await;
     check(&stage, &seen, "kills of Vault").await;
 }
@@ -77,7 +78,7 @@ async fn until_running(stage: &Stage) -> Process {
 }
 
 async fn check(stage: &Stage, seen: &Seen, what: &str) {
-    let balance = Balance::settled(&stage.stored, &stage.astra, TICK).await;
+    let balance = stage.settled(TICK).await;
     assert_kept(&stage.stored, &stage.astra, &seen.kept).await;
     for credential in &seen.revoked {
         assert!(

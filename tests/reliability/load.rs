@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use harness::Api;
 use harness::Credential;
+use harness::wait_until;
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
 use tokio::task::JoinSet;
+
+use crate::stage::TICK;
 
 /// Clients that mint, renew and revoke until they are stopped.
 pub(crate) struct Load {
@@ -65,6 +68,14 @@ impl Load {
     /// How many credentials have been handed out so far.
     pub(crate) fn answered(&self) -> usize {
         self.shared.answered.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many credentials have been handed out in all.
+    pub(crate) async fn until_answered(&self, count: usize) {
+        wait_until("requests are answered", TICK, async || {
+            self.answered() >= count
+        })
+        .await;
     }
 
     /// Lets every client finish its request, and tells what they saw.
@@ -125,4 +136,16 @@ impl Shared {
 async fn ask(api: &Api, method: Method, path: &str, body: Option<Value>) -> Option<Value> {
     let reply = api.try_request(method, path, body).await.ok()?;
     reply.is_ok().then_some(reply.body)
+}
+
+impl Seen {
+    /// Asks again for every revocation whose outcome is unknown, as whoever asked has to: Vault itself
+    /// tries again only what it began by itself, or was asked to do in the background.
+    pub(crate) async fn end_unclear(&mut self, api: &Api) {
+        for credential in std::mem::take(&mut self.unclear) {
+            let lease = json!({ "lease_id": credential.lease_id, "sync": true });
+            api.write("sys/leases/revoke", lease).await.ok();
+            self.revoked.push(credential);
+        }
+    }
 }

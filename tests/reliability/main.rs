@@ -13,9 +13,11 @@
 
 mod balance;
 mod binary;
+mod clusters;
 mod crash_points;
 mod kills;
 mod load;
 mod stage;
+mod stampede;
 mod tidying;
 mod window;

@@ -1,10 +1,12 @@
 //! A mount of the plugin in a real Vault, with an organization of its own behind it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use astra_emulator::Origin;
 use harness::Api;
 use harness::Astra;
 use harness::Credential;
@@ -16,9 +18,12 @@ use harness::Server;
 use harness::Storage;
 use harness::Stored;
 use harness::wait_until;
+use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::balance::Balance;
+use crate::balance::Books;
 use crate::binary;
 
 /// How long something may take that Vault does in the background at once.
@@ -54,6 +59,16 @@ pub(crate) async fn server(storage: Storage) -> Arc<Server> {
 impl Stage {
     /// A mount in a process of its own on `server`.
     pub(crate) async fn new(server: &Arc<Server>, binary: &Path, name: &str) -> Self {
+        Self::over(Astra::start().await, server, binary, name).await
+    }
+
+    /// The same with `astra` behind it.
+    pub(crate) async fn over(
+        astra: Astra,
+        server: &Arc<Server>,
+        binary: &Path,
+        name: &str,
+    ) -> Self {
         let name = format!("astra-{}", name.replace('.', "-"));
         let plugin = Plugin::install(server, binary, &name, binary::VERSION);
         let crash_file = server.temporary_directory().join(format!("{name}.point"));
@@ -64,7 +79,7 @@ impl Stage {
         let stage = Self {
             stored: Stored::new(&api, &name),
             api,
-            astra: Astra::start().await,
+            astra,
             plugin,
             mount: name,
             crash_file,
@@ -102,7 +117,8 @@ impl Stage {
 
     /// A credential, which must be had.
     pub(crate) async fn credential(&self, role: &str) -> Credential {
-        Credential::parse(&self.read(&format!("creds/{role}")).await.ok())
+        let path = format!("{}/creds/{role}", self.mount);
+        Credential::parse(&self.insist(Method::GET, &path, None).await)
     }
 
     /// Asks for a credential and goes away before the answer.
@@ -112,6 +128,63 @@ impl Stage {
         let read = api.try_request(reqwest::Method::GET, &path, None);
         let answer = tokio::time::timeout(patience, read).await;
         assert!(answer.is_err(), "the answer came too early");
+    }
+
+    /// What to compare.
+    pub(crate) async fn books(&self) -> Books<'_> {
+        let mut own = BTreeSet::new();
+        for (list, one) in [("config", "config"), ("static-roles", "static-roles")] {
+            let names = self
+                .api
+                .list(&format!("{}/{list}", self.mount))
+                .await
+                .keys();
+            for name in names {
+                let data = self.read(&format!("{one}/{name}")).await.data();
+                let client_id = data
+                    .get("token_client_id")
+                    .or_else(|| data.get("client_id"));
+                own.insert(
+                    client_id
+                        .and_then(Value::as_str)
+                        .expect("a client id")
+                        .to_owned(),
+                );
+            }
+        }
+        // Only what was minted is counted: root tokens are not, until they are rotated.
+        let minted: BTreeSet<String> = self
+            .astra
+            .emulator
+            .tokens(false)
+            .into_iter()
+            .filter(|token| token.origin == Origin::Api)
+            .map(|token| token.client_id)
+            .collect();
+        Books {
+            mount: &self.mount,
+            stored: &self.stored,
+            astra: &self.astra,
+            own: own.intersection(&minted).cloned().collect(),
+        }
+    }
+
+    /// Waits until Astra and Vault agree.
+    pub(crate) async fn settled(&self, limit: Duration) -> Balance {
+        Balance::settled(&self.books().await, limit).await
+    }
+
+    /// Sends a request until it succeeds, as who got an error does. For a moment after a process died
+    /// Vault may still send requests to it.
+    pub(crate) async fn insist(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let mut answer = None;
+        wait_until(&format!("{method} {path} succeeds"), SOON, async || {
+            let reply = self.api.request(method.clone(), path, body.clone()).await;
+            answer = reply.is_ok().then_some(reply.body);
+            answer.is_some()
+        })
+        .await;
+        answer.unwrap()
     }
 
     /// Ends a lease and waits for it.
@@ -146,17 +219,21 @@ impl Stage {
         self.until_ticked(offset).await;
     }
 
-    /// Waits until a rollback tick has cleared up since the log was `offset` bytes long.
-    pub(crate) async fn until_ticked(&self, mut offset: u64) {
-        let is_tick =
-            |line: &str| line.contains("the tick has ended") && line.contains(&self.plugin.name);
-        wait_until("a tick has cleared up", TICK, async || {
-            let (lines, length) = self.server.log_since(offset);
-            // The last line may not be complete yet.
-            offset = length
-                - u64::try_from(lines.len() - lines.rfind('\n').map_or(0, |at| at + 1)).unwrap();
-            lines.lines().any(is_tick)
-        })
-        .await;
+    /// Waits until a rollback tick has ended since the log was `offset` bytes long.
+    pub(crate) async fn until_ticked(&self, offset: u64) {
+        until_ticked(&self.server, &self.plugin.name, offset).await;
     }
+}
+
+/// Waits until a rollback tick of `plugin` has ended since the log of `server` was `offset` bytes long.
+pub(crate) async fn until_ticked(server: &Server, plugin: &str, mut offset: u64) {
+    let is_tick = |line: &str| line.contains("the tick has ended") && line.contains(plugin);
+    wait_until("a tick has ended", TICK, async || {
+        let (lines, length) = server.log_since(offset);
+        // The last line may not be complete yet.
+        let rest = lines.len() - lines.rfind('\n').map_or(0, |at| at + 1);
+        offset = length - u64::try_from(rest).unwrap();
+        lines.lines().any(is_tick)
+    })
+    .await;
 }

@@ -9,17 +9,17 @@ use serde_json::json;
 use crate::stage::SOON;
 use crate::stage::Stage;
 
+/// How much the emulator's clock is behind at the start of a stage for `tidy`.
+pub(crate) const BEHIND: Duration = Duration::from_secs(2 * 3_600);
+
 /// Leaves a token that lives although its lease is over, as after a forced revocation, and waits
 /// until `tidy` sees that the lease is over.
 pub(crate) async fn leave_an_unheld_token(stage: &Stage) {
     stage.role("brief", "5s", "5s").await;
-    // Minted two hours ago by Astra's clock: a token's whole life must be longer than what `tidy` leaves
-    // to Astra.
-    let emulator = &stage.astra.emulator;
-    let now = emulator.now();
-    emulator.set_clock(now - Duration::from_secs(7_200));
     let credential = stage.credential("brief").await;
-    emulator.set_clock(now);
+    // By Astra's clock that was hours ago: `tidy` leaves tokens with a short life to Astra.
+    let emulator = &stage.astra.emulator;
+    emulator.set_clock(emulator.now() + BEHIND);
     stage.astra.refuse_deletions(true);
     let prefix = format!("{}/creds/brief", stage.mount);
     stage

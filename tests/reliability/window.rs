@@ -5,37 +5,45 @@ use std::time::Duration;
 use harness::Credential;
 use harness::Storage;
 
-use crate::balance::Balance;
 use crate::balance::assert_kept;
 use crate::binary;
 use crate::stage::SOON;
 use crate::stage::Stage;
 use crate::stage::server;
 
+/// How often the process dies in the window.
+const DEATHS: usize = 12;
+
 #[tokio::test]
 async fn a_repeated_request_removes_the_first_token() {
     let server = server(Storage::Memory).await;
     let stage = Stage::new(&server, binary::with_crash_points(), "repeated").await;
-    // Vault repeats a request if it sees the process die before it sees the call fail: mostly.
-    let mut in_the_window = 0;
-    let credential = loop {
+    // Vault repeats a request only if it sees the process die before it sees the call fail. Which
+    // comes first is chance; what must follow from each is not. (`tests/conformance` has a host that
+    // always repeats.)
+    let (mut repeated, mut in_the_window) = (Vec::new(), 0);
+    while repeated.len() + in_the_window < DEATHS {
         stage.arm("mint.completed");
         let reply = stage.read("creds/reader").await;
-        assert!(!stage.is_armed(), "the point was not hit");
         if reply.is_ok() {
-            break Credential::parse(&reply.ok());
+            assert!(!stage.is_armed(), "the point was not hit");
+            repeated.push(Credential::parse(&reply.ok()));
+        } else if !stage.is_armed() {
+            // A request that came too early after the last death does not get as far as the point.
+            in_the_window += 1;
         }
-        in_the_window += 1;
-        assert!(in_the_window < 20, "Vault never repeats a request");
-    };
-    let balance = Balance::settled(&stage.stored, &stage.astra, SOON).await;
+    }
+    let balance = stage.settled(SOON).await;
     assert_eq!(
         (balance.leased, balance.window.len()),
-        (1, in_the_window),
-        "the first token of the repeated request is gone"
+        (repeated.len(), in_the_window),
+        "the first token of a repeated request is gone, that of another is not"
     );
-    assert_kept(&stage.stored, &stage.astra, &[credential]).await;
-    println!("the host repeated the request after {in_the_window} that it did not repeat");
+    assert_kept(&stage.stored, &stage.astra, &repeated).await;
+    println!(
+        "of {DEATHS} requests during which the process died, the host repeated {}",
+        repeated.len()
+    );
 }
 
 #[tokio::test]
@@ -52,7 +60,7 @@ async fn a_request_that_nobody_repeats_leaves_a_token_that_is_shown_and_ends_by_
     assert!(!before.is_alive());
 
     stage.until_tick().await;
-    let balance = Balance::settled(&stage.stored, &stage.astra, SOON).await;
+    let balance = stage.settled(SOON).await;
     assert_eq!(
         (balance.leased, balance.window.len()),
         (1, 1),

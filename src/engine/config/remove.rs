@@ -30,10 +30,12 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
         )));
     }
     crash::point("config.unheld");
+    rotation::farewell::note(&engine, &connection.entry).await?;
     engine.configs.lock().await.delete(&name).await?;
     crash::point("config.removed");
     tracing::info!(config = name, force, "config deleted");
-    let mut warnings = rotation::root::forget(&engine, &connection).await;
+    let forgotten = rotation::root::forget(&engine, &connection).await;
+    let mut warnings: Vec<String> = forgotten.into_iter().collect();
     warnings.extend(held.map(|held| {
         format!("config \"{name}\" was deleted although it was in use: {held}. Its tokens can no longer be revoked; each ends at its own expiry")
     }));

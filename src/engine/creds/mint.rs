@@ -33,11 +33,9 @@ pub struct Mint<'a> {
     pub role: &'a str,
     /// The ids of the Astra roles.
     pub role_ids: Vec<String>,
-    /// When Astra is to end the token; without it the organization's maximum applies.
+    /// When Astra is to end the token; without it, and where the organization refuses it as too
+    /// late, the organization's maximum applies.
     pub expiry: Option<OffsetDateTime>,
-    /// Whether a token that ends sooner will do: where the organization refuses `expiry`, its maximum is
-    /// taken.
-    pub or_maximum: bool,
     /// The host's request id; empty for tokens that the engine mints for itself.
     pub request_id: &'a str,
     /// The caller's display name.
@@ -107,6 +105,7 @@ impl Mint<'_> {
         crash::point("mint.first-try-undone");
         let mut attempt = 1;
         let mut expiry = self.expiry;
+        let mut refused = None;
         loop {
             let intent = ledger.begin().await?;
             crash::point("mint.intent-begun");
@@ -115,6 +114,7 @@ impl Mint<'_> {
                 owner: Owner::of(name, self.role),
                 block: intent.block().clone(),
                 index: intent.index(),
+                write: intent.write(),
                 request: request.clone(),
             };
             let wanted = NewToken {
@@ -124,6 +124,11 @@ impl Mint<'_> {
             };
             match client.create_token(wanted.clone(), deadline).await {
                 Ok(token) if is_echoed(&token, &tag) => {
+                    // Refused with an expiry and granted without one, it would never end.
+                    if let Some(error) = refused.filter(|_| token.expiry.is_none()) {
+                        let _ = self.remove_by_tag(intent, &tag, deadline).await;
+                        return Err(upstream::failed("mint a token", self.connection, &error));
+                    }
                     return Ok(self.fresh(intent, token, &wanted));
                 }
                 // The answer is about a token of somebody else: nothing of it may be handed out or
@@ -138,11 +143,12 @@ impl Mint<'_> {
                         ),
                     });
                 }
-                Err(MintError::NotMinted(astra::Error::BadRequest { .. }))
-                    if self.or_maximum && expiry.is_some() =>
+                Err(MintError::NotMinted(error @ astra::Error::BadRequest { .. }))
+                    if expiry.is_some() =>
                 {
                     intent.cancel();
                     expiry = None;
+                    refused = Some(error);
                 }
                 Err(MintError::NotMinted(error)) => {
                     intent.cancel();

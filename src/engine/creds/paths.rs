@@ -76,7 +76,6 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         role: &name,
         role_ids: role.role_ids(),
         expiry: Some(term.expiry(OffsetDateTime::now_utc())),
-        or_maximum: false,
         request_id: &call.request.id,
         display_name: &call.request.display_name,
         reason: reason.as_deref(),

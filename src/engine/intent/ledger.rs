@@ -90,6 +90,10 @@ impl Ledger {
     /// An intent for one mint; durable when this returns.
     pub async fn begin(&self) -> Result<Intent, StoreError> {
         loop {
+            let current = lock(&self.current).clone();
+            if let Some(block) = current {
+                block.refresh().await?;
+            }
             if let Some(intent) = self.take() {
                 return Ok(intent);
             }
@@ -120,8 +124,15 @@ impl Ledger {
             return Ok(());
         }
         if !lock(leftovers).is_noted() {
-            let tokens = client.shared_tokens(deadline).await?;
-            lock(leftovers).note(&self.mount, &tokens);
+            match client.shared_tokens(deadline).await {
+                Ok(tokens) => lock(leftovers).note(&self.mount, &tokens),
+                Err(error) if error.is_retryable() => return Err(error.into()),
+                // Where lists are refused for good, a mint must not be refused as well.
+                Err(error) => {
+                    tracing::warn!(config = self.config, %error, "a repeated request's first token cannot be looked for");
+                    return Ok(());
+                }
+            }
         }
         let first_tries = lock(leftovers).take(request);
         for FirstTry {

@@ -1,5 +1,6 @@
 //! What an earlier process of this mount left behind in one config.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -133,12 +134,21 @@ impl Leftovers {
         Some(block.entry.clone())
     }
 
-    /// The listed tokens that were minted but never marked done: nobody received them.
+    /// The listed tokens that were minted but never marked done: nobody received them.  Storage that was
+    /// restored from a snapshot knows no marks of what was minted after it; those tokens stay.
     pub fn unmarked(&self, mount: &MountId, tokens: &[TokenEntry]) -> Vec<String> {
+        // One newer token proves that somebody restored storage: then no mark of its block counts.
+        let restored: BTreeSet<BlockId> = tagged(mount, tokens)
+            .filter(|(tag, _)| {
+                let mut blocks = self.blocks.iter();
+                blocks.any(|block| block.id == tag.block && block.entry.is_older_than(tag.write))
+            })
+            .map(|(tag, _)| tag.block)
+            .collect();
         let is_unmarked = |tag: &Tag| {
-            self.blocks
-                .iter()
-                .any(|block| block.id == tag.block && !block.entry.is_done(tag.index))
+            let mut blocks = self.blocks.iter();
+            !restored.contains(&tag.block)
+                && blocks.any(|block| block.id == tag.block && !block.entry.is_done(tag.index))
         };
         tagged(mount, tokens)
             .filter(|(tag, _)| is_unmarked(tag))

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Failures;
 use super::Patience;
 use super::Stored;
+use super::farewell;
 use super::present::Present;
 use super::settle;
 use crate::astra::Client;
@@ -83,23 +84,10 @@ pub async fn tend(engine: &Engine, name: &str, deadline: Deadline) -> Result<(),
 }
 
 /// The config of `connection` was deleted: deletes the root tokens that nobody else has, those that
-/// rotation minted, and says what could not be deleted.
-pub async fn forget(engine: &Engine, connection: &Connection) -> Vec<String> {
+/// rotation minted, and says what is not deleted yet.
+pub async fn forget(engine: &Engine, connection: &Connection) -> Option<String> {
     Failures::clear(&engine.store, &Key::root_rotation(&connection.name)).await;
-    let entry = &connection.entry;
-    // The root token itself comes last, as it deletes the others.
-    let own = entry.minted.then(|| entry.token_client_id().to_owned());
-    let deadline = Deadline::after(engine.deadlines.operation);
-    let mut warnings = Vec::new();
-    for client_id in entry.pending_delete.iter().chain(&own) {
-        if let Err(error) = connection.client.delete_token(client_id, deadline).await {
-            warnings.push(format!(
-                "the root token with client id {client_id}, which rotation minted or replaced, could not be deleted and \
-                 nothing tries again: delete it in Astra ({error})"
-            ));
-        }
-    }
-    warnings
+    farewell::bid(engine, &connection.name, &connection.entry).await
 }
 
 async fn replace_noted(
@@ -168,7 +156,6 @@ async fn mint(engine: &Engine, old: &Arc<Connection>, deadline: Deadline) -> Res
         role: &format!("rotate-root/{}", old.name),
         role_ids: present.role_ids,
         expiry: present.expiry,
-        or_maximum: true,
         // A request that the host repeats must not delete what may be the root token by now.
         request_id: "",
         display_name: "",

@@ -277,6 +277,26 @@ async fn a_deleted_config_leaves_nothing_that_rotation_minted() {
 }
 
 #[tokio::test]
+async fn what_a_deleted_config_leaves_goes_with_a_later_tick() {
+    let mut bench = Bench::new().await;
+    rotate(&bench).await.unwrap();
+    bench.fault("DELETE", "/v2/clientIdSecrets/*", refused(503));
+    let deleted = bench.call(Operation::Delete, "config", json!({})).await;
+    let warnings = warnings(deleted.unwrap());
+    assert!(warnings[0].contains("ticks try again"), "{warnings:?}");
+    assert_eq!(bench.minted().len(), 1);
+    bench.restart();
+    bench.astra.clear_faults();
+    bench.tick().await;
+    assert!(bench.minted().is_empty());
+    let keys = bench.storage.memory.keys();
+    assert!(
+        keys.iter().all(|key| !key.starts_with("v1/farewell/")),
+        "{keys:?}"
+    );
+}
+
+#[tokio::test]
 async fn whichever_request_fails_the_mount_heals() {
     let faults = [
         refused(403),

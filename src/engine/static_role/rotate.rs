@@ -60,7 +60,6 @@ pub async fn mint_and_store(
         role: &format!("static-roles/{name}"),
         role_ids: entry.role_ids(),
         expiry: Some(asked),
-        or_maximum: true,
         // A request that the host repeats must not delete what may be the role's token by now.
         request_id: "",
         display_name: "",

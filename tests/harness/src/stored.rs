@@ -32,9 +32,10 @@ impl Stored {
         for lease in leases(&self.api, &format!("{}/", self.mount)).await {
             // A lease that ended meanwhile is no lease.
             if let Some(entry) = self.raw(&format!("sys/expire/id/{lease}")).await {
-                let client_id = entry["data"]["client_id"]
+                // A renewal drops `data`, but the plugin's own notes stay.
+                let client_id = entry["secret"]["internal_data"]["client_id"]
                     .as_str()
-                    .unwrap_or_else(|| panic!("the lease {lease} has no client id"));
+                    .unwrap_or_else(|| panic!("the lease {lease} has no client id: {entry}"));
                 found.insert(lease, client_id.to_owned());
             }
         }
