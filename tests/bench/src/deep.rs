@@ -38,13 +38,16 @@ pub(crate) async fn run(arguments: &Arguments) -> Deep {
     let subject = Subject::Astra(arguments.plugin.clone());
     println!("memory over 100,000 mints");
     let rss_kb = memory(arguments, &subject).await;
+    println!("  RSS in kB after each 20,000: {rss_kb:?}");
     println!("the cost of one mint among up to 100,000 live tokens");
     let (kth_mint_ms, restart) = crowd(arguments, &subject).await;
+    println!("  median ms of a mint among {CROWDS:?}: {kth_mint_ms:.2?}; restart {restart:.2?}");
     println!(
         "a raft cluster of three nodes, upstream latency {} ms",
         LATENCY.as_millis()
     );
     let cluster_per_second = cluster(arguments, &subject).await;
+    println!("  {cluster_per_second:.0} mints/s with {CLUSTER_CLIENTS} clients");
     Deep {
         rss_kb,
         kth_mint_ms,
