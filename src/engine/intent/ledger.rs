@@ -119,6 +119,8 @@ impl Ledger {
             return Ok(());
         }
         if !lock(leftovers).is_noted() {
+            // Should the list fail, then so does the request, and nobody repeats it once more.
+            lock(leftovers).owe(request);
             let tokens = client.shared_tokens(deadline).await?;
             lock(leftovers).note(&self.mount, &tokens);
         }
@@ -217,6 +219,7 @@ impl Ledger {
         let mut unmarked = {
             let mut leftovers = lock(leftovers);
             leftovers.note(&self.mount, &tokens);
+            leftovers.take_owed();
             leftovers.unmarked(&self.mount, &tokens)
         };
         unmarked.retain(|client_id| !round.held.contains(client_id));
