@@ -33,8 +33,8 @@ pub(crate) struct ReplyBody {
     sleep: Option<Pin<Box<Sleep>>>,
     conn: Arc<Conn>,
     end: Option<End>,
-    /// The request counts as under way until its answer is out or given up.
-    _inside: Option<Inside>,
+    /// The request counts as under way until its last bytes are handed over or it is given up.
+    inside: Option<Inside>,
 }
 
 impl ReplyBody {
@@ -49,7 +49,7 @@ impl ReplyBody {
             sleep: None,
             conn,
             end: Some(end),
-            _inside: inside,
+            inside,
         };
         body.finish();
         body
@@ -60,6 +60,7 @@ impl ReplyBody {
         if self.steps.is_empty()
             && let Some(end) = self.end.take()
         {
+            self.inside = None;
             self.conn.ended(end);
         }
     }

@@ -1,4 +1,4 @@
-//! The shape of a request: headers, query and body as §1 of the API's documentation has them.
+//! The shape of a request: headers, query and body as the API is documented to take them.
 
 use http::Version;
 use http::header;

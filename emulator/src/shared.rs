@@ -57,14 +57,33 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
+    /// The last bytes are about to be written. Marked now, because a client that has read them may
+    /// ask for the count of orphans at once.
+    pub(crate) fn begin(&self) {
+        self.mark(true);
+    }
+
+    /// Everything was written.
     pub(crate) fn complete(self) {
-        let mut world = self.shared.lock();
-        world.journal.delivered(self.seq);
-        if let Some(token) = self.minted.and_then(|id| world.state.ledger.get_mut(&id)) {
-            token.delivered = true;
-        }
-        drop(world);
         self.shared.changed.notify_waiters();
+    }
+
+    /// The connection ended before everything was written.
+    pub(crate) fn fail(self) {
+        self.mark(false);
+        self.shared.changed.notify_waiters();
+    }
+
+    fn mark(&self, delivered: bool) {
+        let mut world = self.shared.lock();
+        world.journal.delivered(self.seq, delivered);
+        if let Some(token) = self
+            .minted
+            .as_ref()
+            .and_then(|id| world.state.ledger.get_mut(id))
+        {
+            token.delivered = delivered;
+        }
     }
 }
 
@@ -254,6 +273,7 @@ impl Shared {
                 minted: answer.minted,
             }),
             afterwards: answer.afterwards,
+            begun: false,
         };
         let bare = matches!(reply.status, 100..200 | 204 | 304);
         let announced = match answer.mode {

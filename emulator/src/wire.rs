@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU8;
@@ -33,6 +34,8 @@ pub(crate) enum Afterwards {
 pub(crate) struct End {
     pub(crate) delivery: Option<Delivery>,
     pub(crate) afterwards: Afterwards,
+    /// Writing of the last bytes has begun.
+    pub(crate) begun: bool,
 }
 
 /// The side of a connection that answers can see.
@@ -62,17 +65,23 @@ impl Conn {
 
     /// The last byte of an answer was handed over; `end` applies at the next flush.
     pub(crate) fn ended(&self, end: End) {
-        *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+        *self.outbox() = Some(end);
+    }
+
+    /// Bytes are about to be written, the last ones if an end was handed over.
+    fn writing(&self) {
+        let mut outbox = self.outbox();
+        if let Some(end) = outbox.as_mut().filter(|end| !end.begun) {
+            end.begun = true;
+            if let Some(delivery) = &end.delivery {
+                delivery.begin();
+            }
+        }
     }
 
     /// Everything handed over was written.
     fn flushed(&self) -> Afterwards {
-        let end = self
-            .outbox
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(end) = end else {
+        let Some(end) = self.outbox().take() else {
             return Afterwards::Keep;
         };
         if let Some(delivery) = end.delivery {
@@ -81,6 +90,17 @@ impl Conn {
         self.afterwards
             .store(end.afterwards as u8, Ordering::SeqCst);
         end.afterwards
+    }
+
+    /// The connection is over, whatever was still to be written.
+    fn over(&self) {
+        if let Some(delivery) = self.outbox().take().and_then(|end| end.delivery) {
+            delivery.fail();
+        }
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Option<End>> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is(&self, afterwards: Afterwards) -> bool {
@@ -117,6 +137,7 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
+        self.conn.over();
         if self.conn.reset.load(Ordering::SeqCst) {
             // Closing with a zero linger time sends RST instead of FIN.
             if let Err(error) = self.transport.tcp().set_zero_linger() {
@@ -158,6 +179,7 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.conn.writing();
         match &mut self.transport {
             Transport::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Transport::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, bytes),

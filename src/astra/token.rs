@@ -14,7 +14,6 @@ use super::deadline::Deadline;
 use super::error::Call;
 use super::error::Error;
 use super::timestamp;
-use super::transport::LIST_LIMIT;
 use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
 
@@ -45,6 +44,10 @@ pub struct TokenEntry {
     pub token_expiry: Option<OffsetDateTime>,
 }
 
+/// The longest token list that is read.  The API does not page, nothing bounds the number of tokens,
+/// and what cannot be listed cannot be cleared up: this is room for a million of them.
+const TOKEN_LIST_LIMIT: usize = 256 << 20;
+
 /// How something came to be gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Deleted {
@@ -67,7 +70,7 @@ impl Client {
             true => "/v2/tokens",
             false => OWN_PATH,
         };
-        let request = Request::new(Method::GET, path, LIST_LIMIT);
+        let request = Request::new(Method::GET, path, TOKEN_LIST_LIMIT);
         let body = self.fetch(&request, deadline).await?;
         Ok(decode::<List>(&request.call(1), &body)?.clients)
     }

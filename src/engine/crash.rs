@@ -1,17 +1,58 @@
 //! Points at which a test build can be made to die.
 //!
-//! With the feature `failpoints` each point stands between two awaits that matter; `tests/e2e` walks
-//! them all.  Without the feature a point is nothing.
+//! With the feature `failpoints` each point stands between two awaits that matter;
+//! `tests/reliability` walks them all against a real Vault.  Without the feature a point is nothing.
+//!
+//! Renewing has no point: it changes nothing but what the host stores.  A mark that the host does not
+//! store has none either, because no real host can be made to refuse just that write; the unit tests
+//! of `engine::intent` see to it.
 
 /// Every point, in the order of the work.
 pub const POINTS: &[&str] = &[
     "mint.received",
+    "mint.limits-asked",
+    "mint.first-try-undone",
     "mint.block-reserved",
     "mint.intent-begun",
+    "mint.outcome-unknown",
+    "mint.found-deleted",
     "mint.token-made",
     "mint.completed",
+    "take-back.begun",
+    "take-back.reopened",
+    "take-back.token-deleted",
     "revoke.received",
+    "revoke.config-found",
     "revoke.token-deleted",
+    "tick.received",
+    "tick.listed",
+    "tick.token-deleted",
+    "tidy.token-deleted",
+    "rotate-root.minted",
+    "rotate-root.proved",
+    "rotate-root.stored",
+    "rotate-root.kept",
+    "rotate-root.old-deleted",
+    "rotate-role.minted",
+    "rotate-role.proved",
+    "rotate-role.stored",
+    "rotate-role.kept",
+    "static-role.buried",
+    "static-role.old-deleted",
+    "role.checked",
+    "role.stored",
+    "custom-role.noted",
+    "custom-role.made",
+    "custom-role.updated",
+    "role.removal-noted",
+    "role.removed",
+    "custom-role.deleted",
+    "config.checked",
+    "config.stored",
+    "config.unheld",
+    "config.farewell-noted",
+    "config.removed",
+    "config.root-deleted",
 ];
 
 /// Dies here if the test asks for it.

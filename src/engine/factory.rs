@@ -50,7 +50,13 @@ impl AstraFactory {
             )
             .secret(creds::secret())
             .special_paths(SpecialPaths {
-                seal_wrap_storage: vec![Key::CONFIGS.to_owned(), Key::STATIC_ROLES.to_owned()],
+                seal_wrap_storage: [
+                    Key::CONFIGS,
+                    Key::FAREWELLS,
+                    Key::STATIC_ROLES,
+                ]
+                .map(str::to_owned)
+                .to_vec(),
                 ..SpecialPaths::default()
             })
             .on_rollback(rollback::tick)

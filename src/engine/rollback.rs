@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::crash;
 use super::held;
 use super::intent::HeldTokens;
 use super::role;
@@ -19,12 +20,14 @@ pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     if engine.host.require_writer().await.is_err() {
         return Ok(());
     }
+    crash::point("tick.received");
     let deadline = Deadline::after(engine.deadlines.operation);
     let (cleared, rotated) = futures_util::future::join(
         clear_all(&engine, deadline),
         rotation::tick(&engine, deadline),
     )
     .await;
+    tracing::debug!("the tick has ended");
     cleared.and(rotated)
 }
 

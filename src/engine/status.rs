@@ -6,12 +6,14 @@ use std::time::Duration;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Engine;
 use super::config::Connection;
 use super::discovery;
+use super::rotation;
+use super::rotation::Failures;
+use super::store::Key;
 use crate::astra::Deadline;
 use crate::framework::Call;
 use crate::framework::Path;
@@ -31,7 +33,7 @@ pub fn paths() -> Vec<Path<Engine>> {
             .synopsis("How each config fares.")
             .help(
                 "For each config: whether its organization answers, the class of the last error, the root token's age \
-                 and expiry, how many intents await clearing up, how many tokens of this mount are live, and what the \
+                 and expiry, when it is rotated next and why that failed last, how many intents await clearing up, how many tokens of this mount are live, and what the \
                  organization does not support. Asks each organization.",
             ),
     ]
@@ -42,7 +44,9 @@ async fn read(engine: Arc<Engine>, _call: Call) -> Outcome {
     for name in engine.configs.names().await? {
         connections.extend(engine.configs.find(&name).await?);
     }
-    let shown = connections.iter().map(|connection| shown(connection));
+    let shown = connections
+        .iter()
+        .map(|connection| shown(&engine, connection));
     let shown = futures_util::future::try_join_all(shown).await?;
     let configs: Map<String, Value> = connections
         .iter()
@@ -58,7 +62,7 @@ async fn read(engine: Arc<Engine>, _call: Call) -> Outcome {
     Ok(Some(Response::new(data)))
 }
 
-async fn shown(connection: &Connection) -> Result<Value, Error> {
+async fn shown(engine: &Engine, connection: &Connection) -> Result<Value, Error> {
     let deadline = Deadline::after(PATIENCE);
     let reachable = connection.client.current_org(deadline).await;
     let tokens = match &reachable {
@@ -78,7 +82,11 @@ async fn shown(connection: &Connection) -> Result<Value, Error> {
         connection.health.failed(error);
     }
     let last_error = connection.health.last_error();
-    let age = OffsetDateTime::now_utc() - connection.entry.token_set_at;
+    let age = engine.clock.now() - connection.entry.token_set_at;
+    let failures = Failures::load(&engine.store, &Key::root_rotation(&connection.name)).await?;
+    let rotation_failures = failures.as_ref().map_or(0, |failures| failures.count);
+    let mut rotation = Map::new();
+    rotation::show(connection.entry.next_rotation(), failures, &mut rotation);
     Ok(json!({
         "org_id": connection.entry.org_id,
         "reachable": reachable.is_ok(),
@@ -87,6 +95,10 @@ async fn shown(connection: &Connection) -> Result<Value, Error> {
         "root_client_id": connection.entry.token_client_id(),
         "root_age": age.whole_seconds().max(0),
         "root_expires_at": root.and_then(|root| root.token_expiry).and_then(|expiry| expiry.format(&Rfc3339).ok()),
+        "next_rotation": rotation.get("next_rotation"),
+        "rotation_failures": rotation_failures,
+        "rotation_error": rotation.get("last_error"),
+        "roots_to_delete": connection.entry.pending_delete,
         "pending_intents": connection.ledger.pending().await?,
         "live_tokens": live,
         "ignores_description": connection.health.ignores_description(),

@@ -99,6 +99,14 @@ impl Key {
         }
     }
 
+    /// A deleted config whose root token, of this client id, is to be deleted; seal-wrapped too.
+    pub fn farewell(client_id: &str) -> Self {
+        Self {
+            path: format!("v1/farewell/{client_id}"),
+            seal_wrap: true,
+        }
+    }
+
     /// What failed when a config's root token was to be rotated.
     pub fn root_rotation(config: &str) -> Self {
         Self::plain(format!("v1/rotation/root/{config}"))
@@ -125,6 +133,8 @@ impl Key {
     pub const ROLES: &'static str = "v1/role/";
     /// The folder of all static roles.
     pub const STATIC_ROLES: &'static str = "v1/static-role/";
+    /// The folder of all deleted configs whose root tokens are to be deleted.
+    pub const FAREWELLS: &'static str = "v1/farewell/";
     /// The folder of all intents: a folder per config.
     pub const INTENTS: &'static str = "v1/intent/";
 

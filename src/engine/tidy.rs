@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::Engine;
 use super::config;
+use super::crash;
 use super::discovery;
 use super::discovery::TaggedToken;
 use super::held;
@@ -73,6 +74,7 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> Outcome {
                                 &error,
                             )
                         })?;
+                    crash::point("tidy.token-deleted");
                     tracing::info!(
                         config = name,
                         client_id,

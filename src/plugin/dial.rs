@@ -16,6 +16,7 @@ use tonic::transport::Channel;
 use tonic::transport::Endpoint;
 use tonic::transport::Uri;
 
+use super::coalesce::Coalescing;
 use super::identity::SERVER_NAME;
 use crate::wire::plugin::ConnInfo;
 
@@ -64,7 +65,10 @@ impl Dialer {
         Endpoint::from_static("http://localhost").connect_with_connector_lazy(tower::service_fn(
             move |_: Uri| {
                 let dialer = self.clone();
-                async move { dialer.dial().await.map(TokioIo::new) }
+                async move {
+                    let stream = dialer.dial().await?;
+                    Ok::<_, io::Error>(TokioIo::new(Coalescing::new(stream)))
+                }
             },
         ))
     }

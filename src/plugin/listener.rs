@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
+use super::coalesce::Coalescing;
 use super::lifecycle::Contact;
 use super::tls::ALPN;
 
@@ -30,7 +31,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// An authenticated connection from the host.
-pub struct Connection(TlsStream<UnixStream>);
+pub struct Connection(Coalescing<TlsStream<UnixStream>>);
 
 /// Accepts connections until the stream is dropped.
 pub fn connections(
@@ -84,7 +85,8 @@ async fn authenticate(
     }
     contact.send_modify(|contact| contact.connected = true);
     // When nobody receives any more the process is ending.
-    let _ = sender.send(Ok(Connection(stream))).await;
+    let connection = Connection(Coalescing::new(stream));
+    let _ = sender.send(Ok(connection)).await;
 }
 
 impl Connected for Connection {

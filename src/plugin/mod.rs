@@ -5,6 +5,7 @@
 
 mod backend;
 mod broker;
+mod coalesce;
 mod delivery;
 mod dial;
 mod environment;

@@ -164,6 +164,23 @@ async fn c67_no_secret_is_logged_at_trace_level() {
             secrets.push(reply.data()[key].as_str().unwrap().to_owned());
         }
     }
+    let fields =
+        json!({"astra_roles": upstream.role_name(), "rotation_period": "1h", "overlap": "1m"});
+    assert!(!mount.write("static-roles/kept", fields).await.is_error());
+    assert!(!mount.write("rotate-role/kept", json!({})).await.is_error());
+    mount.read("static-creds/kept").await.data();
+    assert!(!mount.write("rotate-root", json!({})).await.is_error());
+    for path in ["config", "status", "static-roles/kept"] {
+        mount.read(path).await.data();
+    }
+    for path in [
+        "tokens/default/",
+        "astra-roles/default/",
+        "databases/default/",
+    ] {
+        mount.list(path).await.data();
+    }
+
     // A host sends the data back with the lease.
     let lease = credential.lease();
     for operation in ["renew", "revoke", "revoke"] {
@@ -171,7 +188,6 @@ async fn c67_no_secret_is_logged_at_trace_level() {
         again.data = Value::Object(credential.data()).to_string();
         assert!(!mount.client().send(again).await.is_error());
     }
-    mount.read("config").await.data();
     mount
         .client()
         .send(internal("help", "", Value::Null))
@@ -199,6 +215,7 @@ async fn c67_no_secret_is_logged_at_trace_level() {
     host.process.stderr.end().await;
     let logged = host.process.stderr.text();
     assert!(!logged.is_empty(), "nothing was logged");
+    secrets.extend(upstream.secrets());
     for secret in secrets {
         assert!(!logged.contains(&secret), "a secret was logged: {logged}");
     }

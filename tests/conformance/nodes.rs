@@ -33,6 +33,10 @@ async fn c54_a_node_that_may_not_write_mints_nothing() {
     upstream.configure(&mount).await;
     upstream.write_role(&mount, "reader").await;
     let lease = mount.read("creds/reader").await.lease();
+    mount
+        .write("static-roles/kept", static_role(&upstream))
+        .await;
+    mount.read("static-creds/kept").await.data();
     let requests = upstream.requests();
     let writes = mount.services.storage.writes();
     for state in [
@@ -46,10 +50,22 @@ async fn c54_a_node_that_may_not_write_mints_nothing() {
         assert_read_only(&mount.read("creds/reader").await);
         assert_read_only(&mount.write("creds/reader", json!({})).await);
         assert_read_only(&mount.revoke("creds/reader", &lease).await);
+        assert_read_only(&mount.write("config", upstream.config()).await);
+        assert_read_only(&mount.write("rotate-root", json!({})).await);
+        assert_read_only(
+            &mount
+                .write("static-roles/kept", static_role(&upstream))
+                .await,
+        );
+        assert_read_only(&mount.write("rotate-role/kept", json!({})).await);
+        assert_read_only(&mount.delete("static-roles/kept").await);
+        assert_read_only(&mount.write("tidy", json!({})).await);
         mount.rollback().await.nothing();
     }
     assert_eq!(upstream.requests(), requests);
     assert_eq!(mount.services.storage.writes(), writes);
+    // What needs no write is served.
+    mount.read("static-creds/kept").await.data();
 
     // A mount that is local to a secondary cluster is written there.
     mount.services.system.change(|facts| facts.local = true);
@@ -57,6 +73,11 @@ async fn c54_a_node_that_may_not_write_mints_nothing() {
     mount.read("creds/reader").await.lease();
     upstream.check().await;
     host.finish().await;
+}
+
+/// The fields of a static role that is rotated every hour.
+fn static_role(upstream: &Upstream) -> Value {
+    json!({"astra_roles": upstream.role_name(), "rotation_period": "1h", "overlap": "1m"})
 }
 
 /// Changes the node's part in its cluster and waits until the engine knows, which takes a fraction of
@@ -98,6 +119,12 @@ async fn c55_read_only_storage_is_answered_with_its_own_text() {
     assert_read_only(&mount.delete("roles/reader").await);
     assert_read_only(&mount.read("creds/reader").await);
     assert_read_only(&mount.write("creds/reader", json!({})).await);
+    assert_read_only(
+        &mount
+            .write("static-roles/new", static_role(&upstream))
+            .await,
+    );
+    assert_read_only(&mount.write("rotate-root", json!({})).await);
     assert_eq!(mount.services.storage.snapshot(), before);
     assert_eq!(upstream.live(), 0);
     // Reading goes on.

@@ -6,6 +6,7 @@ use vault_plugin_secrets_astra::wire::pb;
 
 use crate::host::Host;
 use crate::host::Mount;
+use crate::host::Verb;
 use crate::host::internal;
 use crate::host::request;
 use crate::openapi;
@@ -292,14 +293,29 @@ async fn c44_existence_checks_only_look() {
     host.finish().await;
 }
 
-/// A path of every kind that the engine has.
-const PATHS: [&str; 6] = [
-    "config",
-    "config/",
-    "config/other",
-    "roles/",
-    "roles/reader",
-    "creds/reader",
+/// Every path that the engine promises, as OpenAPI writes it.
+const PATHS: [&str; 20] = [
+    "/astra-roles/{config}/",
+    "/astra-roles/{config}/{role}",
+    "/config",
+    "/config/",
+    "/config/{name}",
+    "/creds/{name}",
+    "/databases/{config}/",
+    "/roles/",
+    "/roles/{name}",
+    "/rotate-role/{name}",
+    "/rotate-root",
+    "/rotate-root/{name}",
+    "/static-creds/{name}",
+    "/static-roles/",
+    "/static-roles/{name}",
+    "/status",
+    "/tidy",
+    "/tokens/{config}/",
+    // The same without the slash at the end is the same path to a user.
+    "/roles",
+    "/static-roles",
 ];
 
 #[tokio::test]
@@ -308,38 +324,33 @@ async fn c45_help_and_openapi_fit_the_hosts_types() {
     let mount = host.mount().await;
     for data in [Value::Null, json!({"requestResponsePrefix": "astra"})] {
         let root = help(&mount, "", &data).await;
-        for pattern in ["config", "roles", "creds"] {
-            assert!(root.text.contains(pattern), "{}", root.text);
-        }
         let all = openapi::decode(root.openapi);
-        for path in [
-            "/config",
-            "/config/",
-            "/config/{name}",
-            "/roles/",
-            "/roles/{name}",
-            "/creds/{name}",
-        ] {
+        for path in &PATHS[..18] {
             assert!(
-                all.paths.contains_key(path),
+                all.paths.contains_key(*path),
                 "{path}: {:?}",
                 all.paths.keys()
             );
         }
-        for path in PATHS {
-            let one = help(&mount, path, &data).await;
-            assert!(one.text.contains("Matching Route:"), "{}", one.text);
+        let documented = all.paths.keys().map(String::as_str);
+        for template in documented.chain(PATHS) {
+            let path = template.trim_start_matches('/').replace(['{', '}'], "");
+            let one = help(&mount, &path, &data).await;
+            let (_, pattern) = one
+                .text
+                .split_once("Matching Route:")
+                .expect("no route in the help");
+            let pattern = pattern.lines().next().unwrap_or_default().trim();
+            assert!(
+                root.text.contains(pattern),
+                "{pattern} is not in the root's help"
+            );
             assert!(!openapi::decode(one.openapi).paths.is_empty(), "{path}");
         }
     }
-    assert!(
-        mount
-            .services
-            .storage
-            .calls()
-            .iter()
-            .all(|call| call.key != "v1/config/other")
-    );
+    // Help looks nothing up.
+    let calls = mount.services.storage.calls();
+    assert!(calls.iter().all(|call| call.verb != Verb::Put), "{calls:?}");
     host.finish().await;
 }
 

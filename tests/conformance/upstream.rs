@@ -59,6 +59,17 @@ impl Upstream {
         vec![token, hash]
     }
 
+    /// The texts that give away any token that there ever was.
+    pub fn secrets(&self) -> Vec<String> {
+        let tokens = self.emulator.tokens(true).into_iter();
+        let secrets: Vec<String> = tokens
+            .flat_map(|token| [token.secret, token.token])
+            .flatten()
+            .collect();
+        assert!(!secrets.is_empty(), "the emulator keeps its secrets");
+        secrets
+    }
+
     /// How many minted tokens live.
     pub fn live(&self) -> usize {
         self.emulator.invariants().live_tokens

@@ -6,6 +6,7 @@ use std::time::Duration;
 use harness::Astra;
 use harness::Cluster;
 use harness::Credential;
+use harness::Holdings;
 use harness::Options;
 use harness::Plugin;
 use harness::Server;
@@ -42,14 +43,15 @@ async fn standbys_forward_and_another_node_takes_over() {
     .await
     .ok();
 
-    let mut held = vec![read(active).await];
+    let mut holdings = Holdings::default();
+    holdings.leased.push(read(active).await);
     for node in cluster.standbys().await {
         // The active node answers for it, once.
         wait_until("the standby forwards", SOON, async || {
             node.api().read("astra/config").await.is_ok()
         })
         .await;
-        held.push(read(node).await);
+        holdings.leased.push(read(node).await);
     }
     assert_eq!(astra.minted(), 3);
 
@@ -64,14 +66,14 @@ async fn standbys_forward_and_another_node_takes_over() {
         heir.api().read("astra/config").await.is_ok()
     })
     .await;
-    held.push(read(heir).await);
-    settle(&heir.api(), &astra, "astra", &held, SOON).await;
+    holdings.leased.push(read(heir).await);
+    settle(&heir.api(), &astra, "astra", &holdings, SOON).await;
 
     harness::revoke_prefix(&heir.api(), "astra/").await;
-    settle(&heir.api(), &astra, "astra", &held, SOON).await;
+    settle(&heir.api(), &astra, "astra", &holdings, SOON).await;
     assert!(astra.live().is_empty());
     for node in &cluster.nodes {
-        harness::assert_no_secret_logged(node, &astra, &held);
+        harness::assert_no_secret_logged(node, &astra, &holdings.leased);
     }
 }
 

@@ -12,8 +12,12 @@ async fn path_help_describes_the_root_and_every_path() {
     );
     for path in [
         "config",
+        "rotate-root",
         "roles/",
         "creds/",
+        "static-roles/",
+        "static-creds/",
+        "rotate-role/",
         "astra-roles/",
         "databases/",
         "tokens/",
@@ -31,6 +35,8 @@ async fn path_help_describes_the_root_and_every_path() {
         ("roles/reader", "astra_roles"),
         ("creds/reader", "reason"),
         ("tidy", "dry_run"),
+        ("static-roles/app", "overlap"),
+        ("rotate-role/app", "name"),
     ];
     for (path, field) in cases {
         let help = scene.cli.ok(&["path-help", &scene.path(path)]).await;
@@ -57,6 +63,7 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
         ("roles/{name}", "post", "astra_roles"),
         ("creds/{name}", "post", "reason"),
         ("tidy", "post", "dry_run"),
+        ("static-roles/{name}", "post", "rotation_schedule"),
     ];
     for (path, method, field) in expected {
         let key = format!("/{}/{path}", scene.mount);

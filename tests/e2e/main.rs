@@ -16,5 +16,7 @@ mod discovery;
 mod documents;
 mod leases;
 mod mounts;
+mod recipes;
 mod roles;
+mod rotation;
 mod scene;

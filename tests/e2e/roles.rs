@@ -79,3 +79,95 @@ async fn a_role_that_cannot_work_is_refused_and_not_stored() {
     }
     scene.finish().await;
 }
+
+#[tokio::test]
+async fn a_role_may_demand_a_reason_and_limit_its_tokens() {
+    let scene = Scene::new("demanding").await;
+    let role =
+        json!({ "astra_roles": READ_ONLY, "ttl": "1h", "require_reason": true, "max_active": 2 });
+    scene.write("roles/strict", role).await.ok();
+    let refusal = scene.read("creds/strict").await.refused(400);
+    assert!(refusal.contains("reason"), "{refusal}");
+
+    let read = async || {
+        scene
+            .write("creds/strict", json!({ "reason": "OPS-1" }))
+            .await
+    };
+    let first = scene.hold(&read().await.ok());
+    scene.hold(&read().await.ok());
+    let reply = read().await;
+    assert!(
+        !reply.is_ok() && reply.body.to_string().contains("max_active"),
+        "{}",
+        reply.body
+    );
+    assert_eq!(scene.astra.live().len(), 2);
+    scene.revoke(&first.lease_id).await;
+    scene.hold(&read().await.ok());
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_policy_becomes_an_astra_role_that_goes_with_the_vault_role() {
+    let scene = Scene::new("policy").await;
+    let custom = || scene.astra.emulator.roles(None).unwrap().len();
+    let before = custom();
+    let database = scene
+        .astra
+        .emulator
+        .seeds()
+        .databases
+        .into_values()
+        .next()
+        .unwrap();
+    let resource = format!("drn:astra:org:{{{{org_id}}}}:db:{}", database.id);
+    let policy = json!({ "resources": [resource], "actions": ["db-rest"], "effect": "allow" });
+    scene
+        .write("roles/narrow", json!({ "policy": policy, "ttl": "1h" }))
+        .await
+        .ok();
+    assert_eq!(custom(), before + 1);
+    let credential = scene.credential("narrow").await;
+    scene.revoke(&credential.lease_id).await;
+    scene.api.delete(&scene.path("roles/narrow")).await.ok();
+    assert_eq!(custom(), before);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_role_with_a_database_tells_how_to_connect() {
+    let scene = Scene::new("connected").await;
+    let seeds = scene.astra.emulator.seeds();
+    let database = seeds
+        .databases
+        .values()
+        .find(|database| database.status == "ACTIVE")
+        .unwrap();
+    let role = json!({ "astra_roles": READ_ONLY, "ttl": "1h", "database_id": database.id, "secure_connect_bundle": true });
+    scene.write("roles/connected", role).await.ok();
+    let answer = scene.read("creds/connected").await.ok();
+    scene.hold(&answer);
+    let data = &answer["data"];
+    assert_eq!(
+        (data["database_id"].clone(), data["region"].clone()),
+        (json!(database.id), json!(database.region))
+    );
+    assert_eq!(data["keyspace"], json!(database.keyspaces[0]));
+    for key in ["api_endpoint", "secure_connect_bundle_url"] {
+        assert!(
+            data[key]
+                .as_str()
+                .is_some_and(|url| url.starts_with("http")),
+            "{key} in {data}"
+        );
+    }
+    let refusal = scene
+        .write(
+            "roles/elsewhere",
+            json!({ "astra_roles": READ_ONLY, "database_id": "no-such" }),
+        )
+        .await;
+    assert!(refusal.refused(400).contains("database_id"));
+    scene.finish().await;
+}

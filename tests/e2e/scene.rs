@@ -9,6 +9,7 @@ use harness::Api;
 use harness::Astra;
 use harness::Cli;
 use harness::Credential;
+use harness::Holdings;
 use harness::Options;
 use harness::Plugin;
 use harness::Process;
@@ -38,7 +39,7 @@ pub(crate) struct Scene {
     pub(crate) plugin: Plugin,
     /// The mount's path, without a slash.
     pub(crate) mount: String,
-    held: Mutex<Vec<Credential>>,
+    holdings: Mutex<Holdings>,
 }
 
 impl Scene {
@@ -84,7 +85,7 @@ impl Scene {
             astra: Astra::start().await,
             plugin,
             mount: mount.to_owned(),
-            held: Mutex::new(Vec::new()),
+            holdings: Mutex::default(),
             server,
         };
         scene.configure().await;
@@ -138,14 +139,37 @@ impl Scene {
     /// Remembers the credential in `answer`, so that [`Self::finish`] counts it.
     pub(crate) fn hold(&self, answer: &Value) -> Credential {
         let credential = Credential::parse(answer);
-        self.held.lock().unwrap().push(credential.clone());
+        self.holdings
+            .lock()
+            .unwrap()
+            .leased
+            .push(credential.clone());
         credential
+    }
+
+    /// Remembers a token that lives without a lease, in place of `before` if there was one.
+    pub(crate) fn keep(&self, client_id: &str, before: Option<&str>) {
+        let unleased = &mut self.holdings.lock().unwrap().unleased;
+        if let Some(before) = before {
+            unleased.remove(before);
+        }
+        unleased.insert(client_id.to_owned());
+    }
+
+    /// Remembers that a token without a lease is to be dead.
+    pub(crate) fn forget(&self, client_id: &str) {
+        self.holdings.lock().unwrap().unleased.remove(client_id);
+    }
+
+    /// Remembers that the emulator's own root token was to be deleted.
+    pub(crate) fn expect_replaced_root(&self) {
+        self.holdings.lock().unwrap().replaced_roots += 1;
     }
 
     /// Waits until what Vault leases is what Astra holds.
     pub(crate) async fn settle(&self, limit: Duration) {
-        let held = self.held.lock().unwrap().clone();
-        harness::settle(&self.api, &self.astra, &self.mount, &held, limit).await;
+        let holdings = self.holdings.lock().unwrap().clone();
+        harness::settle(&self.api, &self.astra, &self.mount, &holdings, limit).await;
     }
 
     /// Ends a lease through Vault and waits for it.
@@ -180,18 +204,24 @@ impl Scene {
             .delete(&format!("sys/mounts/{}", self.mount))
             .await
             .ok();
-        assert_eq!(
-            self.astra.live(),
-            Vec::<String>::new(),
-            "disabling a mount ends its tokens"
-        );
+        let unleased: Vec<String> = self
+            .holdings
+            .lock()
+            .unwrap()
+            .unleased
+            .iter()
+            .cloned()
+            .collect();
+        let mut live = self.astra.live();
+        live.sort();
+        assert_eq!(live, unleased, "disabling a mount ends its leased tokens");
         self.check_logs();
     }
 
     /// No secret is in any log.
     pub(crate) fn check_logs(&self) {
-        let held = self.held.lock().unwrap().clone();
-        harness::assert_no_secret_logged(&self.server, &self.astra, &held);
+        let leased = self.holdings.lock().unwrap().leased.clone();
+        harness::assert_no_secret_logged(&self.server, &self.astra, &leased);
     }
 }
 

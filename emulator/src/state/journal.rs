@@ -81,7 +81,7 @@ impl Journal {
         self.entries.push_back(entry);
     }
 
-    pub(crate) fn delivered(&mut self, seq: u64) {
+    pub(crate) fn delivered(&mut self, seq: u64, delivered: bool) {
         // Entries are pushed when a request is answered, shortly before it is delivered.
         if let Some(entry) = self
             .entries
@@ -90,7 +90,7 @@ impl Journal {
             .take(4096)
             .find(|entry| entry.seq == seq)
         {
-            entry.delivered = true;
+            entry.delivered = delivered;
         }
     }
 

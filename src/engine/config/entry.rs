@@ -122,3 +122,39 @@ pub fn fingerprint(token: &Secret) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const OLD: &str = r#"{"version":1,"token":"AstraCS:AAAAAAAAAAAAAAAAAAAAAAAA:0","url":"https://api.astra.datastax.com","verify":true,
+        "request_timeout":30,"max_concurrent_requests":32,"token_set_at":"2026-11-23T12:00:00Z"}"#;
+
+    fn token(n: usize) -> Secret {
+        Secret::new(format!("AstraCS:{n:A>24}:0"))
+    }
+
+    #[test]
+    fn an_entry_from_before_rotation_loads() {
+        let entry: ConfigEntry = serde_json::from_str(OLD).unwrap();
+        assert_eq!(entry.next_rotation(), None);
+        assert!(!entry.minted && entry.pending_delete.is_empty() && entry.retired.is_empty());
+    }
+
+    #[test]
+    fn the_first_and_the_newest_replaced_tokens_are_remembered() {
+        let mut entry: ConfigEntry = serde_json::from_str(OLD).unwrap();
+        let first = fingerprint(&entry.token);
+        for n in 0..1000 {
+            let before = fingerprint(&entry.token);
+            entry = entry.rotated(token(n), datetime!(2026-11-23 12:00 UTC));
+            assert!(entry.retired.contains(&first) && entry.retired.contains(&before));
+            assert!(entry.retired.len() <= MAX_RETIRED);
+            assert_eq!(entry.token_client_id(), format!("{n:A>24}"));
+        }
+        assert_eq!(entry.pending_delete.len(), 1000);
+    }
+}

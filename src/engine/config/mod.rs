@@ -4,6 +4,7 @@ mod connection;
 mod entry;
 mod paths;
 mod registry;
+mod remove;
 mod verify;
 
 pub use connection::Connection;

@@ -8,19 +8,18 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::ConfigEntry;
-use super::Connection;
 use super::DEFAULT;
 use super::entry::DEFAULT_CONCURRENCY;
 use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
 use super::entry::fingerprint;
+use super::remove::delete;
 use super::verify::verify;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::change::pick;
-use crate::engine::discovery;
-use crate::engine::held;
+use crate::engine::crash;
 use crate::engine::rotation;
 use crate::engine::rotation::Failures;
 use crate::engine::schedule;
@@ -82,7 +81,7 @@ fn config_path(path: Path<Engine>) -> Path<Engine> {
         )
 }
 
-fn name_of(call: &Call) -> String {
+pub(super) fn name_of(call: &Call) -> String {
     // `config` alone has no name field.
     if call.request.path.trim_end_matches('/') == "config" {
         return DEFAULT.to_owned();
@@ -186,7 +185,9 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     if let Some(stored) = stored {
         warnings.extend(leave_behind(&mut entry, stored));
     }
+    crash::point("config.checked");
     engine.configs.lock().await.put(&name, entry).await?;
+    crash::point("config.stored");
     tracing::info!(config = name, "config written");
     Ok(answer(warnings))
 }
@@ -391,61 +392,8 @@ fn check_same_organization(
     )))
 }
 
-async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
-    engine.host.require_writer().await?;
-    let name = name_of(&call);
-    let _changing = engine.configs.changing().await;
-    let Some(connection) = engine.configs.find(&name).await? else {
-        return Ok(None);
-    };
-    let held = holders(&engine, &connection).await?;
-    let force = call.fields.flag("force").unwrap_or_default();
-    if let (Some(held), false) = (&held, force) {
-        return Err(Error::BadRequest(format!(
-            "config \"{name}\" is in use: {held}. Delete those roles and revoke those leases first, or delete with force=true"
-        )));
-    }
-    engine.configs.lock().await.delete(&name).await?;
-    tracing::info!(config = name, force, "config deleted");
-    let mut warnings = rotation::root::forget(&engine, &connection).await;
-    warnings.extend(held.map(|held| {
-        format!("config \"{name}\" was deleted although it was in use: {held}. Its tokens can no longer be revoked; each ends at its own expiry")
-    }));
-    Ok(answer(warnings))
-}
-
-/// What needs the config, in words; `None` when nothing does.
-async fn holders(engine: &Engine, connection: &Connection) -> Result<Option<String>, Error> {
-    let mut held = Vec::new();
-    let roles = engine.roles.of_config(&connection.name).await?;
-    if !roles.is_empty() {
-        held.push(format!("roles {}", roles.join(", ")));
-    }
-    let static_roles = engine.static_roles.of_config(&connection.name).await?;
-    if !static_roles.is_empty() {
-        held.push(format!("static roles {}", static_roles.join(", ")));
-    }
-    // Root tokens go with the config, and static roles are named already.
-    let mut own = held::tokens(engine).await?;
-    own.extend(connection.entry.pending_delete.iter().cloned());
-    let deadline = Deadline::after(engine.deadlines.operation);
-    match discovery::live(connection, deadline).await {
-        Ok(tokens) => {
-            let leased = tokens
-                .iter()
-                .filter(|token| !own.contains(&token.token.client_id))
-                .count();
-            if leased > 0 {
-                held.push(format!("{leased} live tokens"));
-            }
-        }
-        Err(error) => held.push(format!("an unknown number of live tokens ({error})")),
-    }
-    Ok((!held.is_empty()).then(|| held.join(" and ")))
-}
-
 /// Nothing to say is HTTP 204.
-fn answer(warnings: Vec<String>) -> Option<Response> {
+pub(super) fn answer(warnings: Vec<String>) -> Option<Response> {
     (!warnings.is_empty()).then(|| {
         warnings
             .into_iter()

@@ -57,6 +57,7 @@ mod tests {
             owner: Owner::of("default", "reader"),
             block: BlockId::random(),
             index: 1023,
+            write: 4_000,
             request: RequestMark::of("id"),
         }
     }

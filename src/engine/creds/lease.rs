@@ -179,6 +179,7 @@ async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
             data.ends_by_itself()
         )));
     }
+    crash::point("revoke.config-found");
     let deadline = Deadline::after(engine.deadlines.operation);
     match connection
         .client

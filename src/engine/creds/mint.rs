@@ -33,11 +33,9 @@ pub struct Mint<'a> {
     pub role: &'a str,
     /// The ids of the Astra roles.
     pub role_ids: Vec<String>,
-    /// When Astra is to end the token; without it the organization's maximum applies.
+    /// When Astra is to end the token; without it, and where the organization refuses it as too
+    /// late, the organization's maximum applies.
     pub expiry: Option<OffsetDateTime>,
-    /// Whether a token that ends sooner will do: where the organization refuses `expiry`, its maximum is
-    /// taken.
-    pub or_maximum: bool,
     /// The host's request id; empty for tokens that the engine mints for itself.
     pub request_id: &'a str,
     /// The caller's display name.
@@ -104,8 +102,10 @@ impl Mint<'_> {
         } = self.connection.as_ref();
         let request = RequestMark::of(self.request_id);
         self.undo_first_try(deadline).await?;
+        crash::point("mint.first-try-undone");
         let mut attempt = 1;
         let mut expiry = self.expiry;
+        let mut refused = None;
         loop {
             let intent = ledger.begin().await?;
             crash::point("mint.intent-begun");
@@ -114,6 +114,7 @@ impl Mint<'_> {
                 owner: Owner::of(name, self.role),
                 block: intent.block().clone(),
                 index: intent.index(),
+                write: intent.write(),
                 request: request.clone(),
             };
             let wanted = NewToken {
@@ -122,7 +123,12 @@ impl Mint<'_> {
                 expiry,
             };
             match client.create_token(wanted.clone(), deadline).await {
-                Ok(token) if is_echoed(&token, &tag) => {
+                Ok(token) if is_echoed(&token, &tag, &wanted.description) => {
+                    // Refused with an expiry and granted without one, it would never end.
+                    if let Some(error) = refused.filter(|_| token.expiry.is_none()) {
+                        let _ = self.remove_by_tag(intent, &tag, deadline).await;
+                        return Err(upstream::failed("mint a token", self.connection, &error));
+                    }
                     return Ok(self.fresh(intent, token, &wanted));
                 }
                 // The answer is about a token of somebody else: nothing of it may be handed out or
@@ -137,11 +143,12 @@ impl Mint<'_> {
                         ),
                     });
                 }
-                Err(MintError::NotMinted(astra::Error::BadRequest { .. }))
-                    if self.or_maximum && expiry.is_some() =>
+                Err(MintError::NotMinted(error @ astra::Error::BadRequest { .. }))
+                    if expiry.is_some() =>
                 {
                     intent.cancel();
                     expiry = None;
+                    refused = Some(error);
                 }
                 Err(MintError::NotMinted(error)) => {
                     intent.cancel();
@@ -150,7 +157,9 @@ impl Mint<'_> {
                 // An answer that does not fit may name a token of somebody else: like an answer
                 // that did not come, it is no reason to delete anything but what bears the tag.
                 Err(MintError::Mismatch { error, .. } | MintError::Unknown(error)) => {
+                    crash::point("mint.outcome-unknown");
                     let found = self.remove_by_tag(intent, &tag, deadline).await;
+                    crash::point("mint.found-deleted");
                     if let Err(cause) = found {
                         tracing::warn!(config = name, error = %cause, "a token may be left behind; the next tick looks for it");
                         return Err(upstream::failed("mint a token", self.connection, &error));
@@ -262,12 +271,16 @@ async fn remove(connection: &Connection, intent: Intent, client_id: String, dead
     }
 }
 
-/// Whether the answer is about the token that bears `tag`.  A description that did not come back at
-/// all says nothing against it: some organizations may not keep them.
-fn is_echoed(token: &MintedToken, tag: &Tag) -> bool {
+/// Whether the answer is about the token that was to bear `asked`, which begins with `tag`.
+///
+/// A description that did not come back at all says nothing against it, and neither does one that
+/// was cut short: how long one may be is not documented (docs/astra-api.md).
+fn is_echoed(token: &MintedToken, tag: &Tag, asked: &str) -> bool {
     match token.description.as_deref() {
-        None | Some("") => true,
-        Some(description) => Tag::parse(description).as_ref() == Some(tag),
+        None => true,
+        Some(description) => {
+            asked.starts_with(description) || Tag::parse(description).as_ref() == Some(tag)
+        }
     }
 }
 
@@ -279,14 +292,19 @@ pub async fn take_back(
     deadline: Deadline,
 ) {
     tracing::info!(client_id, "the caller is gone; deleting its token");
+    crash::point("take-back.begun");
     // First the durable note, so that the token is found even if this process dies next; but a host
     // that is gone, storage and all, must not keep the token alive.
     let (intent, noted) = completed.reopen().await;
+    crash::point("take-back.reopened");
     if let Err(error) = noted {
         tracing::warn!(client_id, %error, "the intent of an undelivered token could not be noted");
     }
     match connection.client.delete_token(&client_id, deadline).await {
-        Ok(_) => intent.cancel(),
+        Ok(_) => {
+            crash::point("take-back.token-deleted");
+            intent.cancel();
+        }
         Err(error) => {
             tracing::warn!(client_id, %error, "an undelivered token is left behind; the next tick deletes it");
             intent.lose(Some(client_id));

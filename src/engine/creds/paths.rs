@@ -68,6 +68,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         )));
     }
     let connection = engine.configs.require(&role.config).await?;
+    crash::point("mint.limits-asked");
     let mut term = Term::new(&role, limits, requested);
     let deadline = Deadline::after(engine.deadlines.operation);
     let mint = Mint {
@@ -75,7 +76,6 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         role: &name,
         role_ids: role.role_ids(),
         expiry: Some(term.expiry(OffsetDateTime::now_utc())),
-        or_maximum: false,
         request_id: &call.request.id,
         display_name: &call.request.display_name,
         reason: reason.as_deref(),

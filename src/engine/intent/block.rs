@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,11 +23,18 @@ use crate::engine::store::StoreError;
 /// small enough that the entry stays a few hundred bytes.
 pub const SIZE: u16 = 1024;
 
+/// How old the entry may be when an intent is taken: so long that a busy mount never writes for it,
+/// and so short that next to no snapshot falls between the last write and the next mint.
+pub const REFRESH: Duration = Duration::from_secs(5);
+
 /// A block as it is stored: one bit per intent, set when nothing is left to clean up for it.
 #[derive(Clone, Deserialize, Serialize)]
 pub struct BlockEntry {
     #[serde(with = "bits")]
     done: Vec<u8>,
+    /// Which write of this entry it is, from 0.
+    #[serde(default)]
+    write: u64,
 }
 
 /// A block that this process reserved and whose intents it hands out.
@@ -47,6 +55,9 @@ struct Marks {
     next: u16,
     open: u16,
     version: u64,
+    /// The newest version that is known to be durable, and since when it has been.
+    durable: u64,
+    written: Instant,
     lost: BTreeMap<u16, Lost>,
 }
 
@@ -66,6 +77,7 @@ pub struct Lost {
 pub struct Intent {
     block: Arc<Block>,
     index: u16,
+    write: u64,
     settled: bool,
 }
 
@@ -74,7 +86,17 @@ impl BlockEntry {
     pub fn new() -> Self {
         Self {
             done: vec![0; usize::from(SIZE / 8)],
+            write: 0,
         }
+    }
+
+    /// Whether the intent that was taken after `write` was taken after this entry had been replaced.
+    ///
+    /// An intent is taken after a write that is durable, so the process that took it left an entry at
+    /// least as new.  Where it is older, somebody restored storage from a snapshot, and of what
+    /// happened to the token since, its marks tell nothing.
+    pub fn is_older_than(&self, write: u64) -> bool {
+        self.write < write
     }
 
     /// Whether nothing is left to clean up for the intent at `index`.  An index that the entry
@@ -115,6 +137,8 @@ impl Block {
             next: 0,
             open: 0,
             version: 0,
+            durable: 0,
+            written: Instant::now(),
             lost: BTreeMap::new(),
         };
         Ok(Self {
@@ -138,6 +162,7 @@ impl Block {
         Some(Intent {
             block: Arc::clone(self),
             index,
+            write: marks.durable,
             settled: false,
         })
     }
@@ -205,12 +230,38 @@ impl Block {
         if *durable >= wanted {
             return Ok(());
         }
+        self.write(&mut durable).await
+    }
+
+    /// Writes the entry once more if its last write was long ago, so that snapshots of storage which
+    /// were taken since are older than the intents that follow.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        if self.marks().written.elapsed() < REFRESH {
+            return Ok(());
+        }
+        let mut durable = self.durable.lock().await;
+        {
+            let mut marks = self.marks();
+            // Others who waited for the same, and a block that is retired: no write may follow its end.
+            if marks.written.elapsed() < REFRESH || marks.next >= SIZE {
+                return Ok(());
+            }
+            marks.version += 1;
+        }
+        self.write(&mut durable).await
+    }
+
+    async fn write(&self, durable: &mut u64) -> Result<(), StoreError> {
         let (entry, version) = {
-            let marks = self.marks();
+            let mut marks = self.marks();
+            marks.entry.write = marks.version;
             (marks.entry.clone(), marks.version)
         };
         self.store.put(&self.key, &entry).await?;
         *durable = version;
+        let mut marks = self.marks();
+        marks.durable = version;
+        marks.written = Instant::now();
         Ok(())
     }
 }
@@ -224,6 +275,11 @@ impl Intent {
     /// The intent's place in its block.
     pub fn index(&self) -> u16 {
         self.index
+    }
+
+    /// The newest write of the block's entry that was durable when the intent was taken.
+    pub fn write(&self) -> u64 {
+        self.write
     }
 
     /// Marks the intent done, durably.  Only after this may the token be handed out.
@@ -242,6 +298,7 @@ impl Intent {
                 Ok(Completed {
                     block: Arc::clone(&self.block),
                     index: self.index,
+                    write: self.write,
                 })
             }
             Err(error) => {
@@ -295,6 +352,7 @@ impl Drop for Intent {
 pub struct Completed {
     block: Arc<Block>,
     index: u16,
+    write: u64,
 }
 
 impl Completed {
@@ -313,6 +371,7 @@ impl Completed {
             Intent {
                 block: self.block,
                 index: self.index,
+                write: self.write,
                 settled: false,
             },
             result,

@@ -25,6 +25,7 @@ use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
+use crate::engine::crash;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
@@ -89,6 +90,10 @@ impl Ledger {
     /// An intent for one mint; durable when this returns.
     pub async fn begin(&self) -> Result<Intent, StoreError> {
         loop {
+            let current = lock(&self.current).clone();
+            if let Some(block) = current {
+                block.refresh().await?;
+            }
             if let Some(intent) = self.take() {
                 return Ok(intent);
             }
@@ -119,10 +124,17 @@ impl Ledger {
             return Ok(());
         }
         if !lock(leftovers).is_noted() {
-            // Should the list fail, then so does the request, and nobody repeats it once more.
+            // Should the list fail, nobody repeats the request once more: it is left to the ticks.
             lock(leftovers).owe(request);
-            let tokens = client.shared_tokens(deadline).await?;
-            lock(leftovers).note(&self.mount, &tokens);
+            match client.shared_tokens(deadline).await {
+                Ok(tokens) => lock(leftovers).note(&self.mount, &tokens),
+                Err(error) if error.is_retryable() => return Err(error.into()),
+                // Where lists are refused for good, a mint must not be refused as well.
+                Err(error) => {
+                    tracing::warn!(config = self.config, %error, "a repeated request's first token cannot be looked for");
+                    return Ok(());
+                }
+            }
         }
         let first_tries = lock(leftovers).take(request);
         for FirstTry {
@@ -231,6 +243,7 @@ impl Ledger {
             );
         }
         round.delete_all(&unmarked).await?;
+        crash::point("tick.token-deleted");
         let settled = lock(leftovers).settled(self.settle);
         for id in settled {
             self.store
@@ -337,7 +350,9 @@ impl Round<'_> {
         let listed = self
             .listed
             .get_or_init(|| self.client.shared_tokens(self.deadline));
-        listed.await.clone()
+        let listed = listed.await.clone();
+        crash::point("tick.listed");
+        listed
     }
 
     async fn delete(&self, client_id: &str) -> Result<(), astra::Error> {

@@ -1,5 +1,6 @@
 //! What an earlier process of this mount left behind in one config.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -19,6 +20,9 @@ use crate::engine::store::StoreError;
 /// How long a create that nobody waits for any more may still take effect in Astra: twice the
 /// longest operation (docs/architecture.md, "Intents").  Until then a clean list proves nothing.
 pub const SETTLE: Duration = Duration::from_secs(120);
+
+/// How many requests can be owed: the host repeats what a crash interrupted before all else.
+const OWED: usize = 4_096;
 
 /// The blocks that were in storage when this process first looked.
 pub struct Leftovers {
@@ -113,7 +117,9 @@ impl Leftovers {
     /// The host may have repeated `request`: whatever the earlier process minted for it, nobody
     /// received.  Until [`Leftovers::take`] this is left to clearing up.
     pub fn owe(&mut self, request: &RequestMark) {
-        self.owed.insert(request.clone());
+        if self.owed.len() < OWED {
+            self.owed.insert(request.clone());
+        }
     }
 
     /// [`Leftovers::take`] for all requests that are still owed.
@@ -151,12 +157,21 @@ impl Leftovers {
         Some(block.entry.clone())
     }
 
-    /// The listed tokens that were minted but never marked done: nobody received them.
+    /// The listed tokens that were minted but never marked done: nobody received them.  Storage that was
+    /// restored from a snapshot knows no marks of what was minted after it; those tokens stay.
     pub fn unmarked(&self, mount: &MountId, tokens: &[TokenEntry]) -> Vec<String> {
+        // One newer token proves that somebody restored storage: then no mark of its block counts.
+        let restored: BTreeSet<BlockId> = tagged(mount, tokens)
+            .filter(|(tag, _)| {
+                let mut blocks = self.blocks.iter();
+                blocks.any(|block| block.id == tag.block && block.entry.is_older_than(tag.write))
+            })
+            .map(|(tag, _)| tag.block)
+            .collect();
         let is_unmarked = |tag: &Tag| {
-            self.blocks
-                .iter()
-                .any(|block| block.id == tag.block && !block.entry.is_done(tag.index))
+            let mut blocks = self.blocks.iter();
+            !restored.contains(&tag.block)
+                && blocks.any(|block| block.id == tag.block && !block.entry.is_done(tag.index))
         };
         tagged(mount, tokens)
             .filter(|(tag, _)| is_unmarked(tag))

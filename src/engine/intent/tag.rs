@@ -1,7 +1,8 @@
 //! The short text at the start of every token's Astra description, by which a token whose answer
 //! was lost is found again.
 //!
-//! `vault:<mount>:<owner>:<block>.<index>:<request>` in lower-case hex, at most 66 characters.
+//! `vault:<mount>:<owner>:<block>.<index>.<write>:<request>`, ids and hashes in lower-case hex; about 70
+//! characters.
 
 use std::fmt;
 
@@ -19,6 +20,8 @@ pub struct Tag {
     pub block: BlockId,
     /// The intent's place in its block.
     pub index: u16,
+    /// The newest write of the block's entry that was durable when the intent was taken.
+    pub write: u64,
     /// The host's request.
     pub request: RequestMark,
 }
@@ -51,15 +54,20 @@ impl Tag {
         }
         let mount = MountId(hex_of_length(parts.next()?, MountId::DIGITS)?);
         let owner = Owner(hex_of_length(parts.next()?, Owner::DIGITS)?);
-        let (block, index) = parts.next()?.split_once('.')?;
-        let block = BlockId::parse(block)?;
-        let index = index.parse().ok()?;
+        let mut intent = parts.next()?.split('.');
+        let block = BlockId::parse(intent.next()?)?;
+        let index = intent.next()?.parse().ok()?;
+        let write = intent.next()?.parse().ok()?;
+        if intent.next().is_some() {
+            return None;
+        }
         let request = RequestMark(hex_of_length(parts.next()?, RequestMark::DIGITS)?);
         parts.next().is_none().then_some(Self {
             mount,
             owner,
             block,
             index,
+            write,
             request,
         })
     }
@@ -72,11 +80,12 @@ impl fmt::Display for Tag {
             owner,
             block,
             index,
+            write,
             request,
         } = self;
         write!(
             f,
-            "{PREFIX}:{}:{}:{}.{index}:{}",
+            "{PREFIX}:{}:{}:{}.{index}.{write}:{}",
             mount.0, owner.0, block.0, request.0
         )
     }
@@ -168,21 +177,22 @@ mod tests {
 
     use super::*;
 
-    fn tag(index: u16, request: &str) -> Tag {
+    fn tag(index: u16, write: u64, request: &str) -> Tag {
         Tag {
             mount: MountId::random(),
             owner: Owner::of("default", "reader"),
             block: BlockId::random(),
             index,
+            write,
             request: RequestMark::of(request),
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(index: u16, request: String, rest: String) {
-            let tag = tag(index, &request);
-            prop_assert!(tag.to_string().len() <= 67);
+        fn what_is_written_is_read_back(index: u16, write in 0_u64..10_000, request: String, rest: String) {
+            let tag = tag(index, write, &request);
+            prop_assert!(tag.to_string().len() <= 72);
             prop_assert_eq!(Tag::parse(&tag.to_string()), Some(tag.clone()));
             prop_assert_eq!(Tag::parse(&format!("{tag} {rest}")), Some(tag));
         }
@@ -195,7 +205,7 @@ mod tests {
 
     #[test]
     fn descriptions_of_others_are_not_tags() {
-        let good = tag(7, "r").to_string();
+        let good = tag(7, 8, "r").to_string();
         for other in [
             "",
             "Token for service A",
@@ -204,7 +214,9 @@ mod tests {
             &good.to_uppercase(),
             &good.replace("vault:", "vaults:"),
             &format!("{good}:more"),
-            &good.replace(".7:", ".65536:"),
+            &good.replace(".7.", ".65536."),
+            &good.replace(".8:", ":"),
+            &good.replace(".8:", ".8.9:"),
             &format!(" {good}"),
         ] {
             assert_eq!(Tag::parse(other), None, "{other:?}");

@@ -7,11 +7,17 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 
 use super::Ledger;
+use super::Owner;
+use super::RequestMark;
+use super::Tag;
 use super::block::Block;
 use super::block::BlockEntry;
 use super::block::Intent;
+use super::block::REFRESH;
 use super::block::SIZE;
+use super::leftover::Leftovers;
 use super::tag::MountId;
+use crate::astra::TokenEntry;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::vault::Entry;
@@ -206,6 +212,66 @@ async fn an_orderly_end_leaves_no_block_but_one_with_work() {
     ledger.close().await;
     assert_eq!(storage.keys().len(), 1);
     open.cancel();
+}
+
+/// What Astra lists for `intent`.
+fn listed(mount: &MountId, intent: &Intent) -> TokenEntry {
+    let tag = Tag {
+        mount: mount.clone(),
+        owner: Owner::of("default", "reader"),
+        block: intent.block().clone(),
+        index: intent.index(),
+        write: intent.write(),
+        request: RequestMark::of("request"),
+    };
+    TokenEntry {
+        client_id: format!("token-{}", intent.index()),
+        description: Some(tag.to_string()),
+        generated_on: None,
+        roles: Vec::new(),
+        token_expiry: None,
+    }
+}
+
+#[tokio::test]
+async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
+    let (storage, store) = storage();
+    let mount = MountId::random();
+    let ledger = Ledger::new("default", store.clone(), mount.clone());
+    let in_flight = ledger.begin().await.unwrap();
+    let mut tokens = vec![listed(&mount, &in_flight)];
+    let leftovers = async || Leftovers::load(&store, "default").await.unwrap();
+    // After a crash now, the token in flight was received by nobody.
+    assert_eq!(leftovers().await.unmarked(&mount, &tokens), ["token-0"]);
+
+    let key = format!("v1/intent/default/{}", in_flight.block().as_str());
+    let snapshot = storage.get(&key).await.unwrap().unwrap();
+    for _ in 0..2 {
+        let intent = ledger.begin().await.unwrap();
+        tokens.push(listed(&mount, &intent));
+        assert!(intent.complete().await.is_ok());
+    }
+    assert_eq!(leftovers().await.unmarked(&mount, &tokens), ["token-0"]);
+    storage.put(snapshot).await.unwrap();
+    let restored = leftovers().await;
+    assert!(restored.unmarked(&mount, &tokens).is_empty());
+    in_flight.cancel();
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_an_intent_follows_a_write_of_its_own() {
+    let (storage, store) = storage();
+    let ledger = Ledger::new("default", store, MountId::random());
+    let first = ledger.begin().await.unwrap();
+    let second = ledger.begin().await.unwrap();
+    assert_eq!((first.write(), second.write()), (0, 0));
+    assert_eq!(storage.operations().puts, 1);
+    tokio::time::advance(REFRESH).await;
+    let third = ledger.begin().await.unwrap();
+    assert_eq!((third.write(), storage.operations().puts), (1, 2));
+    for intent in [first, second, third] {
+        intent.cancel();
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::astra;
 use crate::astra::Deadline;
 use crate::astra::NewRole;
 use crate::engine::config::Connection;
+use crate::engine::crash;
 use crate::engine::intent::SETTLE;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
@@ -86,7 +87,10 @@ impl CustomRoles {
         if let Some(id) = known_id {
             self.note(connection, role, false).await?;
             match connection.client.update_role(id, &wanted, deadline).await {
-                Ok(()) => return Ok(id.to_owned()),
+                Ok(()) => {
+                    crash::point("custom-role.updated");
+                    return Ok(id.to_owned());
+                }
                 // Somebody deleted it in Astra.
                 Err(astra::Error::NotFound { .. }) => {}
                 Err(error) => return Err(refused(&error)),
@@ -103,8 +107,12 @@ impl CustomRoles {
             return updated.await.map(|()| found).map_err(|e| refused(&e));
         }
         self.note(connection, role, true).await?;
+        crash::point("custom-role.noted");
         match connection.client.create_role(&wanted, deadline).await {
-            Ok(made) => Ok(made.id),
+            Ok(made) => {
+                crash::point("custom-role.made");
+                Ok(made.id)
+            }
             Err(error) if certainly_not_made(&error) => {
                 // An earlier create may still be on its way; its note stays.
                 if !noted.is_some_and(|note| note.creating)
@@ -139,6 +147,7 @@ impl CustomRoles {
         let id = &custom.role_id;
         match connection.client.delete_role(id, deadline).await {
             Ok(_) => {
+                crash::point("custom-role.deleted");
                 let creating = match self.noted(&connection.name, role).await {
                     Ok(note) => note.is_some_and(|note| note.creating),
                     Err(_) => true,

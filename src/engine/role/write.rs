@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::engine::change::pick;
 use crate::engine::config;
 use crate::engine::config::Connection;
+use crate::engine::crash;
 use crate::engine::host::Limits;
 use crate::engine::upstream;
 use crate::framework::Call;
@@ -110,7 +111,9 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
         None => None,
     };
     let keeps_policy = role.policy.is_some();
+    crash::point("role.checked");
     engine.roles.lock().await.put(&name, role).await?;
+    crash::point("role.stored");
     if keeps_policy && let Err(error) = engine.custom_roles.forget(&connection.name, &name).await {
         tracing::debug!(role = name, %error, "the note of a custom role stays until the next tick");
     }
@@ -133,7 +136,9 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
         Some(custom) => note_removal(&engine, &name, Some(&stored), custom).await?,
         None => None,
     };
+    crash::point("role.removal-noted");
     engine.roles.lock().await.delete(&name).await?;
+    crash::point("role.removed");
     tracing::info!(role = name, "role deleted");
     let warnings = match (&stored.policy, custom) {
         (Some(_), Some((connection, custom))) => {

@@ -3,6 +3,7 @@
 
 mod doubt;
 mod failures;
+pub mod farewell;
 mod paths;
 mod present;
 mod proof;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::Failures;
 use super::Patience;
 use super::Stored;
+use super::farewell;
 use super::present::Present;
 use super::settle;
 use crate::astra::Client;
@@ -19,6 +20,7 @@ use crate::engine::Engine;
 use crate::engine::config::ConfigEntry;
 use crate::engine::config::Connection;
 use crate::engine::config::verify;
+use crate::engine::crash;
 use crate::engine::creds::Fresh;
 use crate::engine::creds::Mint;
 use crate::engine::store::Key;
@@ -82,23 +84,10 @@ pub async fn tend(engine: &Engine, name: &str, deadline: Deadline) -> Result<(),
 }
 
 /// The config of `connection` was deleted: deletes the root tokens that nobody else has, those that
-/// rotation minted, and says what could not be deleted.
-pub async fn forget(engine: &Engine, connection: &Connection) -> Vec<String> {
+/// rotation minted, and says what is not deleted yet.
+pub async fn forget(engine: &Engine, connection: &Connection) -> Option<String> {
     Failures::clear(&engine.store, &Key::root_rotation(&connection.name)).await;
-    let entry = &connection.entry;
-    // The root token itself comes last, as it deletes the others.
-    let own = entry.minted.then(|| entry.token_client_id().to_owned());
-    let deadline = Deadline::after(engine.deadlines.operation);
-    let mut warnings = Vec::new();
-    for client_id in entry.pending_delete.iter().chain(&own) {
-        if let Err(error) = connection.client.delete_token(client_id, deadline).await {
-            warnings.push(format!(
-                "the root token with client id {client_id}, which rotation minted or replaced, could not be deleted and \
-                 nothing tries again: delete it in Astra ({error})"
-            ));
-        }
-    }
-    warnings
+    farewell::bid(engine, &connection.name, &connection.entry).await
 }
 
 async fn replace_noted(
@@ -128,6 +117,7 @@ async fn replace(
     deadline: Deadline,
 ) -> Result<Rotated, Error> {
     let fresh = mint(engine, &old, deadline).await.map_err(unchanged)?;
+    crash::point("rotate-root.minted");
     let entry = old
         .entry
         .rotated(fresh.token.token.clone(), engine.clock.now());
@@ -135,11 +125,14 @@ async fn replace(
         fresh.discard(deadline).await;
         return Err(unchanged(error));
     }
+    crash::point("rotate-root.proved");
     let fresh = store(engine, &old, entry, fresh, deadline)
         .await
         .map_err(unchanged)?;
+    crash::point("rotate-root.stored");
     let client_id = fresh.token.client_id.clone();
     fresh.keep().await;
+    crash::point("rotate-root.kept");
     // From here on the new token is the root token, whatever else fails.
     let new = engine.configs.require(&old.name).await?;
     let warnings = if is_unused(&old, deadline).await {
@@ -163,7 +156,6 @@ async fn mint(engine: &Engine, old: &Arc<Connection>, deadline: Deadline) -> Res
         role: &format!("rotate-root/{}", old.name),
         role_ids: present.role_ids,
         expiry: present.expiry,
-        or_maximum: true,
         // A request that the host repeats must not delete what may be the root token by now.
         request_id: "",
         display_name: "",
@@ -260,6 +252,7 @@ async fn delete_replaced(
         }
     }
     entry.pending_delete = left;
+    crash::point("rotate-root.old-deleted");
     if entry.pending_delete == connection.entry.pending_delete {
         return warnings;
     }

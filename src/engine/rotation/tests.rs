@@ -12,11 +12,12 @@ use astra_emulator::fault::FaultBody;
 use serde_json::json;
 
 use super::*;
-use crate::engine::testing::bench::Bench;
-use crate::engine::testing::bench::Plan;
-use crate::engine::testing::bench::READER;
-use crate::engine::testing::bench::call;
-use crate::engine::testing::bench::warnings;
+use crate::engine::testing::Bench;
+use crate::engine::testing::Plan;
+use crate::engine::testing::READER;
+use crate::engine::testing::call;
+use crate::engine::testing::until_hung;
+use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
 use crate::vault::Outcome;
@@ -276,6 +277,26 @@ async fn a_deleted_config_leaves_nothing_that_rotation_minted() {
 }
 
 #[tokio::test]
+async fn what_a_deleted_config_leaves_goes_with_a_later_tick() {
+    let mut bench = Bench::new().await;
+    rotate(&bench).await.unwrap();
+    bench.fault("DELETE", "/v2/clientIdSecrets/*", refused(503));
+    let deleted = bench.call(Operation::Delete, "config", json!({})).await;
+    let warnings = warnings(deleted.unwrap());
+    assert!(warnings[0].contains("ticks try again"), "{warnings:?}");
+    assert_eq!(bench.minted().len(), 1);
+    bench.restart();
+    bench.astra.clear_faults();
+    bench.tick().await;
+    assert!(bench.minted().is_empty());
+    let keys = bench.storage.memory.keys();
+    assert!(
+        keys.iter().all(|key| !key.starts_with("v1/farewell/")),
+        "{keys:?}"
+    );
+}
+
+#[tokio::test]
 async fn whichever_request_fails_the_mount_heals() {
     let faults = [
         refused(403),
@@ -331,6 +352,7 @@ async fn whichever_write_fails_the_mount_heals() {
                     after,
                     written,
                     and_reads,
+                    hangs: false,
                 }));
                 let rotated = rotate(&bench).await;
                 let what = format!(
@@ -384,6 +406,28 @@ async fn a_process_may_die_at_any_request() {
 }
 
 #[tokio::test]
+async fn a_process_may_die_at_any_write() {
+    for prefix in ["v1/config/", "v1/intent/"] {
+        for after in 0..3 {
+            for written in [false, true] {
+                let mut bench = Bench::new().await;
+                let first = root_of(&bench).await;
+                bench.storage.plan(Some(Plan {
+                    prefix: prefix.to_owned(),
+                    after,
+                    written,
+                    and_reads: false,
+                    hangs: true,
+                }));
+                until_hung(&bench.storage, rotate(&bench)).await;
+                let what = format!("dead at {prefix} {after}, written: {written}");
+                assert_healed(&mut bench, &first, &what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn rotations_at_the_same_time_take_turns() {
     let bench = Bench::new().await;
     let rotations = (0..4).map(|_| rotate(&bench));
@@ -398,12 +442,20 @@ async fn nobody_notices_a_rotation() {
     let bench = Bench::new().await;
     let role = json!({"astra_roles": READER});
     bench.write("roles/reader", role).await.unwrap();
-    bench.astra.set_knobs(json!({"latency_ms": 20})).unwrap();
+    // Mints are under way while the root token that they use is replaced.
+    let slow = Fault::Latency {
+        ms: 200,
+        max_ms: None,
+        at: Default::default(),
+    };
+    bench.fault("POST", "/v2/clientIdSecrets", slow);
     let reads = (0..40).map(|n| {
         let mount = &bench.mount;
         async move {
-            tokio::time::sleep(Duration::from_millis(n * 7)).await;
-            call(mount, Operation::Read, "creds/reader", json!({})).await
+            tokio::time::sleep(Duration::from_millis(n * 10)).await;
+            let read = call(mount, Operation::Read, "creds/reader", json!({})).await;
+            // A response that is not delivered yet may still have to be taken back.
+            read.map(drop)
         }
     });
     let reads = futures_util::future::join_all(reads);

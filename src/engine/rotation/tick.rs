@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::farewell;
 use super::root;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -23,6 +24,7 @@ pub async fn tick(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
 }
 
 async fn tend_roots(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+    let farewells = farewell::tend(engine, deadline).await;
     for name in engine.configs.names().await? {
         if deadline.remaining() < ENOUGH {
             break;
@@ -31,5 +33,5 @@ async fn tend_roots(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
             tracing::warn!(config = name, %error, "the root token is not tended; a later tick tries again");
         }
     }
-    Ok(())
+    farewells
 }

@@ -30,7 +30,8 @@ const FIELDS: usize = 5;
 #[serde(try_from = "String", into = "String")]
 pub struct CronSchedule {
     text: String,
-    cron: Cron,
+    /// Large, so not in place.
+    cron: Box<Cron>,
 }
 
 /// Why a text is no schedule.  The caller's fault.
@@ -67,7 +68,10 @@ impl CronSchedule {
         let cron = parser
             .parse(&text)
             .map_err(|error| CronScheduleError::Field(reason(error)))?;
-        let schedule = Self { text, cron };
+        let schedule = Self {
+            text,
+            cron: Box::new(cron),
+        };
         match schedule.next_after(OffsetDateTime::UNIX_EPOCH) {
             Some(_) => Ok(schedule),
             None => Err(CronScheduleError::Never),

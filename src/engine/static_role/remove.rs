@@ -5,6 +5,7 @@ use super::entry::StaticRoleEntry;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config::Connection;
+use crate::engine::crash;
 use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
 use crate::engine::upstream;
@@ -23,6 +24,7 @@ pub async fn remove(
     buried.bury(engine.clock.now());
     // First the role goes out of sight: nobody may be served a token that is being deleted.
     engine.static_roles.put(name, buried.clone()).await?;
+    crash::point("static-role.buried");
     Failures::clear(&engine.store, &Key::static_rotation(name)).await;
     if engine.configs.find(&buried.config).await?.is_none() {
         let left: Vec<&str> = buried.client_ids().collect();
@@ -67,6 +69,7 @@ pub async fn delete_due(engine: &Engine, name: &str, deadline: Deadline) -> Resu
         }
         left.previous.push(token.clone());
     }
+    crash::point("static-role.old-deleted");
     if !left.is_live() && left.previous.is_empty() {
         engine.static_roles.delete(name).await?;
     } else if left.previous != entry.previous {

@@ -11,6 +11,7 @@ use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config::Connection;
+use crate::engine::crash;
 use crate::engine::creds::Fresh;
 use crate::engine::creds::Mint;
 use crate::engine::rotation::Failures;
@@ -59,7 +60,6 @@ pub async fn mint_and_store(
         role: &format!("static-roles/{name}"),
         role_ids: entry.role_ids(),
         expiry: Some(asked),
-        or_maximum: true,
         // A request that the host repeats must not delete what may be the role's token by now.
         request_id: "",
         display_name: "",
@@ -67,15 +67,19 @@ pub async fn mint_and_store(
         text: &entry.description,
     };
     let fresh = mint.mint(deadline).await?;
+    crash::point("rotate-role.minted");
     if let Err(error) = await_usable(&connection, &fresh, deadline).await {
         fresh.discard(deadline).await;
         return Err(error);
     }
+    crash::point("rotate-role.proved");
     let now = engine.clock.now();
     entry.replace(current(&connection, &entry, &fresh, whole(now)), now);
     let warnings = expiry_warnings(&entry, asked);
     let fresh = store(engine, name, entry, fresh, deadline).await?;
+    crash::point("rotate-role.stored");
     fresh.keep().await;
+    crash::point("rotate-role.kept");
     // Nobody may wait longer for a new token because an old one cannot be deleted.
     if let Err(error) = delete_due(engine, name, deadline).await {
         tracing::warn!(static_role = name, %error, "a replaced token is not deleted yet; the next tick tries again");

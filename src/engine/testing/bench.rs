@@ -11,6 +11,7 @@ use astra_emulator::Emulator;
 use astra_emulator::Fault;
 use astra_emulator::FaultRule;
 use astra_emulator::Options;
+use astra_emulator::TokenState;
 use async_trait::async_trait;
 use serde_json::Map;
 use serde_json::Value;
@@ -35,7 +36,7 @@ use crate::vault::memory::MemoryStorage;
 use crate::vault::memory::NoEvents;
 
 /// The Astra role that tests give out.
-pub const READER: &str = "API Read Only User";
+pub const READER: &str = "API RO User";
 
 /// A mount.
 pub struct Bench {
@@ -51,6 +52,8 @@ pub struct Bench {
 pub struct Flaky {
     pub memory: MemoryStorage,
     plan: Mutex<Option<Plan>>,
+    /// Told when a write never returns.
+    pub hung: tokio::sync::Notify,
 }
 
 /// How writes below a key fail.
@@ -64,6 +67,8 @@ pub struct Plan {
     pub written: bool,
     /// Whether reads fail too, from then on.
     pub and_reads: bool,
+    /// Whether the write never returns.
+    pub hangs: bool,
 }
 
 impl Flaky {
@@ -120,6 +125,10 @@ impl Storage for Flaky {
                     if plan.and_reads {
                         self.memory.set_failure(Some(lost()));
                     }
+                }
+                if plan.hangs {
+                    self.hung.notify_one();
+                    std::future::pending::<()>().await;
                 }
                 Err(lost())
             }
@@ -228,18 +237,12 @@ impl Bench {
 
     /// Whether the token with `client_id` works.
     pub fn is_live(&self, client_id: &str) -> bool {
-        self.live().contains(&client_id.to_owned())
+        let token = self.astra.token(client_id);
+        token.is_some_and(|token| token.state == TokenState::Active)
     }
 
-    /// The client ids of all tokens that work, and were minted through the API.
+    /// The client ids of all tokens that work and were minted through the API.
     pub fn minted(&self) -> Vec<String> {
-        let live = self.astra.live_tokens().into_iter();
-        live.filter(|token| token.minted_by.is_some())
-            .map(|token| token.client_id)
-            .collect()
-    }
-
-    fn live(&self) -> Vec<String> {
         let live = self.astra.live_tokens().into_iter();
         live.map(|token| token.client_id).collect()
     }
@@ -247,6 +250,15 @@ impl Bench {
     /// How many requests there were to Astra.
     pub fn requests(&self) -> usize {
         self.astra.journal().len()
+    }
+}
+
+/// Runs `work` until it ends or a write hangs, and then drops it: what a process's death at that await
+/// looks like.
+pub async fn until_hung(storage: &Flaky, work: impl Future<Output = Outcome>) {
+    tokio::select! {
+        _ = work => {}
+        () = storage.hung.notified() => {}
     }
 }
 

@@ -2,3 +2,5 @@
 
 pub mod bench;
 pub mod mounted;
+
+pub use bench::*;

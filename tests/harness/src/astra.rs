@@ -23,9 +23,23 @@ pub struct Astra {
 impl Astra {
     /// Starts an emulator on the current runtime.
     pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    /// Starts an emulator whose clock is behind, so that what is made now is old once the clock is set.
+    pub async fn start_in_the_past(by: Duration) -> Self {
+        let start_time = std::time::SystemTime::now() - by;
+        Self::start_with(Options {
+            start_time: Some(start_time.into()),
+            ..Options::default()
+        })
+        .await
+    }
+
+    async fn start_with(options: Options) -> Self {
         let options = Options {
             seed: fastrand::u64(..),
-            ..Options::default()
+            ..options
         };
         let emulator = Emulator::start(options).await.expect("an emulator");
         let client = Client::builder()
@@ -115,6 +129,12 @@ impl Astra {
         self.emulator.set_knobs(knobs).expect("a knob");
     }
 
+    /// So many requests a second are let through; all for `None`.
+    pub fn limit_rate(&self, per_second: Option<u32>) {
+        let knobs = json!({ "rate_limit_per_s": per_second });
+        self.emulator.set_knobs(knobs).expect("a knob");
+    }
+
     /// Every mint is answered so much later than it is carried out; none for zero.
     pub fn set_mint_answer_delay(&self, delay: Duration) {
         self.emulator.clear_faults();
@@ -127,6 +147,12 @@ impl Astra {
             };
             self.add(FaultRule::new(fault).on("POST", "/v2/clientIdSecrets"));
         }
+    }
+
+    /// The next `times` mints are carried out, but their connection breaks before the answer.
+    pub fn lose_mint_answers(&self, times: u64) {
+        let rule = FaultRule::new(Fault::ResetAfterCommit {}).on("POST", "/v2/clientIdSecrets");
+        self.add(rule.times(times));
     }
 
     /// Whether deletions are refused, as when the root token has lost the right.

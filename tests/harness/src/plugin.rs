@@ -58,6 +58,16 @@ impl Plugin {
             .ok();
     }
 
+    /// Registers it with more variables for its environment, each `NAME=value`.
+    pub async fn register_with(&self, api: &Api, environment: &[String]) {
+        let body = json!({
+            "sha256": self.sha256, "version": self.version, "command": self.name, "env": environment,
+        });
+        api.write(&format!("sys/plugins/catalog/secret/{}", self.name), body)
+            .await
+            .ok();
+    }
+
     /// Mounts it at `path`, without a slash, with further mount settings in `settings`.
     pub async fn enable(&self, api: &Api, path: &str, settings: Value) {
         let mut body = settings;

@@ -47,6 +47,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// `-dev -dev-plugin-dir` instead of a configuration file.
     pub development: bool,
+    /// Whether `sys/raw` may be read, to see what the server and its plugins really store.
+    pub raw_storage: bool,
     /// Files to put into the plugin directory before the start, as (name, file).
     pub plugins: Vec<(String, PathBuf)>,
 }
@@ -82,6 +84,7 @@ impl Default for Options {
             log_level: "trace",
             environment: Vec::new(),
             development: false,
+            raw_storage: false,
             plugins: Vec::new(),
         }
     }
@@ -189,6 +192,20 @@ impl Server {
     /// Everything it and its plugins have logged so far, over all its starts.
     pub fn log(&self) -> String {
         read_lossy(&self.log_path())
+    }
+
+    /// What [`Self::log`] has after its first `offset` bytes, and how long it is now.
+    pub fn log_since(&self, offset: u64) -> (String, u64) {
+        use std::io::Read;
+        use std::io::Seek;
+        let Ok(mut file) = File::open(self.log_path()) else {
+            return (String::new(), offset);
+        };
+        let mut bytes = Vec::new();
+        let _ = file.seek(std::io::SeekFrom::Start(offset));
+        let _ = file.read_to_end(&mut bytes);
+        let length = offset + u64::try_from(bytes.len()).unwrap_or_default();
+        (String::from_utf8_lossy(&bytes).into_owned(), length)
     }
 
     /// Its audit log so far.
@@ -376,9 +393,11 @@ impl Server {
              cluster_addr = \"https://127.0.0.1:{cluster_port}\"\n\
              plugin_directory = \"{}\"\n\
              log_level = \"{}\"\n\
+             raw_storage_endpoint = {}\n\
              disable_mlock = true\n",
             self.plugin_directory().display(),
             self.options.log_level,
+            self.options.raw_storage,
         )
     }
 

@@ -1,0 +1,73 @@
+//! Deleting a config, unless something needs it.
+
+use std::sync::Arc;
+
+use super::Connection;
+use super::paths::answer;
+use super::paths::name_of;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::crash;
+use crate::engine::discovery;
+use crate::engine::held;
+use crate::engine::rotation;
+use crate::framework::Call;
+use crate::vault::Error;
+use crate::vault::Outcome;
+
+pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
+    engine.host.require_writer().await?;
+    let name = name_of(&call);
+    let _changing = engine.configs.changing().await;
+    let Some(connection) = engine.configs.find(&name).await? else {
+        return Ok(None);
+    };
+    let held = holders(&engine, &connection).await?;
+    let force = call.fields.flag("force").unwrap_or_default();
+    if let (Some(held), false) = (&held, force) {
+        return Err(Error::BadRequest(format!(
+            "config \"{name}\" is in use: {held}. Delete those roles and revoke those leases first, or delete with force=true"
+        )));
+    }
+    crash::point("config.unheld");
+    rotation::farewell::note(&engine, &connection.entry).await?;
+    engine.configs.lock().await.delete(&name).await?;
+    crash::point("config.removed");
+    tracing::info!(config = name, force, "config deleted");
+    let forgotten = rotation::root::forget(&engine, &connection).await;
+    let mut warnings: Vec<String> = forgotten.into_iter().collect();
+    warnings.extend(held.map(|held| {
+        format!("config \"{name}\" was deleted although it was in use: {held}. Its tokens can no longer be revoked; each ends at its own expiry")
+    }));
+    Ok(answer(warnings))
+}
+
+/// What needs the config, in words; `None` when nothing does.
+async fn holders(engine: &Engine, connection: &Connection) -> Result<Option<String>, Error> {
+    let mut held = Vec::new();
+    let roles = engine.roles.of_config(&connection.name).await?;
+    if !roles.is_empty() {
+        held.push(format!("roles {}", roles.join(", ")));
+    }
+    let static_roles = engine.static_roles.of_config(&connection.name).await?;
+    if !static_roles.is_empty() {
+        held.push(format!("static roles {}", static_roles.join(", ")));
+    }
+    // Root tokens go with the config, and static roles are named already.
+    let mut own = held::tokens(engine).await?;
+    own.extend(connection.entry.pending_delete.iter().cloned());
+    let deadline = Deadline::after(engine.deadlines.operation);
+    match discovery::live(connection, deadline).await {
+        Ok(tokens) => {
+            let leased = tokens
+                .iter()
+                .filter(|token| !own.contains(&token.token.client_id))
+                .count();
+            if leased > 0 {
+                held.push(format!("{leased} live tokens"));
+            }
+        }
+        Err(error) => held.push(format!("an unknown number of live tokens ({error})")),
+    }
+    Ok((!held.is_empty()).then(|| held.join(" and ")))
+}

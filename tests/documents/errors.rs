@@ -1,0 +1,130 @@
+//! `docs/errors.md` lists every message that an operator or a caller can get.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::sources::Message;
+use crate::sources::messages;
+use crate::table::rows;
+use crate::table::spans;
+
+/// Where messages come from.
+const SOURCES: &[&str] = &[
+    "src/astra",
+    "src/engine",
+    "src/framework/backend.rs",
+    "src/framework/coerce",
+    "src/framework/duration.rs",
+    "src/framework/secret.rs",
+    "src/framework/warning.rs",
+    "src/plugin/backend.rs",
+    "src/plugin/dial.rs",
+    "src/plugin/error.rs",
+    "src/plugin/identity.rs",
+    "src/plugin/instance.rs",
+    "src/plugin/socket.rs",
+    "src/vault/error.rs",
+    "src/vault/storage.rs",
+    "src/vault/system.rs",
+    "src/vault/wire",
+];
+
+/// Texts in these sources that are no messages, and why.
+const OTHER: &[(&str, &str)] = &[
+    ("404 page not found", "what a router answers, compared with"),
+    ("Bearer …", "a header"),
+    (
+        "Kept by Vault for role …",
+        "the description of a custom role in Astra",
+    ),
+    ("by …", "part of a token's description in Astra"),
+    ("dns error", "what a library says, compared with"),
+    ("for …", "part of a token's description in Astra"),
+    (
+        "marks are not base64",
+        "never shown: StoreError::Damaged tells the place only",
+    ),
+    (
+        "the engine's paths are defined wrong: …",
+        "a mistake in the code, which every test would meet",
+    ),
+];
+
+fn in_the_code() -> Vec<Message> {
+    let is_message = |message: &Message| OTHER.iter().all(|(text, _)| *text != message.text);
+    SOURCES
+        .iter()
+        .flat_map(|source| messages(source))
+        .filter(is_message)
+        .collect()
+}
+
+fn document() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md"))
+        .expect("docs/errors.md")
+}
+
+#[test]
+fn every_message_of_the_code_is_in_the_document_and_the_other_way_round() {
+    let document = document();
+    let documented: BTreeSet<String> = rows(&document)
+        .iter()
+        .flat_map(|row| spans(&row[0]))
+        .collect();
+    let code: BTreeMap<String, String> = in_the_code()
+        .into_iter()
+        .map(|message| (message.text, message.place))
+        .collect();
+    let missing: Vec<_> = code
+        .iter()
+        .filter(|(text, _)| !documented.contains(*text))
+        .collect();
+    let gone: Vec<_> = documented
+        .iter()
+        .filter(|text| !code.contains_key(*text))
+        .collect();
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "not in docs/errors.md: {missing:#?}\nno longer in the code: {gone:#?}"
+    );
+}
+
+#[test]
+fn the_statuses_are_those_of_the_code() {
+    let document = document();
+    let mut checked = 0;
+    for message in in_the_code() {
+        let Some(status) = message.status else {
+            continue;
+        };
+        let row = rows(&document)
+            .into_iter()
+            .find(|row| spans(&row[0]).contains(&message.text))
+            .unwrap_or_else(|| panic!("{} is not in docs/errors.md", message.text));
+        // Parts of messages have no status of their own.
+        if row.len() == 5 {
+            assert!(
+                row[1].contains(&status.to_string()),
+                "{}: {} has status {status}, docs/errors.md says {}",
+                message.place,
+                message.text,
+                row[1]
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 40, "only {checked} statuses were compared");
+}
+
+#[test]
+fn every_row_is_complete() {
+    let document = document();
+    let rows = rows(&document);
+    assert!(rows.len() > 100, "{} rows", rows.len());
+    for row in rows {
+        assert!(
+            row.iter().all(|cell| !cell.is_empty()) && !spans(&row[0]).is_empty(),
+            "an empty cell in {row:?}"
+        );
+    }
+}

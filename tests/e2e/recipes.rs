@@ -1,0 +1,136 @@
+//! What `docs/recipes.md` promises, as far as this machine can run it.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::json;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::scene::READ_ONLY;
+use crate::scene::Scene;
+
+/// The id of the organization's database called `name`.
+async fn database(scene: &Scene, name: &str) -> String {
+    let list = scene.api.list(&scene.path("databases/default")).await;
+    let data = list.data();
+    let infos = data["key_info"].as_object().unwrap();
+    let found = infos.iter().find(|(_, info)| info["name"] == name);
+    found.unwrap().0.clone()
+}
+
+#[tokio::test]
+async fn the_agent_template_fills_the_environment_of_an_application() {
+    // The template reads the mount where the documents have it.
+    let scene = Scene::new("astra").await;
+    let id = database(&scene, "vector_db").await;
+    let role = json!({ "astra_roles": READ_ONLY, "database_id": id, "keyspace": "app" });
+    scene.write("roles/app", role).await.ok();
+
+    let folder = tempfile::tempdir().unwrap();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples");
+    for name in ["vault-agent.hcl", "vault-agent.ctmpl"] {
+        std::fs::copy(examples.join(name), folder.path().join(name)).unwrap();
+    }
+    std::fs::write(folder.path().join("vault-token"), &scene.cli.token).unwrap();
+    let agent = Command::new(&scene.cli.binary)
+        .args(["agent", "-config=vault-agent.hcl", "-exit-after-auth"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", folder.path())
+        .env("VAULT_ADDR", &scene.cli.address)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(Duration::from_secs(60), agent)
+        .await
+        .unwrap()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+
+    let file = std::fs::read_to_string(folder.path().join("astra.env")).unwrap();
+    let lines: Vec<(&str, &str)> = file
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    let names: Vec<&str> = lines.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        names,
+        [
+            "ASTRA_DB_ID",
+            "ASTRA_DB_REGION",
+            "ASTRA_DB_KEYSPACE",
+            "ASTRA_DB_API_ENDPOINT",
+            "ASTRA_DB_APPLICATION_TOKEN"
+        ]
+    );
+    let values: Vec<&str> = lines.iter().map(|(_, value)| *value).collect();
+    assert_eq!(values[..3], [id.as_str(), "us-east1", "app"]);
+    assert!(
+        scene.astra.accepts(values[4]).await,
+        "the application's token works"
+    );
+
+    scene
+        .cli
+        .ok(&["lease", "revoke", "-sync", "-prefix", "astra/creds/app"])
+        .await;
+    assert!(!scene.astra.accepts(values[4]).await);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_policy_from_a_file_is_a_role_and_reads_back_as_it_was() {
+    let scene = Scene::new("policies").await;
+    let policy = json!({
+        "resources": ["drn:astra:org:{{org_id}}:db:*"],
+        "actions": ["db-cql", "db-rest"],
+        "effect": "allow",
+    });
+    let text = format!("{policy:#}\n");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    std::fs::write(&file, &text).unwrap();
+    let argument = format!("policy=@{}", file.display());
+    scene
+        .cli
+        .ok(&["write", &scene.path("roles/app"), &argument])
+        .await;
+    assert_eq!(
+        scene.read("roles/app").await.data()["policy"],
+        Value::String(text)
+    );
+    scene
+        .write("roles/app", json!({ "policy": policy }))
+        .await
+        .ok();
+    assert_eq!(scene.read("roles/app").await.data()["policy"], policy);
+
+    let credential = scene.credential("app").await;
+    scene.cli.ok(&["delete", &scene.path("roles/app")]).await;
+    scene.revoke(&credential.lease_id).await;
+    scene
+        .until_dead(&credential.token, crate::scene::SOON)
+        .await;
+    let left = scene.api.list(&scene.path("astra-roles/default")).await;
+    let left = left.keys();
+    assert!(
+        !left.iter().any(|name| name.starts_with("vault-")),
+        "{left:?}"
+    );
+
+    let refused = scene
+        .write("roles/bad", json!({ "policy": "{\"resources\"" }))
+        .await
+        .refused(400);
+    assert!(
+        refused.starts_with("policy: the text is not JSON ("),
+        "{refused}"
+    );
+    scene.finish().await;
+}

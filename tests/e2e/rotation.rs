@@ -1,0 +1,105 @@
+//! Tokens that are replaced instead of leased: root tokens and those of static roles.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::scene::READ_ONLY;
+use crate::scene::Scene;
+
+#[tokio::test]
+async fn rotating_the_root_token_keeps_every_lease() {
+    let scene = Scene::new("rotated-root").await;
+    let before = scene.credential("reader").await;
+    let old = scene.astra.root_token();
+
+    scene.expect_replaced_root();
+    let answer = scene.write("rotate-root", json!({})).await.data();
+    let new = answer["token_client_id"].as_str().unwrap().to_owned();
+    scene.keep(&new, None);
+    assert_eq!(
+        scene.read("config").await.data()["token_client_id"],
+        json!(new)
+    );
+    assert!(
+        !answer.to_string().contains("AstraCS"),
+        "the new root token is never shown"
+    );
+    assert!(
+        !scene.astra.accepts(&old).await,
+        "the old root token is deleted"
+    );
+    assert!(scene.astra.accepts(&before.token).await);
+
+    let refusal = scene
+        .write("config", json!({ "token": old }))
+        .await
+        .refused(400);
+    assert!(refusal.contains("rotation"), "{refusal}");
+
+    scene.credential("reader").await;
+    scene.revoke(&before.lease_id).await;
+    assert!(!scene.astra.accepts(&before.token).await);
+
+    // A rotated root token can be rotated in turn.
+    let answer = scene
+        .cli
+        .json(&["write", "-force"], &[&scene.path("rotate-root/default")])
+        .await;
+    scene.keep(
+        answer["data"]["token_client_id"].as_str().unwrap(),
+        Some(&new),
+    );
+    scene.credential("reader").await;
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_static_role_is_read_rotated_and_deleted() {
+    let scene = Scene::new("static").await;
+    let role = json!({ "astra_roles": READ_ONLY, "rotation_period": "24h", "overlap": "1h" });
+    scene.write("static-roles/app", role).await.ok();
+    let first = static_token(&scene).await;
+    scene.keep(&first.0, None);
+    assert_eq!(static_token(&scene).await, first, "reading mints nothing");
+
+    scene
+        .cli
+        .ok(&["write", "-force", &scene.path("rotate-role/app")])
+        .await;
+    let second = static_token(&scene).await;
+    scene.keep(&second.0, None);
+    assert_ne!(second.0, first.0);
+    assert!(
+        scene.astra.accepts(&first.1).await,
+        "the previous token lives on for the overlap"
+    );
+    scene.settle(crate::scene::SOON).await;
+
+    scene.api.delete(&scene.path("static-roles/app")).await.ok();
+    for token in [first, second] {
+        scene.forget(&token.0);
+        assert!(!scene.astra.accepts(&token.1).await);
+    }
+    assert!(!scene.read("static-creds/app").await.is_ok());
+    scene.finish().await;
+}
+
+/// Client id and token of the static role `app`, after checks of what clients rely on.
+async fn static_token(scene: &Scene) -> (String, String) {
+    let answer = scene.read("static-creds/app").await.ok();
+    assert_eq!(answer["lease_id"], "");
+    let data = &answer["data"];
+    assert!(
+        (1..=86_400).contains(&data["ttl"].as_u64().unwrap()) && data["rotation_period"] == 86_400,
+        "{answer}"
+    );
+    let rotated = data["last_vault_rotation"].as_str().unwrap();
+    assert!(
+        rotated.len() == 20 && rotated.ends_with('Z'),
+        "whole seconds: {rotated}"
+    );
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let token = text(&data["token"]);
+    assert!(scene.astra.accepts(&token).await);
+    (text(&data["client_id"]), token)
+}

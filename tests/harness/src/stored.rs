@@ -1,0 +1,79 @@
+//! What a server really stores, read past its API: which token a lease stands for, and which
+//! intents of the plugin are marked done.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::Api;
+use crate::leases;
+
+/// The storage of one mount, read through `sys/raw`, which [`crate::Options::raw_storage`] opens.
+#[derive(Clone)]
+pub struct Stored {
+    api: Api,
+    mount: String,
+}
+
+impl Stored {
+    /// The storage of the mount at `mount`, without a slash, seen with an administrator's `api`.
+    pub fn new(api: &Api, mount: &str) -> Self {
+        Self {
+            api: api.clone(),
+            mount: mount.to_owned(),
+        }
+    }
+
+    /// The client ids of the tokens that are leased, by lease.
+    pub async fn leased(&self) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for lease in leases(&self.api, &format!("{}/", self.mount)).await {
+            // A lease that ended meanwhile is no lease.
+            if let Some(entry) = self.raw(&format!("sys/expire/id/{lease}")).await {
+                // A renewal drops `data`, but the plugin's own notes stay.
+                let client_id = entry["secret"]["internal_data"]["client_id"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("the lease {lease} has no client id: {entry}"));
+                found.insert(lease, client_id.to_owned());
+            }
+        }
+        found
+    }
+
+    /// Whether the intent that a token's `description` names is marked done; `None` when its block
+    /// is not stored any more, or when the description has no tag.
+    pub async fn is_marked(&self, description: &str) -> Option<bool> {
+        let (block, index) = description
+            .split(' ')
+            .next()?
+            .split(':')
+            .nth(3)?
+            .split_once('.')?;
+        let index: usize = index.parse().ok()?;
+        let path = format!("logical/{}/v1/intent/default/{block}", self.uuid().await);
+        let entry = self.raw(&path).await?;
+        let marks = STANDARD.decode(entry["done"].as_str()?).ok()?;
+        Some(marks.get(index / 8)? & (1 << (index % 8)) != 0)
+    }
+
+    async fn uuid(&self) -> String {
+        let mount = self
+            .api
+            .read(&format!("sys/mounts/{}", self.mount))
+            .await
+            .data();
+        mount["uuid"].as_str().expect("a mount's uuid").to_owned()
+    }
+
+    async fn raw(&self, path: &str) -> Option<Value> {
+        let reply = self.api.read(&format!("sys/raw/{path}")).await;
+        if reply.status == 404 {
+            return None;
+        }
+        let text = reply.data()["value"].take();
+        let text = text.as_str().expect("a raw value");
+        Some(serde_json::from_str(text).unwrap_or_else(|error| panic!("{path}: {error}")))
+    }
+}

@@ -1,0 +1,198 @@
+//! Several real Vault nodes, and storage that is older than the world.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use harness::Api;
+use harness::Astra;
+use harness::Cluster;
+use harness::Options;
+use harness::Plugin;
+use harness::Server;
+use harness::Storage;
+use harness::Stored;
+use harness::wait_until;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::balance::Balance;
+use crate::balance::Books;
+use crate::balance::assert_kept;
+use crate::binary;
+use crate::load::Load;
+use crate::stage::SOON;
+use crate::stage::Stage;
+use crate::stage::TICK;
+use crate::stage::until_ticked;
+
+const CLIENTS: usize = 16;
+const MOUNT: &str = "astra";
+
+#[tokio::test]
+async fn nodes_that_come_and_go_under_load_leave_nothing_behind() {
+    let options = Options {
+        raw_storage: true,
+        audit: false,
+        log_level: "debug",
+        plugins: vec![(MOUNT.to_owned(), binary::PLAIN.into())],
+        ..Options::default()
+    };
+    let cluster = Cluster::start(3, options).await;
+    let (astra, plugin) = set_up(&cluster).await;
+    let mut known = BTreeSet::new();
+    for event in [
+        "the leader is killed",
+        "the leader steps down",
+        "all nodes are killed",
+    ] {
+        astra.set_latency(Duration::from_millis(150));
+        let apis: Vec<Api> = cluster.nodes.iter().map(Server::api).collect();
+        let load = Load::start(CLIENTS, MOUNT, &apis);
+        load.until_answered(2 * CLIENTS).await;
+        match event {
+            "the leader is killed" => {
+                let leader = cluster.active().await;
+                leader.kill();
+                until_new_leader(&cluster).await;
+                leader.restart().await;
+            }
+            "the leader steps down" => {
+                let leader = cluster.active().await;
+                leader.api().write("sys/step-down", json!({})).await.ok();
+                wait_until("another node leads", SOON, async || {
+                    !leader.is_active().await
+                })
+                .await;
+                until_new_leader(&cluster).await;
+            }
+            _ => {
+                for node in &cluster.nodes {
+                    node.kill();
+                }
+                // Two at once: one alone has no quorum to serve with.
+                futures_util::future::join_all(cluster.nodes.iter().map(Server::restart)).await;
+                until_new_leader(&cluster).await;
+            }
+        }
+        load.until_answered(load.answered() + 2 * CLIENTS).await;
+        let mut seen = load.stop().await;
+        astra.set_latency(Duration::ZERO);
+
+        let leader = cluster.active().await;
+        let (api, stored) = (leader.api(), Stored::new(&leader.api(), MOUNT));
+        seen.end_unclear(&api).await;
+        let (_, offset) = leader.log_since(0);
+        until_ticked(leader, &plugin.name, offset).await;
+        let books = Books {
+            mount: event,
+            stored: &stored,
+            astra: &astra,
+            own: known.clone(),
+        };
+        let balance = Balance::settled(&books, TICK).await;
+        assert_kept(&stored, &astra, &seen.kept).await;
+        println!(
+            "{event}: {} handed out, {} requests failed, 0 orphans, {} in the window",
+            seen.kept.len() + seen.revoked.len(),
+            seen.failures,
+            balance.window.len()
+        );
+        // The next rounds know them; their blocks will be gone by then.
+        known.extend(balance.window);
+    }
+}
+
+#[tokio::test]
+async fn a_restored_snapshot_costs_no_token_that_was_handed_out() {
+    let stage = Stage::with_own_server("restored", Storage::Raft).await;
+    let old = stage.credential("reader").await;
+    let ended = stage.credential("reader").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("snapshot");
+    let file = file.to_str().unwrap();
+    let cli = stage.server.cli();
+    cli.ok(&["operator", "raft", "snapshot", "save", file])
+        .await;
+
+    let mut since = Vec::new();
+    for _ in 0..3 {
+        since.push(stage.credential("reader").await);
+    }
+    assert!(stage.revoke(&ended.lease_id).await.is_ok());
+    cli.ok(&["operator", "raft", "snapshot", "restore", "-force", file])
+        .await;
+    wait_until("Vault serves what was restored", SOON, async || {
+        let lease = json!({ "lease_id": since[0].lease_id });
+        let looked_up = stage.api.write("sys/leases/lookup", lease).await;
+        looked_up.status == 400 && stage.read("config").await.is_ok()
+    })
+    .await;
+    stage.until_tick().await;
+    stage.until_tick().await;
+
+    // Clearing up does not touch what was handed out, although Vault knows nothing of it any more.
+    for credential in since.iter().chain([&old]) {
+        assert!(
+            stage.astra.accepts(&credential.token).await,
+            "{} was deleted",
+            credential.client_id
+        );
+    }
+    // They are shown, and tidy leaves them alone: their leases could live in another cluster.
+    let shown = stage
+        .api
+        .list(&format!("{}/tokens/default", stage.mount))
+        .await;
+    let shown: BTreeSet<String> = shown.keys().into_iter().collect();
+    assert!(since.iter().all(|one| shown.contains(&one.client_id)));
+    for dry_run in [true, false] {
+        let tidied = stage
+            .write("tidy", json!({ "dry_run": dry_run }))
+            .await
+            .data();
+        assert_eq!(
+            (&tidied["deleted"], &tidied["kept"]),
+            (&json!(0), &json!(4)),
+            "{tidied}"
+        );
+    }
+    // The lease of a token that is long deleted is back, and ends without an error.
+    let lease = json!({ "lease_id": ended.lease_id, "sync": true });
+    stage
+        .insist(Method::PUT, "sys/leases/revoke", Some(lease))
+        .await;
+    assert!(stage.revoke(&old.lease_id).await.is_ok());
+    assert!(!stage.astra.accepts(&old.token).await);
+    let new = stage.credential("reader").await;
+    assert!(stage.astra.accepts(&new.token).await);
+    for credential in &since {
+        let left = stage.astra.seconds_left(&credential.client_id);
+        assert!(left > 0 && left <= 8 * 3_600 + 600, "{left}");
+    }
+}
+
+async fn set_up(cluster: &Cluster) -> (Astra, Plugin) {
+    let active = cluster.active().await;
+    let plugin = Plugin::install(active, Path::new(binary::PLAIN), MOUNT, binary::VERSION);
+    let (api, astra) = (active.api(), Astra::start().await);
+    plugin.register(&api).await;
+    plugin.enable(&api, MOUNT, json!({})).await;
+    let config = json!({ "token": astra.root_token(), "url": astra.url() });
+    api.write("astra/config", config).await.ok();
+    let role = json!({ "astra_roles": "API RO User", "ttl": "1h", "max_ttl": "8h" });
+    api.write("astra/roles/reader", role).await.ok();
+    (astra, plugin)
+}
+
+async fn until_new_leader(cluster: &Cluster) {
+    wait_until("a leader serves the mount", TICK, async || {
+        let leader = cluster.active().await;
+        let read = leader
+            .api()
+            .try_request(Method::GET, "astra/config", None)
+            .await;
+        read.is_ok_and(|reply| reply.is_ok())
+    })
+    .await;
+}

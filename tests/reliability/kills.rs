@@ -1,0 +1,102 @@
+//! Processes killed at random under load.
+
+use std::time::Duration;
+
+use harness::Process;
+use harness::Storage;
+use harness::wait_until;
+
+use crate::balance::assert_kept;
+use crate::load::Load;
+use crate::load::Seen;
+use crate::stage::SOON;
+use crate::stage::Stage;
+use crate::stage::TICK;
+
+const CLIENTS: usize = 32;
+/// Kills of each test; `ASTRA_KILLS` changes it, to measure the width of the window.
+const KILLS: usize = 10;
+
+fn kills() -> usize {
+    std::env::var("ASTRA_KILLS").map_or(KILLS, |text| text.parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn a_plugin_killed_at_random_under_load_leaves_nothing_behind() {
+    let stage = Stage::with_own_server("plugin-kills", Storage::Memory).await;
+    stage.astra.set_latency(Duration::from_millis(250));
+    let load = Load::start(CLIENTS, &stage.mount, std::slice::from_ref(&stage.api));
+    for _ in 0..kills() {
+        until_busy(&load).await;
+        let victim = until_running(&stage).await;
+        victim.kill();
+        wait_until("the plugin is dead", SOON, async || !victim.is_alive()).await;
+    }
+    until_busy(&load).await;
+    let mut seen = load.stop().await;
+    stage.astra.set_latency(Duration::ZERO);
+    seen.end_unclear(&stage.api).await;
+    stage.until_tick().await;
+    check(&stage, &seen, "kills of the plugin").await;
+}
+
+#[tokio::test]
+async fn a_vault_killed_at_random_under_load_leaves_nothing_behind() {
+    let stage = Stage::with_own_server("vault-kills", Storage::Raft).await;
+    stage.astra.set_latency(Duration::from_millis(250));
+    let load = Load::start(CLIENTS, &stage.mount, std::slice::from_ref(&stage.api));
+    for _ in 0..kills() {
+        until_busy(&load).await;
+        stage.server.kill();
+        stage.server.restart().await;
+    }
+    until_busy(&load).await;
+    let mut seen = load.stop().await;
+    stage.astra.set_latency(Duration::ZERO);
+    seen.end_unclear(&stage.api).await;
+    stage.until_tick().await;
+    check(&stage, &seen, "kills of Vault").await;
+}
+
+/// Waits until some credentials have been handed out, and then for a moment in the middle of others.
+async fn until_busy(load: &Load) {
+    let enough = load.answered() + fastrand::usize(8..40);
+    wait_until("requests are answered", TICK, async || {
+        load.answered() >= enough
+    })
+    .await;
+    // The kill has to come at any moment of a request's life: the time is the randomness.
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..300))).await;
+}
+
+async fn until_running(stage: &Stage) -> Process {
+    wait_until("the plugin runs", SOON, async || {
+        stage.plugin.processes(&stage.server).len() == 1
+    })
+    .await;
+    stage.process()
+}
+
+async fn check(stage: &Stage, seen: &Seen, what: &str) {
+    let balance = stage.settled(TICK).await;
+    assert_kept(&stage.stored, &stage.astra, &seen.kept).await;
+    for credential in &seen.revoked {
+        assert!(
+            !stage.astra.accepts(&credential.token).await,
+            "a revocation got lost"
+        );
+    }
+    let (kills, window) = (kills(), balance.window.len());
+    println!(
+        "{kills} {what} under {CLIENTS} clients: {} minted, {} handed out, {} failed requests, 0 orphans, {window} in the \
+         window ({} per 1,000 kills)",
+        stage.astra.minted(),
+        seen.kept.len() + seen.revoked.len() + seen.unclear.len(),
+        seen.failures,
+        window * 1_000 / kills,
+    );
+    assert!(
+        window <= CLIENTS * kills / 10,
+        "the window is wider than it was ever measured: {window}"
+    );
+}

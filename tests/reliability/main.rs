@@ -1,0 +1,23 @@
+//! The promises of `docs/reliability.md`, tested by breaking the engine on purpose in a real Vault
+//! and counting what remains.
+//!
+//! Every test compares, token by token, what Vault leases with what the emulated Astra holds. What
+//! a test measured it prints, so run with `--nocapture` to see figures.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+mod balance;
+mod binary;
+mod clusters;
+mod crash_points;
+mod kills;
+mod load;
+mod stage;
+mod stampede;
+mod tidying;
+mod window;

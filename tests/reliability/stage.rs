@@ -1,0 +1,239 @@
+//! A mount of the plugin in a real Vault, with an organization of its own behind it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use astra_emulator::Origin;
+use harness::Api;
+use harness::Astra;
+use harness::Credential;
+use harness::Options;
+use harness::Plugin;
+use harness::Process;
+use harness::Reply;
+use harness::Server;
+use harness::Storage;
+use harness::Stored;
+use harness::wait_until;
+use reqwest::Method;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::balance::Balance;
+use crate::balance::Books;
+use crate::binary;
+
+/// How long something may take that Vault does in the background at once.
+pub(crate) const SOON: Duration = Duration::from_secs(40);
+/// How long it may take until Vault's rollback tick, which comes every minute, has ended.
+pub(crate) const TICK: Duration = Duration::from_secs(110);
+
+/// One mount and what belongs to it.
+pub(crate) struct Stage {
+    pub(crate) server: Arc<Server>,
+    pub(crate) api: Api,
+    pub(crate) astra: Astra,
+    pub(crate) plugin: Plugin,
+    /// The mount's path, without a slash.
+    pub(crate) mount: String,
+    pub(crate) stored: Stored,
+    /// Naming a crash point in this file makes the plugin die there.
+    crash_file: PathBuf,
+}
+
+/// A server whose storage can be looked into.
+pub(crate) async fn server(storage: Storage) -> Arc<Server> {
+    let options = Options {
+        storage,
+        raw_storage: true,
+        audit: false,
+        log_level: "debug",
+        ..Options::default()
+    };
+    Arc::new(Server::start(options).await)
+}
+
+impl Stage {
+    /// A mount in a process of its own on `server`.
+    pub(crate) async fn new(server: &Arc<Server>, binary: &Path, name: &str) -> Self {
+        Self::over(Astra::start().await, server, binary, name).await
+    }
+
+    /// The same with `astra` behind it.
+    pub(crate) async fn over(
+        astra: Astra,
+        server: &Arc<Server>,
+        binary: &Path,
+        name: &str,
+    ) -> Self {
+        let name = format!("astra-{}", name.replace('.', "-"));
+        let plugin = Plugin::install(server, binary, &name, binary::VERSION);
+        let crash_file = server.temporary_directory().join(format!("{name}.point"));
+        let api = server.api();
+        let variable = format!("ASTRA_CRASH_FILE={}", crash_file.display());
+        plugin.register_with(&api, &[variable]).await;
+        plugin.enable(&api, &name, json!({})).await;
+        let stage = Self {
+            stored: Stored::new(&api, &name),
+            api,
+            astra,
+            plugin,
+            mount: name,
+            crash_file,
+            server: Arc::clone(server),
+        };
+        let config = json!({ "token": stage.astra.root_token(), "url": stage.astra.url() });
+        stage.write("config", config).await.ok();
+        stage.role("reader", "1h", "8h").await;
+        stage
+    }
+
+    /// A mount of the plain plugin on a server of its own.
+    pub(crate) async fn with_own_server(name: &str, storage: Storage) -> Self {
+        let server = server(storage).await;
+        Self::new(&server, Path::new(binary::PLAIN), name).await
+    }
+
+    /// Writes a role.
+    pub(crate) async fn role(&self, name: &str, ttl: &str, max_ttl: &str) {
+        let role = json!({ "astra_roles": "API RO User", "ttl": ttl, "max_ttl": max_ttl });
+        self.write(&format!("roles/{name}"), role).await.ok();
+    }
+
+    /// GET below the mount.
+    pub(crate) async fn read(&self, path: &str) -> Reply {
+        self.api.read(&format!("{}/{path}", self.mount)).await
+    }
+
+    /// PUT below the mount.
+    pub(crate) async fn write(&self, path: &str, body: Value) -> Reply {
+        self.api
+            .write(&format!("{}/{path}", self.mount), body)
+            .await
+    }
+
+    /// A credential, which must be had.
+    pub(crate) async fn credential(&self, role: &str) -> Credential {
+        let path = format!("{}/creds/{role}", self.mount);
+        Credential::parse(&self.insist(Method::GET, &path, None).await)
+    }
+
+    /// Asks for a credential and goes away before the answer.
+    pub(crate) async fn read_impatiently(&self, patience: Duration) {
+        let api = Api::new(self.api.address(), self.api.token());
+        let path = format!("{}/creds/reader", self.mount);
+        let read = api.try_request(reqwest::Method::GET, &path, None);
+        let answer = tokio::time::timeout(patience, read).await;
+        assert!(answer.is_err(), "the answer came too early");
+    }
+
+    /// What to compare.
+    pub(crate) async fn books(&self) -> Books<'_> {
+        let mut own = BTreeSet::new();
+        for (list, one) in [("config", "config"), ("static-roles", "static-roles")] {
+            let names = self
+                .api
+                .list(&format!("{}/{list}", self.mount))
+                .await
+                .keys();
+            for name in names {
+                let data = self.read(&format!("{one}/{name}")).await.data();
+                let client_id = data
+                    .get("token_client_id")
+                    .or_else(|| data.get("client_id"));
+                own.insert(
+                    client_id
+                        .and_then(Value::as_str)
+                        .expect("a client id")
+                        .to_owned(),
+                );
+            }
+        }
+        // Only what was minted is counted: root tokens are not, until they are rotated.
+        let minted: BTreeSet<String> = self
+            .astra
+            .emulator
+            .tokens(false)
+            .into_iter()
+            .filter(|token| token.origin == Origin::Api)
+            .map(|token| token.client_id)
+            .collect();
+        Books {
+            mount: &self.mount,
+            stored: &self.stored,
+            astra: &self.astra,
+            own: own.intersection(&minted).cloned().collect(),
+        }
+    }
+
+    /// Waits until Astra and Vault agree.
+    pub(crate) async fn settled(&self, limit: Duration) -> Balance {
+        Balance::settled(&self.books().await, limit).await
+    }
+
+    /// Sends a request until it succeeds, as who got an error does. For a moment after a process died
+    /// Vault may still send requests to it.
+    pub(crate) async fn insist(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let mut answer = None;
+        wait_until(&format!("{method} {path} succeeds"), SOON, async || {
+            let reply = self.api.request(method.clone(), path, body.clone()).await;
+            answer = reply.is_ok().then_some(reply.body);
+            answer.is_some()
+        })
+        .await;
+        answer.unwrap()
+    }
+
+    /// Ends a lease and waits for it.
+    pub(crate) async fn revoke(&self, lease: &str) -> Reply {
+        let body = json!({ "lease_id": lease, "sync": true });
+        self.api.write("sys/leases/revoke", body).await
+    }
+
+    /// The plugin's process.
+    pub(crate) fn process(&self) -> Process {
+        self.plugin.process(&self.server)
+    }
+
+    /// Makes the plugin die at `point`, once.
+    pub(crate) fn arm(&self, point: &str) {
+        std::fs::write(&self.crash_file, point).expect("a crash file");
+    }
+
+    /// Whether an armed point has not been hit yet.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.crash_file.exists()
+    }
+
+    /// Waits until the plugin has died at the armed point.
+    pub(crate) async fn until_hit(&self, point: &str, limit: Duration) {
+        wait_until(&format!("{point} is hit"), limit, async || !self.is_armed()).await;
+    }
+
+    /// Waits until a rollback tick that ended after this call has cleared up.
+    pub(crate) async fn until_tick(&self) {
+        let (_, offset) = self.server.log_since(0);
+        self.until_ticked(offset).await;
+    }
+
+    /// Waits until a rollback tick has ended since the log was `offset` bytes long.
+    pub(crate) async fn until_ticked(&self, offset: u64) {
+        until_ticked(&self.server, &self.plugin.name, offset).await;
+    }
+}
+
+/// Waits until a rollback tick of `plugin` has ended since the log of `server` was `offset` bytes long.
+pub(crate) async fn until_ticked(server: &Server, plugin: &str, mut offset: u64) {
+    let is_tick = |line: &str| line.contains("the tick has ended") && line.contains(plugin);
+    wait_until("a tick has ended", TICK, async || {
+        let (lines, length) = server.log_since(offset);
+        // The last line may not be complete yet.
+        let rest = lines.len() - lines.rfind('\n').map_or(0, |at| at + 1);
+        offset = length - u64::try_from(rest).unwrap();
+        lines.lines().any(is_tick)
+    })
+    .await;
+}

@@ -1,0 +1,38 @@
+//! What `tidy` may do and what it may not.
+
+use std::time::Duration;
+
+use harness::leases;
+use harness::wait_until;
+use serde_json::json;
+
+use crate::stage::SOON;
+use crate::stage::Stage;
+
+/// How much the emulator's clock is behind at the start of a stage for `tidy`.
+pub(crate) const BEHIND: Duration = Duration::from_secs(2 * 3_600);
+
+/// Leaves a token that lives although its lease is over, as after a forced revocation, and waits
+/// until `tidy` sees that the lease is over.
+pub(crate) async fn leave_an_unheld_token(stage: &Stage) {
+    stage.role("brief", "5s", "5s").await;
+    let credential = stage.credential("brief").await;
+    // By Astra's clock that was hours ago: `tidy` leaves tokens with a short life to Astra.
+    let emulator = &stage.astra.emulator;
+    emulator.set_clock(emulator.now() + BEHIND);
+    stage.astra.refuse_deletions(true);
+    let prefix = format!("{}/creds/brief", stage.mount);
+    stage
+        .api
+        .write(&format!("sys/leases/revoke-force/{prefix}"), json!({}))
+        .await
+        .ok();
+    stage.astra.refuse_deletions(false);
+    assert!(leases(&stage.api, &format!("{prefix}/")).await.is_empty());
+    wait_until("tidy sees the token", SOON, async || {
+        let seen = stage.write("tidy", json!({ "dry_run": true })).await.data();
+        seen["tokens"].get(&credential.client_id).is_some()
+    })
+    .await;
+    assert!(stage.astra.accepts(&credential.token).await);
+}
