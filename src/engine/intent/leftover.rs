@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,6 +27,8 @@ pub struct Leftovers {
     /// Tokens of those blocks as Astra listed them, by the request they were minted for: if the
     /// host repeats the request, nobody received them.
     by_request: Option<HashMap<RequestMark, Vec<FirstTry>>>,
+    /// Requests whose first try was not undone yet, although whoever asked has gone.
+    owed: HashSet<RequestMark>,
 }
 
 /// A token of the first try of a request that the host repeats.
@@ -71,6 +74,7 @@ impl Leftovers {
         Ok(Self {
             blocks,
             by_request: None,
+            owed: HashSet::new(),
         })
     }
 
@@ -107,10 +111,24 @@ impl Leftovers {
         self.by_request = Some(by_request);
     }
 
+    /// The host may have repeated `request`: whatever the earlier process minted for it, nobody
+    /// received.  Until [`Leftovers::take`] this is left to clearing up.
+    pub fn owe(&mut self, request: &RequestMark) {
+        self.owed.insert(request.clone());
+    }
+
+    /// [`Leftovers::take`] for all requests that are still owed.
+    pub fn take_owed(&mut self) {
+        for request in std::mem::take(&mut self.owed) {
+            self.take(&request);
+        }
+    }
+
     /// Takes the tokens that were minted for `request` by the earlier process.  Their marks go: from
     /// now on they count as received by nobody, so that clearing up deletes them if the caller fails
     /// to.
     pub fn take(&mut self, request: &RequestMark) -> Vec<FirstTry> {
+        self.owed.remove(request);
         let taken = self
             .by_request
             .as_mut()
@@ -175,6 +193,7 @@ impl Leftovers {
         self.blocks.retain(|block| block.id != *id);
         if self.blocks.is_empty() {
             self.by_request = None;
+            self.owed.clear();
         }
     }
 }
