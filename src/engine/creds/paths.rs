@@ -11,7 +11,6 @@ use super::lease::LeaseData;
 use super::mint::Mint;
 use super::mint::Minted;
 use super::mint::take_back;
-use super::term::GRACE;
 use super::term::Term;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -116,10 +115,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
 
     let now = OffsetDateTime::now_utc();
     if let Some(expiry) = expiry {
-        // Only an expiry that the organization brought forward leaves less than was asked for.
-        if expiry < term.expiry(now) - GRACE {
-            term.end_before(expiry, now);
-        }
+        term.end_before(expiry, now);
     }
     let org_id = connection
         .entry

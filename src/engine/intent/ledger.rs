@@ -124,7 +124,7 @@ impl Ledger {
             return Ok(());
         }
         if !lock(leftovers).is_noted() {
-            // Should the list fail, then so does the request, and nobody repeats it once more.
+            // Should the list fail, nobody repeats the request once more: it is left to the ticks.
             lock(leftovers).owe(request);
             match client.shared_tokens(deadline).await {
                 Ok(tokens) => lock(leftovers).note(&self.mount, &tokens),

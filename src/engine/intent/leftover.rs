@@ -21,6 +21,9 @@ use crate::engine::store::StoreError;
 /// longest operation (docs/architecture.md, "Intents").  Until then a clean list proves nothing.
 pub const SETTLE: Duration = Duration::from_secs(120);
 
+/// How many requests can be owed: the host repeats what a crash interrupted before all else.
+const OWED: usize = 4_096;
+
 /// The blocks that were in storage when this process first looked.
 pub struct Leftovers {
     blocks: Vec<Leftover>,
@@ -114,7 +117,9 @@ impl Leftovers {
     /// The host may have repeated `request`: whatever the earlier process minted for it, nobody
     /// received.  Until [`Leftovers::take`] this is left to clearing up.
     pub fn owe(&mut self, request: &RequestMark) {
-        self.owed.insert(request.clone());
+        if self.owed.len() < OWED {
+            self.owed.insert(request.clone());
+        }
     }
 
     /// [`Leftovers::take`] for all requests that are still owed.

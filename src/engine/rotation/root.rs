@@ -106,7 +106,7 @@ async fn replace_noted(
             let subject = Subject {
                 path: &format!("config/{name}"),
                 config: &name,
-                client_id: client_id,
+                client_id,
                 ..Subject::default()
             };
             engine.events.tell(Happening::RootRotate, subject);

@@ -107,8 +107,8 @@ pub fn all() -> Vec<Variant> {
         ("502-html", status(502, FaultBody::Html)),
         ("503-envoy", status(503, FaultBody::Envoy)),
         (
-            "503-1s",
-            waiting(503, FaultBody::Html, RetryAfter::Seconds(1)),
+            "503-2s",
+            waiting(503, FaultBody::Html, RetryAfter::Seconds(2)),
         ),
         ("504-committed", committed(504, FaultBody::Html)),
         ("401-dead", Fault::RootExpired { persist: false }),
