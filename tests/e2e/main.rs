@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access;
+mod api_page;
 mod catalog;
 mod cluster;
 mod configs;
@@ -17,6 +18,7 @@ mod documents;
 mod leases;
 mod mounts;
 mod recipes;
+mod refusals;
 mod roles;
 mod rotation;
 mod scene;

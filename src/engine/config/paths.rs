@@ -20,6 +20,8 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::change::pick;
 use crate::engine::crash;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::engine::rotation;
 use crate::engine::rotation::Failures;
 use crate::engine::schedule;
@@ -66,7 +68,7 @@ fn config_path(path: Path<Engine>) -> Path<Engine> {
         .field(Field::bool("allow_token_admin", "Whether roles may grant rights to create tokens or roles. Such a token can outlive its lease by making another.").default(false))
         .fields(schedule::declare())
         .field(Field::bool("disable_automated_rotation", "Suspend rotation_period or rotation_schedule; rotate-root still works.").default(false))
-        .field(Field::bool("force", "Delete although roles or live tokens need the config, or write a token of another organization. What is live then stays live until it expires.").query().default(false))
+        .field(Field::bool("force", "Delete although roles or live tokens need the config, or write a token of another organization. What is live then stays live until it expires.").query().default(false).only_for([Operation::Create, Operation::Update, Operation::Patch, Operation::Delete]))
         .exists(exists)
         .on(Operation::Create, "Write a config.", write)
         .on(Operation::Update, "Write a config.", write)
@@ -189,6 +191,12 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     engine.configs.lock().await.put(&name, entry).await?;
     crash::point("config.stored");
     tracing::info!(config = name, "config written");
+    let subject = Subject {
+        path: &format!("config/{name}"),
+        config: &name,
+        ..Subject::default()
+    };
+    engine.events.tell(Happening::ConfigWrite, subject);
     Ok(answer(warnings))
 }
 

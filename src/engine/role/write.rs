@@ -13,6 +13,8 @@ use crate::engine::Engine;
 use crate::engine::change::pick;
 use crate::engine::config;
 use crate::engine::crash;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::engine::host::Limits;
 use crate::framework::Call;
 use crate::framework::Fields;
@@ -79,6 +81,13 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
         warnings.extend(abandoned.remove(&engine, deadline).await);
     }
     tracing::info!(role = name, "role written");
+    let subject = Subject {
+        path: &format!("roles/{name}"),
+        config: &connection.name,
+        role: &name,
+        ..Subject::default()
+    };
+    engine.events.tell(Happening::RoleWrite, subject);
     Ok(answer(warnings))
 }
 
@@ -96,6 +105,13 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
     engine.roles.lock().await.delete(&name).await?;
     crash::point("role.removed");
     tracing::info!(role = name, "role deleted");
+    let subject = Subject {
+        path: &format!("roles/{name}"),
+        config: &stored.config,
+        role: &name,
+        ..Subject::default()
+    };
+    engine.events.tell(Happening::RoleDelete, subject);
     let warnings = match (&stored.granted.policy, abandoned) {
         (Some(_), Some(abandoned)) => abandoned.remove(&engine, deadline).await,
         (Some(custom), None) => vec![out_of_reach(&stored.config, custom)],
