@@ -34,8 +34,16 @@ const OTHER: &[(&str, &str)] = &[
     ("404 page not found", "what a router answers, compared with"),
     ("Bearer …", "a header"),
     (
-        "Kept by Vault for role …",
+        "Kept by Vault for …",
         "the description of a custom role in Astra",
+    ),
+    (
+        "role …",
+        "part of the description of a custom role in Astra",
+    ),
+    (
+        "static role …",
+        "part of the description of a custom role in Astra",
     ),
     ("by …", "part of a token's description in Astra"),
     ("dns error", "what a library says, compared with"),

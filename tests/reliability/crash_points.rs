@@ -182,6 +182,8 @@ impl Case {
         let policy_role = json!({ "policy": policy, "ttl": "1h" });
         let static_role =
             json!({ "astra_roles": "API RO User", "rotation_period": "24h", "overlap": "0" });
+        let policy_static_role =
+            json!({ "policy": policy, "rotation_period": "24h", "overlap": "0" });
         let nothing = json!({});
         let (before, (method, path, body)) = match *point {
             "config.checked" | "config.stored" => (
@@ -211,8 +213,11 @@ impl Case {
                 Some(("static-roles/app", static_role)),
                 (Method::PUT, "rotate-role/app", nothing),
             ),
+            "static-role.checked" | "static-role.stored" => {
+                (None, (Method::PUT, "static-roles/app", policy_static_role))
+            }
             point if point.starts_with("static-role.") => (
-                Some(("static-roles/app", static_role)),
+                Some(("static-roles/app", policy_static_role)),
                 (Method::DELETE, "static-roles/app", nothing),
             ),
             "role.checked" | "role.stored" | "custom-role.noted" | "custom-role.made" => {
@@ -249,7 +254,7 @@ impl Case {
         }
     }
 
-    /// Custom Astra roles are there for the roles that have a policy, and for no other.
+    /// Custom Astra roles are there for the roles and static roles that have a policy, and for no other.
     async fn check_custom_roles(&self) {
         let Self { stage, point, .. } = self;
         let mut wanted = 0;
@@ -265,6 +270,14 @@ impl Case {
                 let credential = stage.credential(&name).await;
                 assert!(stage.astra.accepts(&credential.token).await, "{point}");
             }
+        }
+        let static_roles = format!("{}/static-roles", stage.mount);
+        for name in stage.api.list(&static_roles).await.keys() {
+            let role = stage.read(&format!("static-roles/{name}")).await.data();
+            wanted += usize::from(role["policy"].is_object());
+            let data = stage.read(&format!("static-creds/{name}")).await.data();
+            let token = data["token"].as_str().unwrap();
+            assert!(stage.astra.accepts(token).await, "{point}");
         }
         let roles = stage.astra.emulator.roles(None).unwrap();
         let kept: Vec<_> = roles

@@ -23,6 +23,7 @@ use crate::framework::Framework;
 use crate::vault::Backend;
 use crate::vault::Entry;
 use crate::vault::Error;
+use crate::vault::LeaseInfo;
 use crate::vault::Mount;
 use crate::vault::Operation;
 use crate::vault::Outcome;
@@ -197,6 +198,24 @@ impl Bench {
             Err(error) => panic!("{error:?}"),
             Ok(_) => panic!("it was accepted"),
         }
+    }
+
+    /// Ends the lease of a credential.
+    pub async fn revoke(&self, credential: &Response) -> Outcome {
+        let lease = credential.lease().unwrap();
+        let lease = LeaseInfo {
+            internal_data: lease.internal_data.clone(),
+            ttl: lease.ttl,
+            max_ttl: lease.max_ttl,
+            increment: Duration::ZERO,
+            issue_time: None,
+            lease_id: String::new(),
+        };
+        let request = Request {
+            lease: Some(lease),
+            ..request(Operation::Revoke, "", json!({}))
+        };
+        self.mount.handle(request).await
     }
 
     pub async fn tick(&self) {

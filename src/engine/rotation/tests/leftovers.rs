@@ -1,0 +1,88 @@
+//! Root tokens that are to be deleted, and could not be at once.
+
+use astra_emulator::PortalToken;
+use serde_json::json;
+
+use super::refused;
+use super::root_of;
+use super::rotate;
+use crate::engine::testing::Bench;
+use crate::engine::testing::warnings;
+use crate::vault::Operation;
+
+#[tokio::test]
+async fn an_undeleted_old_token_is_a_warning_and_goes_later() {
+    let bench = Bench::new().await;
+    let first = root_of(&bench).await;
+    let path = format!("/v2/clientIdSecrets/{first}");
+    bench.fault("DELETE", &path, refused(403));
+    let texts = warnings(rotate(&bench).await.unwrap());
+    assert_eq!(texts.len(), 1);
+    assert!(
+        texts[0].contains(&first) && texts[0].contains("not deleted yet"),
+        "{texts:?}"
+    );
+    let second = root_of(&bench).await;
+    assert!(bench.is_live(&first) && bench.is_live(&second));
+    bench.tick().await;
+    assert!(bench.is_live(&first));
+    bench.astra.clear_faults();
+    bench.tick().await;
+    assert!(!bench.is_live(&first));
+    assert_eq!(root_of(&bench).await, second);
+}
+
+#[tokio::test]
+async fn what_rotation_minted_goes_when_the_operator_gives_another() {
+    let bench = Bench::new().await;
+    rotate(&bench).await.unwrap();
+    let minted = root_of(&bench).await;
+    let roles = bench.astra.seeds().tokens["org_admin"].roles.clone();
+    let portal = bench.astra.create_token(PortalToken {
+        roles,
+        ..PortalToken::default()
+    });
+    let portal = portal.unwrap();
+    bench
+        .write("config", bench.config(&portal.token))
+        .await
+        .unwrap();
+    bench.tick().await;
+    assert!(!bench.is_live(&minted));
+    assert!(bench.is_live(&portal.client_id));
+    // What the operator gave is the operator's: it stays when the config goes.
+    bench
+        .call(Operation::Delete, "config", json!({}))
+        .await
+        .unwrap();
+    assert!(bench.is_live(&portal.client_id));
+}
+
+#[tokio::test]
+async fn a_deleted_config_leaves_nothing_that_rotation_minted() {
+    let bench = Bench::new().await;
+    rotate(&bench).await.unwrap();
+    let deleted = bench.call(Operation::Delete, "config", json!({})).await;
+    assert!(warnings(deleted.unwrap()).is_empty());
+    assert!(bench.minted().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_deleted_config_leaves_goes_with_a_later_tick() {
+    let mut bench = Bench::new().await;
+    rotate(&bench).await.unwrap();
+    bench.fault("DELETE", "/v2/clientIdSecrets/*", refused(503));
+    let deleted = bench.call(Operation::Delete, "config", json!({})).await;
+    let warnings = warnings(deleted.unwrap());
+    assert!(warnings[0].contains("ticks try again"), "{warnings:?}");
+    assert_eq!(bench.minted().len(), 1);
+    bench.restart();
+    bench.astra.clear_faults();
+    bench.tick().await;
+    assert!(bench.minted().is_empty());
+    let keys = bench.storage.memory.keys();
+    assert!(
+        keys.iter().all(|key| !key.starts_with("v1/farewell/")),
+        "{keys:?}"
+    );
+}

@@ -1,0 +1,32 @@
+//! Root rotation against the emulator: good, bad, and whatever fails at whichever step.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod crashes;
+mod leftovers;
+mod replacements;
+mod schedules;
+
+use crate::engine::testing::Bench;
+use crate::vault::Outcome;
+use astra_emulator::Fault;
+use astra_emulator::fault::FaultBody;
+use serde_json::json;
+
+async fn rotate(bench: &Bench) -> Outcome {
+    bench.write("rotate-root", json!({})).await
+}
+
+async fn root_of(bench: &Bench) -> String {
+    let config = bench.read("config").await;
+    config["token_client_id"].as_str().unwrap().to_owned()
+}
+
+fn refused(status: u16) -> Fault {
+    Fault::Status {
+        status,
+        body: FaultBody::String,
+        retry_after: None,
+        committed: false,
+    }
+}

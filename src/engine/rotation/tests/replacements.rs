@@ -1,0 +1,220 @@
+//! Replacing the root token by hand.
+
+use astra_emulator::Fault;
+use astra_emulator::PortalToken;
+use serde_json::json;
+use std::time::Duration;
+use time::format_description::well_known::Rfc3339;
+
+use super::root_of;
+use super::rotate;
+use crate::engine::testing::Bench;
+use crate::engine::testing::READER;
+use crate::engine::testing::call;
+use crate::engine::testing::warnings;
+use crate::vault::Error;
+use crate::vault::Operation;
+
+#[tokio::test]
+async fn the_root_token_is_replaced_by_one_like_it() {
+    let bench = Bench::new().await;
+    let before = bench.read("config").await;
+    let first = root_of(&bench).await;
+    let response = rotate(&bench).await.unwrap().unwrap();
+    let root = root_of(&bench).await;
+    assert_eq!(response.data().len(), 1);
+    assert_eq!(response.data()["token_client_id"], json!(root));
+    assert!(response.warnings().is_empty(), "{:?}", response.warnings());
+    assert_ne!(root, first);
+    assert!(!bench.is_live(&first));
+    let new = bench.astra.token(&root).unwrap();
+    assert_eq!(new.roles, bench.astra.token(&first).unwrap().roles);
+    assert_eq!(new.token_expiry, None);
+    assert!(new.description.ends_with(" rotate-root/default"));
+    let after = bench.read("config").await;
+    assert_ne!(before["token_sha256"], after["token_sha256"]);
+    assert_eq!(before["org_id"], after["org_id"]);
+    assert!(bench.astra.violations().is_empty());
+    // And again, with the minted token's own right to mint.
+    rotate(&bench).await.unwrap();
+    assert_eq!(bench.minted(), [root_of(&bench).await]);
+}
+
+#[tokio::test]
+async fn a_life_time_is_kept() {
+    let bench = Bench::new().await;
+    let roles = bench.astra.seeds().tokens["org_admin"].roles.clone();
+    let portal = bench.astra.create_token(PortalToken {
+        roles,
+        expires_in_s: Some(86_400 * 30),
+        ..PortalToken::default()
+    });
+    let token = portal.unwrap().token;
+    bench.write("config", bench.config(&token)).await.unwrap();
+    bench.astra.advance_clock(Duration::from_secs(86_400));
+    bench
+        .mount
+        .engine
+        .clock
+        .advance(Duration::from_secs(86_400));
+    rotate(&bench).await.unwrap();
+    let root = bench.astra.token(&root_of(&bench).await).unwrap();
+    let expiry = time::OffsetDateTime::parse(&root.token_expiry.unwrap(), &Rfc3339).unwrap();
+    let life = expiry - bench.astra.now();
+    assert!(
+        (life - time::Duration::days(30)).abs() < time::Duration::MINUTE,
+        "{life}"
+    );
+    // An organization that allows less since gives its maximum.
+    let knobs = json!({"org_max_token_expiry_s": 86_400 * 7});
+    bench.astra.set_knobs(knobs).unwrap();
+    rotate(&bench).await.unwrap();
+    let root = bench.astra.token(&root_of(&bench).await).unwrap();
+    let expiry = time::OffsetDateTime::parse(&root.token_expiry.unwrap(), &Rfc3339).unwrap();
+    assert!(expiry - bench.astra.now() <= time::Duration::days(7));
+}
+
+#[tokio::test]
+async fn a_replaced_token_is_not_taken_back() {
+    let mut bench = Bench::new().await;
+    let first = bench.astra.root_token();
+    rotate(&bench).await.unwrap();
+    let second = bench.astra.tokens(true).into_iter();
+    let second = second
+        .filter_map(|token| token.minted_by.and(token.token))
+        .next();
+    rotate(&bench).await.unwrap();
+    bench.restart();
+    let root = root_of(&bench).await;
+    for old in [first, second.unwrap()] {
+        let mut config = bench.config(&old);
+        config["verify"] = json!(false);
+        let text = bench.refusal("config", config).await;
+        assert!(text.contains("was replaced by a rotation"), "{text}");
+    }
+    assert_eq!(root_of(&bench).await, root);
+    // What was read can be written back.
+    let config = json!({"url": bench.astra.url(), "rotation_period": 0, "rotation_schedule": ""});
+    bench.write("config", config).await.unwrap();
+    assert_eq!(root_of(&bench).await, root);
+}
+
+#[tokio::test]
+async fn leases_outlive_a_rotation_and_are_revoked_by_the_new_root() {
+    let mut bench = Bench::new().await;
+    let role = json!({"astra_roles": READER});
+    bench.write("roles/reader", role).await.unwrap();
+    let creds = bench.call(Operation::Read, "creds/reader", json!({})).await;
+    let creds = creds.unwrap().unwrap();
+    let client_id = creds.data()["client_id"].as_str().unwrap().to_owned();
+    let first = root_of(&bench).await;
+    rotate(&bench).await.unwrap();
+    bench.tick().await;
+    assert!(bench.is_live(&client_id));
+    assert!(!bench.is_live(&first));
+    let fresh = bench.call(Operation::Read, "creds/reader", json!({})).await;
+    assert!(fresh.is_ok());
+
+    // Another process, which never knew the root token that minted it.
+    bench.restart();
+    bench.astra.clear_journal();
+    bench.revoke(&creds).await.unwrap();
+    assert!(!bench.is_live(&client_id));
+    let journal = bench.astra.journal();
+    let deletion = journal.iter().find(|entry| entry.method == "DELETE");
+    assert_eq!(
+        deletion.unwrap().client_id_of_caller.as_deref(),
+        Some(root_of(&bench).await.as_str())
+    );
+}
+
+#[tokio::test]
+async fn a_root_that_may_not_mint_stays() {
+    let bench = Bench::new().await;
+    let token = &bench.astra.seeds().tokens["read_only"];
+    let mut config = bench.config(&token.token);
+    config["verify"] = json!(false);
+    bench.write("config", config).await.unwrap();
+    let Err(Error::Coded { status, message }) = rotate(&bench).await else {
+        panic!("it rotated");
+    };
+    assert_eq!(status, 502);
+    assert!(message.contains("may not do"), "{message}");
+    assert!(
+        message.ends_with("The root token was not changed"),
+        "{message}"
+    );
+    assert_eq!(root_of(&bench).await, token.client_id);
+    assert!(bench.minted().is_empty());
+    let config = bench.read("config").await;
+    assert_eq!(config["last_error"], json!(message));
+}
+
+#[tokio::test]
+async fn a_missing_config_is_named() {
+    let bench = Bench::new().await;
+    let text = bench.refusal("rotate-root/other", json!({})).await;
+    assert!(
+        text.starts_with("config \"other\" does not exist"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_standby_asks_astra_nothing() {
+    let mut bench = Bench::new().await;
+    bench.set_standby(true);
+    let before = bench.requests();
+    assert_eq!(rotate(&bench).await.err(), Some(Error::ReadOnly));
+    bench.advance(Duration::from_secs(86_400));
+    bench.tick().await;
+    assert_eq!(bench.requests(), before);
+}
+
+#[tokio::test]
+async fn a_new_token_that_astra_knows_late_is_waited_for() {
+    let bench = Bench::new().await;
+    let knobs = json!({"create_visible_after_ms": 300, "create_visible_scope": "auth"});
+    bench.astra.set_knobs(knobs).unwrap();
+    rotate(&bench).await.unwrap();
+    assert_eq!(bench.minted(), [root_of(&bench).await]);
+}
+
+#[tokio::test]
+async fn rotations_at_the_same_time_take_turns() {
+    let bench = Bench::new().await;
+    let rotations = (0..4).map(|_| rotate(&bench));
+    for rotated in futures_util::future::join_all(rotations).await {
+        assert!(warnings(rotated.unwrap()).is_empty());
+    }
+    assert_eq!(bench.minted(), [root_of(&bench).await]);
+}
+
+#[tokio::test]
+async fn nobody_notices_a_rotation() {
+    let bench = Bench::new().await;
+    let role = json!({"astra_roles": READER});
+    bench.write("roles/reader", role).await.unwrap();
+    // Mints are under way while the root token that they use is replaced.
+    let slow = Fault::Latency {
+        ms: 200,
+        max_ms: None,
+        at: Default::default(),
+    };
+    bench.fault("POST", "/v2/clientIdSecrets", slow);
+    let reads = (0..40).map(|n| {
+        let mount = &bench.mount;
+        async move {
+            tokio::time::sleep(Duration::from_millis(n * 10)).await;
+            let read = call(mount, Operation::Read, "creds/reader", json!({})).await;
+            // A response that is not delivered yet may still have to be taken back.
+            read.map(drop)
+        }
+    });
+    let reads = futures_util::future::join_all(reads);
+    let (reads, rotated) = futures_util::future::join(reads, rotate(&bench)).await;
+    assert!(warnings(rotated.unwrap()).is_empty());
+    for read in reads {
+        assert!(read.is_ok(), "{:?}", read.err());
+    }
+}

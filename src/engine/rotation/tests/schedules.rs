@@ -1,0 +1,134 @@
+//! Replacing the root token on a schedule.
+
+use serde_json::json;
+use std::time::Duration;
+
+use super::refused;
+use super::root_of;
+use crate::engine::testing::Bench;
+use crate::vault::Operation;
+
+#[tokio::test]
+async fn a_period_rotates_and_can_be_suspended() {
+    let mut bench = Bench::new().await;
+    let first = root_of(&bench).await;
+    bench
+        .write("config", json!({"rotation_period": "1h"}))
+        .await
+        .unwrap();
+    let config = bench.read("config").await;
+    assert_eq!(config["rotation_period"], json!(3600));
+    assert_eq!(config["rotation_schedule"], json!(""));
+    bench.tick().await;
+    assert_eq!(root_of(&bench).await, first);
+    bench.advance(Duration::from_secs(3590));
+    bench.tick().await;
+    assert_eq!(root_of(&bench).await, first);
+    bench.advance(Duration::from_secs(11));
+    bench.tick().await;
+    let second = root_of(&bench).await;
+    assert_ne!(second, first);
+    assert!(!bench.is_live(&first));
+    let suspended = json!({"disable_automated_rotation": true});
+    bench
+        .call(Operation::Patch, "config", suspended)
+        .await
+        .unwrap();
+    bench.advance(Duration::from_secs(7200));
+    bench.tick().await;
+    assert_eq!(root_of(&bench).await, second);
+    let config = bench.read("config").await;
+    assert_eq!(config["next_rotation"], json!(""));
+    assert_eq!(config["disable_automated_rotation"], json!(true));
+    assert_eq!(config["rotation_period"], json!(3600));
+}
+
+#[tokio::test]
+async fn a_failing_rotation_backs_off_and_tells_why() {
+    let mut bench = Bench::new().await;
+    let first = root_of(&bench).await;
+    bench
+        .write("config", json!({"rotation_schedule": "* * * * *"}))
+        .await
+        .unwrap();
+    bench.fault("POST", "/v2/clientIdSecrets", refused(403));
+    let mut tries = 0;
+    for _ in 0..130 {
+        bench.advance(Duration::from_secs(60));
+        let before = bench.requests();
+        bench.tick().await;
+        let posts = bench.astra.journal();
+        tries += posts[before..]
+            .iter()
+            .filter(|entry| entry.method == "POST")
+            .count();
+    }
+    // After 0, 1, 3, 7, 15, 31, 63 and 123 minutes.
+    assert!((7..=9).contains(&tries), "{tries}");
+    let config = bench.read("config").await;
+    let last_error = config["last_error"].as_str().unwrap();
+    assert!(last_error.contains("cannot mint a token"), "{last_error}");
+    assert_eq!(root_of(&bench).await, first);
+    bench.astra.clear_faults();
+    bench.advance(Duration::from_secs(3600));
+    bench.tick().await;
+    assert_ne!(root_of(&bench).await, first);
+    assert_eq!(bench.read("config").await["last_error"], json!(""));
+    let keys = bench.storage.memory.keys();
+    assert!(!keys.iter().any(|key| key.starts_with("v1/rotation/")));
+}
+
+#[tokio::test]
+async fn bad_settings_are_refused_and_change_nothing() {
+    let bench = Bench::new().await;
+    let before = bench.read("config").await;
+    for (data, text) in [
+        (
+            json!({"rotation_period": 59}),
+            "rotation_period: 59s is out of range: give 60s or more, up to 100 years",
+        ),
+        (json!({"rotation_period": "101y"}), "rotation_period"),
+        (
+            json!({"rotation_period": 60, "rotation_schedule": "0 0 * * *"}),
+            "rotation_period: 60 was given together with rotation_schedule: give one of the two",
+        ),
+        (
+            json!({"rotation_schedule": "@daily"}),
+            "rotation_schedule: \"@daily\" is not a schedule: it has 1 fields; give a cron expression of five fields in UTC \
+             (minute, hour, day of month, month, day of week), for instance \"0 3 * * SAT\"",
+        ),
+        (
+            json!({"rotation_schedule": "61 0 * * *"}),
+            "rotation_schedule: \"61 0 * * *\" is not a schedule: ",
+        ),
+    ] {
+        let refusal = bench.refusal("config", data).await;
+        assert!(refusal.contains(text), "{refusal}");
+    }
+    assert_eq!(bench.read("config").await, before);
+    // One of the two replaces the other; empty takes it back.
+    bench
+        .write("config", json!({"rotation_period": 3600}))
+        .await
+        .unwrap();
+    bench
+        .write("config", json!({"rotation_schedule": "0 3 * * SAT"}))
+        .await
+        .unwrap();
+    let config = bench.read("config").await;
+    assert_eq!(config["rotation_period"], json!(0));
+    assert_eq!(config["rotation_schedule"], json!("0 3 * * SAT"));
+    bench
+        .write("config", json!({"rotation_period": 0}))
+        .await
+        .unwrap();
+    assert_eq!(
+        bench.read("config").await["rotation_schedule"],
+        json!("0 3 * * SAT")
+    );
+    bench
+        .write("config", json!({"rotation_schedule": ""}))
+        .await
+        .unwrap();
+    assert_eq!(bench.read("config").await["rotation_schedule"], json!(""));
+}
