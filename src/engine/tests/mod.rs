@@ -1,4 +1,13 @@
 //! The engine in this process, over storage in memory and the emulator.
 
 mod bench;
+mod config;
+mod credential;
+mod damage;
+mod discovery;
 mod fault_matrix;
+mod interleavings;
+mod lease;
+mod mint;
+mod standby;
+mod storage_faults;

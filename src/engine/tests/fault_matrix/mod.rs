@@ -2,7 +2,7 @@
 
 mod scenarios;
 mod table;
-mod variants;
+pub mod variants;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
