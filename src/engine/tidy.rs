@@ -16,7 +16,8 @@ use super::held;
 use super::intent::HeldTokens;
 use super::upstream;
 use crate::astra::Deadline;
-use crate::engine::creds::GRACE;
+use crate::astra::TokenEntry;
+use crate::engine::creds::certain_end;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -34,9 +35,10 @@ pub fn paths() -> Vec<Path<Engine>> {
             .synopsis("Delete tokens of this mount that nobody holds.")
             .help(
                 "A token of this mount whose lease may still live is never deleted. The engine cannot see the host's leases; \
-                 it knows that a lease has ended when the time that was left at its mint is over, and that is all it goes by: \
-                 a token is deleted when less than the grace of ten minutes is left until its expiry in Astra. Tokens that Astra shows without an expiry \
-                 are counted as unknown and stay. Tokens that the mount itself uses stay as well.",
+                 it knows that a lease has ended when the longest time that it could last since its mint is over, and that is all \
+                 it goes by: a token is deleted when less than nine minutes are left until its expiry in Astra, unless its \
+                 whole life is about twenty minutes or less. Tokens that Astra shows without an expiry or a time of making are \
+                 counted as unknown and stay. Tokens that the mount itself uses stay as well.",
             ),
     ]
 }
@@ -112,9 +114,16 @@ fn verdict(token: &TaggedToken, held: &HeldTokens, now: OffsetDateTime) -> Verdi
     if held.contains(&token.token.client_id) {
         return Verdict::Keep;
     }
-    match token.token.token_expiry {
-        None => Verdict::Unknown,
-        Some(expiry) if expiry - GRACE > now => Verdict::Keep,
-        Some(_) => Verdict::Unheld,
+    let TokenEntry {
+        generated_on,
+        token_expiry,
+        ..
+    } = &token.token;
+    let (Some(made), Some(expiry)) = (*generated_on, *token_expiry) else {
+        return Verdict::Unknown;
+    };
+    match certain_end(made, expiry) {
+        Some(end) if end <= now => Verdict::Unheld,
+        Some(_) | None => Verdict::Keep,
     }
 }

@@ -17,6 +17,9 @@ use tokio::task::JoinSet;
 
 use crate::stage::TICK;
 
+/// How many credentials the clients hold together at most.
+const KEPT: usize = 400;
+
 /// Clients that mint, renew and revoke until they are stopped.
 pub(crate) struct Load {
     shared: Arc<Shared>,
@@ -48,11 +51,16 @@ pub(crate) struct Seen {
 impl Load {
     /// Starts `clients` clients of `mount` on `servers`.
     pub(crate) fn start(clients: usize, mount: &str, servers: &[Api]) -> Self {
+        Self::resume(Seen::default(), clients, mount, servers)
+    }
+
+    /// Starts clients who go on with what others have seen before.
+    pub(crate) fn resume(seen: Seen, clients: usize, mount: &str, servers: &[Api]) -> Self {
         let shared = Arc::new(Shared {
             mount: mount.to_owned(),
             servers: servers.to_vec(),
             stopping: AtomicBool::new(false),
-            seen: Mutex::default(),
+            seen: Mutex::new(seen),
             answered: AtomicUsize::new(0),
         });
         let mut tasks = JoinSet::new();
@@ -76,6 +84,11 @@ impl Load {
             self.answered() >= count
         })
         .await;
+    }
+
+    /// What the clients were told so far.
+    pub(crate) fn seen(&self) -> Seen {
+        self.shared.seen.lock().unwrap().clone()
     }
 
     /// Lets every client finish its request, and tells what they saw.
@@ -110,25 +123,35 @@ impl Shared {
             return false;
         };
         self.answered.fetch_add(1, Ordering::SeqCst);
-        let credential = Credential::parse(&answer);
+        let minted = Credential::parse(&answer);
+        let choice = fastrand::u8(0..4);
+        let (credential, is_full) = {
+            let mut seen = self.seen.lock().unwrap();
+            let is_full = seen.kept.len() >= KEPT;
+            seen.kept.push(minted);
+            // Whoever holds many lets an old one go, so that a long run does not pile them up.
+            let place = match is_full {
+                true => fastrand::usize(..seen.kept.len()),
+                false => seen.kept.len() - 1,
+            };
+            (seen.kept.swap_remove(place), is_full)
+        };
         let lease = json!({ "lease_id": credential.lease_id, "sync": true });
-        let is_ok = match fastrand::u8(0..4) {
-            0 | 1 => {
-                let revoked = ask(api, Method::PUT, "sys/leases/revoke", Some(lease)).await;
-                let mut seen = self.seen.lock().unwrap();
-                match revoked {
-                    Some(_) => seen.revoked.push(credential),
-                    None => seen.unclear.push(credential),
-                }
-                return revoked.is_some();
+        if is_full || choice < 2 {
+            let revoked = ask(api, Method::PUT, "sys/leases/revoke", Some(lease)).await;
+            let mut seen = self.seen.lock().unwrap();
+            match revoked {
+                Some(_) => seen.revoked.push(credential),
+                None => seen.unclear.push(credential),
             }
-            2 => ask(api, Method::PUT, "sys/leases/renew", Some(lease))
-                .await
-                .is_some(),
-            _ => true,
+            return revoked.is_some();
+        }
+        let renewed = match choice {
+            2 => ask(api, Method::PUT, "sys/leases/renew", Some(lease)).await,
+            _ => Some(Value::Null),
         };
         self.seen.lock().unwrap().kept.push(credential);
-        is_ok
+        renewed.is_some()
     }
 }
 

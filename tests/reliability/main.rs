@@ -17,6 +17,7 @@ mod clusters;
 mod crash_points;
 mod kills;
 mod load;
+mod soak;
 mod stage;
 mod stampede;
 mod tidying;

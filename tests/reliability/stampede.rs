@@ -17,6 +17,8 @@ use crate::stage::Stage;
 const CONCURRENCY: usize = 32;
 /// How much more memory than an idle plugin one may take that deals with thousands at once.
 const MEMORY_KB: u64 = 96 * 1024;
+/// How long Astra takes, so that requests do pile up.
+const LATENCY: Duration = Duration::from_millis(20);
 const LEASES: usize = 5_000;
 /// How long Vault may take to end them all.
 const LONG: Duration = Duration::from_secs(240);
@@ -26,6 +28,7 @@ async fn readers_in_a_crowd_wait_or_are_told_to_come_again() {
     const READERS: usize = 200;
     let stage = Stage::with_own_server("crowd", Storage::Memory).await;
     let idle = stage.process().rss_kb();
+    stage.astra.set_latency(LATENCY);
     stage.astra.limit_rate(Some(6));
     stage.astra.emulator.reset_concurrency();
     let start = Instant::now();
@@ -52,7 +55,7 @@ async fn readers_in_a_crowd_wait_or_are_told_to_come_again() {
     );
     assert!(good.len() >= READERS / 2, "too few were served");
     assert!(took < Duration::from_secs(90), "the host gives up then");
-    assert!(seen <= CONCURRENCY, "{seen} requests at once");
+    assert!((4..=CONCURRENCY).contains(&seen), "{seen} requests at once");
     assert!(rss < idle + MEMORY_KB);
     let kept: Vec<_> = good
         .into_iter()
@@ -69,6 +72,7 @@ async fn thousands_of_leases_end_in_the_same_minute() {
     let stage = Stage::with_own_server("thousands", Storage::Memory).await;
     stage.role("brief", "50s", "1h").await;
     let idle = stage.process().rss_kb();
+    stage.astra.set_latency(LATENCY);
     stage.astra.emulator.reset_concurrency();
     let start = Instant::now();
     mint(&stage, "brief").await;
@@ -80,7 +84,7 @@ async fn thousands_of_leases_end_in_the_same_minute() {
          {idle} to at most {rss} kB",
         start.elapsed()
     );
-    assert!(seen <= CONCURRENCY, "{seen} requests at once");
+    assert!((4..=CONCURRENCY).contains(&seen), "{seen} requests at once");
     assert!(rss < idle + MEMORY_KB, "{idle} kB grew to {rss} kB");
     assert_eq!(irrevocable(&stage).await, 0);
     let invariants = stage.astra.emulator.invariants();
@@ -95,6 +99,7 @@ async fn thousands_of_tokens_that_are_gone_already_share_lists() {
         stage.astra.delete(&client_id);
     }
     let idle = stage.process().rss_kb();
+    stage.astra.set_latency(LATENCY);
     stage.astra.emulator.reset_concurrency();
     let before = stage.astra.emulator.stats().requests;
     let start = Instant::now();
@@ -118,7 +123,7 @@ async fn thousands_of_tokens_that_are_gone_already_share_lists() {
          RSS {idle} to at most {rss} kB"
     );
     assert!(lists * 10 <= LEASES, "{lists} lists");
-    assert!(seen <= CONCURRENCY, "{seen} requests at once");
+    assert!((4..=CONCURRENCY).contains(&seen), "{seen} requests at once");
     assert!(rss < idle + MEMORY_KB, "{idle} kB grew to {rss} kB");
     assert_eq!(irrevocable(&stage).await, 0);
 }

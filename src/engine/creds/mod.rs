@@ -11,4 +11,4 @@ pub use lease::secret;
 pub use mint::Fresh;
 pub use mint::Mint;
 pub use paths::paths;
-pub use term::GRACE;
+pub use term::certain_end;

@@ -11,11 +11,12 @@ use super::lease::LeaseData;
 use super::mint::Mint;
 use super::mint::Minted;
 use super::mint::take_back;
-use super::term::GRACE;
 use super::term::Term;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::crash;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -114,10 +115,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
 
     let now = OffsetDateTime::now_utc();
     if let Some(expiry) = expiry {
-        // Only an expiry that the organization brought forward leaves less than was asked for.
-        if expiry < term.expiry(now) - GRACE {
-            term.end_before(expiry, now);
-        }
+        term.end_before(expiry, now);
     }
     let org_id = connection
         .entry
@@ -132,6 +130,13 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         role: name.clone(),
         expires_at: expiry,
     };
+    let subject = Subject {
+        path: &format!("creds/{name}"),
+        config: &connection.name,
+        role: &name,
+        client_id: &token.client_id,
+    };
+    engine.events.tell(Happening::CredsCreate, subject);
     let mut answer = Map::new();
     answer.insert("token".into(), token.token.expose().into());
     answer.insert("client_id".into(), token.client_id.into());

@@ -12,6 +12,19 @@ use crate::framework::format_seconds;
 /// retries, before Astra does it by itself.
 pub const GRACE: Duration = Duration::from_secs(600);
 
+/// How much later than its token a lease may begin: the longest operation.
+const LATE: Duration = Duration::from_secs(60);
+
+/// Where an organization lets tokens live no longer than this, the grace would take too much of their
+/// time: their leases last as long as they do.
+const SHORT_LIFE: Duration = Duration::from_secs(2 * GRACE.as_secs());
+
+/// When the lease of a token that was made at `made` and ends at `expiry` has ended for certain, if
+/// that is before the token itself ends.
+pub fn certain_end(made: OffsetDateTime, expiry: OffsetDateTime) -> Option<OffsetDateTime> {
+    (expiry - made > SHORT_LIFE + LATE).then(|| expiry - GRACE + LATE)
+}
+
 /// The term of one credential.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Term {
@@ -83,9 +96,18 @@ impl Term {
         )
     }
 
-    /// Shortens the term so that the lease ends before `expiry`, which the organization set.
+    /// Shortens the term so that the lease ends before `expiry`, which the organization may have set: by
+    /// the grace, where that leaves enough of it.
     pub fn end_before(&mut self, expiry: OffsetDateTime, now: OffsetDateTime) {
+        if expiry + LATE >= self.expiry(now) {
+            return;
+        }
         let left = Duration::try_from(expiry - now).unwrap_or_default();
+        let left = if left > SHORT_LIFE {
+            left - GRACE
+        } else {
+            left
+        };
         if left < self.max_ttl {
             self.warnings.push(format!(
                 "the lease's max_ttl of {} is capped at {}, the maximum token expiry of the organization",
@@ -176,14 +198,37 @@ mod tests {
     fn an_organization_may_shorten() {
         let now = OffsetDateTime::UNIX_EPOCH;
         let mut term = Term::new(&role(3600, 7200), limits(3600, 7200), None);
-        term.end_before(now + Duration::from_secs(1800), now);
-        assert_eq!((term.ttl.as_secs(), term.max_ttl.as_secs()), (1800, 1800));
+        term.end_before(now + Duration::from_secs(3000), now);
+        assert_eq!((term.ttl.as_secs(), term.max_ttl.as_secs()), (2400, 2400));
         assert_eq!(
             term.warnings,
             [
-                "the lease's max_ttl of 2h is capped at 30m, the maximum token expiry of the organization"
+                "the lease's max_ttl of 2h is capped at 40m, the maximum token expiry of the organization"
             ]
         );
+    }
+
+    #[test]
+    fn a_certain_end_is_never_before_the_leases_end() {
+        let made = OffsetDateTime::UNIX_EPOCH;
+        for max_ttl in [1, 300, 660, 1200, 3600, 86_400] {
+            for life in [
+                60, 600, 1199, 1200, 1201, 1259, 1261, 1800, 4000, 90_000, 1_000_000,
+            ] {
+                for late in [0, 1, 55] {
+                    let now = made + Duration::from_secs(late);
+                    let mut term = Term::new(&role(0, max_ttl), limits(max_ttl, max_ttl), None);
+                    let expiry = term.expiry(made).min(made + Duration::from_secs(life));
+                    term.end_before(expiry, now);
+                    if let Some(end) = certain_end(made, expiry) {
+                        assert!(
+                            end >= now + term.max_ttl,
+                            "{max_ttl} {life} {late}: {term:?}"
+                        );
+                    }
+                }
+            }
+        }
     }
 
     proptest! {

@@ -1,0 +1,297 @@
+//! Everything at once for a long time, from a seed.
+//!
+//! `scripts/soak --minutes N --seed S` runs this test alone; in the suite it takes two minutes. Work and
+//! mischief alternate with quiet phases, in which a tick clears up and everything must balance.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+use std::time::Instant;
+
+use astra_emulator::Fault;
+use astra_emulator::FaultRule;
+use astra_emulator::fault::FaultBody;
+use astra_emulator::fault::LatencyPoint;
+use astra_emulator::fault::RetryAfter;
+use harness::Process;
+use harness::Storage;
+use serde_json::json;
+
+use crate::balance::Balance;
+use crate::balance::assert_kept;
+use crate::load::Load;
+use crate::load::Seen;
+use crate::stage::Stage;
+use crate::stage::TICK;
+
+const CLIENTS: usize = 12;
+/// How long clients work between two quiet phases: what the dead left must still be in storage then,
+/// or it could not be told from what nobody has an explanation for.
+const WORK: Duration = Duration::from_secs(75);
+/// How often the state is printed and what must hold at any time is checked.
+const LOOK: Duration = Duration::from_secs(10);
+/// What the plugin may take more at the end than when it had just started to work.
+const MORE_KB: u64 = 24 * 1024;
+const MORE_FILES: usize = 24;
+const MORE_THREADS: usize = 4;
+
+/// What was done to the engine.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mischief {
+    plugin_kills: usize,
+    vault_kills: usize,
+    reloads: usize,
+    faults: usize,
+    rotations: usize,
+}
+
+/// What the plugin's process takes.
+#[derive(Clone, Copy, Debug)]
+struct Footprint {
+    rss_kb: u64,
+    files: usize,
+    threads: usize,
+}
+
+#[tokio::test]
+async fn nothing_is_lost_in_the_long_run() {
+    let minutes = number("ASTRA_SOAK_MINUTES", 2);
+    let seed = number("ASTRA_SOAK_SEED", 7);
+    // Clients, faults and kills all draw from it; what Vault and the machine do is not in its hand.
+    fastrand::seed(seed);
+    let end = Instant::now() + Duration::from_secs(60 * minutes);
+    let stage = Stage::with_own_server("soak", Storage::Raft).await;
+    // Nothing ends by itself within the longest run.
+    stage.role("reader", "8h", "8h").await;
+    let app = json!({ "astra_roles": "API RO User", "rotation_period": "24h", "overlap": "0" });
+    stage.write("static-roles/app", app).await.ok();
+    let start = Instant::now();
+
+    let mut soak = Soak {
+        stage,
+        mischief: Mischief::default(),
+        seen: Seen::default(),
+        window: BTreeSet::new(),
+        start,
+    };
+    let mut first = None;
+    while first.is_none() || Instant::now() < end {
+        soak.work((Instant::now() + WORK).min(end.max(start + WORK)))
+            .await;
+        let footprint = soak.rest().await;
+        first.get_or_insert(footprint);
+    }
+    let (first, last) = (first.unwrap(), soak.rest().await);
+    println!(
+        "{minutes} minutes with seed {seed}: {} minted, {} handed out, {} failed requests, {:?}; 0 orphans, 0 violations, {} in \
+         the window; {first:?} at first, {last:?} in the end",
+        soak.stage.astra.minted(),
+        soak.seen.kept.len() + soak.seen.revoked.len(),
+        soak.seen.failures,
+        soak.mischief,
+        soak.window.len(),
+    );
+    assert!(last.rss_kb <= first.rss_kb + MORE_KB, "memory grows");
+    assert!(last.files <= first.files + MORE_FILES, "open files pile up");
+    assert!(
+        last.threads <= first.threads + MORE_THREADS,
+        "threads pile up"
+    );
+}
+
+struct Soak {
+    stage: Stage,
+    mischief: Mischief,
+    seen: Seen,
+    /// Tokens in the window that the protocol leaves open.
+    window: BTreeSet<String>,
+    start: Instant,
+}
+
+impl Soak {
+    /// Clients work, and one thing after the other goes wrong.
+    async fn work(&mut self, until: Instant) {
+        let apis = [self.stage.api.clone()];
+        let seen = std::mem::take(&mut self.seen);
+        let load = Load::resume(seen, CLIENTS, &self.stage.mount, &apis);
+        let mut look = Instant::now() + LOOK;
+        while Instant::now() < until {
+            self.trouble().await;
+            // Time passes between two troubles, so that work is done as well.
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(1_000..4_000))).await;
+            self.stage.astra.emulator.clear_faults();
+            if Instant::now() >= look {
+                look = Instant::now() + LOOK;
+                self.look(&load);
+            }
+        }
+        self.stage.astra.set_latency(Duration::ZERO);
+        self.stage.astra.limit_rate(None);
+        self.seen = load.stop().await;
+    }
+
+    async fn trouble(&mut self) {
+        let (stage, mischief) = (&self.stage, &mut self.mischief);
+        match fastrand::u8(0..20) {
+            0 => {
+                mischief.vault_kills += 1;
+                stage.server.kill();
+                stage.server.restart().await;
+            }
+            1..=3 => {
+                mischief.plugin_kills += 1;
+                stage
+                    .plugin
+                    .processes(&stage.server)
+                    .into_iter()
+                    .for_each(Process::kill);
+            }
+            4 | 5 => {
+                mischief.reloads += 1;
+                let body = json!({ "mounts": [format!("{}/", stage.mount)] });
+                stage.api.write("sys/plugins/reload/backend", body).await;
+            }
+            6 | 7 => {
+                mischief.rotations += 1;
+                stage.write("rotate-root", json!({})).await;
+            }
+            8 | 9 => {
+                mischief.rotations += 1;
+                stage.write("rotate-role/app", json!({})).await;
+            }
+            10 => stage
+                .astra
+                .set_latency(Duration::from_millis(fastrand::u64(0..200))),
+            11 => stage
+                .astra
+                .limit_rate([None, Some(20), Some(100)][fastrand::usize(..3)]),
+            _ => {
+                mischief.faults += 1;
+                let mut rule = FaultRule::new(fault());
+                rule.matcher.probability = Some(0.3);
+                stage.astra.emulator.add_fault(rule).expect("a fault");
+            }
+        }
+    }
+
+    /// What must hold at any time.
+    fn look(&self, load: &Load) {
+        let Self { stage, .. } = self;
+        // Nothing else runs between these two, so they tell of the same moment.
+        let live: BTreeSet<String> = stage.astra.live().into_iter().collect();
+        let seen = load.seen();
+        for credential in &seen.kept {
+            assert!(
+                live.contains(&credential.client_id),
+                "the token with client id {} was handed out and is deleted",
+                credential.client_id
+            );
+        }
+        let invariants = stage.astra.emulator.invariants();
+        self.check_astra();
+        let footprint = stage
+            .plugin
+            .processes(&stage.server)
+            .first()
+            .map(|process| Footprint::of(*process));
+        println!(
+            "{:>5.0?}: {} minted, {} live, {} kept, {} failed requests, {:?}, {footprint:?}",
+            self.start.elapsed(),
+            invariants.minted,
+            live.len(),
+            seen.kept.len(),
+            seen.failures,
+            self.mischief,
+        );
+    }
+
+    fn check_astra(&self) {
+        let emulator = &self.stage.astra.emulator;
+        let invariants = emulator.invariants();
+        assert_eq!(invariants.double_mints, 0, "one description twice");
+        assert!(
+            invariants.foreign_deletes <= u64::from(self.mischief.rotations > 0),
+            "tokens of others deleted"
+        );
+        let violations = emulator.violations();
+        assert!(violations.is_empty(), "not in Astra's API: {violations:?}");
+    }
+
+    /// Nothing goes wrong for a while, and everything must balance.
+    async fn rest(&mut self) -> Footprint {
+        let stage = &self.stage;
+        // The first request finds out that a process died.
+        stage.credential("reader").await;
+        self.seen.end_unclear(&stage.api).await;
+        stage.until_tick().await;
+        let mut books = stage.books().await;
+        books.own.extend(self.window.iter().cloned());
+        let balance = Balance::settled(&books, TICK).await;
+        self.window.extend(balance.window);
+        assert_kept(&stage.stored, &stage.astra, &self.seen.kept).await;
+        let live: BTreeSet<String> = stage.astra.live().into_iter().collect();
+        for credential in &self.seen.revoked {
+            assert!(
+                !live.contains(&credential.client_id),
+                "a revocation got lost"
+            );
+        }
+        self.check_astra();
+        let app = stage.read("static-creds/app").await.data();
+        assert!(stage.astra.accepts(app["token"].as_str().unwrap()).await);
+        println!(
+            "{:>5.0?}: balanced: {} leased or held, 0 orphans, 0 lost revocations, {} in the window",
+            self.start.elapsed(),
+            balance.leased,
+            self.window.len()
+        );
+        Footprint::of(stage.process())
+    }
+}
+
+impl Footprint {
+    fn of(process: Process) -> Self {
+        Self {
+            rss_kb: process.rss_kb(),
+            files: process.open_files(),
+            threads: process.threads(),
+        }
+    }
+}
+
+/// Something that goes wrong with Astra.
+fn fault() -> Fault {
+    let status = |status, retry_after, committed| Fault::Status {
+        status,
+        body: FaultBody::default(),
+        retry_after,
+        committed,
+    };
+    match fastrand::u8(0..10) {
+        0 => status(503, None, false),
+        1 => status(500, None, true),
+        2 => status(429, Some(RetryAfter::Seconds(1)), false),
+        3 => Fault::ResetBeforeCommit {},
+        4 => Fault::ResetAfterCommit {},
+        5 => Fault::ResetMidBody { bytes: None },
+        6 => Fault::Truncate {
+            bytes: None,
+            chunked: fastrand::bool(),
+            then: Default::default(),
+        },
+        7 => Fault::MalformedJson {
+            how: Default::default(),
+        },
+        8 => Fault::CloseIdle {
+            on_next_request: fastrand::bool(),
+        },
+        _ => Fault::Latency {
+            ms: 500,
+            max_ms: Some(2_000),
+            at: LatencyPoint::AfterCommit,
+        },
+    }
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
