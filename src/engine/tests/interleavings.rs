@@ -13,6 +13,7 @@ use proptest::test_runner::RngAlgorithm;
 use proptest::test_runner::TestRng;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -28,8 +29,10 @@ use crate::vault::Operation;
 use crate::vault::Outcome;
 use crate::vault::Request;
 
-/// How many scripts run, all at the same time.
-const SCRIPTS: u8 = 30;
+/// How many scripts run.
+const SCRIPTS: u8 = 45;
+/// How many of them at the same time.
+const AT_ONCE: usize = 30;
 /// What a busy machine may need.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -122,6 +125,7 @@ fn faults() -> Vec<Variant> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_the_end_there_is_a_token_for_each_lease_and_no_other() {
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut runs = JoinSet::new();
     for seed in 0..SCRIPTS {
         let weather = match seed % 3 {
@@ -129,7 +133,9 @@ async fn in_the_end_there_is_a_token_for_each_lease_and_no_other() {
             1 => Weather::Storage,
             _ => Weather::Both,
         };
+        let permits = Arc::clone(&permits);
         runs.spawn(async move {
+            let _permit = permits.acquire_owned().await.unwrap();
             let script = script(seed, weather);
             let text = format!("script {seed}, {weather:?}: {script:?}");
             let run = tokio::spawn(async move { Run::new().await.run(script, &text).await });

@@ -1,5 +1,6 @@
 //! The lease: extending it and ending it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use astra_emulator::Fault;
@@ -162,6 +163,33 @@ async fn a_token_that_vanished_is_taken_for_revoked_only_by_the_list() {
     );
     bench.astra.clear_faults();
     assert!(bench.revoke(&credential).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn tokens_that_vanished_together_share_lists() {
+    let bench = Arc::new(Bench::mounted().await);
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        let credential = bench.mint("reader").await.unwrap();
+        bench.astra.revoke_token(&credential.client_id).unwrap();
+        held.push(credential);
+    }
+    // Slow enough that all ask while a list is under way.
+    bench.astra.set_knobs(json!({"latency_ms": 50})).unwrap();
+    let before = bench.requests("GET", "/v2/clientIdSecrets");
+    let revocations: Vec<_> = held
+        .into_iter()
+        .map(|credential| {
+            let bench = Arc::clone(&bench);
+            tokio::spawn(async move { bench.revoke(&credential).await })
+        })
+        .collect();
+    for revocation in revocations {
+        assert!(revocation.await.unwrap().unwrap().is_none());
+    }
+    let lists = bench.requests("GET", "/v2/clientIdSecrets") - before;
+    assert!(lists <= 20, "{lists} lists for 100 revocations");
+    bench.assert_clean(&[], "revoked");
 }
 
 #[tokio::test]
