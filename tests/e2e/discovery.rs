@@ -148,3 +148,37 @@ async fn tidy_spares_what_may_be_leased() {
     );
     scene.finish().await;
 }
+
+#[tokio::test]
+async fn the_command_line_lists_with_detail() {
+    let scene = Scene::new("detailed").await;
+    let fixed = json!({ "astra_roles": READ_ONLY, "rotation_period": "24h" });
+    scene.write("static-roles/batch", fixed).await.ok();
+    let client_id = scene.read("static-creds/batch").await.data()["client_id"].clone();
+    scene.keep(client_id.as_str().unwrap(), None);
+    let cases = [
+        ("config", "default", "url"),
+        ("roles", "reader", "astra_roles"),
+        ("static-roles", "batch", "last_vault_rotation"),
+        ("astra-roles/default", READ_ONLY, "token_admin"),
+        ("databases/default", "", "keyspaces"),
+        ("tokens/default", client_id.as_str().unwrap(), "expires_at"),
+    ];
+    for (path, key, column) in cases {
+        let table = scene
+            .cli
+            .ok(&["list", "-detailed", &scene.path(path)])
+            .await;
+        assert!(
+            table.contains(key) && table.lines().next().unwrap().contains(column),
+            "{path}:\n{table}"
+        );
+    }
+    scene
+        .api
+        .delete(&scene.path("static-roles/batch"))
+        .await
+        .ok();
+    scene.forget(client_id.as_str().unwrap());
+    scene.finish().await;
+}
