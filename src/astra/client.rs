@@ -134,6 +134,11 @@ impl Client {
         })))
     }
 
+    /// The root token's client id, when its form shows it.
+    pub fn root_client_id(&self) -> Option<&str> {
+        self.0.root_client_id.as_deref()
+    }
+
     /// Sends a request, again where that is safe, and returns the body of its success.
     pub(super) async fn send(
         &self,

@@ -147,11 +147,14 @@ impl Role {
 impl Policy {
     /// Whether it allows making tokens or roles.
     pub fn grants_token_admin(&self) -> bool {
-        self.actions.iter().any(|action| {
-            ADMIN_ACTIONS
-                .iter()
-                .any(|admin| matches_action(action, admin))
-        })
+        ADMIN_ACTIONS.iter().any(|admin| self.allows(admin))
+    }
+
+    /// Whether its actions cover `wanted`.
+    pub fn allows(&self, wanted: &str) -> bool {
+        self.actions
+            .iter()
+            .any(|action| matches_action(action, wanted))
     }
 
     /// The resources with the organization's id where built-in roles have a placeholder.

@@ -123,10 +123,30 @@ impl Client {
         match self.is_listed(id, deadline).await {
             Ok(false) => Ok(outcome),
             Ok(true) => Err(error),
-            // The first error says more, unless the list shows what is wrong with all requests.
+            // The first error says more, unless the list shows what is wrong with all requests, or
+            // only the list keeps an absent token from being taken for deleted.
             Err(list @ (Error::Unauthorized { .. } | Error::WrongUrl { .. })) => Err(list),
             Err(list) if list.is_retryable() && !error.is_retryable() => Err(list),
+            Err(list) if matches!(error, Error::NotFound { .. } | Error::BadRequest { .. }) => {
+                Err(list)
+            }
             Err(_) => Err(error),
+        }
+    }
+
+    /// Tries the right to delete tokens, which is also that to make them, on a token that does not
+    /// exist.
+    ///
+    /// How the API answers for a token that is not there is not documented, so [`Error::Forbidden`]
+    /// may also mean just that.
+    pub async fn try_token_write(&self, deadline: Deadline) -> Result<(), Error> {
+        let path = format!("{OWN_PATH}/{}", nobodys_id());
+        let request = Request::new(Method::DELETE, path, OBJECT_LIMIT);
+        match self.fetch(&request, deadline).await {
+            Ok(_) => Ok(()),
+            Err(error @ Error::Forbidden { .. }) => Err(error),
+            Err(error) if may_mean_unknown_id(&error) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -146,6 +166,17 @@ fn may_mean_unknown_id(error: &Error) -> bool {
         Error::Unavailable { status, .. } => *status == 500,
         _ => false,
     }
+}
+
+/// A well-formed client id that no token has: 24 letters, chosen at random.
+fn nobodys_id() -> String {
+    uuid::Uuid::new_v4()
+        .as_bytes()
+        .iter()
+        .chain(uuid::Uuid::new_v4().as_bytes())
+        .take(24)
+        .map(|byte| char::from(b'a' + byte % 26))
+        .collect()
 }
 
 /// Go writes an empty list as `null`.

@@ -9,6 +9,7 @@ mod config;
 pub mod crash;
 mod creds;
 mod discovery;
+mod events;
 mod factory;
 mod held;
 mod host;
@@ -37,6 +38,7 @@ pub use factory::AstraFactory;
 use crate::vault::Mount;
 use clock::Clock;
 use config::Configs;
+use events::Announcer;
 use host::Host;
 use identity::Identity;
 use role::ActiveLimits;
@@ -57,6 +59,7 @@ pub struct Engine {
     pub(crate) custom_roles: CustomRoles,
     pub(crate) active: ActiveLimits,
     pub(crate) host: Host,
+    pub(crate) events: Announcer,
     pub(crate) deadlines: Deadlines,
 }
 
@@ -93,6 +96,7 @@ impl Engine {
             custom_roles: CustomRoles::new(store.clone()),
             active: ActiveLimits::default(),
             host: Host::new(Arc::clone(&mount.system)),
+            events: Announcer::new(Arc::clone(&mount.events)),
             store,
             deadlines,
         }

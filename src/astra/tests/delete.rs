@@ -162,16 +162,16 @@ async fn what_is_not_about_the_token_is_never_success() {
 #[tokio::test]
 async fn a_list_that_fails_confirms_nothing() {
     for (name, list, expected) in [
-        ("forbidden", json(403, ""), "not-found"),
+        ("forbidden", json(403, ""), "forbidden"),
         ("wrong URL", router_404(), "wrong-url"),
         ("dead root", json(401, DEAD), "unauthorized"),
         ("down", answer(503, "", ""), "unavailable"),
-        ("another object", json(200, "{}"), "not-found"),
-        ("a page", answer(200, "", "<html>"), "not-found"),
+        ("another object", json(200, "{}"), "malformed"),
+        ("a page", answer(200, "", "<html>"), "malformed"),
         (
             "an entry without id",
             json(200, r#"{"clients":[{}]}"#),
-            "not-found",
+            "malformed",
         ),
     ] {
         assert_eq!(delete(json(404, "\"x\""), list).await.0, expected, "{name}");

@@ -20,6 +20,8 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::change::pick;
 use crate::engine::crash;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::engine::rotation;
 use crate::engine::rotation::Failures;
 use crate::engine::schedule;
@@ -189,6 +191,12 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     engine.configs.lock().await.put(&name, entry).await?;
     crash::point("config.stored");
     tracing::info!(config = name, "config written");
+    let subject = Subject {
+        path: &format!("config/{name}"),
+        config: &name,
+        ..Subject::default()
+    };
+    engine.events.tell(Happening::ConfigWrite, subject);
     Ok(answer(warnings))
 }
 

@@ -139,6 +139,8 @@ impl ConfigsGuard<'_> {
 
     /// Stores `entry` under `name`; the next request uses it.
     pub async fn put(&mut self, name: &str, entry: ConfigEntry) -> Result<Arc<Connection>, Error> {
+        // What a config in use needs is stored first, so that a failure stores no config.
+        self.configs.identity.mount_id().await?;
         self.configs.store.put(&Key::config(name), &entry).await?;
         self.connect(name, entry).await
     }

@@ -9,6 +9,8 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::crash;
 use crate::engine::discovery;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::engine::held;
 use crate::engine::rotation;
 use crate::framework::Call;
@@ -34,6 +36,12 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
     engine.configs.lock().await.delete(&name).await?;
     crash::point("config.removed");
     tracing::info!(config = name, force, "config deleted");
+    let subject = Subject {
+        path: &format!("config/{name}"),
+        config: &name,
+        ..Subject::default()
+    };
+    engine.events.tell(Happening::ConfigDelete, subject);
     let forgotten = rotation::root::forget(&engine, &connection).await;
     let mut warnings: Vec<String> = forgotten.into_iter().collect();
     warnings.extend(held.map(|held| {

@@ -3,6 +3,8 @@
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::astra::Error;
+use crate::astra::Role;
+use crate::astra::TokenEntry;
 
 /// Uses the client's token for all that the engine will need, without changing anything, and
 /// returns the id of the organization that it belongs to.
@@ -11,22 +13,39 @@ pub async fn verify(client: &Client, deadline: Deadline) -> Result<String, Verif
         .current_org(deadline)
         .await
         .map_err(|error| VerifyError::new("does not work", error))?;
-    client
+    let roles = client
         .roles(deadline)
         .await
         .map_err(|error| VerifyError::new("cannot list the organization's roles", error))?;
-    client
+    let tokens = client
         .tokens(deadline)
         .await
         .map_err(|error| VerifyError::new("cannot list tokens (org-token-read)", error))?;
-    match client.delete_token(&nobodys_client_id(), deadline).await {
-        Err(error @ (Error::Forbidden { .. } | Error::Unauthorized { .. })) => Err(
-            VerifyError::new("cannot create and delete tokens (org-token-write)", error),
-        ),
-        // Which other answer an unknown id gets is not documented (docs/astra-api.md); only a
-        // refusal says something about the right.
-        _ => Ok(token_org),
+    match client.try_token_write(deadline).await {
+        Ok(()) => Ok(token_org),
+        // Perhaps this is how Astra answers for a token that does not exist.
+        Err(Error::Forbidden { status: 403, .. }) if may_write(client, &roles, &tokens) => {
+            Ok(token_org)
+        }
+        Err(error) => Err(VerifyError::new(
+            "cannot create and delete tokens (org-token-write)",
+            error,
+        )),
     }
+}
+
+/// Whether the roles of the client's own token show that it may create and delete tokens.
+fn may_write(client: &Client, roles: &[Role], tokens: &[TokenEntry]) -> bool {
+    let own = client.root_client_id();
+    let own = tokens
+        .iter()
+        .find(|token| Some(token.client_id.as_str()) == own);
+    let has = |role: &Role| own.is_some_and(|own| own.roles.contains(&role.id));
+    roles.iter().filter(|role| has(role)).any(|role| {
+        role.policy
+            .as_ref()
+            .is_some_and(|policy| policy.allows("org-token-write"))
+    })
 }
 
 /// The step that failed and why.
@@ -46,15 +65,4 @@ impl VerifyError {
     fn new(step: &'static str, cause: Error) -> Self {
         Self { step, cause }
     }
-}
-
-/// A well-formed client id that no token has: 24 letters, chosen at random.
-fn nobodys_client_id() -> String {
-    uuid::Uuid::new_v4()
-        .as_bytes()
-        .iter()
-        .chain(uuid::Uuid::new_v4().as_bytes())
-        .take(24)
-        .map(|byte| char::from(b'a' + byte % 26))
-        .collect()
 }

@@ -15,6 +15,8 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config;
 use crate::engine::crash;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::engine::upstream;
 use crate::framework::Call;
 use crate::framework::SecretKind;
@@ -188,6 +190,13 @@ async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
     {
         Ok(_) => {
             crash::point("revoke.token-deleted");
+            let subject = Subject {
+                path: &format!("creds/{}", data.role),
+                config: &data.config,
+                role: &data.role,
+                client_id: &data.client_id,
+            };
+            engine.events.tell(Happening::CredsRevoke, subject);
             Ok(None)
         }
         Err(error) => Err(upstream::revoke_failed(

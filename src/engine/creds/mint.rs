@@ -123,7 +123,7 @@ impl Mint<'_> {
                 expiry,
             };
             match client.create_token(wanted.clone(), deadline).await {
-                Ok(token) if is_echoed(&token, &tag) => {
+                Ok(token) if is_echoed(&token, &tag, &wanted.description) => {
                     // Refused with an expiry and granted without one, it would never end.
                     if let Some(error) = refused.filter(|_| token.expiry.is_none()) {
                         let _ = self.remove_by_tag(intent, &tag, deadline).await;
@@ -271,12 +271,16 @@ async fn remove(connection: &Connection, intent: Intent, client_id: String, dead
     }
 }
 
-/// Whether the answer is about the token that bears `tag`.  A description that did not come back at
-/// all says nothing against it: some organizations may not keep them.
-fn is_echoed(token: &MintedToken, tag: &Tag) -> bool {
+/// Whether the answer is about the token that was to bear `asked`, which begins with `tag`.
+///
+/// A description that did not come back at all says nothing against it, and neither does one that
+/// was cut short: how long one may be is not documented (docs/astra-api.md).
+fn is_echoed(token: &MintedToken, tag: &Tag, asked: &str) -> bool {
     match token.description.as_deref() {
-        None | Some("") => true,
-        Some(description) => Tag::parse(description).as_ref() == Some(tag),
+        None => true,
+        Some(description) => {
+            asked.starts_with(description) || Tag::parse(description).as_ref() == Some(tag)
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use super::term::Term;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::crash;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -128,6 +130,13 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         role: name.clone(),
         expires_at: expiry,
     };
+    let subject = Subject {
+        path: &format!("creds/{name}"),
+        config: &connection.name,
+        role: &name,
+        client_id: &token.client_id,
+    };
+    engine.events.tell(Happening::CredsCreate, subject);
     let mut answer = Map::new();
     answer.insert("token".into(), token.token.expose().into());
     answer.insert("client_id".into(), token.client_id.into());

@@ -124,6 +124,8 @@ impl Ledger {
             return Ok(());
         }
         if !lock(leftovers).is_noted() {
+            // Should the list fail, nobody repeats the request once more: it is left to the ticks.
+            lock(leftovers).owe(request);
             match client.shared_tokens(deadline).await {
                 Ok(tokens) => lock(leftovers).note(&self.mount, &tokens),
                 Err(error) if error.is_retryable() => return Err(error.into()),
@@ -229,6 +231,7 @@ impl Ledger {
         let mut unmarked = {
             let mut leftovers = lock(leftovers);
             leftovers.note(&self.mount, &tokens);
+            leftovers.take_owed();
             leftovers.unmarked(&self.mount, &tokens)
         };
         unmarked.retain(|client_id| !round.held.contains(client_id));

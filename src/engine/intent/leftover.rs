@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,12 +21,17 @@ use crate::engine::store::StoreError;
 /// longest operation (docs/architecture.md, "Intents").  Until then a clean list proves nothing.
 pub const SETTLE: Duration = Duration::from_secs(120);
 
+/// How many requests can be owed: the host repeats what a crash interrupted before all else.
+const OWED: usize = 4_096;
+
 /// The blocks that were in storage when this process first looked.
 pub struct Leftovers {
     blocks: Vec<Leftover>,
     /// Tokens of those blocks as Astra listed them, by the request they were minted for: if the
     /// host repeats the request, nobody received them.
     by_request: Option<HashMap<RequestMark, Vec<FirstTry>>>,
+    /// Requests whose first try was not undone yet, although whoever asked has gone.
+    owed: HashSet<RequestMark>,
 }
 
 /// A token of the first try of a request that the host repeats.
@@ -71,6 +77,7 @@ impl Leftovers {
         Ok(Self {
             blocks,
             by_request: None,
+            owed: HashSet::new(),
         })
     }
 
@@ -107,10 +114,26 @@ impl Leftovers {
         self.by_request = Some(by_request);
     }
 
+    /// The host may have repeated `request`: whatever the earlier process minted for it, nobody
+    /// received.  Until [`Leftovers::take`] this is left to clearing up.
+    pub fn owe(&mut self, request: &RequestMark) {
+        if self.owed.len() < OWED {
+            self.owed.insert(request.clone());
+        }
+    }
+
+    /// [`Leftovers::take`] for all requests that are still owed.
+    pub fn take_owed(&mut self) {
+        for request in std::mem::take(&mut self.owed) {
+            self.take(&request);
+        }
+    }
+
     /// Takes the tokens that were minted for `request` by the earlier process.  Their marks go: from
     /// now on they count as received by nobody, so that clearing up deletes them if the caller fails
     /// to.
     pub fn take(&mut self, request: &RequestMark) -> Vec<FirstTry> {
+        self.owed.remove(request);
         let taken = self
             .by_request
             .as_mut()
@@ -175,6 +198,7 @@ impl Leftovers {
         self.blocks.retain(|block| block.id != *id);
         if self.blocks.is_empty() {
             self.by_request = None;
+            self.owed.clear();
         }
     }
 }

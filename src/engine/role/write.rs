@@ -17,6 +17,8 @@ use crate::engine::change::pick;
 use crate::engine::config;
 use crate::engine::config::Connection;
 use crate::engine::crash;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::engine::host::Limits;
 use crate::engine::upstream;
 use crate::framework::Call;
@@ -121,6 +123,13 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
         warnings.extend(remove_custom_role(&engine, &name, &connection, custom, deadline).await);
     }
     tracing::info!(role = name, "role written");
+    let subject = Subject {
+        path: &format!("roles/{name}"),
+        config: &connection.name,
+        role: &name,
+        ..Subject::default()
+    };
+    engine.events.tell(Happening::RoleWrite, subject);
     Ok(answer(warnings))
 }
 
@@ -140,6 +149,13 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
     engine.roles.lock().await.delete(&name).await?;
     crash::point("role.removed");
     tracing::info!(role = name, "role deleted");
+    let subject = Subject {
+        path: &format!("roles/{name}"),
+        config: &stored.config,
+        role: &name,
+        ..Subject::default()
+    };
+    engine.events.tell(Happening::RoleDelete, subject);
     let warnings = match (&stored.policy, custom) {
         (Some(_), Some((connection, custom))) => {
             remove_custom_role(&engine, &name, &connection, custom, deadline).await

@@ -23,6 +23,8 @@ use crate::engine::config::verify;
 use crate::engine::crash;
 use crate::engine::creds::Fresh;
 use crate::engine::creds::Mint;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::engine::store::Key;
 use crate::engine::upstream;
 use crate::vault::Error;
@@ -101,6 +103,13 @@ async fn replace_noted(
     match &rotated {
         Ok(Rotated { client_id, .. }) => {
             tracing::info!(config = name, client_id, "root token rotated");
+            let subject = Subject {
+                path: &format!("config/{name}"),
+                config: &name,
+                client_id,
+                ..Subject::default()
+            };
+            engine.events.tell(Happening::RootRotate, subject);
             Failures::clear(&engine.store, &key).await;
         }
         Err(error) => {

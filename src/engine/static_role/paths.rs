@@ -13,6 +13,8 @@ use super::write::given;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::engine::rotation;
 use crate::engine::rotation::Failures;
 use crate::engine::schedule;
@@ -132,6 +134,12 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     let deadline = Deadline::after(engine.deadlines.operation);
     let warnings = write::write(&engine, &name, &call.fields, deadline).await?;
     tracing::info!(static_role = name, "static role written");
+    let subject = Subject {
+        path: &format!("static-roles/{name}"),
+        role: &name,
+        ..Subject::default()
+    };
+    engine.events.tell(Happening::StaticRoleWrite, subject);
     Ok(answer(warnings))
 }
 
@@ -145,6 +153,13 @@ async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
     let deadline = Deadline::after(engine.deadlines.operation);
     let warnings = remove::remove(&engine, &name, &entry, deadline).await?;
     tracing::info!(static_role = name, "static role deleted");
+    let subject = Subject {
+        path: &format!("static-roles/{name}"),
+        config: &entry.config,
+        role: &name,
+        ..Subject::default()
+    };
+    engine.events.tell(Happening::StaticRoleDelete, subject);
     Ok(answer(warnings))
 }
 

@@ -14,6 +14,8 @@ use crate::engine::config::Connection;
 use crate::engine::crash;
 use crate::engine::creds::Fresh;
 use crate::engine::creds::Mint;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
 use crate::engine::rotation::Failures;
 use crate::engine::rotation::Patience;
 use crate::engine::rotation::Stored;
@@ -31,10 +33,18 @@ pub async fn rotate(
     deadline: Deadline,
 ) -> Result<Vec<String>, Error> {
     let key = Key::static_rotation(name);
+    let config = entry.config.clone();
     let rotated = mint_and_store(engine, name, entry, deadline).await;
     match &rotated {
         Ok(_) => {
             tracing::info!(static_role = name, "static role rotated");
+            let subject = Subject {
+                path: &format!("static-roles/{name}"),
+                config: &config,
+                role: name,
+                ..Subject::default()
+            };
+            engine.events.tell(Happening::StaticRotate, subject);
             Failures::clear(&engine.store, &key).await;
         }
         Err(error) => {

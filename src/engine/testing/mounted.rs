@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::engine::AstraFactory;
 use crate::vault::Backend;
 use crate::vault::Error;
+use crate::vault::Events;
 use crate::vault::Factory;
 use crate::vault::LeaseInfo;
 use crate::vault::Mount;
@@ -52,14 +53,24 @@ impl Bench {
         bench
     }
 
+    /// An empty mount that tells `events` what happens.
+    pub(crate) async fn with_events(events: Arc<dyn Events>) -> Self {
+        let astra = Emulator::start(Options::default()).await.unwrap();
+        Self::mount_with(astra, Arc::new(MemoryStorage::new()), events)
+    }
+
     /// Mounts the engine over `storage`.
     pub(crate) fn mount(astra: Emulator, storage: Arc<MemoryStorage>) -> Self {
+        Self::mount_with(astra, storage, Arc::new(NoEvents))
+    }
+
+    fn mount_with(astra: Emulator, storage: Arc<MemoryStorage>, events: Arc<dyn Events>) -> Self {
         let mount = Mount {
             uuid: "bench".to_owned(),
             options: BTreeMap::new(),
             storage: Arc::clone(&storage) as _,
             system: Arc::new(FixedSystem::default()),
-            events: Arc::new(NoEvents),
+            events,
         };
         Self {
             astra,

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use harness::Cluster;
 use harness::Server;
-use harness::wait_until;
 
 use crate::Arguments;
 use crate::emulator::Emulator;
@@ -39,13 +38,16 @@ pub(crate) async fn run(arguments: &Arguments) -> Deep {
     let subject = Subject::Astra(arguments.plugin.clone());
     println!("memory over 100,000 mints");
     let rss_kb = memory(arguments, &subject).await;
+    println!("  RSS in kB after each 20,000: {rss_kb:?}");
     println!("the cost of one mint among up to 100,000 live tokens");
     let (kth_mint_ms, restart) = crowd(arguments, &subject).await;
+    println!("  median ms of a mint among {CROWDS:?}: {kth_mint_ms:.2?}; restart {restart:.2?}");
     println!(
         "a raft cluster of three nodes, upstream latency {} ms",
         LATENCY.as_millis()
     );
     let cluster_per_second = cluster(arguments, &subject).await;
+    println!("  {cluster_per_second:.0} mints/s with {CLUSTER_CLIENTS} clients");
     Deep {
         rss_kb,
         kth_mint_ms,
@@ -86,15 +88,26 @@ async fn crowd(arguments: &Arguments, subject: &Subject) -> (Vec<f64>, Duration)
     }
     let before = stage.plugin.expect("a plugin");
     before.kill();
-    let begin = Instant::now();
-    let api = server.api();
-    wait_until("the plugin is back", Duration::from_secs(60), async || {
-        api.read("astra/creds/reader").await.is_ok()
-    })
-    .await;
-    let restart = begin.elapsed();
+    let restart = until_back(&server).await;
     assert_ne!(stage.process_now(&server), Some(before));
     (latencies, restart)
+}
+
+/// How long it takes until a credential can be read again; says why if it takes very long.
+async fn until_back(server: &Server) -> Duration {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let (api, begin) = (server.api(), Instant::now());
+    loop {
+        let reply = api.read("astra/creds/reader").await;
+        if reply.is_ok() {
+            return begin.elapsed();
+        }
+        if begin.elapsed() > PATIENCE {
+            println!("not back after {PATIENCE:?}: {}", reply.body);
+            return begin.elapsed();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 async fn cluster(arguments: &Arguments, subject: &Subject) -> f64 {

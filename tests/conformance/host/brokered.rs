@@ -58,7 +58,7 @@ impl Default for Services {
         Self {
             storage: Storage::new(),
             system: System::new(),
-            events: Events,
+            events: Events::default(),
         }
     }
 }

@@ -199,13 +199,21 @@ impl system_view_server::SystemView for Served {
     }
 }
 
-/// The event service, which like a Community host's sends everything nowhere.
+/// The event service, which like a Community host's sends everything nowhere, but remembers it.
 #[derive(Clone, Default)]
-pub struct Events;
+pub struct Events(Arc<Mutex<Vec<pb::SendEventRequest>>>);
+
+impl Events {
+    /// What was sent so far.
+    pub fn sent(&self) -> Vec<pb::SendEventRequest> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 #[tonic::async_trait]
 impl events_server::Events for Events {
-    async fn send_event(&self, _: Request<pb::SendEventRequest>) -> Reply<pb::Empty> {
+    async fn send_event(&self, request: Request<pb::SendEventRequest>) -> Reply<pb::Empty> {
+        self.0.lock().unwrap().push(request.into_inner());
         Ok(Response::new(pb::Empty {}))
     }
 }

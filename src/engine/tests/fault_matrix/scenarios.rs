@@ -1,0 +1,319 @@
+//! The operations whose upstream calls go wrong: every call that the engine makes on its way.
+
+use astra_emulator::Fault;
+use astra_emulator::PortalToken;
+use astra_emulator::WaitFor;
+use serde_json::json;
+
+use super::PATIENCE;
+use crate::engine::tests::bench::Bench;
+use crate::engine::tests::bench::Credential;
+use crate::engine::tests::bench::READER;
+use crate::engine::tests::bench::request;
+use crate::vault::Entry;
+use crate::vault::Error;
+use crate::vault::Operation;
+use crate::vault::Request;
+use crate::vault::Storage;
+
+/// A call to the API.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Call {
+    PostToken,
+    DeleteToken,
+    GetOrg,
+    GetRoles,
+    GetTokens,
+    GetDatabases,
+}
+
+impl Call {
+    /// The head of its column in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PostToken => "POST token",
+            Self::DeleteToken => "DELETE token",
+            Self::GetOrg => "GET org",
+            Self::GetRoles => "GET roles",
+            Self::GetTokens => "GET tokens",
+            Self::GetDatabases => "GET databases",
+        }
+    }
+
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::PostToken => "POST",
+            Self::DeleteToken => "DELETE",
+            _ => "GET",
+        }
+    }
+
+    /// A glob for its path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::PostToken | Self::GetTokens => "/v2/clientIdSecrets",
+            Self::DeleteToken => "/v2/clientIdSecrets/*",
+            Self::GetOrg => "/v2/currentOrg",
+            Self::GetRoles => "/v2/organizations/roles",
+            Self::GetDatabases => "/v2/databases",
+        }
+    }
+}
+
+/// An operation and the call of it that goes wrong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scenario {
+    /// The mint itself.
+    Mint,
+    /// The first mint of a process asks for the organization.
+    FirstMint,
+    /// A mint's answer is lost, and its token is looked up.
+    LostMintList,
+    /// A mint's answer is lost, and its token is deleted.
+    LostMintDelete,
+    /// The host repeats a mint after a crash, and the first try is looked up.
+    RepeatedMintList,
+    /// The host repeats a mint after a crash, and the first token is deleted.
+    RepeatedMintDelete,
+    Revoke,
+    /// The token is gone already, which the list confirms.
+    RevokeOfVanished,
+    ConfigOrg,
+    ConfigRoles,
+    ConfigTokens,
+    ConfigProbe,
+    RoleWrite,
+    /// A tick after a crash looks for tokens that nobody received.
+    TickList,
+    /// A tick after a crash deletes a token that nobody received.
+    TickDelete,
+    /// A tick deletes a token whose deletion failed before.
+    TickLostDelete,
+    AstraRoles,
+    Databases,
+    Tokens,
+    StatusOrg,
+    StatusTokens,
+    Tidy,
+}
+
+use Scenario::*;
+
+/// What a scenario works on.
+#[derive(Default)]
+pub struct Stage {
+    /// Credentials whose leases live.
+    pub held: Vec<Credential>,
+    /// The credential to revoke.
+    subject: Option<Credential>,
+    /// The request to repeat.
+    repeated: Option<Request>,
+}
+
+impl Scenario {
+    pub const ALL: [Self; 22] = [
+        Mint,
+        FirstMint,
+        LostMintList,
+        LostMintDelete,
+        RepeatedMintList,
+        RepeatedMintDelete,
+        Revoke,
+        RevokeOfVanished,
+        ConfigOrg,
+        ConfigRoles,
+        ConfigTokens,
+        ConfigProbe,
+        RoleWrite,
+        TickList,
+        TickDelete,
+        TickLostDelete,
+        AstraRoles,
+        Databases,
+        Tokens,
+        StatusOrg,
+        StatusTokens,
+        Tidy,
+    ];
+
+    /// The call that goes wrong.
+    pub fn call(self) -> Call {
+        match self {
+            Mint => Call::PostToken,
+            LostMintDelete | RepeatedMintDelete | Revoke | ConfigProbe | TickDelete
+            | TickLostDelete => Call::DeleteToken,
+            FirstMint | ConfigOrg | StatusOrg => Call::GetOrg,
+            ConfigRoles | RoleWrite | AstraRoles => Call::GetRoles,
+            LostMintList | RepeatedMintList | RevokeOfVanished | ConfigTokens | TickList
+            | Tokens | StatusTokens | Tidy => Call::GetTokens,
+            Databases => Call::GetDatabases,
+        }
+    }
+
+    pub fn is_config(self) -> bool {
+        matches!(self, ConfigOrg | ConfigRoles | ConfigTokens | ConfigProbe)
+    }
+
+    /// Ticks tell nobody how they fared.
+    pub fn is_tick(self) -> bool {
+        matches!(self, TickList | TickDelete | TickLostDelete)
+    }
+
+    pub fn is_status(self) -> bool {
+        matches!(self, StatusOrg | StatusTokens)
+    }
+
+    /// What the caller is told is the first failure, not that of the attempt to undo it.
+    pub fn undoes(self) -> bool {
+        matches!(self, LostMintList | LostMintDelete)
+    }
+
+    /// Brings about what the operation needs.
+    pub async fn prepare(self, bench: &mut Bench) -> Stage {
+        let mut stage = Stage::default();
+        let unverified = json!({
+            "verify": false,
+            "org_id": bench.astra.seeds().organizations[0].id,
+            "request_timeout": 1,
+            "ca_cert": bench.astra.ca_pem().unwrap_or_default(),
+        });
+        let config = bench.config(unverified);
+        bench.write("config", config).await.unwrap();
+        let role = json!({"astra_roles": READER});
+        bench.write("roles/reader", role).await.unwrap();
+        match self {
+            RepeatedMintList | RepeatedMintDelete => {
+                let asked = request(Operation::Read, "creds/reader", json!({}));
+                // The process dies with the answer.
+                bench.mint_for(asked.clone()).await.unwrap();
+                stage.repeated = Some(asked);
+                bench.restart();
+            }
+            Revoke | RevokeOfVanished => {
+                let credential = bench.mint("reader").await.unwrap();
+                if self == RevokeOfVanished {
+                    bench.astra.revoke_token(&credential.client_id).unwrap();
+                } else {
+                    stage.held.push(credential.clone());
+                }
+                stage.subject = Some(credential);
+            }
+            TickList | TickDelete => {
+                bench.fault_once("POST", "*", Fault::Hang { committed: true });
+                let asked = request(Operation::Read, "creds/reader", json!({}));
+                let made = WaitFor {
+                    token_count: Some(1),
+                    ..WaitFor::default()
+                };
+                tokio::select! {
+                    _ = bench.engine.handle(asked) => panic!("the mint ended"),
+                    in_time = bench.astra.wait(made, PATIENCE) => assert!(in_time),
+                }
+                bench.restart();
+            }
+            TickLostDelete => {
+                let credential = bench.mint("reader").await.unwrap();
+                bench.storage.memory.set_read_only(true);
+                let forbidden = Fault::Status {
+                    status: 403,
+                    body: Default::default(),
+                    retry_after: None,
+                    committed: false,
+                };
+                bench.fault("DELETE", "*", forbidden);
+                assert_eq!(bench.mint("reader").await.err(), Some(Error::ReadOnly));
+                assert_eq!(bench.live().len(), 2);
+                bench.astra.clear_faults();
+                bench.storage.memory.set_read_only(false);
+                stage.held.push(credential);
+            }
+            Tokens | StatusTokens | Tidy => {
+                stage.held.push(bench.mint("reader").await.unwrap());
+            }
+            _ => {}
+        }
+        stage
+    }
+
+    /// The operation.  A tick or `status`, which tell in another way how they fared, are an error
+    /// when they did not do what they should.
+    pub async fn act(self, bench: &Bench, stage: &mut Stage) -> Result<(), Error> {
+        match self {
+            LostMintList | LostMintDelete => {
+                bench.fault_once("POST", "*", Fault::ResetAfterCommit {});
+                stage.held.push(bench.mint("reader").await?);
+            }
+            Mint | FirstMint => stage.held.push(bench.mint("reader").await?),
+            RepeatedMintList | RepeatedMintDelete => {
+                let repeated = stage.repeated.clone().unwrap();
+                stage.held.push(bench.mint_for(repeated).await?);
+            }
+            Revoke | RevokeOfVanished => {
+                let subject = stage.subject.clone().unwrap();
+                bench.revoke(&subject).await?;
+                stage.held.clear();
+            }
+            ConfigOrg | ConfigRoles | ConfigTokens | ConfigProbe => {
+                let verified = json!({"verify": true, "request_timeout": 1});
+                let before = stored(bench, "v1/config/default").await;
+                let written = bench.write("config", verified).await;
+                if written.is_err() {
+                    assert!(stored(bench, "v1/config/default").await == before);
+                }
+                written?;
+            }
+            RoleWrite => {
+                let role = json!({"astra_roles": "R/W User"});
+                let before = stored(bench, "v1/role/reader").await;
+                let written = bench.write("roles/reader", role).await;
+                if written.is_err() {
+                    assert!(stored(bench, "v1/role/reader").await == before);
+                }
+                written?;
+            }
+            TickList | TickDelete | TickLostDelete => {
+                bench.tick().await;
+                if bench.live().len() > stage.held.len() {
+                    return Err(Error::Internal("a token is left".to_owned()));
+                }
+            }
+            AstraRoles => list(bench, "astra-roles/default/").await?,
+            Databases => list(bench, "databases/default/").await?,
+            Tokens => list(bench, "tokens/default/").await?,
+            StatusOrg | StatusTokens => {
+                let status = bench.read("status").await.unwrap();
+                let status = &status["configs"]["default"];
+                if status["live_tokens"].is_null() {
+                    let class = status["last_error"].as_str().unwrap();
+                    return Err(Error::Internal(class.to_owned()));
+                }
+                assert_eq!(status["live_tokens"], stage.held.len());
+            }
+            Tidy => {
+                bench.write("tidy", json!({})).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn stored(bench: &Bench, key: &str) -> Option<Entry> {
+    bench.storage.get(key).await.unwrap()
+}
+
+async fn list(bench: &Bench, path: &str) -> Result<(), Error> {
+    let listed = bench.call(Operation::List, path, json!({})).await?.unwrap();
+    assert!(listed.data().contains_key("keys"));
+    Ok(())
+}
+
+/// Gives the config a new root token, as an operator does whose old one has died.
+pub async fn replace_root_token(bench: &Bench) {
+    let portal = PortalToken {
+        roles: vec!["Organization Administrator".to_owned()],
+        ..PortalToken::default()
+    };
+    let token = bench.astra.create_token(portal).unwrap().token;
+    let config = json!({"token": token, "verify": false});
+    bench.write("config", config).await.unwrap();
+}

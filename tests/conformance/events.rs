@@ -1,0 +1,68 @@
+//! Events: what the host's event service gets.  The list has no line for it, as a host may do without.
+
+use prost_types::value::Kind;
+use serde_json::json;
+
+use crate::host::Host;
+use crate::host::LONG;
+use crate::host::Services;
+use crate::host::eventually;
+use crate::upstream::Upstream;
+
+#[tokio::test]
+async fn the_host_gets_events_with_an_id_and_without_secrets() {
+    let upstream = Upstream::start().await;
+    let mut host = Host::start().await;
+    let services = Services::default();
+    let events = services.events.clone();
+    let mount = host.mount_on(services).await;
+    upstream.configure(&mount).await;
+    upstream.write_role(&mount, "reader").await;
+    let reply = mount.read("creds/reader").await;
+    let (lease, data) = (reply.lease(), reply.data());
+    mount.revoke("creds/reader", &lease).await;
+    mount.write("rotate-root", json!({})).await;
+
+    let kinds = || {
+        let mut kinds: Vec<String> = events
+            .sent()
+            .into_iter()
+            .map(|sent| sent.event_type)
+            .collect();
+        kinds.sort();
+        kinds
+    };
+    let expected = [
+        "astra/config-write",
+        "astra/creds-create",
+        "astra/creds-revoke",
+        "astra/role-write",
+        "astra/root-rotate",
+    ];
+    eventually("all events have arrived", LONG, || kinds() == expected).await;
+
+    let mut secrets = upstream.secrets();
+    secrets.extend(["token", "client_secret"].map(|key| data[key].as_str().unwrap().to_owned()));
+    for sent in events.sent() {
+        let text = format!("{sent:?}");
+        assert!(
+            secrets.iter().all(|secret| !text.contains(secret)),
+            "a secret is in {text}"
+        );
+        let event = sent.event.expect("an event");
+        assert!(uuid::Uuid::try_parse(&event.id).is_ok(), "{text}");
+        let fields = event.metadata.expect("metadata").fields;
+        let is_text = |value: &prost_types::Value| matches!(value.kind, Some(Kind::StringValue(_)));
+        assert!(fields.values().all(is_text), "{text}");
+        for key in ["path", "operation", "modified"] {
+            assert!(fields.contains_key(key), "{key} is not in {text}");
+        }
+        if sent.event_type.starts_with("astra/creds-") {
+            let client_id = Some(Kind::StringValue(
+                data["client_id"].as_str().unwrap().to_owned(),
+            ));
+            assert_eq!(fields["client_id"].kind, client_id);
+        }
+    }
+    host.finish().await;
+}
