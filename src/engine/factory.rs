@@ -84,3 +84,117 @@ impl Factory for AstraFactory {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::framework::Field;
+    use crate::vault::Operation;
+    use crate::vault::memory::FixedSystem;
+    use crate::vault::memory::MemoryStorage;
+    use crate::vault::memory::NoEvents;
+
+    fn framework() -> Framework<Engine> {
+        let mount = Mount {
+            uuid: "mount".to_owned(),
+            options: Default::default(),
+            storage: Arc::new(MemoryStorage::new()),
+            system: Arc::new(FixedSystem::default()),
+            events: Arc::new(NoEvents),
+        };
+        AstraFactory::default().framework(&mount).unwrap()
+    }
+
+    /// A sentence, for whoever reads it in a terminal or in the host's user interface.
+    fn is_sentence(text: &str) -> bool {
+        text.contains(' ') && text.ends_with('.')
+    }
+
+    #[test]
+    fn every_path_of_the_engine_is_declared_once() {
+        let framework = framework();
+        let matched: Vec<(&str, Operation)> = vec![
+            ("config", Operation::Read),
+            ("config/", Operation::List),
+            ("config/other", Operation::Patch),
+            ("rotate-root", Operation::Update),
+            ("rotate-root/other", Operation::Update),
+            ("roles/", Operation::List),
+            ("roles/reader", Operation::Create),
+            ("creds/reader", Operation::Read),
+            ("static-roles/", Operation::List),
+            ("static-roles/batch", Operation::Delete),
+            ("static-creds/batch", Operation::Read),
+            ("rotate-role/batch", Operation::Update),
+            ("astra-roles/default/", Operation::List),
+            ("astra-roles/default/API R/W User", Operation::Read),
+            ("databases/default/", Operation::List),
+            ("tokens/default/", Operation::List),
+            ("tidy", Operation::Update),
+            ("status", Operation::Read),
+        ];
+        let mut used = BTreeSet::new();
+        for (path, operation) in matched {
+            let route = framework
+                .routes
+                .iter()
+                .position(|route| {
+                    let handles = |declared: &Operation| *declared == operation;
+                    route.pattern.captures(path).is_some()
+                        && route.operations.iter().any(|one| handles(&one.operation))
+                })
+                .unwrap_or_else(|| panic!("nothing handles {operation:?} of {path}"));
+            used.insert(route);
+        }
+        assert_eq!(
+            used.len(),
+            framework.routes.len(),
+            "a path is not in this list"
+        );
+    }
+
+    #[test]
+    fn every_path_operation_and_field_says_what_it_is() {
+        for route in &framework().routes {
+            let path = &route.pattern.go;
+            assert!(is_sentence(route.synopsis), "{path}: {:?}", route.synopsis);
+            assert!(is_sentence(route.help), "{path}: {:?}", route.help);
+            for operation in &route.operations {
+                let summary = operation.summary;
+                assert!(
+                    is_sentence(summary),
+                    "{path} {:?}: {summary:?}",
+                    operation.operation
+                );
+            }
+            for field in route.schema.iter() {
+                let Field {
+                    name, description, ..
+                } = field;
+                assert!(is_sentence(description), "{path} {name}: {description:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_are_declared_for_the_operations_that_take_them() {
+        let framework = framework();
+        let fields = framework
+            .routes
+            .iter()
+            .flat_map(|route| route.schema.iter());
+        let mut forces = 0;
+        for field in fields.filter(|field| field.name == "force") {
+            forces += 1;
+            assert!(field.query, "a delete takes it in the query");
+            assert!(!field.is_for(&Operation::Read));
+            for operation in [Operation::Update, Operation::Patch, Operation::Delete] {
+                assert!(field.is_for(&operation), "{operation:?}");
+            }
+        }
+        assert_eq!(forces, 2, "config and config/<name>");
+    }
+}

@@ -18,6 +18,7 @@ mod documents;
 mod leases;
 mod mounts;
 mod recipes;
+mod refusals;
 mod roles;
 mod rotation;
 mod scene;

@@ -68,7 +68,7 @@ fn config_path(path: Path<Engine>) -> Path<Engine> {
         .field(Field::bool("allow_token_admin", "Whether roles may grant rights to create tokens or roles. Such a token can outlive its lease by making another.").default(false))
         .fields(schedule::declare())
         .field(Field::bool("disable_automated_rotation", "Suspend rotation_period or rotation_schedule; rotate-root still works.").default(false))
-        .field(Field::bool("force", "Delete although roles or live tokens need the config, or write a token of another organization. What is live then stays live until it expires.").query().default(false))
+        .field(Field::bool("force", "Delete although roles or live tokens need the config, or write a token of another organization. What is live then stays live until it expires.").query().default(false).only_for([Operation::Create, Operation::Update, Operation::Patch, Operation::Delete]))
         .exists(exists)
         .on(Operation::Create, "Write a config.", write)
         .on(Operation::Update, "Write a config.", write)
