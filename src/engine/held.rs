@@ -1,6 +1,7 @@
 //! The tokens that the mount itself uses, which no clearing up may touch.
 
 use super::Engine;
+use super::config::Readable;
 use super::intent::HeldTokens;
 use crate::vault::Error;
 
@@ -8,7 +9,8 @@ use crate::vault::Error;
 pub async fn tokens(engine: &Engine) -> Result<HeldTokens, Error> {
     let mut held = HeldTokens::new();
     for name in engine.configs.names().await? {
-        if let Some(connection) = engine.configs.find(&name).await? {
+        // A config that cannot be read uses no token, and must not keep the others from clearing up.
+        if let Readable::Yes(connection) = engine.configs.find_readable(&name).await? {
             held.insert(connection.entry.token_client_id().to_owned());
         }
     }

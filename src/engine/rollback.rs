@@ -28,6 +28,12 @@ pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     )
     .await;
     tracing::debug!("the tick has ended");
+    for error in [&cleared, &rotated]
+        .into_iter()
+        .filter_map(|ended| ended.as_ref().err())
+    {
+        tracing::warn!(%error, "a tick did not do all its work; the next one tries again");
+    }
     cleared.and(rotated)
 }
 

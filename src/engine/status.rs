@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Engine;
 use super::config::Connection;
+use super::config::Readable;
 use super::discovery;
 use super::rotation;
 use super::rotation::Failures;
@@ -41,8 +42,16 @@ pub fn paths() -> Vec<Path<Engine>> {
 
 async fn read(engine: Arc<Engine>, _call: Call) -> Outcome {
     let mut connections = Vec::new();
+    let mut unusable = Map::new();
     for name in engine.configs.names().await? {
-        connections.extend(engine.configs.find(&name).await?);
+        match engine.configs.find_readable(&name).await? {
+            Readable::Yes(connection) => connections.push(connection),
+            Readable::No(error) => {
+                let error = error.to_string();
+                unusable.insert(name, json!({"reachable": false, "error": error}));
+            }
+            Readable::None => {}
+        }
     }
     let shown = connections
         .iter()
@@ -52,6 +61,7 @@ async fn read(engine: Arc<Engine>, _call: Call) -> Outcome {
         .iter()
         .map(|connection| connection.name.clone())
         .zip(shown)
+        .chain(unusable)
         .collect();
     let mut data = Map::new();
     data.insert(

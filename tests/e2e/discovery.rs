@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::scene::READ_ONLY;
-use crate::scene::SOON;
 use crate::scene::Scene;
 
 #[tokio::test]
@@ -147,43 +146,6 @@ async fn tidy_spares_what_may_be_leased() {
         (wet["deleted"].clone(), wet["kept"].clone()),
         (json!(0), json!(1))
     );
-    scene.finish().await;
-}
-
-#[tokio::test]
-async fn tidy_deletes_what_nobody_can_hold_any_more() {
-    let scene = Scene::new("tidied").await;
-    scene.role("brief", "2s", "2s").await;
-    scene.astra.refuse_deletions(true);
-    let answer = scene.read("creds/brief").await.ok();
-    let client_id = answer["data"]["client_id"].as_str().unwrap();
-    let dry = async || scene.write("tidy", json!({ "dry_run": true })).await.data();
-    // The lease ends, and Vault cannot delete the token.
-    harness::wait_until("the lease has ended", SOON, async || {
-        dry().await["tokens"].get(client_id).is_some()
-    })
-    .await;
-    let found = dry().await;
-    assert_eq!(
-        (found["deleted"].clone(), found["dry_run"].clone()),
-        (json!(0), json!(true))
-    );
-    assert_eq!(found["tokens"][client_id]["role"], "brief");
-    assert_eq!(scene.astra.live(), [client_id], "a dry run deletes nothing");
-
-    let refusal = scene.write("tidy", json!({})).await.refused(502);
-    assert!(
-        refusal
-            .contains("cannot delete a token that nobody holds: the root token may not do DELETE"),
-        "{refusal}"
-    );
-    scene.astra.refuse_deletions(false);
-    let done = scene
-        .cli
-        .json(&["write"], &["-force", &scene.path("tidy")])
-        .await;
-    assert_eq!(done["data"]["deleted"], 1, "{done}");
-    assert!(scene.astra.live().is_empty());
     scene.finish().await;
 }
 

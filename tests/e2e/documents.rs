@@ -55,7 +55,7 @@ async fn path_help_describes_the_root_and_every_path() {
 #[tokio::test]
 async fn vaults_openapi_document_lists_every_path_and_field() {
     let scene = Scene::new("documented").await;
-    let document = scene.api.read("sys/internal/specs/openapi").await.ok();
+    let document = scene.openapi().await;
     let paths = document["paths"].as_object().unwrap();
     let expected = [
         ("config", "post", "token"),

@@ -166,6 +166,22 @@ impl Scene {
         self.holdings.lock().unwrap().replaced_roots += 1;
     }
 
+    /// Vault's OpenAPI document.  Vault asks every mount for it and fails if one of another test is
+    /// just going away, so that is asked again.
+    pub(crate) async fn openapi(&self) -> Value {
+        let mut document = Value::Null;
+        wait_until("Vault has its OpenAPI document", SOON, async || {
+            let reply = self.api.read("sys/internal/specs/openapi").await;
+            let is_ok = reply.is_ok();
+            if is_ok {
+                document = reply.ok();
+            }
+            is_ok
+        })
+        .await;
+        document
+    }
+
     /// Waits until what Vault leases is what Astra holds.
     pub(crate) async fn settle(&self, limit: Duration) {
         let holdings = self.holdings.lock().unwrap().clone();

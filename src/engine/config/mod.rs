@@ -11,6 +11,7 @@ pub use connection::Connection;
 pub use entry::ConfigEntry;
 pub use paths::paths;
 pub use registry::Configs;
+pub use registry::Readable;
 pub use verify::verify;
 
 /// The config that is meant where none is named.

@@ -13,6 +13,7 @@ use super::entry::DEFAULT_CONCURRENCY;
 use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
 use super::entry::fingerprint;
+use super::registry::Readable;
 use super::remove::delete;
 use super::verify::verify;
 use crate::astra::Client;
@@ -92,14 +93,15 @@ pub(super) fn name_of(call: &Call) -> String {
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {
-    Ok(engine.configs.find(&name_of(&call)).await?.is_some())
+    let found = engine.configs.find_readable(&name_of(&call)).await?;
+    Ok(!matches!(found, Readable::None))
 }
 
 async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
     let mut key_info = Map::new();
     let names = engine.configs.names().await?;
     for name in &names {
-        if let Some(connection) = engine.configs.find(name).await? {
+        if let Readable::Yes(connection) = engine.configs.find_readable(name).await? {
             let ConfigEntry { url, org_id, .. } = &connection.entry;
             key_info.insert(name.clone(), json!({"url": url, "org_id": org_id}));
         }
@@ -166,7 +168,11 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     engine.host.require_writer().await?;
     let name = name_of(&call);
     let _changing = engine.configs.changing().await;
-    let stored = engine.configs.find(&name).await?;
+    // What cannot be read is replaced.
+    let stored = match engine.configs.find_readable(&name).await? {
+        Readable::Yes(connection) => Some(connection),
+        Readable::No(_) | Readable::None => None,
+    };
     let stored = stored.as_ref().map(|connection| &connection.entry);
     let mut entry = merged(&call.fields, stored, engine.clock.now())?;
     check_not_retired(&entry, stored)?;

@@ -17,6 +17,7 @@ use crate::engine::identity::Identity;
 use crate::engine::intent::Ledger;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
+use crate::engine::store::StoreError;
 use crate::vault::Error;
 
 /// The configs of one mount.
@@ -37,6 +38,24 @@ struct Slot {
     /// Kept when the config changes: the intents belong to the name, not to its contents.
     ledger: Option<Arc<Ledger>>,
     health: Arc<Health>,
+}
+
+/// What is stored under a config's name.
+pub enum Readable {
+    /// A config.
+    Yes(Arc<Connection>),
+    /// Something that cannot be used, and why.  Writing the config again replaces it.
+    No(Error),
+    /// Nothing.
+    None,
+}
+
+/// Why a stored config cannot be used.
+enum Unusable {
+    /// The entry makes no sense.
+    Broken(Error),
+    /// The host failed, or the entry is a newer version's.
+    Host(Error),
 }
 
 /// The configs while nobody else can change them.
@@ -69,6 +88,19 @@ impl Configs {
             return Ok(Some(connection));
         }
         self.lock().await.find(name).await
+    }
+
+    /// [`Configs::find`] for whoever must go on without a config whose entry cannot be read.
+    pub async fn find_readable(&self, name: &str) -> Result<Readable, Error> {
+        match self.lock().await.load(name).await {
+            Ok(Some(connection)) => Ok(Readable::Yes(connection)),
+            Ok(None) => Ok(Readable::None),
+            Err(Unusable::Broken(error)) => {
+                tracing::error!(config = name, %error, "the config cannot be used");
+                Ok(Readable::No(error))
+            }
+            Err(Unusable::Host(error)) => Err(error),
+        }
     }
 
     /// The config called `name`; a clear error where there is none.
@@ -119,6 +151,12 @@ impl Configs {
 impl ConfigsGuard<'_> {
     /// The config called `name`.
     pub async fn find(&mut self, name: &str) -> Result<Option<Arc<Connection>>, Error> {
+        self.load(name).await.map_err(|unusable| match unusable {
+            Unusable::Broken(error) | Unusable::Host(error) => error,
+        })
+    }
+
+    async fn load(&mut self, name: &str) -> Result<Option<Arc<Connection>>, Unusable> {
         if let Some(connection) = self
             .slots
             .get(name)
@@ -126,14 +164,12 @@ impl ConfigsGuard<'_> {
         {
             return Ok(Some(connection));
         }
-        match self
-            .configs
-            .store
-            .get::<ConfigEntry>(&Key::config(name))
-            .await?
-        {
-            Some(entry) => self.connect(name, entry).await.map(Some),
-            None => Ok(None),
+        let stored = self.configs.store.get(&Key::config(name)).await;
+        match stored {
+            Ok(Some(entry)) => self.connect(name, entry).await.map(Some),
+            Ok(None) => Ok(None),
+            Err(error @ StoreError::Damaged { .. }) => Err(Unusable::Broken(error.into())),
+            Err(error) => Err(Unusable::Host(error.into())),
         }
     }
 
@@ -141,30 +177,43 @@ impl ConfigsGuard<'_> {
     pub async fn put(&mut self, name: &str, entry: ConfigEntry) -> Result<Arc<Connection>, Error> {
         // What a config in use needs is stored first, so that a failure stores no config.
         self.configs.identity.mount_id().await?;
+        // Whether a write that fails has happened is not known, so storage has the last word.
+        self.forget(name);
         self.configs.store.put(&Key::config(name), &entry).await?;
-        self.connect(name, entry).await
+        match self.connect(name, entry).await {
+            Ok(connection) => Ok(connection),
+            Err(Unusable::Broken(error) | Unusable::Host(error)) => Err(error),
+        }
     }
 
     /// Removes the config called `name`.
     pub async fn delete(&mut self, name: &str) -> Result<(), Error> {
-        self.configs.store.delete(&Key::config(name)).await?;
+        self.forget(name);
+        Ok(self.configs.store.delete(&Key::config(name)).await?)
+    }
+
+    fn forget(&mut self, name: &str) {
         if let Some(slot) = self.slots.get_mut(name) {
             slot.connection = None;
         }
-        Ok(())
     }
 
-    async fn connect(&mut self, name: &str, entry: ConfigEntry) -> Result<Arc<Connection>, Error> {
+    async fn connect(
+        &mut self,
+        name: &str,
+        entry: ConfigEntry,
+    ) -> Result<Arc<Connection>, Unusable> {
         let broken = |cause: String| {
-            Error::Internal(format!(
+            Unusable::Broken(Error::Internal(format!(
                 "config \"{name}\" cannot be used: {cause}: write it again"
-            ))
+            )))
         };
         let settings = entry
             .client_config()
             .map_err(|error| broken(error.to_string()))?;
         let client = Client::new(settings).map_err(|error| broken(error.to_string()))?;
-        let mount = self.configs.identity.mount_id().await?;
+        let mount = self.configs.identity.mount_id().await;
+        let mount = mount.map_err(Unusable::Host)?;
         let slot = self.slots.entry(name.to_owned()).or_default();
         let store = self.configs.store.clone();
         let settle = self.configs.settle;

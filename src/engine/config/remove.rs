@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Connection;
 use super::paths::answer;
 use super::paths::name_of;
+use super::registry::Readable;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::crash;
@@ -21,11 +22,22 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
     engine.host.require_writer().await?;
     let name = name_of(&call);
     let _changing = engine.configs.changing().await;
-    let Some(connection) = engine.configs.find(&name).await? else {
-        return Ok(None);
+    let force = call.fields.flag("force").unwrap_or_default();
+    let connection = match engine.configs.find_readable(&name).await? {
+        Readable::Yes(connection) => connection,
+        Readable::None => return Ok(None),
+        Readable::No(error) if !force => {
+            return Err(Error::BadRequest(format!(
+                "{error}. Who uses it cannot be told either, so it is only deleted with force=true"
+            )));
+        }
+        Readable::No(error) => {
+            engine.configs.lock().await.delete(&name).await?;
+            tracing::info!(config = name, %error, "unusable config deleted");
+            return Ok(None);
+        }
     };
     let held = holders(&engine, &connection).await?;
-    let force = call.fields.flag("force").unwrap_or_default();
     if let (Some(held), false) = (&held, force) {
         return Err(Error::BadRequest(format!(
             "config \"{name}\" is in use: {held}. Delete those roles and revoke those leases first, or delete with force=true"

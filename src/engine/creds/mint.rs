@@ -176,7 +176,9 @@ impl Mint<'_> {
 
     /// Notes what the answer shows of the organization.
     fn fresh(&self, intent: Intent, token: MintedToken, wanted: &NewToken) -> Fresh {
-        let ignores_description = token.description.as_deref() != Some(wanted.description.as_str());
+        // Only the tag at its start is needed.
+        let echoed = token.description.as_deref().and_then(Tag::parse);
+        let ignores_description = echoed != Tag::parse(&wanted.description);
         let health = &self.connection.health;
         let ignores_expiry = match wanted.expiry {
             Some(_) => token.expiry.is_none(),

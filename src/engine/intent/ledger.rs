@@ -189,7 +189,12 @@ impl Ledger {
     pub async fn close(&self) {
         *lock(&self.current) = None;
         for block in self.blocks() {
-            if let Err(error) = block.retire().await {
+            let retired = match block.retire().await {
+                // What is lost stays for the next process, which knows only what is in storage.
+                Ok(false) => block.save().await,
+                other => other.map(drop),
+            };
+            if let Err(error) = retired {
                 tracing::debug!(%error, "a block of intents stays for the next process");
             }
         }

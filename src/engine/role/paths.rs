@@ -64,14 +64,15 @@ pub(super) fn name_of(call: &Call) -> String {
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {
-    Ok(engine.roles.find(&name_of(&call)).await?.is_some())
+    let (_, is_stored) = engine.roles.find_readable(&name_of(&call)).await?;
+    Ok(is_stored)
 }
 
 async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
     let mut key_info = Map::new();
     let names = engine.roles.names().await?;
     for name in &names {
-        if let Some(role) = engine.roles.find(name).await? {
+        if let (Some(role), _) = engine.roles.find_readable(name).await? {
             key_info.insert(
                 name.clone(),
                 json!({

@@ -13,6 +13,7 @@ use tokio::sync::RwLockWriteGuard;
 use super::RoleEntry;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
+use crate::engine::store::StoreError;
 use crate::vault::Error;
 
 /// The roles of one mount.
@@ -64,6 +65,22 @@ impl Roles {
         self.lock().await.find(name).await
     }
 
+    /// [`Roles::find`] for whoever replaces or removes the role: an entry that cannot be read counts as
+    /// none, and `true` says that there is one.
+    pub async fn find_readable(&self, name: &str) -> Result<(Option<Arc<RoleEntry>>, bool), Error> {
+        match self.lock().await.load(name).await {
+            Ok(role) => {
+                let is_stored = role.is_some();
+                Ok((role, is_stored))
+            }
+            Err(error @ StoreError::Damaged { .. }) => {
+                tracing::error!(role = name, %error, "the role cannot be used");
+                Ok((None, true))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The names of all roles, sorted.
     pub async fn names(&self) -> Result<Vec<String>, Error> {
         Ok(self.store.list(Key::ROLES).await?)
@@ -101,6 +118,10 @@ impl Roles {
 impl RolesGuard<'_> {
     /// The role called `name`.
     pub async fn find(&mut self, name: &str) -> Result<Option<Arc<RoleEntry>>, Error> {
+        Ok(self.load(name).await?)
+    }
+
+    async fn load(&mut self, name: &str) -> Result<Option<Arc<RoleEntry>>, StoreError> {
         if let Some(role) = self.known.get(name) {
             return Ok(Some(Arc::clone(role)));
         }
@@ -114,6 +135,8 @@ impl RolesGuard<'_> {
 
     /// Stores `entry` under `name`.
     pub async fn put(&mut self, name: &str, entry: RoleEntry) -> Result<(), Error> {
+        // Whether a write that fails has happened is not known, so storage has the last word.
+        self.known.remove(name);
         self.store.put(&Key::role(name), &entry).await?;
         self.known.insert(name.to_owned(), Arc::new(entry));
         Ok(())
@@ -121,8 +144,7 @@ impl RolesGuard<'_> {
 
     /// Removes the role called `name`.
     pub async fn delete(&mut self, name: &str) -> Result<(), Error> {
-        self.store.delete(&Key::role(name)).await?;
         self.known.remove(name);
-        Ok(())
+        Ok(self.store.delete(&Key::role(name)).await?)
     }
 }

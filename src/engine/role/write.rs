@@ -55,7 +55,8 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     let name = super::paths::name_of(&call);
     let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.roles.changing(&name).await;
-    let stored = engine.roles.find(&name).await?;
+    // What cannot be read is replaced.
+    let (stored, _) = engine.roles.find_readable(&name).await?;
     let stored = stored.as_deref();
     let fields = &call.fields;
 
@@ -138,7 +139,12 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
     let name = super::paths::name_of(&call);
     let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.roles.changing(&name).await;
-    let Some(stored) = engine.roles.find(&name).await? else {
+    let (stored, is_stored) = engine.roles.find_readable(&name).await?;
+    let Some(stored) = stored else {
+        if is_stored {
+            engine.roles.lock().await.delete(&name).await?;
+            tracing::info!(role = name, "unusable role deleted");
+        }
         return Ok(None);
     };
     let custom = match &stored.policy {

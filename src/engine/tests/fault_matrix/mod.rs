@@ -2,8 +2,9 @@
 
 mod scenarios;
 mod table;
-mod variants;
+pub mod variants;
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,51 +34,33 @@ const DEADLINES: Deadlines = Deadlines {
     settle: Duration::from_secs(2),
 };
 
+/// How a complaint begins that is about what is left once the faults are over.
+const LEFT: &str = "once the faults are over";
+
 /// How many cells run at a time: nearly all of their time they wait.
 const AT_ONCE: usize = 160;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "its deadlines are short, so it wants a machine of its own: cargo test --lib fault_matrix -- --ignored"]
 async fn every_fault_at_every_call_ends_as_the_table_says() {
-    let permits = Arc::new(Semaphore::new(AT_ONCE));
-    let mut cells = JoinSet::new();
-    let mut hosts = 0;
-    let mut names = std::collections::HashMap::new();
-    for scenario in Scenario::ALL {
-        // One cell's port, while it is closed, must not become another's.
-        hosts += 1;
-        let host = Ipv4Addr::new(127, 64, 0, hosts);
-        for variant in variants::all() {
-            for every_time in [false, true] {
-                if every_time && variant.kills_the_root_token() {
-                    // Once is for good.
-                    continue;
-                }
-                let times = if every_time { "always" } else { "once" };
-                let name = format!("{scenario:?}, {} {times}", variant.name);
-                let (permits, variant) = (Arc::clone(&permits), variant.clone());
-                let cell = async move {
-                    let _permit = permits.acquire_owned().await.unwrap();
-                    run(scenario, &variant, every_time, host).await;
-                };
-                names.insert(cells.spawn(cell).id(), name);
-            }
-        }
-    }
+    let cells = cells();
     let count = cells.len();
-    let mut failed = Vec::new();
-    while let Some(ended) = cells.join_next().await {
-        if let Err(error) = ended {
-            let panic = error.id();
-            let text = match error.into_panic().downcast::<String>() {
-                Ok(text) => *text,
-                Err(_) => "it failed".to_owned(),
-            };
-            failed.push(format!("{}: {text}", names[&panic]));
-        }
-    }
-    failed.sort();
-    let text = failed.join("\n");
+    let mut failed = run_all(cells, AT_ONCE).await;
+    // A machine that was busy elsewhere may have missed a deadline, so those cells get another chance,
+    // but not if a token was left behind.
+    let (late, wrong) = failed.drain(..).partition(|(_, text)| !text.contains(LEFT));
+    failed = wrong;
+    let again: Vec<Cell> = Vec::from_iter(late)
+        .into_iter()
+        .map(|(cell, _)| cell)
+        .collect();
+    failed.extend(run_all(again, 4).await);
+    let mut texts: Vec<String> = failed
+        .iter()
+        .map(|(cell, text)| format!("{cell}: {text}"))
+        .collect();
+    texts.sort();
+    let text = texts.join("\n");
     assert!(
         failed.is_empty(),
         "{} of {count} cells:\n{text}",
@@ -85,12 +68,89 @@ async fn every_fault_at_every_call_ends_as_the_table_says() {
     );
 }
 
+/// An operation, a fault, and whether it happens each time.
+#[derive(Clone)]
+struct Cell {
+    scenario: Scenario,
+    variant: Variant,
+    every_time: bool,
+    /// One cell's port, while it is closed, must not become another's.
+    host: Ipv4Addr,
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let times = if self.every_time { "always" } else { "once" };
+        write!(
+            formatter,
+            "{:?}, {} {times}",
+            self.scenario, self.variant.name
+        )
+    }
+}
+
+fn cells() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for (place, scenario) in (1..).zip(Scenario::ALL) {
+        for variant in variants::all() {
+            for every_time in [false, true] {
+                if every_time && variant.kills_the_root_token() {
+                    // Once is for good.
+                    continue;
+                }
+                cells.push(Cell {
+                    scenario,
+                    variant: variant.clone(),
+                    every_time,
+                    host: match variant.fault {
+                        Fault::NoListen {} => Ipv4Addr::new(127, 64, 0, place),
+                        _ => Ipv4Addr::LOCALHOST,
+                    },
+                });
+            }
+        }
+    }
+    cells
+}
+
+/// Runs `cells`, some at a time, and returns those that did not end as expected, with the reason.
+async fn run_all(cells: Vec<Cell>, at_once: usize) -> Vec<(Cell, String)> {
+    let permits = Arc::new(Semaphore::new(at_once));
+    let mut running = JoinSet::new();
+    let mut by_id = HashMap::new();
+    for cell in cells {
+        let permits = Arc::clone(&permits);
+        let task = running.spawn({
+            let cell = cell.clone();
+            async move {
+                let _permit = permits.acquire_owned().await.unwrap();
+                run(&cell).await;
+            }
+        });
+        by_id.insert(task.id(), cell);
+    }
+    let mut failed = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = ended {
+            let cell = by_id.remove(&error.id()).unwrap();
+            let text = match error.into_panic().downcast::<String>() {
+                Ok(text) => *text,
+                Err(_) => "it failed".to_owned(),
+            };
+            failed.push((cell, text));
+        }
+    }
+    failed
+}
+
 /// One cell: its outcome, its time, and what is left once the faults are over.
-async fn run(scenario: Scenario, variant: &Variant, every_time: bool, host: Ipv4Addr) {
-    let host = match variant.fault {
-        Fault::NoListen {} => host,
-        _ => Ipv4Addr::LOCALHOST,
-    };
+async fn run(cell: &Cell) {
+    let Cell {
+        scenario,
+        ref variant,
+        every_time,
+        host,
+    } = *cell;
     let options = Options {
         api: (host, 0).into(),
         tls: variant.needs_tls(),
@@ -124,12 +184,18 @@ async fn run(scenario: Scenario, variant: &Variant, every_time: bool, host: Ipv4
         return check_unseen_swap(&bench, &stage);
     }
     let held: Vec<_> = stage.held.iter().collect();
-    bench.assert_clean(&held, "once the faults are over");
+    let is_enough = bench.live().len() == held.len();
+    if !is_enough {
+        bench.tick().await;
+    }
+    bench.assert_clean(&held, LEFT);
+    // The tick has deadlines too.
+    assert!(is_enough, "one tick was not enough");
     // What was handed out works as a lease.
     for credential in &stage.held {
         bench.revoke(credential).await.unwrap();
     }
-    bench.assert_clean(&[], "in the end");
+    bench.assert_clean(&[], LEFT);
 }
 
 async fn inject(bench: &Bench, call: Call, variant: &Variant, every_time: bool) {

@@ -1,0 +1,359 @@
+//! `config`: what is stored, what is shown, what is refused.
+
+use astra_emulator::Fault;
+use astra_emulator::Policy;
+use astra_emulator::PortalToken;
+use serde_json::Value;
+use serde_json::json;
+
+use super::bench::Bench;
+use super::bench::READER;
+use super::bench::refused;
+use crate::vault::Error;
+use crate::vault::memory::FixedSystem;
+
+/// A token by hand with the Astra role `Test`, which has `actions`.
+fn token_with(bench: &Bench, actions: &[&str]) -> String {
+    let org = &bench.astra.seeds().organizations[0].id;
+    let policy = Policy {
+        description: String::new(),
+        resources: vec![format!("drn:astra:org:{org}")],
+        actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+        effect: "allow".to_owned(),
+    };
+    bench.astra.create_role(None, "Test", policy).unwrap();
+    let portal = PortalToken {
+        roles: vec!["Test".to_owned()],
+        ..PortalToken::default()
+    };
+    bench.astra.create_token(portal).unwrap().token
+}
+
+async fn stored_keys(bench: &Bench) -> Vec<String> {
+    let keys = bench.storage.memory.keys();
+    keys.into_iter()
+        .filter(|key| key.starts_with("v1/config/"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_config_shows_all_but_the_token() {
+    let bench = Bench::new().await;
+    assert!(bench.read("config").await.is_none());
+    assert!(bench.read("config/default").await.is_none());
+    let config = bench.config(json!({}));
+    assert!(bench.write("config", config).await.unwrap().is_none());
+    let shown = bench.read("config").await.unwrap();
+    let org = &bench.astra.seeds().organizations[0];
+    assert_eq!(shown["org_id"], org.id);
+    assert_eq!(shown["url"], bench.astra.url());
+    assert_eq!(shown["request_timeout"], 30);
+    assert_eq!(shown["max_concurrent_requests"], 32);
+    assert_eq!(shown["verify"], true);
+    assert_eq!(shown["allow_token_admin"], false);
+    let token = bench.astra.root_token();
+    let client_id = token.split(':').nth(1).unwrap();
+    assert_eq!(shown["token_client_id"], client_id);
+    assert_eq!(shown["token_sha256"].as_str().unwrap().len(), 16);
+    assert!(shown.get("token").is_none());
+    assert!(!shown.to_string().contains(&token[40..]));
+    assert_eq!(bench.read("config/default").await.unwrap(), shown);
+    let listed = bench.read("config/").await.unwrap();
+    assert_eq!(listed["keys"], json!(["default"]));
+    assert_eq!(listed["key_info"]["default"]["org_id"], org.id);
+}
+
+#[tokio::test]
+async fn writing_back_what_was_read_changes_nothing() {
+    let bench = Bench::mounted().await;
+    let changed =
+        json!({"request_timeout": "45s", "max_concurrent_requests": 7, "allow_token_admin": true});
+    bench.write("config", changed).await.unwrap();
+    let shown = bench.read("config").await.unwrap();
+    assert_eq!(shown["request_timeout"], 45);
+    let key = "v1/config/default";
+    let before = crate::vault::Storage::get(&*bench.storage, key)
+        .await
+        .unwrap();
+    bench.write("config", shown.clone()).await.unwrap();
+    assert_eq!(bench.read("config").await.unwrap(), shown);
+    let after = crate::vault::Storage::get(&*bench.storage, key)
+        .await
+        .unwrap();
+    assert!(before == after, "the entry changed");
+}
+
+#[tokio::test]
+async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
+    let bench = Bench::mounted().await;
+    let config = bench.config(json!({"request_timeout": 45, "max_concurrent_requests": 7}));
+    bench.write("config", config).await.unwrap();
+    bench
+        .patch("config", json!({"request_timeout": null}))
+        .await
+        .unwrap();
+    let shown = bench.read("config").await.unwrap();
+    assert_eq!(shown["request_timeout"], 30);
+    assert_eq!(shown["max_concurrent_requests"], 7);
+    let missing = bench.patch("config/other", json!({"verify": false})).await;
+    assert_eq!(
+        missing.err(),
+        Some(Error::Coded {
+            status: 404,
+            message: "config \"other\" does not exist: write it before patching it".to_owned()
+        })
+    );
+}
+
+#[tokio::test]
+async fn input_that_cannot_be_is_refused_by_name() {
+    let bench = Bench::new().await;
+    let cases: [(Value, &str); 14] = [
+        (
+            json!({"token": ""}),
+            "token is missing: give the root token",
+        ),
+        (
+            json!({"token": "hunter2"}),
+            "token: an application token begins with \"AstraCS:\"",
+        ),
+        (
+            json!({"token": "AstraCS:x:y"}),
+            "token: the part after \"AstraCS:\" must be a client id of 24 letters",
+        ),
+        (
+            json!({"url": "https://api.astra.datastax.com/v2"}),
+            "must not end in \"/v2\"",
+        ),
+        (
+            json!({"url": "http://api.astra.datastax.com"}),
+            "must begin with \"https://\"",
+        ),
+        (
+            json!({"url": "api.astra.datastax.com"}),
+            "url: \"api.astra.datastax.com\" is not an absolute URL",
+        ),
+        (
+            json!({"url": "https://a.example/?x=1"}),
+            "must not have a query",
+        ),
+        (
+            json!({"ca_cert": "no certificate"}),
+            "ca_cert holds no valid PEM certificate",
+        ),
+        (
+            json!({"request_timeout": 0}),
+            "request_timeout: 0 is out of range: give a number from 1 to 60",
+        ),
+        (
+            json!({"request_timeout": "2m"}),
+            "request_timeout: 120 is out of range",
+        ),
+        (json!({"request_timeout": "soon"}), "\"request_timeout\""),
+        (
+            json!({"max_concurrent_requests": 0}),
+            "max_concurrent_requests: 0 is out of range: give a number from 1 to 1000",
+        ),
+        (
+            json!({"max_concurrent_requests": -1}),
+            "max_concurrent_requests: -1 is out of range",
+        ),
+        (
+            json!({"org_id": "another"}),
+            "org_id: the token belongs to organization",
+        ),
+    ];
+    for (changes, text) in cases {
+        let refusal = bench.refusal("config", bench.config(changes.clone())).await;
+        assert!(refusal.contains(text), "{changes}: {refusal}");
+        assert!(!refusal.contains("hunter2"), "{refusal}");
+        assert!(stored_keys(&bench).await.is_empty(), "{changes}");
+    }
+}
+
+#[tokio::test]
+async fn a_root_token_is_tried_before_it_is_stored() {
+    let bench = Bench::new().await;
+    let seeds = bench.astra.seeds();
+    let cases: [(String, &str); 5] = [
+        (
+            seeds.tokens["deleted"].token.clone(),
+            "the root token does not work: Astra rejected the root token at GET /v2/currentOrg (HTTP 401)",
+        ),
+        (
+            seeds.tokens["expired"].token.clone(),
+            "the root token does not work: Astra rejected the root token",
+        ),
+        (
+            seeds.tokens["read_only"].token.clone(),
+            "the root token cannot list tokens (org-token-read): the root token may not do GET /v2/clientIdSecrets (HTTP 403)",
+        ),
+        (
+            seeds.tokens["token_writer"].token.clone(),
+            "the root token cannot list tokens (org-token-read)",
+        ),
+        (
+            token_with(&bench, &["org-token-read"]),
+            "the root token cannot create and delete tokens (org-token-write): the root token may not do DELETE",
+        ),
+    ];
+    for (token, text) in cases {
+        let config = bench.config(json!({"token": token}));
+        let refusal = bench.refusal("config", config).await;
+        assert!(refusal.contains(text), "{refusal}");
+        assert!(refusal.starts_with("config \"default\": "), "{refusal}");
+        assert!(refusal.ends_with(". Nothing was stored"), "{refusal}");
+        assert!(stored_keys(&bench).await.is_empty());
+    }
+    // The database administrator's role is enough.
+    let config = bench.config(json!({"token": seeds.tokens["db_admin"].token}));
+    bench.write("config", config).await.unwrap();
+    assert!(bench.astra.violations().is_empty());
+}
+
+#[tokio::test]
+async fn however_astra_answers_for_an_unknown_token_a_good_one_is_taken() {
+    for answer in ["not_found", "bad_request", "no_content", "server_error"] {
+        let bench = Bench::new().await;
+        bench
+            .astra
+            .set_knobs(json!({"delete_missing": answer}))
+            .unwrap();
+        let config = bench.config(json!({}));
+        assert!(bench.write("config", config).await.is_ok(), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_where_no_api_answers_is_named() {
+    let bench = Bench::new().await;
+    let wrong = format!("{}/api", bench.astra.url());
+    let refusal = bench
+        .refusal("config", bench.config(json!({"url": wrong})))
+        .await;
+    let text = format!("there is no Astra DevOps API at {wrong}");
+    assert!(refusal.contains(&text), "{refusal}");
+    let refusal = bench
+        .refusal(
+            "config",
+            bench.config(json!({"url": "https://127.0.0.1:1"})),
+        )
+        .await;
+    assert!(
+        refusal.contains("https://127.0.0.1:1 cannot be reached for GET /v2/currentOrg"),
+        "{refusal}"
+    );
+    assert!(stored_keys(&bench).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_verified_is_stored_with_a_warning() {
+    let bench = Bench::new().await;
+    bench.fault("*", "*", Fault::NoListen {});
+    let config = bench.config(json!({"verify": false}));
+    let written = bench.write("config", config).await.unwrap().unwrap();
+    assert_eq!(
+        written.warnings(),
+        ["verify=false: the root token was stored without being tried"]
+    );
+    assert_eq!(bench.astra.journal().len(), 0);
+    assert_eq!(bench.read("config").await.unwrap()["org_id"], "");
+}
+
+#[tokio::test]
+async fn the_organization_of_a_config_changes_only_by_force() {
+    let bench = Bench::mounted().await;
+    let orgs = bench.astra.seeds().organizations;
+    let other = json!({"token": orgs[2].root_token});
+    let refusal = bench.refusal("config", other.clone()).await;
+    assert_eq!(
+        refusal,
+        format!(
+            "config \"default\" is for organization {}, but the token belongs to {}: tokens that are live in {} could not be \
+             revoked any more. Use another config name for {}, or force=true",
+            orgs[0].id, orgs[2].id, orgs[0].id, orgs[2].id
+        )
+    );
+    assert_eq!(bench.read("config").await.unwrap()["org_id"], orgs[0].id);
+    let forced = json!({"token": orgs[2].root_token, "force": true});
+    bench.write("config", forced).await.unwrap();
+    assert_eq!(bench.read("config").await.unwrap()["org_id"], orgs[2].id);
+}
+
+#[tokio::test]
+async fn a_config_in_use_is_deleted_only_by_force() {
+    let bench = Bench::mounted().await;
+    let credential = bench.mint("reader").await.unwrap();
+    let refusal = refused(bench.delete("config", json!({})).await);
+    assert_eq!(
+        refusal,
+        "config \"default\" is in use: roles reader and 1 live tokens. Delete those roles and revoke those leases first, or \
+         delete with force=true"
+    );
+    bench.delete("roles/reader", json!({})).await.unwrap();
+    let refusal = refused(bench.delete("config", json!({})).await);
+    assert!(refusal.contains("is in use: 1 live tokens."), "{refusal}");
+    bench.revoke(&credential).await.unwrap();
+    assert!(bench.delete("config", json!({})).await.unwrap().is_none());
+    assert!(bench.read("config").await.is_none());
+    assert!(bench.delete("config", json!({})).await.unwrap().is_none());
+    bench.assert_clean(&[], "after all");
+
+    bench.mount().await;
+    bench.fault("GET", "/v2/clientIdSecrets", Fault::OkWithErrors {});
+    let forced = bench.delete("config", json!({"force": true})).await;
+    let warnings = forced.unwrap().unwrap().warnings().to_vec();
+    assert_eq!(warnings.len(), 1);
+    assert!(
+        warnings[0].starts_with(
+            "config \"default\" was deleted although it was in use: roles reader and an unknown number of live tokens ("
+        ),
+        "{warnings:?}"
+    );
+    assert!(bench.read("config").await.is_none());
+}
+
+#[tokio::test]
+async fn configs_do_not_share_organizations() {
+    let bench = Bench::mounted().await;
+    let second = &bench.astra.seeds().organizations[1];
+    let config = bench.config(json!({"token": second.root_token}));
+    bench.write("config/second", config).await.unwrap();
+    let role = json!({"config": "second", "astra_roles": READER});
+    bench.write("roles/other", role).await.unwrap();
+    let one = bench.mint("reader").await.unwrap();
+    let two = bench.mint("other").await.unwrap();
+    assert_eq!(two.text("org_id"), second.id);
+    assert_ne!(one.text("org_id"), two.text("org_id"));
+    let tokens = bench.read("tokens/second/").await.unwrap();
+    assert_eq!(tokens["keys"], json!([two.client_id]));
+    bench.assert_clean(&[&one, &two], "both");
+    bench.revoke(&two).await.unwrap();
+    bench.assert_clean(&[&one], "the other stays");
+}
+
+#[tokio::test]
+async fn another_nodes_write_is_seen() {
+    let bench = Bench::mounted().await;
+    let mut other = Bench {
+        astra: bench.astra.clone(),
+        storage: bench.storage.clone(),
+        engine: bench.engine.clone(),
+        system: FixedSystem::default(),
+        deadlines: bench.deadlines,
+    };
+    other.restart();
+    other
+        .write("config", json!({"request_timeout": 5}))
+        .await
+        .unwrap();
+    other
+        .write("roles/reader", json!({"ttl": 60}))
+        .await
+        .unwrap();
+    assert_eq!(bench.read("config").await.unwrap()["request_timeout"], 30);
+    bench.engine.invalidate("v1/config/default").await;
+    bench.engine.invalidate("v1/role/reader").await;
+    assert_eq!(bench.read("config").await.unwrap()["request_timeout"], 5);
+    assert_eq!(bench.read("roles/reader").await.unwrap()["ttl"], 60);
+}

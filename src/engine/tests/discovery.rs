@@ -1,0 +1,150 @@
+//! What an organization offers, how a mount fares, and tidying up.
+
+use std::time::Duration;
+
+use astra_emulator::Fault;
+use astra_emulator::Options;
+use astra_emulator::fault::FaultBody;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::bench::Bench;
+use super::bench::READER;
+use super::bench::READER_ID;
+use crate::engine::Deadlines;
+use crate::vault::Error;
+use crate::vault::Operation;
+
+#[tokio::test]
+async fn astra_roles_are_listed_and_read_by_name_and_id() {
+    let bench = Bench::mounted().await;
+    for case in ["snake", "oas", "pascal", "policy_as_string"] {
+        bench.astra.set_knobs(json!({"role_case": case})).unwrap();
+        let listed = bench.read("astra-roles/default/").await.unwrap();
+        let keys = listed["keys"].as_array().unwrap();
+        assert_eq!(keys.len(), bench.astra.roles(None).unwrap().len());
+        assert!(keys.is_sorted_by_key(|key| key.as_str().unwrap().to_owned()));
+        assert_eq!(listed["key_info"][READER]["id"], READER_ID, "{case}");
+        for path in [READER, READER_ID] {
+            let path = format!("astra-roles/default/{path}");
+            let role = bench.read(&path).await.unwrap();
+            assert_eq!(role["id"], READER_ID);
+            assert_eq!(role["token_admin"], false);
+        }
+        let admin = "astra-roles/default/Organization Administrator";
+        assert_eq!(bench.read(admin).await.unwrap()["token_admin"], true);
+        assert!(bench.read("astra-roles/default/R/W User").await.is_some());
+        assert!(bench.read("astra-roles/default/nobody").await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn databases_are_listed() {
+    let bench = Bench::mounted().await;
+    let listed = bench.read("databases/default/").await.unwrap();
+    let seed = &bench.astra.seeds().databases["vector_db"];
+    assert_eq!(listed["keys"].as_array().unwrap().len(), 2);
+    let info = &listed["key_info"][&seed.id];
+    assert_eq!(info["name"], "vector_db");
+    assert_eq!(info["status"], "ACTIVE");
+    assert_eq!(info["region"], seed.region);
+    assert_eq!(info["regions"], json!(["europe-west1", "us-east1"]));
+}
+
+#[tokio::test]
+async fn only_tokens_of_this_mount_are_listed_and_never_a_secret() {
+    let bench = Bench::mounted().await;
+    assert_eq!(bench.read("tokens/default/").await, Some(json!({})));
+    let asked = json!({"reason": "OPS-7"});
+    let held = bench.mint_with("reader", asked).await.unwrap();
+    let listed = bench.read("tokens/default/").await.unwrap();
+    assert_eq!(listed["keys"], json!([held.client_id]));
+    let info = &listed["key_info"][&held.client_id];
+    assert_eq!(info["role"], "reader");
+    assert_eq!(info["minted_for"], "by token-ci for OPS-7");
+    assert_eq!(info["astra_role_ids"], json!([READER_ID]));
+    let text = listed.to_string();
+    assert!(!text.contains(held.text("client_secret")) && !text.contains(held.text("token")));
+}
+
+#[tokio::test]
+async fn a_config_that_is_missing_is_named() {
+    let bench = Bench::new().await;
+    for path in ["astra-roles/x/", "databases/x/", "tokens/x/"] {
+        let listed = bench.call(Operation::List, path, json!({})).await;
+        let missing =
+            "config \"x\" does not exist: write it first, with token=… at config/x".to_owned();
+        assert_eq!(listed.err(), Some(Error::BadRequest(missing)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn status_tells_how_each_config_fares() {
+    let bench = Bench::mounted().await;
+    let held = bench.mint("reader").await.unwrap();
+    let second = &bench.astra.seeds().organizations[1];
+    let config = bench.config(json!({"token": second.root_token}));
+    bench.write("config/second", config).await.unwrap();
+    let status = bench.read("status").await.unwrap();
+    let default = &status["configs"]["default"];
+    assert_eq!(default["reachable"], true);
+    assert_eq!(default["live_tokens"], 1);
+    assert_eq!(default["pending_intents"], 0);
+    assert_eq!(default["last_error"], serde_json::Value::Null);
+    assert_eq!(status["configs"]["second"]["live_tokens"], 0);
+    assert_eq!(status["configs"]["second"]["org_id"], second.id);
+
+    // One that fails does not hide the other.
+    let client_id = second.root_token.split(':').nth(1).unwrap();
+    bench.astra.expire_token(client_id).unwrap();
+    let status = bench.read("status").await.unwrap();
+    assert_eq!(status["configs"]["second"]["reachable"], false);
+    assert_eq!(status["configs"]["second"]["last_error"], "unauthorized");
+    assert_eq!(status["configs"]["default"]["reachable"], true);
+    bench.assert_clean(&[&held], "status changes nothing");
+}
+
+#[tokio::test]
+async fn tidy_deletes_only_what_no_lease_can_hold() {
+    // In Astra it is two hours ago, so that what is made now is old already.
+    let options = Options {
+        start_time: Some(OffsetDateTime::now_utc() - Duration::from_secs(7_200)),
+        ..Options::default()
+    };
+    let bench = Bench::with(options, Deadlines::default()).await;
+    bench.mount().await;
+    let held = bench.mint("reader").await.unwrap();
+    let knobs = json!({"org_max_token_expiry_s": 7_500, "org_max_token_expiry_mode": "clamp"});
+    bench.astra.set_knobs(knobs).unwrap();
+    let ending = bench.mint("reader").await.unwrap();
+    bench
+        .astra
+        .set_knobs(json!({"org_max_token_expiry_s": null}))
+        .unwrap();
+    let dry = bench.write("tidy", json!({"dry_run": true})).await.unwrap();
+    let dry = dry.unwrap().data().clone();
+    assert_eq!(dry["dry_run"], true);
+    assert_eq!(dry["deleted"], 0);
+    assert_eq!(dry["kept"], 1);
+    assert_eq!(dry["unknown"], 0);
+    let found = dry["tokens"].as_object().unwrap();
+    assert_eq!(found.keys().collect::<Vec<_>>(), [&ending.client_id]);
+    bench.assert_clean(&[&held, &ending], "a dry run");
+    let done = bench.write("tidy", json!({})).await.unwrap().unwrap();
+    assert_eq!(done.data()["deleted"], 1);
+    bench.assert_clean(&[&held], "tidied");
+
+    let down = Fault::Status {
+        status: 403,
+        body: FaultBody::String,
+        retry_after: None,
+        committed: false,
+    };
+    bench.fault("GET", "/v2/clientIdSecrets", down);
+    let error = bench.write("tidy", json!({})).await.err().unwrap();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("config \"default\": cannot list tokens: "),
+        "{text}"
+    );
+}

@@ -1,0 +1,319 @@
+//! The lease: extending it and ending it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use astra_emulator::Fault;
+use astra_emulator::fault::FaultBody;
+use serde_json::Value;
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::bench::Bench;
+use super::bench::Credential;
+use super::bench::on_lease;
+use super::bench::refused;
+use crate::vault::Error;
+use crate::vault::Lease;
+use crate::vault::Operation;
+
+/// Renews a lease that began `age` seconds ago and whose token ends `left` seconds from now.
+async fn renewed(
+    bench: &Bench,
+    credential: &Credential,
+    age: i64,
+    left: i64,
+) -> Result<Lease, Error> {
+    let now = OffsetDateTime::now_utc();
+    let mut request = on_lease(Operation::Renew, credential);
+    let lease = request.lease.as_mut().unwrap();
+    lease.issue_time = Some(now - time::Duration::seconds(age));
+    let expiry = now + time::Duration::seconds(left);
+    let expiry = Value::from(expiry.format(&Rfc3339).unwrap());
+    lease.internal_data.insert("expires_at".to_owned(), expiry);
+    let response = bench.engine.handle(request).await?.unwrap();
+    Ok(response.lease().unwrap().clone())
+}
+
+/// Whether `lease` lasts `seconds`, give or take what the test takes.
+fn lasts(lease: &Lease, seconds: u64) -> bool {
+    (seconds.saturating_sub(20)..=seconds).contains(&lease.ttl.as_secs())
+}
+
+fn status(status: u16) -> Fault {
+    Fault::Status {
+        status,
+        body: FaultBody::String,
+        retry_after: None,
+        committed: false,
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_keeps_the_full_ttl_until_the_tokens_end_is_near() {
+    let bench = Bench::mounted().await;
+    let role = json!({"ttl": 3_600, "max_ttl": 36_000});
+    bench.write("roles/reader", role).await.unwrap();
+    let credential = bench.mint("reader").await.unwrap();
+    let requests = bench.astra.journal().len();
+    let lease = renewed(&bench, &credential, 0, 36_600).await.unwrap();
+    assert_eq!(lease.ttl, Duration::from_secs(3_600));
+    assert!(lease.renewable);
+    assert_eq!(lease.internal_data["client_id"], credential.client_id);
+    // Half an hour is left, besides the ten minutes of grace.
+    let lease = renewed(&bench, &credential, 34_200, 2_400).await.unwrap();
+    assert!(lasts(&lease, 1_800), "{lease:?}");
+    // Less than the grace is left.
+    for left in [600, 1, -5] {
+        let error = renewed(&bench, &credential, 36_000, left).await;
+        let Err(Error::BadRequest(text)) = error else {
+            panic!("{error:?}");
+        };
+        assert!(text.starts_with("the token reaches its end at "), "{text}");
+        assert!(text.ends_with("read a new credential"), "{text}");
+    }
+    assert_eq!(
+        bench.astra.journal().len(),
+        requests,
+        "nothing is asked of Astra"
+    );
+}
+
+#[tokio::test]
+async fn a_renewal_follows_the_role_as_it_is_now() {
+    let bench = Bench::mounted().await;
+    let role = json!({"ttl": 3_600, "max_ttl": 36_000});
+    bench.write("roles/reader", role).await.unwrap();
+    let credential = bench.mint("reader").await.unwrap();
+    bench
+        .write("roles/reader", json!({"ttl": 60}))
+        .await
+        .unwrap();
+    let response = bench.renew(&credential).await.unwrap().unwrap();
+    assert_eq!(response.lease().unwrap().ttl, Duration::from_secs(60));
+    // A more generous role cannot move the token's end.
+    let role = json!({"ttl": 100_000, "max_ttl": 200_000});
+    bench.write("roles/reader", role).await.unwrap();
+    let response = bench.renew(&credential).await.unwrap().unwrap();
+    assert!(lasts(response.lease().unwrap(), 36_000));
+
+    bench.delete("roles/reader", json!({})).await.unwrap();
+    let text = refused(bench.renew(&credential).await);
+    assert_eq!(
+        text,
+        "role \"reader\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
+         read a credential of another role"
+    );
+    bench.revoke(&credential).await.unwrap();
+    bench.assert_clean(&[], "revoked without its role");
+}
+
+#[tokio::test]
+async fn a_lease_is_revoked_however_often_the_host_asks() {
+    for answer in ["not_found", "bad_request", "no_content", "server_error"] {
+        let bench = Bench::mounted().await;
+        bench
+            .astra
+            .set_knobs(json!({"delete_missing": answer}))
+            .unwrap();
+        let credential = bench.mint("reader").await.unwrap();
+        for _ in 0..2 {
+            assert!(bench.revoke(&credential).await.unwrap().is_none());
+            bench.assert_clean(&[], answer);
+        }
+    }
+}
+
+#[tokio::test]
+async fn any_success_of_a_deletion_is_one() {
+    for reply in ["no_content", "ok_empty", "ok_object"] {
+        let bench = Bench::mounted().await;
+        bench
+            .astra
+            .set_knobs(json!({"delete_status": reply}))
+            .unwrap();
+        let credential = bench.mint("reader").await.unwrap();
+        assert!(bench.revoke(&credential).await.unwrap().is_none());
+        assert_eq!(
+            bench.requests("GET", "/v2/clientIdSecrets"),
+            1,
+            "as verified"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_vanished_is_taken_for_revoked_only_by_the_list() {
+    let bench = Bench::mounted().await;
+    let credential = bench.mint("reader").await.unwrap();
+    bench.astra.revoke_token(&credential.client_id).unwrap();
+    bench.fault("GET", "/v2/clientIdSecrets", status(403));
+    let error = bench.revoke(&credential).await.err().unwrap();
+    let text = error.to_string();
+    assert!(
+        matches!(error, Error::Internal(_)),
+        "the host tries again: {error:?}"
+    );
+    assert!(text.contains(&credential.client_id), "{text}");
+    // The right that is missing, not the answer that needed the list.
+    assert!(
+        text.contains("the root token may not do GET /v2/clientIdSecrets"),
+        "{text}"
+    );
+    bench.astra.clear_faults();
+    assert!(bench.revoke(&credential).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn tokens_that_vanished_together_share_lists() {
+    let bench = Arc::new(Bench::mounted().await);
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        let credential = bench.mint("reader").await.unwrap();
+        bench.astra.revoke_token(&credential.client_id).unwrap();
+        held.push(credential);
+    }
+    // Slow enough that all ask while a list is under way.
+    bench.astra.set_knobs(json!({"latency_ms": 50})).unwrap();
+    let before = bench.requests("GET", "/v2/clientIdSecrets");
+    let revocations: Vec<_> = held
+        .into_iter()
+        .map(|credential| {
+            let bench = Arc::clone(&bench);
+            tokio::spawn(async move { bench.revoke(&credential).await })
+        })
+        .collect();
+    for revocation in revocations {
+        assert!(revocation.await.unwrap().unwrap().is_none());
+    }
+    let lists = bench.requests("GET", "/v2/clientIdSecrets") - before;
+    assert!(lists <= 20, "{lists} lists for 100 revocations");
+    bench.assert_clean(&[], "revoked");
+}
+
+#[tokio::test]
+async fn a_lying_404_does_not_lose_a_live_token() {
+    let bench = Bench::mounted().await;
+    let credential = bench.mint("reader").await.unwrap();
+    for lie in [status(404), status(400), status(410), status(403)] {
+        bench.fault("DELETE", "*", lie);
+        assert!(bench.revoke(&credential).await.is_err());
+        bench.astra.clear_faults();
+        bench.assert_clean(&[&credential], "the lease stays");
+    }
+    bench.revoke(&credential).await.unwrap();
+    bench.assert_clean(&[], "revoked in the end");
+}
+
+#[tokio::test]
+async fn the_oldest_layout_of_a_lease_is_still_revoked() {
+    let bench = Bench::mounted().await;
+    let credential = bench.mint("reader").await.unwrap();
+    let mut request = on_lease(Operation::Revoke, &credential);
+    let lease = request.lease.as_mut().unwrap();
+    lease
+        .internal_data
+        .retain(|name, _| ["client_id", "secret_type"].contains(&name.as_str()));
+    assert_eq!(lease.internal_data.len(), 2);
+    let mut renewal = request.clone();
+    renewal.operation = Operation::Renew;
+    assert!(bench.engine.handle(request).await.unwrap().is_none());
+    bench.assert_clean(&[], "revoked");
+    let text = refused(bench.engine.handle(renewal).await);
+    assert!(
+        text.starts_with("role \"\" does not exist any more"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_lease_that_this_engine_did_not_write_is_a_clear_error() {
+    let bench = Bench::mounted().await;
+    let credential = bench.mint("reader").await.unwrap();
+    let layouts = [
+        json!({"secret_type": "astra_token"}),
+        json!({"secret_type": "astra_token", "client_id": 7}),
+        json!({"secret_type": "astra_token", "client_id": "x", "expires_at": "soon"}),
+        json!({"secret_type": "astra_token", "client_id": "x", "config": ["default"]}),
+    ];
+    for layout in layouts {
+        for operation in [Operation::Revoke, Operation::Renew] {
+            let mut request = on_lease(operation, &credential);
+            let internal_data = layout.as_object().unwrap().clone();
+            request.lease.as_mut().unwrap().internal_data = internal_data;
+            assert_eq!(
+                bench.engine.handle(request).await.err(),
+                Some(Error::Internal(
+                    "the lease's internal data is not what this engine wrote".to_owned()
+                )),
+                "{layout}"
+            );
+        }
+    }
+    // Whatever the client id is, it does not reach another path.
+    let mut request = on_lease(Operation::Revoke, &credential);
+    let lease = request.lease.as_mut().unwrap();
+    lease
+        .internal_data
+        .insert("client_id".to_owned(), "../currentOrg".into());
+    let error = bench.engine.handle(request).await.err().unwrap();
+    assert!(
+        error.to_string().contains("no request was sent to Astra"),
+        "{error}"
+    );
+    bench.assert_clean(&[&credential], "nothing is deleted");
+}
+
+#[tokio::test]
+async fn without_its_config_a_lease_says_what_to_do() {
+    let bench = Bench::mounted().await;
+    let credential = bench.mint("reader").await.unwrap();
+    bench
+        .delete("config", json!({"force": true}))
+        .await
+        .unwrap();
+    let text = bench.revoke(&credential).await.err().unwrap().to_string();
+    let start = format!(
+        "config \"default\" is gone, so the token with client id {} cannot be deleted: write the config again, or delete the \
+         token in Astra and then force the revocation; it ends by itself at ",
+        credential.client_id
+    );
+    assert!(text.starts_with(&start), "{text}");
+    let config = bench.config(json!({}));
+    bench.write("config", config).await.unwrap();
+    bench.revoke(&credential).await.unwrap();
+    bench.assert_clean(&[], "revoked");
+}
+
+#[tokio::test]
+async fn in_another_organization_nothing_is_deleted() {
+    let bench = Bench::mounted().await;
+    let orgs = bench.astra.seeds().organizations;
+    let credential = bench.mint("reader").await.unwrap();
+    let forced = json!({"token": orgs[2].root_token, "force": true});
+    bench.write("config", forced).await.unwrap();
+    let text = bench.revoke(&credential).await.err().unwrap().to_string();
+    let start = format!(
+        "the token with client id {} is in organization {}, but config \"default\" is now for {}",
+        credential.client_id, orgs[0].id, orgs[2].id
+    );
+    assert!(text.starts_with(&start), "{text}");
+    bench.assert_clean(&[&credential], "it stays");
+}
+
+#[tokio::test]
+async fn what_astra_ended_by_itself_needs_no_revocation() {
+    let bench = Bench::mounted().await;
+    let credential = bench.mint("reader").await.unwrap();
+    bench
+        .delete("config", json!({"force": true}))
+        .await
+        .unwrap();
+    let mut request = on_lease(Operation::Revoke, &credential);
+    let lease = request.lease.as_mut().unwrap();
+    lease
+        .internal_data
+        .insert("expires_at".to_owned(), "2020-01-01T00:00:00Z".into());
+    assert!(bench.engine.handle(request).await.unwrap().is_none());
+}

@@ -1,0 +1,166 @@
+//! Storage that fails at each write, at once or after it wrote all the same.
+
+use astra_emulator::Fault;
+use astra_emulator::fault::FaultBody;
+use serde_json::json;
+
+use super::bench::Bench;
+use super::bench::Plan;
+use crate::vault::Error;
+
+/// No operation here writes more often.
+const WRITES: usize = 4;
+
+fn plans() -> impl Iterator<Item = Plan> {
+    let flags = [(false, false), (false, true), (true, false), (true, true)];
+    (0..WRITES).flat_map(move |after| {
+        flags.map(|(written, for_good)| Plan {
+            after,
+            written,
+            for_good,
+        })
+    })
+}
+
+#[tokio::test]
+async fn a_mint_that_cannot_be_noted_leaves_no_token() {
+    for plan in plans() {
+        for dies in [false, true] {
+            let mut bench = Bench::mounted().await;
+            bench.storage.plan(Some(plan));
+            let minted = bench.mint("reader").await;
+            bench.storage.plan(None);
+            let held = match minted {
+                Ok(held) => vec![held],
+                Err(Error::Internal(text)) => {
+                    assert!(text.contains("the host does not answer"), "{text}");
+                    Vec::new()
+                }
+                Err(error) => panic!("{error:?}"),
+            };
+            let held: Vec<_> = held.iter().collect();
+            if dies {
+                bench.restart();
+            }
+            bench.tick().await;
+            bench.assert_clean(&held, &format!("{plan:?}"));
+            // And all goes on.
+            let next = bench.mint("reader").await.unwrap();
+            bench.revoke(&next).await.unwrap();
+            bench.assert_clean(&held, &format!("{plan:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn read_only_storage_forwards_and_leaves_no_token() {
+    let bench = Bench::mounted().await;
+    let held = bench.mint("reader").await.unwrap();
+    bench.storage.memory.set_read_only(true);
+    assert_eq!(bench.mint("reader").await.err(), Some(Error::ReadOnly));
+    bench.assert_clean(&[&held], "the token is deleted at once");
+    bench.storage.memory.set_read_only(false);
+    bench.tick().await;
+    bench.assert_clean(&[&held], "what is held stays");
+}
+
+#[tokio::test]
+async fn a_config_is_stored_whole_or_not_at_all() {
+    for plan in plans() {
+        let mut bench = Bench::new().await;
+        bench.storage.plan(Some(plan));
+        let config = bench.config(json!({}));
+        let is_written = bench.write("config", config.clone()).await.is_ok();
+        bench.storage.plan(None);
+        let shown = bench.read("config").await;
+        assert!(shown.is_some() || !is_written, "{plan:?}");
+        if !plan.written {
+            assert_eq!(shown.is_some(), is_written, "{plan:?}");
+        }
+        // What is in memory is what is in storage.
+        bench.restart();
+        assert_eq!(bench.read("config").await, shown, "{plan:?}");
+        bench.write("config", config).await.unwrap();
+        let changed = bench.read("config").await.unwrap();
+        bench.storage.plan(Some(Plan { after: 0, ..plan }));
+        assert!(
+            bench
+                .write("config", json!({"request_timeout": 3}))
+                .await
+                .is_err()
+        );
+        bench.storage.plan(None);
+        let shown = bench.read("config").await.unwrap();
+        assert_eq!(shown != changed, plan.written, "{plan:?}");
+        bench.restart();
+        assert_eq!(bench.read("config").await.unwrap(), shown, "{plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_role_in_memory_is_the_role_in_storage() {
+    for written in [false, true] {
+        let mut bench = Bench::mounted().await;
+        bench.storage.plan(Some(Plan {
+            after: 0,
+            written,
+            for_good: false,
+        }));
+        assert!(
+            bench
+                .write("roles/reader", json!({"ttl": 60}))
+                .await
+                .is_err()
+        );
+        let ttl = bench.read("roles/reader").await.unwrap()["ttl"].clone();
+        assert_eq!(ttl == 60, written);
+        bench.restart();
+        assert_eq!(bench.read("roles/reader").await.unwrap()["ttl"], ttl);
+    }
+}
+
+#[tokio::test]
+async fn storage_that_does_not_answer_is_the_hosts_fault() {
+    let mut bench = Bench::mounted().await;
+    bench.restart();
+    let gone = crate::vault::StorageError::Unreachable("gone".to_owned());
+    bench.storage.memory.set_failure(Some(gone));
+    let requests = bench.astra.journal().len();
+    let config = bench.config(json!({}));
+    let outcomes = [
+        bench.mint("reader").await.err(),
+        bench.write("config", config).await.err(),
+        bench.write("roles/reader", json!({})).await.err(),
+    ];
+    for outcome in outcomes {
+        let error = outcome.unwrap();
+        assert!(matches!(error, Error::Internal(_)), "{error:?}");
+        assert_eq!(error.to_string(), "storage is unreachable: gone");
+    }
+    assert_eq!(bench.astra.journal().len(), requests);
+}
+
+#[tokio::test]
+async fn an_orderly_end_notes_what_is_lost() {
+    let mut bench = Bench::mounted().await;
+    let held = bench.mint("reader").await.unwrap();
+    // The mark is written, though the host says that it is not; and the token cannot be deleted.
+    bench.storage.plan(Some(Plan {
+        after: 0,
+        written: true,
+        for_good: false,
+    }));
+    let forbidden = Fault::Status {
+        status: 403,
+        body: FaultBody::String,
+        retry_after: None,
+        committed: false,
+    };
+    bench.fault("DELETE", "*", forbidden);
+    assert!(bench.mint("reader").await.is_err());
+    bench.engine.cleanup().await;
+    bench.astra.clear_faults();
+    bench.restart();
+    bench.tick().await;
+    bench.assert_clean(&[&held], "the next process knows");
+}
