@@ -47,9 +47,14 @@ impl Balance {
             ..Self::default()
         };
         for client_id in live.difference(&leased) {
-            match stored.is_marked(&astra.description(client_id)).await {
+            let description = astra.description(client_id);
+            match stored.is_marked(&description).await {
                 Some(true) => balance.window.push(client_id.clone()),
-                _ => balance.orphans.push(client_id.clone()),
+                Some(false) => balance.orphans.push(format!("{client_id} ({description})")),
+                None => {
+                    let orphan = format!("{client_id} ({description}; its block is gone)");
+                    balance.orphans.push(orphan);
+                }
             }
         }
         balance

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use astra_emulator::Origin;
 use harness::Api;
@@ -121,26 +122,38 @@ impl Stage {
         Credential::parse(&self.insist(Method::GET, &path, None).await)
     }
 
-    /// Asks for a credential and goes away before the answer.
-    pub(crate) async fn read_impatiently(&self, patience: Duration) {
-        let api = Api::new(self.api.address(), self.api.token());
+    /// Asks for a credential and goes away before the answer, again and again until that has shown: on a
+    /// busy machine a caller may go away before the plugin has even heard of it.
+    pub(crate) async fn go_away_until(&self, patience: Duration, has_shown: impl Fn() -> bool) {
         let path = format!("{}/creds/reader", self.mount);
-        let read = api.try_request(reqwest::Method::GET, &path, None);
-        let answer = tokio::time::timeout(patience, read).await;
-        assert!(answer.is_err(), "the answer came too early");
+        let deadline = Instant::now() + SOON;
+        let mut patience = patience;
+        while !has_shown() {
+            assert!(
+                Instant::now() < deadline,
+                "nothing shows of callers that go away"
+            );
+            let api = Api::new(self.api.address(), self.api.token());
+            let read = api.try_request(Method::GET, &path, None);
+            let answer = tokio::time::timeout(patience, read).await;
+            assert!(
+                !matches!(answer, Ok(Ok(reply)) if reply.is_ok()),
+                "an answer came too early"
+            );
+            let shows_by = Instant::now() + 4 * patience.max(Duration::from_secs(1));
+            while !has_shown() && Instant::now() < shows_by {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            patience = (patience * 3 / 2).min(Duration::from_millis(1_500));
+        }
     }
 
     /// What to compare.
     pub(crate) async fn books(&self) -> Books<'_> {
         let mut own = BTreeSet::new();
         for (list, one) in [("config", "config"), ("static-roles", "static-roles")] {
-            let names = self
-                .api
-                .list(&format!("{}/{list}", self.mount))
-                .await
-                .keys();
-            for name in names {
-                let data = self.read(&format!("{one}/{name}")).await.data();
+            for name in self.names(list).await {
+                let data = self.data(&format!("{one}/{name}")).await;
                 let client_id = data
                     .get("token_client_id")
                     .or_else(|| data.get("client_id"));
@@ -172,6 +185,25 @@ impl Stage {
     /// Waits until Astra and Vault agree.
     pub(crate) async fn settled(&self, limit: Duration) -> Balance {
         Balance::settled(&self.books().await, limit).await
+    }
+
+    /// The keys of a list below the mount, which may be empty.
+    pub(crate) async fn names(&self, list: &str) -> Vec<String> {
+        let path = format!("{}/{list}", self.mount);
+        let mut keys = None;
+        wait_until(&format!("{path} is listed"), SOON, async || {
+            let reply = self.api.list(&path).await;
+            keys = (reply.is_ok() || reply.status == 404).then(|| reply.keys());
+            keys.is_some()
+        })
+        .await;
+        keys.unwrap()
+    }
+
+    /// The data of something below the mount that exists.
+    pub(crate) async fn data(&self, path: &str) -> Value {
+        let path = format!("{}/{path}", self.mount);
+        self.insist(Method::GET, &path, None).await["data"].take()
     }
 
     /// Sends a request until it succeeds, as who got an error does. For a moment after a process died
@@ -208,9 +240,23 @@ impl Stage {
         self.crash_file.exists()
     }
 
-    /// Waits until the plugin has died at the armed point.
-    pub(crate) async fn until_hit(&self, point: &str, limit: Duration) {
-        wait_until(&format!("{point} is hit"), limit, async || !self.is_armed()).await;
+    /// Sends a request until the plugin has died at the armed `point`, and tells what came back then. For
+    /// a moment after a process died before, Vault may still send requests to that one.
+    pub(crate) async fn die_at(
+        &self,
+        point: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Reply {
+        let mut last = None;
+        wait_until(&format!("{point} is hit"), SOON, async || {
+            last = Some(self.api.request(method.clone(), path, body.clone()).await);
+            !self.is_armed() || last.as_ref().is_some_and(Reply::is_ok)
+        })
+        .await;
+        assert!(!self.is_armed(), "{point} was not hit");
+        last.unwrap()
     }
 
     /// Waits until a rollback tick that ended after this call has cleared up.

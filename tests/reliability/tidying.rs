@@ -15,10 +15,16 @@ pub(crate) const BEHIND: Duration = Duration::from_secs(2 * 3_600);
 /// Leaves a token that lives although its lease is over, as after a forced revocation, and waits
 /// until `tidy` sees that the lease is over.
 pub(crate) async fn leave_an_unheld_token(stage: &Stage) {
-    stage.role("brief", "5s", "5s").await;
-    let credential = stage.credential("brief").await;
-    // By Astra's clock that was hours ago: `tidy` leaves tokens with a short life to Astra.
+    stage.role("brief", "10m", "10m").await;
+    // The organization ends the token five minutes from now, by Astra's clock hours after its mint: a
+    // lease that could last so long is over, and tokens with a short life are left to Astra.
     let emulator = &stage.astra.emulator;
+    let life = (BEHIND + Duration::from_secs(300)).as_secs();
+    let most = json!({ "org_max_token_expiry_s": life, "org_max_token_expiry_mode": "clamp" });
+    emulator.set_knobs(most).expect("knobs");
+    let credential = stage.credential("brief").await;
+    let most = json!({ "org_max_token_expiry_s": null });
+    emulator.set_knobs(most).expect("knobs");
     emulator.set_clock(emulator.now() + BEHIND);
     stage.astra.refuse_deletions(true);
     let prefix = format!("{}/creds/brief", stage.mount);

@@ -45,13 +45,9 @@ impl Stored {
     /// Whether the intent that a token's `description` names is marked done; `None` when its block
     /// is not stored any more, or when the description has no tag.
     pub async fn is_marked(&self, description: &str) -> Option<bool> {
-        let (block, index) = description
-            .split(' ')
-            .next()?
-            .split(':')
-            .nth(3)?
-            .split_once('.')?;
-        let index: usize = index.parse().ok()?;
+        let mut intent = description.split(' ').next()?.split(':').nth(3)?.split('.');
+        let block = intent.next()?;
+        let index: usize = intent.next()?.parse().ok()?;
         let path = format!("logical/{}/v1/intent/default/{block}", self.uuid().await);
         let entry = self.raw(&path).await?;
         let marks = STANDARD.decode(entry["done"].as_str()?).ok()?;
