@@ -9,5 +9,6 @@ mod fault_matrix;
 mod interleavings;
 mod lease;
 mod mint;
+mod organizations;
 mod standby;
 mod storage_faults;

@@ -1,19 +1,11 @@
-//! What a credential tells about the database, and that organizations never cross.
+//! What a credential tells about the database.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use futures_util::future::join_all;
-use proptest::strategy::Strategy;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 use crate::engine::testing::mounted::Bench;
 use crate::engine::testing::mounted::text;
 use crate::vault::Error;
 use crate::vault::Operation;
-use crate::vault::Response;
 
 #[tokio::test]
 async fn a_credential_carries_what_an_application_needs() {
@@ -100,81 +92,4 @@ async fn without_a_bundle_no_token_is_minted() {
             .iter()
             .all(|entry| entry.path != "/v2/clientIdSecrets" || entry.method != "POST")
     );
-}
-
-/// A thousand mints and revokes, interleaved, over five organizations.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn organizations_never_cross() {
-    let bench = Arc::new(Bench::start().await);
-    bench.astra.create_org("Fourth Org", None).unwrap();
-    bench.astra.create_org("Fifth Org", None).unwrap();
-    let organizations = bench.astra.seeds().organizations;
-    assert_eq!(organizations.len(), 5);
-    let mut root_of = BTreeMap::new();
-    for (number, organization) in organizations.iter().enumerate() {
-        bench
-            .config(&format!("org{number}"), &organization.root_token)
-            .await;
-        let role = json!({"config": format!("org{number}"), "astra_roles": "RO User"});
-        bench
-            .write(&format!("roles/role{number}"), role)
-            .await
-            .unwrap();
-        let client_id = organization.root_token.split(':').nth(1).unwrap();
-        root_of.insert(organization.id.clone(), client_id.to_owned());
-    }
-    bench.astra.clear_journal();
-
-    let orders = proptest::collection::vec(0..5_usize, 500)
-        .new_tree(&mut TestRunner::default())
-        .unwrap()
-        .current();
-    // Twenty callers, each of whom keeps a few leases and revokes the oldest.
-    let callers = orders.chunks(25).map(|orders| {
-        let (bench, orders) = (Arc::clone(&bench), orders.to_vec());
-        let organizations = organizations.clone();
-        tokio::spawn(async move {
-            let mut held: Vec<Response> = Vec::new();
-            for number in orders {
-                let credential = bench.read(&format!("creds/role{number}")).await;
-                assert_eq!(text(&credential, "org_id"), organizations[number].id);
-                held.push(credential);
-                if held.len() > 3 {
-                    bench.revoke(&held.remove(0)).await.unwrap();
-                }
-            }
-            for credential in held {
-                bench.revoke(&credential).await.unwrap();
-            }
-        })
-    });
-    for caller in join_all(callers).await {
-        caller.unwrap();
-    }
-
-    let org_of: BTreeMap<String, String> = bench
-        .astra
-        .tokens(false)
-        .into_iter()
-        .map(|token| (token.client_id, token.org_id))
-        .collect();
-    let journal = bench.astra.journal();
-    let (mut minted, mut deleted) = (0, 0);
-    for entry in &journal {
-        let caller = entry.client_id_of_caller.as_ref().unwrap();
-        assert!(root_of.values().any(|root| root == caller), "{entry:?}");
-        if entry.path == "/v2/currentOrg" {
-            continue;
-        }
-        let subject = entry.client_id_of_subject.as_ref().unwrap();
-        assert_eq!(Some(caller), root_of.get(&org_of[subject]), "{entry:?}");
-        match entry.method.as_str() {
-            "POST" => minted += 1,
-            "DELETE" => deleted += 1,
-            other => panic!("{other} {}", entry.path),
-        }
-    }
-    assert_eq!((minted, deleted), (500, 500));
-    assert!(bench.astra.live_tokens().is_empty());
-    assert!(bench.astra.violations().is_empty());
 }
