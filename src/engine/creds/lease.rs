@@ -1,4 +1,4 @@
-//! The lease on a token: extending it, ending it.
+//! The lease on a token: what it carries, and its end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,7 @@ use serde_json::Map;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::term::GRACE;
-use super::term::Term;
+use super::renewal::renew;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config;
@@ -23,7 +22,6 @@ use crate::framework::SecretKind;
 use crate::vault::Error;
 use crate::vault::Lease;
 use crate::vault::Outcome;
-use crate::vault::Response;
 
 /// The word by which the host's lease finds its way back here.
 pub const SECRET_TYPE: &str = "astra_token";
@@ -81,7 +79,8 @@ impl LeaseData {
         ))
     }
 
-    fn of(call: &Call) -> Result<(Self, &Map<String, Value>), Error> {
+    /// What the host kept of the lease that `call` is about, and the same as it was kept.
+    pub fn of(call: &Call) -> Result<(Self, &Map<String, Value>), Error> {
         let lease = call
             .request
             .lease
@@ -96,55 +95,6 @@ impl LeaseData {
             })?;
         Ok((data, &lease.internal_data))
     }
-}
-
-async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
-    let limits = engine.host.recent_writer_limits().await?;
-    let (data, internal_data) = LeaseData::of(&call)?;
-    let role = engine.roles.find(&data.role).await?.ok_or_else(|| {
-        Error::BadRequest(format!(
-            "role \"{}\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
-             read a credential of another role",
-            data.role
-        ))
-    })?;
-    let mut term = Term::new(&role, limits, None);
-    let now = OffsetDateTime::now_utc();
-    let issued = call
-        .request
-        .lease
-        .as_ref()
-        .and_then(|lease| lease.issue_time)
-        .unwrap_or(now);
-    if let Some(expiry) = data.expires_at {
-        // The token's end is fixed since its mint; the lease ends before it, also when the mount or
-        // the role has become more generous since.
-        let left = Duration::try_from(expiry - GRACE - now).unwrap_or_default();
-        let whole = Duration::try_from(expiry - GRACE - issued).unwrap_or_default();
-        if left.as_secs() == 0 {
-            return Err(Error::BadRequest(format!(
-                "the token reaches its end at {expiry}: the lease is not extended; read a new credential"
-            )));
-        }
-        term.ttl = term.ttl.min(left);
-        term.max_ttl = term.max_ttl.min(whole);
-    }
-    // An organization that ignores expiries leaves the lease's own limit.
-    let left = Duration::try_from(issued + term.max_ttl - now).unwrap_or_default();
-    if left.as_secs() == 0 {
-        return Err(Error::BadRequest(
-            "the lease has reached its maximum TTL and is not extended; read a new credential"
-                .to_owned(),
-        ));
-    }
-    term.ttl = term.ttl.min(left);
-    let lease = Lease {
-        ttl: term.ttl,
-        max_ttl: term.max_ttl,
-        renewable: true,
-        internal_data: internal_data.clone(),
-    };
-    Ok(Some(Response::default().with_lease(lease)))
 }
 
 async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {

@@ -5,6 +5,7 @@ mod description;
 mod lease;
 mod mint;
 mod paths;
+mod renewal;
 mod term;
 
 pub use lease::secret;

@@ -13,7 +13,7 @@ use crate::framework::format_seconds;
 pub const GRACE: Duration = Duration::from_secs(600);
 
 /// How much later than its token a lease may begin: the longest operation.
-const LATE: Duration = Duration::from_secs(60);
+pub const LATE: Duration = Duration::from_secs(60);
 
 /// Where an organization lets tokens live no longer than this, the grace would take too much of their
 /// time: their leases last as long as they do.
@@ -34,6 +34,10 @@ pub struct Term {
     pub max_ttl: Duration,
     /// What was cut short, each naming its cap.
     pub warnings: Vec<String>,
+    /// What `ttl` is, in words.
+    pub ttl_name: &'static str,
+    /// What `max_ttl` is, in words.
+    pub max_name: &'static str,
 }
 
 impl Term {
@@ -42,11 +46,7 @@ impl Term {
         let mut warnings = Vec::new();
         let mut cap = |what: &str, wanted: Duration, cap: &str, most: Duration| {
             if wanted > most {
-                warnings.push(format!(
-                    "{what} of {} is capped at {}, {cap}",
-                    text(wanted),
-                    text(most)
-                ));
+                warnings.push(capped(what, wanted, most, cap));
             }
             wanted.min(most)
         };
@@ -72,10 +72,12 @@ impl Term {
                 max_ttl,
             ),
         };
-        let full_name = if role.ttl().is_some() {
-            "the role's ttl"
-        } else {
-            "the mount's default_lease_ttl"
+        let full_name = match role.ttl() {
+            // What caps the one caps the other.
+            Some(wanted) if wanted > max_ttl => max_name,
+            Some(_) => "the role's ttl",
+            None if limits.default_ttl > max_ttl => max_name,
+            None => "the mount's default_lease_ttl",
         };
         let ttl = match requested {
             Some(wanted) => cap("the requested ttl", wanted, full_name, full),
@@ -85,6 +87,8 @@ impl Term {
             ttl,
             max_ttl,
             warnings,
+            ttl_name: full_name,
+            max_name,
         }
     }
 
@@ -108,16 +112,26 @@ impl Term {
         } else {
             left
         };
+        let organization = "the maximum token expiry of the organization";
         if left < self.max_ttl {
-            self.warnings.push(format!(
-                "the lease's max_ttl of {} is capped at {}, the maximum token expiry of the organization",
-                text(self.max_ttl),
-                text(left)
-            ));
+            self.cap("the lease's max_ttl", self.max_ttl, left, organization);
             self.max_ttl = Duration::from_secs(left.as_secs());
-            self.ttl = self.ttl.min(self.max_ttl);
+        }
+        if self.max_ttl < self.ttl {
+            self.cap("the lease's ttl", self.ttl, self.max_ttl, organization);
+            self.ttl = self.max_ttl;
         }
     }
+
+    /// Warns that `what` was cut short by `cap`.
+    pub fn cap(&mut self, what: &str, wanted: Duration, most: Duration, cap: &str) {
+        self.warnings.push(capped(what, wanted, most, cap));
+    }
+}
+
+fn capped(what: &str, wanted: Duration, most: Duration, cap: &str) -> String {
+    let (wanted, most) = (text(wanted), text(most));
+    format!("{what} of {wanted} is capped at {most}, {cap}")
 }
 
 fn text(duration: Duration) -> String {
@@ -169,7 +183,8 @@ mod tests {
                     "the role's max_ttl of 10h is capped at 2h, the mount's max_lease_ttl"
                         .to_owned(),
                     "the role's ttl of 10h is capped at 2h, the mount's max_lease_ttl".to_owned(),
-                    "the requested ttl of 2h30m is capped at 2h, the role's ttl".to_owned(),
+                    "the requested ttl of 2h30m is capped at 2h, the mount's max_lease_ttl"
+                        .to_owned(),
                 ]
             )
         );
@@ -189,6 +204,10 @@ mod tests {
     #[test]
     fn a_request_may_shorten() {
         assert_eq!(
+            term(&role(36_000, 3600), limits(60, 7200), Some(4000)).2[1],
+            "the requested ttl of 1h6m40s is capped at 1h, the role's max_ttl"
+        );
+        assert_eq!(
             term(&role(3600, 0), limits(60, 7200), Some(5)),
             (5, 7200, vec![])
         );
@@ -203,7 +222,8 @@ mod tests {
         assert_eq!(
             term.warnings,
             [
-                "the lease's max_ttl of 2h is capped at 40m, the maximum token expiry of the organization"
+                "the lease's max_ttl of 2h is capped at 40m, the maximum token expiry of the organization",
+                "the lease's ttl of 1h is capped at 40m, the maximum token expiry of the organization"
             ]
         );
     }

@@ -1,0 +1,231 @@
+//! Extending the lease on a token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::lease::LeaseData;
+use super::term::GRACE;
+use super::term::LATE;
+use super::term::Term;
+use crate::engine::Engine;
+use crate::engine::host::Limits;
+use crate::engine::role::RoleEntry;
+use crate::framework::Call;
+use crate::vault::Error;
+use crate::vault::Lease;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+/// What is known of the lease that is to be extended.
+#[derive(Clone, Copy, Debug)]
+struct Present {
+    /// When it began.
+    issued: OffsetDateTime,
+    /// When Astra ends the token, which is fixed since its mint; `None` where it does not.
+    expiry: Option<OffsetDateTime>,
+    /// What the caller asks for; zero for the usual.
+    increment: Duration,
+}
+
+pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
+    let limits = engine.host.recent_writer_limits().await?;
+    let (data, internal_data) = LeaseData::of(&call)?;
+    let role = engine.roles.find(&data.role).await?.ok_or_else(|| {
+        Error::BadRequest(format!(
+            "role \"{}\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
+             read a credential of another role",
+            data.role
+        ))
+    })?;
+    let now = OffsetDateTime::now_utc();
+    let lease = call.request.lease.as_ref();
+    let present = Present {
+        issued: lease.and_then(|lease| lease.issue_time).unwrap_or(now),
+        expiry: data.expires_at,
+        increment: lease.map(|lease| lease.increment).unwrap_or_default(),
+    };
+    let term = extended(&role, limits, present, now)?;
+    let lease = Lease {
+        ttl: term.ttl,
+        max_ttl: term.max_ttl,
+        renewable: true,
+        internal_data: internal_data.clone(),
+    };
+    let response = Response::default().with_lease(lease);
+    Ok(Some(
+        term.warnings
+            .into_iter()
+            .fold(response, Response::with_warning),
+    ))
+}
+
+/// The full ttl while there is room for it, then what is left.  The host gives a caller who asks for
+/// more than the ttl as much, up to what is left.
+fn extended(
+    role: &RoleEntry,
+    limits: Limits,
+    present: Present,
+    now: OffsetDateTime,
+) -> Result<Term, Error> {
+    let mut term = Term::new(role, limits, None);
+    let mut end = present.issued + term.max_ttl;
+    let mut cap = format!("what is left of {}", term.max_name);
+    if let Some(expiry) = present.expiry {
+        // The lease ends before the token, also when the mount or the role has become more generous
+        // since.
+        let last = expiry - GRACE;
+        if until(last, now).is_zero() {
+            return Err(Error::BadRequest(format!(
+                "the token reaches its end at {expiry}: the lease is not extended; read a new credential"
+            )));
+        }
+        if last + LATE < end {
+            "what is left until shortly before Astra ends the token".clone_into(&mut cap);
+        }
+        end = end.min(last);
+        term.max_ttl = term.max_ttl.min(until(last, present.issued));
+    }
+    let left = until(end, now);
+    if left.is_zero() {
+        return Err(Error::BadRequest(
+            "the lease has reached its maximum TTL and is not extended; read a new credential"
+                .to_owned(),
+        ));
+    }
+    let (what, wanted) = match present.increment {
+        Duration::ZERO => (term.ttl_name, term.ttl),
+        increment => ("the requested increment", increment),
+    };
+    if wanted > left {
+        term.cap(what, wanted, left, &cap);
+    }
+    term.ttl = term.ttl.min(left);
+    Ok(term)
+}
+
+/// Whole seconds from `now` to `time`.
+fn until(time: OffsetDateTime, now: OffsetDateTime) -> Duration {
+    let left = Duration::try_from(time - now).unwrap_or_default();
+    Duration::from_secs(left.as_secs())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const ISSUED: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// The ttl and the warnings of a lease that is extended `age` after its beginning; its token was
+    /// made to last for `life`.
+    fn renewed(
+        role: (u64, u64),
+        mount_max: Duration,
+        life: Duration,
+        increment: Duration,
+        age: Duration,
+    ) -> Result<(u64, Vec<String>), String> {
+        let role = RoleEntry {
+            ttl: role.0,
+            max_ttl: role.1,
+            ..RoleEntry::default()
+        };
+        let limits = Limits {
+            default_ttl: HOUR,
+            max_ttl: mount_max,
+        };
+        let present = Present {
+            issued: ISSUED,
+            expiry: Some(ISSUED + life),
+            increment,
+        };
+        extended(&role, limits, present, ISSUED + age)
+            .map(|term| (term.ttl.as_secs(), term.warnings))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn with_room_nothing_is_capped() {
+        let role = (3_600, 8 * 3_600);
+        let term = renewed(role, 24 * HOUR, 8 * HOUR + GRACE, Duration::ZERO, 7 * HOUR);
+        assert_eq!(term, Ok((3_600, vec![])));
+        let term = renewed(role, 24 * HOUR, 8 * HOUR + GRACE, 2 * HOUR, HOUR);
+        assert_eq!(term, Ok((3_600, vec![])));
+    }
+
+    #[test]
+    fn each_cap_is_named() {
+        let (none, life) = (Duration::ZERO, 8 * HOUR + GRACE);
+        let role = (3_600, 8 * 3_600);
+        for (role, mount_max, life, increment, ttl, warnings) in [
+            (
+                role,
+                24 * HOUR,
+                life,
+                none,
+                1_800,
+                vec!["the role's ttl of 1h is capped at 30m, what is left of the role's max_ttl"],
+            ),
+            (
+                role,
+                24 * HOUR,
+                life,
+                2 * HOUR,
+                1_800,
+                vec![
+                    "the requested increment of 2h is capped at 30m, what is left of the role's max_ttl",
+                ],
+            ),
+            (
+                (0, 0),
+                8 * HOUR,
+                life,
+                none,
+                1_800,
+                vec![
+                    "the mount's default_lease_ttl of 1h is capped at 30m, what is left of the mount's max_lease_ttl",
+                ],
+            ),
+            // The role has become more generous since the mint.
+            (
+                (3_600, 24 * 3_600),
+                48 * HOUR,
+                life,
+                none,
+                1_800,
+                vec![
+                    "the role's ttl of 1h is capped at 30m, what is left until shortly before Astra ends the token",
+                ],
+            ),
+            // The mount less so.
+            (
+                role,
+                HOUR * 15 / 2 + Duration::from_secs(60),
+                life,
+                none,
+                60,
+                vec![
+                    "the role's max_ttl of 8h is capped at 7h31m, the mount's max_lease_ttl",
+                    "the role's ttl of 1h is capped at 1m, what is left of the mount's max_lease_ttl",
+                ],
+            ),
+        ] {
+            let term = renewed(role, mount_max, life, increment, HOUR * 15 / 2);
+            let warnings: Vec<String> = warnings.into_iter().map(str::to_owned).collect();
+            assert_eq!(term, Ok((ttl, warnings)));
+        }
+    }
+
+    #[test]
+    fn at_the_end_there_is_no_extension() {
+        let role = (3_600, 8 * 3_600);
+        let refusal = |life, age| renewed(role, 24 * HOUR, life, HOUR, age).unwrap_err();
+        assert!(refusal(8 * HOUR + GRACE, 8 * HOUR).starts_with("the token reaches its end at "));
+        assert!(refusal(9 * HOUR, 8 * HOUR).starts_with("the lease has reached its maximum TTL"));
+    }
+}
