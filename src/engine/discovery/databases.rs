@@ -1,6 +1,6 @@
 //! `databases/<config>`: the databases of the organization.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,6 +11,8 @@ use super::config_field;
 use crate::astra::Database;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::role::database::api_endpoint;
+use crate::engine::role::database::regions;
 use crate::engine::upstream;
 use crate::framework::Call;
 use crate::framework::Path;
@@ -23,7 +25,7 @@ pub(super) fn path() -> Path<Engine> {
         .field(config_field())
         .on(Operation::List, "List the organization's databases.", list)
         .synopsis("The databases of an Astra organization.")
-        .help("The keys are database ids; key_info tells name, status, regions, keyspaces and endpoints.")
+        .help("The keys are database ids; key_info tells name, status, keyspaces, regions, and the endpoint of the HTTP APIs in each region.")
 }
 
 async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
@@ -43,16 +45,16 @@ async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
         .collect();
     let key_info = databases
         .iter()
-        .map(|database| (database.id.clone(), shown(database)))
+        .map(|database| (database.id.clone(), shown(&connection.entry.url, database)))
         .collect();
     Ok(Some(Response::list(keys, key_info)))
 }
 
-fn shown(database: &Database) -> Value {
-    let regions: BTreeSet<&str> = database
-        .datacenters
+fn shown(url: &str, database: &Database) -> Value {
+    let regions = regions(database);
+    let api_endpoints: BTreeMap<&str, String> = regions
         .iter()
-        .map(|datacenter| datacenter.region.as_str())
+        .map(|region| (*region, api_endpoint(url, database, region)))
         .collect();
     json!({
         "name": database.name,
@@ -62,5 +64,6 @@ fn shown(database: &Database) -> Value {
         "keyspaces": database.keyspaces,
         "region": database.region,
         "regions": regions,
+        "api_endpoints": api_endpoints,
     })
 }

@@ -49,6 +49,14 @@ async fn databases_are_listed() {
     assert_eq!(info["status"], "ACTIVE");
     assert_eq!(info["region"], seed.region);
     assert_eq!(info["regions"], json!(["europe-west1", "us-east1"]));
+    // The same as a credential for that region says.
+    for region in ["europe-west1", "us-east1"] {
+        let role = json!({"astra_roles": READER, "database_id": seed.id, "region": region});
+        bench.write("roles/there", role).await.unwrap();
+        let there = bench.mint("there").await.unwrap();
+        assert_eq!(info["api_endpoints"][region], there.data["api_endpoint"]);
+        assert!(there.text("api_endpoint").contains(region));
+    }
 }
 
 #[tokio::test]

@@ -224,7 +224,8 @@ impl Wanted {
     }
 }
 
-fn regions(database: &Database) -> BTreeSet<&str> {
+/// Where the database runs, sorted.
+pub fn regions(database: &Database) -> BTreeSet<&str> {
     let others = database
         .datacenters
         .iter()
@@ -256,8 +257,8 @@ fn one_of(
 }
 
 /// Where the database's HTTP APIs are in `region`: by the environment's rule, else as the service
-/// says, which speaks of the primary region only.
-fn api_endpoint(url: &str, database: &Database, region: &str) -> String {
+/// says, which speaks of the primary region only.  Empty when neither tells.
+pub fn api_endpoint(url: &str, database: &Database, region: &str) -> String {
     let by_rule = DATA_PLANES
         .iter()
         .find(|(api, _)| *api == url)
