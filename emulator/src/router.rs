@@ -36,6 +36,10 @@ pub(crate) enum Endpoint {
     DataApi(String, String),
     /// `<database id>-<region>`.
     DataKeyspaces(String),
+    /// `<database id>-<region>`, keyspace.
+    DataCollections(String, String),
+    /// `<database id>-<region>`, keyspace.
+    DataGraphql(String, String),
 }
 
 impl Endpoint {
@@ -53,7 +57,11 @@ impl Endpoint {
     pub(crate) fn has_body(&self) -> bool {
         matches!(
             self,
-            Self::CreateToken(_) | Self::CreateRole | Self::UpdateRole(_) | Self::DataApi(..)
+            Self::CreateToken(_)
+                | Self::CreateRole
+                | Self::UpdateRole(_)
+                | Self::DataApi(..)
+                | Self::DataGraphql(..)
         )
     }
 
@@ -101,6 +109,22 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<Endpoint> {
         }
         ("GET", ["_data", host, "api", "rest", "v2", "schemas", "keyspaces"]) => {
             Endpoint::DataKeyspaces(own(host))
+        }
+        (
+            "GET",
+            [
+                "_data",
+                host,
+                "api",
+                "rest",
+                "v2",
+                "namespaces",
+                keyspace,
+                "collections",
+            ],
+        ) => Endpoint::DataCollections(own(host), own(keyspace)),
+        ("POST", ["_data", host, "api", "graphql", keyspace]) => {
+            Endpoint::DataGraphql(own(host), own(keyspace))
         }
         _ => return None,
     };

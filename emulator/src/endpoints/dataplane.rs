@@ -19,73 +19,127 @@ use crate::state::database::Database;
 /// The permissions that open the data plane.
 const ENTRY: [&str; 2] = ["db-rest", "db-cql"];
 
+/// The answer of a database's own API; `None` for other operations.
+pub(super) fn handle(call: &mut Call<'_>, endpoint: &Endpoint) -> Option<Result<Handled, Reply>> {
+    Some(match endpoint {
+        Endpoint::DataApi(host, keyspace) => command(call, endpoint, host, keyspace),
+        Endpoint::DataKeyspaces(host) => keyspaces(call, endpoint, host),
+        Endpoint::DataCollections(host, keyspace) => collections(call, endpoint, host, keyspace),
+        Endpoint::DataGraphql(host, keyspace) => graphql(call, endpoint, host, keyspace),
+        _ => return None,
+    })
+}
+
 /// `POST /_data/{database}-{region}/api/json/v1/{keyspace}`.
-pub(super) fn command(
+fn command(
     call: &mut Call<'_>,
     endpoint: &Endpoint,
     host: &str,
     keyspace: &str,
-) -> Handled {
-    answer(call, endpoint, host, Some(keyspace)).unwrap_or_else(Handled::from)
+) -> Result<Handled, Reply> {
+    let database = enter(call, endpoint, host, keyspace)?;
+    let body = call.object()?;
+    awake(&database)?;
+    if !has(&database, keyspace) {
+        // The real service, too, answers 200 here.
+        let error = json!({"errors": [{
+            "message": format!("Unknown keyspace '{keyspace}'"),
+            "errorCode": "KEYSPACE_DOES_NOT_EXIST",
+        }]});
+        return Ok(Reply::json(200, &error).into());
+    }
+    Ok(Reply::json(200, &result(call, &body)?).into())
 }
 
 /// `GET /_data/{database}-{region}/api/rest/v2/schemas/keyspaces`.
-pub(super) fn keyspaces(call: &mut Call<'_>, endpoint: &Endpoint, host: &str) -> Handled {
-    answer(call, endpoint, host, None).unwrap_or_else(Handled::from)
+fn keyspaces(call: &mut Call<'_>, endpoint: &Endpoint, host: &str) -> Result<Handled, Reply> {
+    let (database, rights) = session_at(call, host)?;
+    let is_open = ENTRY
+        .iter()
+        .any(|action| rights.resource(action, &database.resource()));
+    if !is_open {
+        return Err(unauthorized("the token's roles do not cover this database"));
+    }
+    call.well_formed(endpoint)?;
+    awake(&database)?;
+    let names: Vec<Value> = database
+        .keyspaces
+        .iter()
+        .filter(|keyspace| covers(&rights, &database, keyspace))
+        .map(|keyspace| json!({"name": keyspace}))
+        .collect();
+    Ok(Reply::json(200, &json!({"data": names})).into())
 }
 
-fn answer(
+/// `GET /_data/{database}-{region}/api/rest/v2/namespaces/{keyspace}/collections`.
+fn collections(
     call: &mut Call<'_>,
     endpoint: &Endpoint,
     host: &str,
-    keyspace: Option<&str>,
+    keyspace: &str,
 ) -> Result<Handled, Reply> {
+    let database = enter(call, endpoint, host, keyspace)?;
+    awake(&database)?;
+    if !has(&database, keyspace) {
+        let error = json!({"description": format!("unknown namespace {keyspace}"), "code": 404});
+        return Err(Reply::json(404, &error));
+    }
+    Ok(Reply::json(200, &json!({"data": []})).into())
+}
+
+/// `POST /_data/{database}-{region}/api/graphql/{keyspace}`: knows the name of the query type only.
+fn graphql(
+    call: &mut Call<'_>,
+    endpoint: &Endpoint,
+    host: &str,
+    keyspace: &str,
+) -> Result<Handled, Reply> {
+    let database = enter(call, endpoint, host, keyspace)?;
+    let body = call.object()?;
+    awake(&database)?;
+    if !has(&database, keyspace) {
+        return Err(Reply::text(404, "no such keyspace\n"));
+    }
+    let query = body.get("query").and_then(Value::as_str);
+    if !query.is_some_and(|query| query.contains("__schema")) {
+        return Err(call.deviation("query", "the body has a query of the schema"));
+    }
+    let schema = json!({"queryType": {"name": "Query"}});
+    Ok(Reply::json(200, &json!({"data": {"__schema": schema}})).into())
+}
+
+/// The database at `host`, for a caller whose token covers `keyspace`.
+fn enter(
+    call: &mut Call<'_>,
+    endpoint: &Endpoint,
+    host: &str,
+    keyspace: &str,
+) -> Result<Database, Reply> {
+    let (database, rights) = session_at(call, host)?;
+    if !covers(&rights, &database, keyspace) {
+        return Err(unauthorized("the token's roles do not cover this keyspace"));
+    }
+    call.well_formed(endpoint)?;
+    Ok(database)
+}
+
+fn session_at(call: &mut Call<'_>, host: &str) -> Result<(Database, Rights), Reply> {
     let Some(database) = find(call, host) else {
         return Err(Reply::text(404, "no such database and region\n"));
     };
     let rights = session(call, &database)?;
-    let covered = |keyspace: &str| {
-        let resource = format!("{}:keyspace:{keyspace}", database.resource());
-        ENTRY.iter().any(|action| {
-            rights.resource(action, &database.resource()) && rights.resource(action, &resource)
-        })
-    };
-    match keyspace {
-        Some(keyspace) => {
-            if !covered(keyspace) {
-                return Err(unauthorized("the token's roles do not cover this keyspace"));
-            }
-            call.well_formed(endpoint)?;
-            let body = call.object()?;
-            awake(&database)?;
-            if !database.keyspaces.iter().any(|own| own == keyspace) {
-                // The real service, too, answers 200 here.
-                let error = json!({"errors": [{
-                    "message": format!("Unknown keyspace '{keyspace}'"),
-                    "errorCode": "KEYSPACE_DOES_NOT_EXIST",
-                }]});
-                return Ok(Reply::json(200, &error).into());
-            }
-            Ok(Reply::json(200, &result(call, &body)?).into())
-        }
-        None => {
-            let open = ENTRY
-                .iter()
-                .any(|action| rights.resource(action, &database.resource()));
-            if !open {
-                return Err(unauthorized("the token's roles do not cover this database"));
-            }
-            call.well_formed(endpoint)?;
-            awake(&database)?;
-            let names: Vec<Value> = database
-                .keyspaces
-                .iter()
-                .filter(|keyspace| covered(keyspace))
-                .map(|keyspace| json!({"name": keyspace}))
-                .collect();
-            Ok(Reply::json(200, &json!({"data": names})).into())
-        }
-    }
+    Ok((database, rights))
+}
+
+fn covers(rights: &Rights, database: &Database, keyspace: &str) -> bool {
+    let resource = format!("{}:keyspace:{keyspace}", database.resource());
+    ENTRY.iter().any(|action| {
+        rights.resource(action, &database.resource()) && rights.resource(action, &resource)
+    })
+}
+
+fn has(database: &Database, keyspace: &str) -> bool {
+    database.keyspaces.iter().any(|own| own == keyspace)
 }
 
 fn result(call: &mut Call<'_>, body: &serde_json::Map<String, Value>) -> Result<Value, Reply> {

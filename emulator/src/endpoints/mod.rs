@@ -37,13 +37,11 @@ impl Call<'_> {
             self.violate("unknown_path", "no such path and method");
             return Reply::not_routed().into();
         };
-        match &endpoint {
-            Endpoint::Bundle(file) => return bundles::download(self, &endpoint, file),
-            Endpoint::DataApi(host, keyspace) => {
-                return dataplane::command(self, &endpoint, host, keyspace);
-            }
-            Endpoint::DataKeyspaces(host) => return dataplane::keyspaces(self, &endpoint, host),
-            _ => {}
+        if let Some(answer) = dataplane::handle(self, &endpoint) {
+            return answer.unwrap_or_else(Handled::from);
+        }
+        if let Endpoint::Bundle(file) = &endpoint {
+            return bundles::download(self, &endpoint, file);
         }
         let caller = match auth::authenticate(self.world, self.request, self.now) {
             Ok(caller) => caller,
@@ -76,9 +74,11 @@ impl Call<'_> {
             Endpoint::GetDatabase(id) => databases::get(self, &endpoint, &caller, id),
             Endpoint::ListDatacenters(id) => databases::datacenters(self, &endpoint, &caller, id),
             Endpoint::SecureBundleUrl(id) => bundles::create(self, &endpoint, &caller, id),
-            Endpoint::Bundle(_) | Endpoint::DataApi(..) | Endpoint::DataKeyspaces(_) => {
-                Ok(Reply::not_routed().into())
-            }
+            Endpoint::Bundle(_)
+            | Endpoint::DataApi(..)
+            | Endpoint::DataKeyspaces(_)
+            | Endpoint::DataCollections(..)
+            | Endpoint::DataGraphql(..) => Ok(Reply::not_routed().into()),
         };
         result.unwrap_or_else(Handled::from)
     }

@@ -273,6 +273,45 @@ async fn the_data_plane_checks_policies() {
 }
 
 #[tokio::test]
+async fn documents_and_graphql_check_the_keyspace() {
+    let astra = Astra::new().await;
+    let seeds = astra.emulator.seeds();
+    let scoped = token_with(&astra, &seeds.roles["App Reader"]).await;
+    let scoped = scoped["token"].as_str().unwrap();
+    let database = seeds.databases["vector_db"].clone();
+    let base = astra.emulator.data_url(&database.id, &database.region);
+    let documents = async |token: &str, keyspace: &str| {
+        let url = format!("{base}/api/rest/v2/namespaces/{keyspace}/collections");
+        let request = astra.http.get(url).header("X-Cassandra-Token", token);
+        got(request.send().await.unwrap()).await
+    };
+    let graphql = async |token: &str, keyspace: &str, query: &str| {
+        let url = format!("{base}/api/graphql/{keyspace}");
+        let request = astra.http.post(url).header("X-Cassandra-Token", token);
+        let request = request.json(&json!({ "query": query }));
+        got(request.send().await.unwrap()).await
+    };
+    let schema = "{ __schema { queryType { name } } }";
+    let empty = (200, r#"{"data":[]}"#.to_owned());
+    assert_eq!(documents(scoped, "app").await, empty);
+    let answer = graphql(scoped, "app", schema).await;
+    assert_eq!(answer.0, 200);
+    assert_eq!(
+        parsed(&answer)["data"]["__schema"]["queryType"]["name"],
+        "Query"
+    );
+    // A keyspace that the role does not cover, one that there is not, and a query of data.
+    assert_eq!(documents(scoped, "default_keyspace").await.0, 401);
+    assert_eq!(graphql(scoped, "default_keyspace", schema).await.0, 401);
+    let all = astra.seed("portal_1");
+    assert_eq!(documents(&all, "nope").await.0, 404);
+    assert_eq!(graphql(&all, "nope", schema).await.0, 404);
+    assert!(astra.violations().is_empty());
+    assert_eq!(graphql(scoped, "app", "{ books { title } }").await.0, 400);
+    assert_eq!(astra.violations(), ["query"]);
+}
+
+#[tokio::test]
 async fn a_hot_session_outlives_its_token_for_the_time_of_the_cache() {
     let astra = Astra::new().await;
     let hot = astra.mint().await;
