@@ -22,6 +22,11 @@ async fn the_host_gets_events_with_an_id_and_without_secrets() {
     let (lease, data) = (reply.lease(), reply.data());
     mount.revoke("creds/reader", &lease).await;
     mount.write("rotate-root", json!({})).await;
+    let batch = json!({"astra_roles": upstream.role_name(), "rotation_period": "24h"});
+    mount.write("static-roles/batch", batch).await;
+    mount.write("rotate-role/batch", json!({})).await;
+    let batch = mount.read("static-creds/batch").await.data();
+    mount.delete("static-roles/batch").await;
 
     let kinds = || {
         let mut kinds: Vec<String> = events
@@ -38,11 +43,17 @@ async fn the_host_gets_events_with_an_id_and_without_secrets() {
         "astra/creds-revoke",
         "astra/role-write",
         "astra/root-rotate",
+        "astra/static-role-delete",
+        "astra/static-role-write",
+        "astra/static-rotate",
     ];
     eventually("all events have arrived", LONG, || kinds() == expected).await;
 
     let mut secrets = upstream.secrets();
-    secrets.extend(["token", "client_secret"].map(|key| data[key].as_str().unwrap().to_owned()));
+    for data in [&data, &batch] {
+        let secret = |key: &str| data[key].as_str().unwrap().to_owned();
+        secrets.extend(["token", "client_secret"].map(secret));
+    }
     for sent in events.sent() {
         let text = format!("{sent:?}");
         assert!(
