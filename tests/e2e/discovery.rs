@@ -1,6 +1,4 @@
-//! What operators look at: the organization's offer, the mount's tokens, its state; and tidying.
-
-use std::time::Duration;
+//! What operators look at: the organization's offer, the mount's tokens, its state.
 
 use serde_json::json;
 
@@ -127,24 +125,6 @@ async fn status_tells_whether_astra_answers() {
     assert_eq!(
         scene.read("status").await.data()["configs"]["default"]["reachable"],
         true
-    );
-    scene.finish().await;
-}
-
-#[tokio::test]
-async fn tidy_spares_what_may_be_leased() {
-    let scene = Scene::new("tidy").await;
-    scene.credential("reader").await;
-    scene.astra.emulator.advance_clock(Duration::from_secs(60));
-    let dry = scene.write("tidy", json!({ "dry_run": true })).await.data();
-    assert_eq!(
-        (dry["deleted"].clone(), dry["kept"].clone()),
-        (json!(0), json!(1))
-    );
-    let wet = scene.write("tidy", json!({})).await.data();
-    assert_eq!(
-        (wet["deleted"].clone(), wet["kept"].clone()),
-        (json!(0), json!(1))
     );
     scene.finish().await;
 }

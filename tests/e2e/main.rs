@@ -8,8 +8,10 @@
 
 mod access;
 mod api_page;
+mod caps;
 mod catalog;
 mod cluster;
+mod command_line;
 mod configs;
 mod crashes;
 mod credentials;
@@ -17,8 +19,11 @@ mod discovery;
 mod documents;
 mod leases;
 mod mounts;
+mod read_back;
 mod recipes;
 mod refusals;
 mod roles;
 mod rotation;
 mod scene;
+mod tidy;
+mod upgrade;

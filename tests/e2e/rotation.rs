@@ -1,10 +1,12 @@
 //! Tokens that are replaced instead of leased: root tokens and those of static roles.
 
+use harness::wait_until;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::scene::READ_ONLY;
 use crate::scene::Scene;
+use crate::scene::TICK;
 
 #[tokio::test]
 async fn rotating_the_root_token_keeps_every_lease() {
@@ -81,6 +83,58 @@ async fn a_static_role_is_read_rotated_and_deleted() {
         assert!(!scene.astra.accepts(&token.1).await);
     }
     assert!(!scene.read("static-creds/app").await.is_ok());
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn schedules_are_kept_without_being_asked() {
+    let scene = Scene::new("scheduled").await;
+    let old = scene.astra.root_token();
+    let lease = scene.credential("reader").await;
+    let config = json!({ "rotation_schedule": "* * * * *" });
+    scene.write("config", config).await.ok();
+    let role = json!({ "astra_roles": READ_ONLY, "rotation_period": "60s", "overlap": 30 });
+    scene.write("static-roles/batch", role).await.ok();
+    let batch = async || scene.read("static-creds/batch").await.data();
+    let first = batch().await;
+    scene.expect_replaced_root();
+
+    // Each takes a minute to be due, and then a tick.
+    wait_until("the root token is another", TICK * 2, async || {
+        !scene.astra.accepts(&old).await
+    })
+    .await;
+    scene
+        .api
+        .patch(
+            &scene.path("config"),
+            json!({ "disable_automated_rotation": true }),
+        )
+        .await
+        .ok();
+    let config = scene.read("config").await.data();
+    assert_ne!(config["token_client_id"], scene.astra.root_client_id());
+    assert_eq!(config["last_error"], "");
+    assert_eq!(config["next_rotation"], "");
+    scene.keep(config["token_client_id"].as_str().unwrap(), None);
+
+    wait_until("the static role's token is another", TICK * 2, async || {
+        batch().await["client_id"] != first["client_id"]
+    })
+    .await;
+    let second = batch().await;
+    assert!(scene.astra.accepts(second["token"].as_str().unwrap()).await);
+    // As text, times in this form are in order.
+    let time = |answer: &Value| answer["last_vault_rotation"].as_str().unwrap().to_owned();
+    assert!(time(&second) > time(&first));
+
+    scene
+        .api
+        .delete(&scene.path("static-roles/batch"))
+        .await
+        .ok();
+    assert!(scene.astra.accepts(&lease.token).await);
+    scene.revoke(&lease.lease_id).await;
     scene.finish().await;
 }
 

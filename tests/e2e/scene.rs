@@ -50,6 +50,15 @@ impl Scene {
         Self::mounted(server, plugin, name).await
     }
 
+    /// The same with an Astra whose clock is behind, so that what it makes now is old once the clock
+    /// is set.
+    pub(crate) async fn in_the_past(name: &str, by: Duration) -> Self {
+        let server = shared().await;
+        let plugin = Plugin::install(&server, Path::new(BINARY), "astra", VERSION);
+        let astra = Astra::start_in_the_past(by).await;
+        Self::mounted_on(server, plugin, astra, name).await
+    }
+
     /// A mount on the Vault that tests share, in a plugin process of its own, which may be killed.
     pub(crate) async fn with_own_process(name: &str) -> Self {
         let server = shared().await;
@@ -77,12 +86,16 @@ impl Scene {
     }
 
     async fn mounted(server: Arc<Server>, plugin: Plugin, mount: &str) -> Self {
+        Self::mounted_on(server, plugin, Astra::start().await, mount).await
+    }
+
+    async fn mounted_on(server: Arc<Server>, plugin: Plugin, astra: Astra, mount: &str) -> Self {
         let api = server.api();
         plugin.enable(&api, mount, json!({})).await;
         let scene = Self {
             cli: server.cli(),
             api,
-            astra: Astra::start().await,
+            astra,
             plugin,
             mount: mount.to_owned(),
             holdings: Mutex::default(),

@@ -31,6 +31,7 @@ use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Fields;
 use crate::framework::Path;
+use crate::secret::Secret;
 use crate::vault::Error;
 use crate::vault::Operation;
 use crate::vault::Outcome;
@@ -212,8 +213,10 @@ fn merged(
     stored: Option<&ConfigEntry>,
     now: OffsetDateTime,
 ) -> Result<ConfigEntry, Error> {
+    // A file that the token is read from often ends with a line break.
     let sent_token = fields
         .secret("token")
+        .map(|token| Secret::new(token.expose().trim().to_owned()))
         .filter(|token| !token.expose().is_empty());
     let (token, token_set_at) = match (sent_token, stored) {
         (Some(token), Some(stored)) if token == stored.token => (token, stored.token_set_at),

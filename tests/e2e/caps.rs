@@ -1,0 +1,132 @@
+//! How long a lease lasts: every cap is named, and `expires_at` is what Astra says.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::scene::READ_ONLY;
+use crate::scene::Scene;
+
+/// When Astra ends the token of the credential in `answer`, and when the credential says so.
+fn ends(scene: &Scene, answer: &Value) -> (String, String) {
+    let data = &answer["data"];
+    let token = scene
+        .astra
+        .emulator
+        .token(data["client_id"].as_str().unwrap());
+    let expiry = token.unwrap().token_expiry.unwrap();
+    let seconds = |time: &str| time[.."2026-11-23T12:00:00".len()].to_owned();
+    (
+        seconds(&expiry),
+        seconds(data["expires_at"].as_str().unwrap()),
+    )
+}
+
+async fn renew(scene: &Scene, lease: &str, increment: u64) -> harness::Reply {
+    let body = json!({ "lease_id": lease, "increment": increment });
+    scene.api.write("sys/leases/renew", body).await
+}
+
+#[tokio::test]
+async fn every_cap_of_a_mint_and_of_a_renewal_is_named() {
+    let scene = Scene::new("caps").await;
+    scene.role("app", "1h", "2h").await;
+    let reply = scene.write("creds/app", json!({ "ttl": "90m" })).await;
+    assert_eq!(
+        reply.warnings(),
+        ["the requested ttl of 1h30m is capped at 1h, the role's ttl"]
+    );
+    let answer = reply.ok();
+    let credential = scene.hold(&answer);
+    let (astra, told) = ends(&scene, &answer);
+    assert_eq!(told, astra);
+
+    // Nothing is cut short, nothing is said.
+    let reply = renew(&scene, &credential.lease_id, 0).await;
+    assert_eq!(reply.warnings(), Vec::<String>::new());
+    assert_eq!(reply.ok()["lease_duration"], 3_600);
+
+    let reply = renew(&scene, &credential.lease_id, 86_400).await;
+    let warnings = reply.warnings();
+    assert!(
+        warnings[0].starts_with("the requested increment of 24h is capped at ")
+            && warnings[0].ends_with(", what is left of the role's max_ttl"),
+        "{warnings:?}"
+    );
+    let lasts = reply.ok()["lease_duration"].as_u64().unwrap();
+    assert!((7_100..=7_200).contains(&lasts), "{lasts}");
+    assert_eq!(
+        ends(&scene, &answer),
+        (astra, told),
+        "Astra's end of the token is fixed since its mint"
+    );
+
+    // The mount's maximum, of a role that asks for more.
+    let mount = scene.path("");
+    scene
+        .cli
+        .ok(&["secrets", "tune", "-max-lease-ttl=30m", &mount])
+        .await;
+    scene.role("long", "45m", "8h").await;
+    let reply = scene.read("creds/long").await;
+    let expected = [
+        "the role's max_ttl of 8h is capped at 30m, the mount's max_lease_ttl",
+        "the role's ttl of 45m is capped at 30m, the mount's max_lease_ttl",
+    ];
+    assert_eq!(reply.warnings(), expected);
+    let answer = reply.ok();
+    let credential = scene.hold(&answer);
+    let (astra, told) = ends(&scene, &answer);
+    assert_eq!(told, astra);
+    let output = scene
+        .cli
+        .run(&["lease", "renew", "-increment=1h", &credential.lease_id])
+        .await;
+    let printed = output.stderr.clone() + &output.ok();
+    let words = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("the requested increment of 1h is capped at ")
+            && words.contains("what is left of the mount's max_lease_ttl"),
+        "{printed}"
+    );
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn the_organizations_maximum_is_named() {
+    let scene = Scene::new("caps-organization").await;
+    let most = json!({ "org_max_token_expiry_s": 3_600, "org_max_token_expiry_mode": "clamp" });
+    scene.astra.emulator.set_knobs(most).unwrap();
+    let role = json!({ "astra_roles": READ_ONLY, "ttl": "1h", "max_ttl": "8h" });
+    scene.write("roles/app", role).await.ok();
+    let reply = scene.read("creds/app").await;
+    let warnings = reply.warnings();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    for (warning, start) in warnings.iter().zip([
+        "the lease's max_ttl of 8h is capped at ",
+        "the lease's ttl of 1h is capped at ",
+    ]) {
+        assert!(
+            warning.starts_with(start)
+                && warning.ends_with(", the maximum token expiry of the organization"),
+            "{warning}"
+        );
+    }
+    let answer = reply.ok();
+    let credential = scene.hold(&answer);
+    let (astra, told) = ends(&scene, &answer);
+    assert_eq!(told, astra);
+    let lasts = answer["lease_duration"].as_u64().unwrap();
+    assert!(
+        (2_900..=3_000).contains(&lasts),
+        "the lease ends the grace before its token: {lasts}"
+    );
+    let reply = renew(&scene, &credential.lease_id, 0).await;
+    let warnings = reply.warnings();
+    assert!(
+        warnings[0].starts_with("the role's ttl of 1h is capped at ")
+            && warnings[0].ends_with(", what is left until shortly before Astra ends the token"),
+        "{warnings:?}"
+    );
+    assert!(reply.ok()["lease_duration"].as_u64().unwrap() <= lasts);
+    scene.finish().await;
+}

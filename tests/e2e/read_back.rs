@@ -1,0 +1,150 @@
+//! What was read can be written back and changes nothing, also as Terraform writes it: with null or
+//! nothing for what is not set.
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::scene::READ_ONLY;
+use crate::scene::Scene;
+
+async fn shown(scene: &Scene, path: &str) -> Map<String, Value> {
+    let data = scene.read(path).await.data();
+    data.as_object().expect("an object").clone()
+}
+
+fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_u64() == Some(0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    }
+}
+
+/// Writes `object` at `path` and then, in several ways, what a read shows.
+async fn stays(scene: &Scene, path: &str, object: Value) {
+    scene.write(path, object.clone()).await.ok();
+    let first = shown(scene, path).await;
+    let unset: Vec<&String> = first
+        .iter()
+        .filter(|(_, value)| is_unset(value))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(!unset.is_empty(), "{path}: everything is set");
+    let changed = |change: &dyn Fn(&mut Map<String, Value>, &String)| {
+        let mut body = first.clone();
+        for name in &unset {
+            change(&mut body, name);
+        }
+        Value::Object(body)
+    };
+    let ways = [
+        ("as it was read", Value::Object(first.clone())),
+        (
+            "with null for what is not set",
+            changed(&|body, name| drop(body.insert(name.clone(), Value::Null))),
+        ),
+        (
+            "without what is not set",
+            changed(&|body, name| drop(body.remove(name))),
+        ),
+        ("as it was written", object),
+        ("empty", json!({})),
+    ];
+    for (way, body) in ways {
+        let minted = scene.astra.minted();
+        scene.write(path, body.clone()).await.ok();
+        assert_eq!(
+            shown(scene, path).await,
+            first,
+            "{path} written back {way}: {body}"
+        );
+        scene.api.patch(&scene.path(path), body.clone()).await.ok();
+        assert_eq!(
+            shown(scene, path).await,
+            first,
+            "{path} patched {way}: {body}"
+        );
+        assert_eq!(scene.astra.minted(), minted, "{path} {way} minted a token");
+    }
+}
+
+#[tokio::test]
+async fn configs() {
+    let scene = Scene::new("read-back-configs").await;
+    let (token, url) = (scene.astra.root_token(), scene.astra.url());
+    stays(&scene, "config", json!({ "token": token, "url": url })).await;
+    let full = json!({
+        "token": token, "url": url, "org_id": scene.astra.org_id(), "request_timeout": "20s", "max_concurrent_requests": 7,
+        "rotation_schedule": "0 3 * * SAT", "allow_token_admin": true,
+    });
+    stays(&scene, "config/full", full).await;
+    let period = json!({ "token": token, "url": url, "rotation_period": "7d", "disable_automated_rotation": true });
+    stays(&scene, "config/period", period).await;
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn roles() {
+    let scene = Scene::new("read-back-roles").await;
+    let database = scene.astra.emulator.seeds().databases["vector_db"]
+        .id
+        .clone();
+    let policy = json!({ "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest", "db-cql"], "effect": "allow" });
+    for (name, role) in [
+        ("least", json!({ "astra_roles": READ_ONLY })),
+        (
+            "roles",
+            json!({ "astra_roles": [READ_ONLY, "API R/W User"], "ttl": "90m", "max_ttl": 36_000, "description": "nightly",
+                    "require_reason": true, "max_active": 3 }),
+        ),
+        (
+            "database",
+            json!({ "astra_roles": READ_ONLY, "database_id": database, "region": "europe-west1", "keyspace": "app",
+                    "secure_connect_bundle": true }),
+        ),
+        (
+            "policy",
+            json!({ "policy": policy, "database_id": database }),
+        ),
+        (
+            "text",
+            json!({ "policy": format!("{policy:#}\n"), "ttl": "1h" }),
+        ),
+    ] {
+        stays(&scene, &format!("roles/{name}"), role).await;
+    }
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn static_roles() {
+    let scene = Scene::new("read-back-static").await;
+    let database = scene.astra.emulator.seeds().databases["vector_db"]
+        .id
+        .clone();
+    let policy = json!({ "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest"], "effect": "allow" });
+    for (name, role) in [
+        (
+            "least",
+            json!({ "astra_roles": READ_ONLY, "rotation_period": "24h" }),
+        ),
+        (
+            "full",
+            json!({ "astra_roles": READ_ONLY, "rotation_schedule": "0 3 * * SAT", "overlap": "30m", "description": "batch",
+                    "database_id": database, "keyspace": "app" }),
+        ),
+        (
+            "policy",
+            json!({ "policy": policy, "rotation_period": 3_600 }),
+        ),
+    ] {
+        let path = format!("static-roles/{name}");
+        stays(&scene, &path, role).await;
+        scene.api.delete(&scene.path(&path)).await.ok();
+    }
+    scene.finish().await;
+}

@@ -1,0 +1,249 @@
+//! The commands of `docs/recipes.md`, run by a shell against the emulator, its stub of the databases' own
+//! APIs included.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use harness::Credential;
+use serde_json::Value;
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::scene::READ_ONLY;
+use crate::scene::SOON;
+use crate::scene::Scene;
+
+const PAGE: &str = include_str!("../../../docs/recipes.md");
+
+/// The fenced blocks below `heading` that are for a shell, in order.
+fn blocks(heading: &str) -> Vec<&'static str> {
+    let section = PAGE
+        .split("\n## ")
+        .find(|section| section.starts_with(&format!("{heading}\n")))
+        .unwrap_or_else(|| panic!("no section {heading}"));
+    let fenced = section.split("```").skip(1).step_by(2);
+    fenced
+        .filter_map(|block| block.strip_prefix('\n'))
+        .collect()
+}
+
+/// A folder to work in, and what the recipes expect to be set there.
+struct Shell<'a> {
+    scene: &'a Scene,
+    folder: tempfile::TempDir,
+    environment: BTreeMap<String, String>,
+}
+
+impl<'a> Shell<'a> {
+    fn new(scene: &'a Scene) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let bin = folder.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(&scene.cli.binary, bin.join("vault")).unwrap();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let environment = [
+            ("PATH", format!("{}:{path}", bin.display())),
+            ("HOME", folder.path().display().to_string()),
+            ("VAULT_ADDR", scene.cli.address.clone()),
+            ("VAULT_TOKEN", scene.cli.token.clone()),
+        ];
+        Self {
+            scene,
+            environment: environment
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+            folder,
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Runs `block`, whose mount is `astra/`; whether every command of it succeeded, and what it printed.
+    async fn try_run(&self, block: &str) -> (bool, String) {
+        let block = block
+            .replace("astra/", &format!("{}/", self.scene.mount))
+            // In the policy's text, where the shell fills nothing in.
+            .replace(
+                ":DATABASE_ID",
+                &format!(":{}", self.environment["DATABASE_ID"]),
+            );
+        let script = format!("set -euo pipefail\ncurl() {{ command curl -fsS \"$@\"; }}\n{block}");
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(&self.environment)
+            .kill_on_drop(true)
+            .output()
+            .await
+            .unwrap();
+        let printed = [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        (output.status.success(), printed.join(""))
+    }
+
+    async fn run(&self, block: &str) -> String {
+        let (is_ok, printed) = self.try_run(block).await;
+        assert!(is_ok, "{block}\n{printed}");
+        printed
+    }
+
+    fn file(&self, name: &str) -> Vec<u8> {
+        std::fs::read(Path::new(self.folder.path()).join(name)).unwrap()
+    }
+
+    /// Sets the variables that the recipe sets, each from the field that the recipe names.
+    fn set_from(&mut self, block: &str, answer: &Value) {
+        let mut names = Vec::new();
+        for word in block.split_whitespace() {
+            let Some((name, field)) = word.split_once("=$(field") else {
+                continue;
+            };
+            let _ = field;
+            names.push(name.to_owned());
+        }
+        let fields: Vec<&str> = block
+            .split("$(field ")
+            .skip(1)
+            .map(|rest| rest.split(')').next().unwrap())
+            .collect();
+        assert_eq!(names.len(), fields.len());
+        for (name, field) in names.iter().zip(fields) {
+            let value = answer["data"][field]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {field}"));
+            self.set(name, value);
+        }
+    }
+}
+
+#[tokio::test]
+async fn from_the_role_to_the_databases_own_apis() {
+    let scene = Scene::new("recipes").await;
+    let astra = &scene.astra;
+    astra
+        .emulator
+        .set_knobs(json!({ "dataplane_cache_s": 0 }))
+        .unwrap();
+    let database = astra.emulator.seeds().databases["vector_db"].clone();
+    let mut shell = Shell::new(&scene);
+    shell.set("DATABASE_ID", &database.id);
+
+    // With an Astra role, then with a policy of its own.
+    let [by_role, by_policy] = blocks("The role")[..] else {
+        panic!("two ways to write the role");
+    };
+    let printed = shell.run(by_role).await;
+    assert!(
+        printed.contains(&database.id) && printed.contains(READ_ONLY),
+        "{printed}"
+    );
+    for way in [by_role, by_policy] {
+        shell.run(way).await;
+        let answer = scene.read("creds/app").await.ok();
+        let credential = scene.hold(&answer);
+        let [set] = blocks("The credential")[..] else {
+            panic!("one block about the credential");
+        };
+        shell.set_from(set, &answer);
+        let endpoint = format!(
+            "https://{}-{}.apps.astra.datastax.com",
+            database.id, database.region
+        );
+        assert_eq!(shell.environment["ASTRA_DB_API_ENDPOINT"], endpoint);
+        assert_eq!(shell.environment["ASTRA_DB_KEYSPACE"], "app");
+        let stub = astra.emulator.data_url(&database.id, &database.region);
+        shell.set("ASTRA_DB_API_ENDPOINT", &stub);
+        apis(&shell, &scene, &credential).await;
+    }
+    scene.finish().await;
+}
+
+/// Each API answers to a live token, and no longer when its lease has ended.
+async fn apis(shell: &Shell<'_>, scene: &Scene, credential: &Credential) {
+    let calls = [
+        blocks("Data API")[0],
+        blocks("REST, Document and GraphQL APIs")[0],
+    ];
+    for call in calls {
+        shell.run(call).await;
+    }
+    scene.revoke(&credential.lease_id).await;
+    scene.until_dead(&credential.token, SOON).await;
+    for call in calls {
+        let (is_ok, printed) = shell.try_run(call).await;
+        assert!(!is_ok && printed.contains("401"), "{call}\n{printed}");
+    }
+}
+
+#[tokio::test]
+async fn the_bundle_is_downloaded_and_the_cli_gets_its_token() {
+    let scene = Scene::new("recipes-files").await;
+    let database = scene.astra.emulator.seeds().databases["vector_db"].clone();
+    let mut shell = Shell::new(&scene);
+    shell.set("DATABASE_ID", &database.id);
+    let role = json!({ "astra_roles": "R/W User", "database_id": database.id, "secure_connect_bundle": true });
+    scene.write("roles/app", role).await.ok();
+    shell.run(blocks("CQL drivers and cqlsh")[0]).await;
+    assert!(shell.file("scb.zip").starts_with(b"PK"), "a zip archive");
+
+    scene.role("operator", "1h", "8h").await;
+    let get = blocks("Astra CLI")[0].lines().next().unwrap();
+    shell.run(get).await;
+    let token = String::from_utf8(shell.file("astra-token")).unwrap();
+    assert!(scene.astra.accepts(token.trim()).await);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_policy_from_a_file_is_a_role_and_reads_back_as_it_was() {
+    let scene = Scene::new("policies").await;
+    let policy = json!({
+        "resources": ["drn:astra:org:{{org_id}}:db:*"],
+        "actions": ["db-cql", "db-rest"],
+        "effect": "allow",
+    });
+    let text = format!("{policy:#}\n");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.json");
+    std::fs::write(&file, &text).unwrap();
+    let argument = format!("policy=@{}", file.display());
+    scene
+        .cli
+        .ok(&["write", &scene.path("roles/app"), &argument])
+        .await;
+    assert_eq!(
+        scene.read("roles/app").await.data()["policy"],
+        Value::String(text)
+    );
+    scene
+        .write("roles/app", json!({ "policy": policy }))
+        .await
+        .ok();
+    assert_eq!(scene.read("roles/app").await.data()["policy"], policy);
+
+    let credential = scene.credential("app").await;
+    scene.cli.ok(&["delete", &scene.path("roles/app")]).await;
+    scene.revoke(&credential.lease_id).await;
+    scene
+        .until_dead(&credential.token, crate::scene::SOON)
+        .await;
+    let left = scene.api.list(&scene.path("astra-roles/default")).await;
+    let left = left.keys();
+    assert!(
+        !left.iter().any(|name| name.starts_with("vault-")),
+        "{left:?}"
+    );
+
+    let refused = scene
+        .write("roles/bad", json!({ "policy": "{\"resources\"" }))
+        .await
+        .refused(400);
+    assert!(
+        refused.starts_with("policy: the text is not JSON ("),
+        "{refused}"
+    );
+    scene.finish().await;
+}

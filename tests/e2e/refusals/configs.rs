@@ -1,0 +1,127 @@
+//! Configs and root tokens.
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::refused;
+use crate::scene::Scene;
+
+#[tokio::test]
+async fn configs() {
+    let scene = Scene::new("refusals-configs").await;
+    let root = scene.astra.root_token();
+    let url = scene.astra.url();
+    let with = |more: Value| {
+        let mut body = json!({ "token": root, "url": url });
+        for (key, value) in more.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        body
+    };
+    let other_org = &scene.astra.emulator.seeds().organizations[1].id;
+    let own_org = scene.astra.org_id();
+    let tokens = scene.astra.emulator.seeds().tokens;
+    let unknown = format!("AstraCS:{}:{}", "a".repeat(24), "0".repeat(64));
+    let cases = [
+        (
+            json!({ "url": url }),
+            "token is missing: give the root token, an Astra application token with the rights org-token-write and org-token-read".to_owned(),
+        ),
+        (
+            with(json!({ "token": "hello" })),
+            "token: an application token begins with \"AstraCS:\"; a client id, a client secret or a JSON document is not one".to_owned(),
+        ),
+        (
+            with(json!({ "token": unknown })),
+            "config \"bad\": the root token does not work: Astra rejected the root token at GET /v2/currentOrg (HTTP 401): Astra says \
+             \"Resource not found: token with identifier: auth-manager returned 404 for call %s/v2/admin/tokens?%s\" (error 340018); it \
+             was deleted, has expired, or belongs to another environment than the URL: configure a live one. Nothing was stored"
+                .to_owned(),
+        ),
+        (
+            with(json!({ "token": tokens["read_only"].token })),
+            "config \"bad\": the root token cannot list tokens (org-token-read): the root token may not do GET /v2/clientIdSecrets (HTTP \
+             403): Astra says \"permission org-token-read is missing\"; its Astra role lacks a permission, it grants less than is asked \
+             for, or the organization's IP access list does not admit this address. Nothing was stored"
+                .to_owned(),
+        ),
+        (
+            with(json!({ "ca_cert": "no certificate" })),
+            "ca_cert holds no valid PEM certificate: there is no CERTIFICATE block in it".to_owned(),
+        ),
+        (
+            with(json!({ "max_concurrent_requests": 0 })),
+            "max_concurrent_requests: 0 is out of range: give a number from 1 to 1000".to_owned(),
+        ),
+        (
+            with(json!({ "rotation_schedule": "31 0 31 2 *" })),
+            "rotation_schedule: \"31 0 31 2 *\" is not a schedule: it never happens; give a cron expression of five fields in UTC (minute, \
+             hour, day of month, month, day of week), for instance \"0 3 * * SAT\""
+                .to_owned(),
+        ),
+        (
+            with(json!({ "url": "http://api.astra.example.com" })),
+            "url: the URL \"http://api.astra.example.com\" must begin with \"https://\": the root token would travel in clear; plain \
+             \"http://\" is accepted only for a loopback address"
+                .to_owned(),
+        ),
+        (
+            with(json!({ "url": format!("{url}/v2") })),
+            format!(
+                "url: the URL \"{url}/v2\" must not end in \"/v2\": give the address of the API without its version, for instance \
+                 https://api.astra.datastax.com"
+            ),
+        ),
+        (
+            with(json!({ "org_id": other_org })),
+            format!(
+                "org_id: the token belongs to organization {own_org}, not to {other_org}: leave org_id out or give the token's own"
+            ),
+        ),
+        (
+            with(json!({ "request_timeout": "2m" })),
+            "request_timeout: 120 is out of range: give a number from 1 to 60".to_owned(),
+        ),
+        (
+            with(json!({ "rotation_period": "30s" })),
+            "rotation_period: 30s is out of range: give 60s or more, up to 100 years".to_owned(),
+        ),
+        (
+            with(json!({ "rotation_period": "1h", "rotation_schedule": "0 3 * * *" })),
+            "rotation_period: 3600 was given together with rotation_schedule: give one of the two".to_owned(),
+        ),
+        (
+            with(json!({ "verify": "perhaps" })),
+            "Field validation failed: error converting input for field \"verify\": \"perhaps\" is not true or false".to_owned(),
+        ),
+    ];
+    for (body, text) in cases {
+        refused(&scene, "config/bad", body, &text).await;
+    }
+    let refusal = scene.api.delete(&scene.path("config")).await.refused(400);
+    assert_eq!(
+        refusal,
+        "config \"default\" is in use: roles reader. Delete those roles and revoke those leases first, or delete with force=true"
+    );
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_root_token_that_rotation_replaced() {
+    let scene = Scene::new("refusals-replaced").await;
+    let first = scene.astra.root_token();
+    let client_id = scene.astra.root_client_id();
+    scene.expect_replaced_root();
+    let rotated = scene.write("rotate-root", json!({})).await.data();
+    scene.keep(rotated["token_client_id"].as_str().unwrap(), None);
+    let text = format!(
+        "token: the token with client id {client_id} was replaced by a rotation and is not taken back: leave token out to keep the \
+         present one, or give a new one"
+    );
+    let url = scene.astra.url();
+    refused(&scene, "config", json!({ "token": first }), &text).await;
+    // An old file with all else it had, as Terraform would write it.
+    let file = json!({ "token": first, "url": url, "verify": false });
+    refused(&scene, "config/default", file, &text).await;
+    scene.finish().await;
+}

@@ -1,0 +1,157 @@
+//! Credentials.
+
+use serde_json::json;
+
+use super::state;
+use crate::scene::READ_ONLY;
+use crate::scene::Scene;
+
+#[tokio::test]
+async fn credentials() {
+    let scene = Scene::new("refusals-creds").await;
+    let strict = json!({ "astra_roles": READ_ONLY, "require_reason": true });
+    scene.write("roles/strict", strict).await.ok();
+    let mount = &scene.mount;
+    let cases = [
+        (
+            "creds/none",
+            json!({}),
+            "role \"none\" does not exist: write it first, at roles/none".to_owned(),
+        ),
+        (
+            "creds/strict",
+            json!({ "ttl": "5m" }),
+            format!(
+                "role \"strict\" needs a reason: say why the credential is wanted, for instance vault read {mount}/creds/strict \
+                 reason=OPS-1234"
+            ),
+        ),
+        (
+            "creds/reader",
+            json!({ "ttl": "soon" }),
+            "Field validation failed: error converting input for field \"ttl\": \"soon\" is not a duration, in seconds or as text such \
+             as 90s, 1h30m or 7d: a number is missing; write for instance 90s, 30m, 1h30m or 7d"
+                .to_owned(),
+        ),
+    ];
+    for (path, body, text) in cases {
+        let before = state(&scene).await;
+        let reply = scene.write(path, body.clone()).await;
+        assert_eq!(reply.refused(400), text, "{path} {body}");
+        assert_eq!(state(&scene).await, before);
+    }
+    let output = scene
+        .cli
+        .run(&["read", &scene.path("creds/strict")])
+        .await
+        .refused();
+    assert!(
+        output.contains("* role \"strict\" needs a reason"),
+        "{output}"
+    );
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn too_many_credentials() {
+    let scene = Scene::new("refusals-limit").await;
+    let mount = &scene.mount;
+    let role = json!({ "astra_roles": READ_ONLY, "max_active": 1 });
+    scene.write("roles/few", role).await.ok();
+    scene.credential("few").await;
+    let text = format!(
+        "role \"few\" has 1 live tokens, and its max_active is 1: wait until a lease ends, revoke leases that nobody needs (vault lease \
+         revoke {mount}/creds/few/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/few"
+    );
+    let before = state(&scene).await;
+    assert_eq!(scene.read("creds/few").await.refused(400), text);
+    let output = scene.cli.run(&["read", &scene.path("creds/few")]).await;
+    let output = output.refused();
+    assert!(
+        output.contains("Code: 400") && output.contains(&format!("* {text}")),
+        "{output}"
+    );
+    assert_eq!(state(&scene).await, before);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_bundle_that_a_sleeping_database_does_not_give() {
+    let scene = Scene::new("refusals-asleep").await;
+    let database = scene.astra.emulator.seeds().databases["classic_db"]
+        .id
+        .clone();
+    let role =
+        json!({ "astra_roles": READ_ONLY, "database_id": database, "secure_connect_bundle": true });
+    let reply = scene.write("roles/asleep", role).await;
+    assert_eq!(
+        reply.warnings(),
+        [format!(
+            "database_id: database \"classic_db\" ({database}) is HIBERNATED, not ACTIVE: credentials are minted, but it may not \
+             answer, and gives no secure connect bundle, until it is resumed"
+        )]
+    );
+    let before = state(&scene).await;
+    let refusal = scene.read("creds/asleep").await.refused(503);
+    let expected = format!(
+        "config \"default\": database {database} gives no secure connect bundle in its present state: resume it, or set \
+         secure_connect_bundle=false on the role ("
+    );
+    assert!(refusal.contains(&expected), "{refusal}");
+    assert_eq!(state(&scene).await, before, "no token is left");
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn an_astra_that_refuses_or_is_away() {
+    let scene = Scene::new("refusals-away").await;
+    let org = scene.astra.org_id();
+    let grand = scene.astra.emulator.seeds().tokens["db_admin"].clone();
+    // A root token that has fewer rights than its role is to grant.
+    scene
+        .write(
+            "config",
+            json!({ "token": grand.token, "allow_token_admin": true }),
+        )
+        .await
+        .ok();
+    let role = json!({ "astra_roles": "Organization Administrator" });
+    scene.write("roles/grand", role).await.ok();
+    let refusal = scene.read("creds/grand").await.refused(502);
+    assert!(
+        refusal.contains(
+            "config \"default\": cannot mint a token: the root token may not do POST /v2/clientIdSecrets (HTTP 403)"
+        ),
+        "{refusal}"
+    );
+    scene.astra.close(true);
+    let refusal = scene.read("creds/reader").await.refused(502);
+    assert!(
+        refusal.contains("config \"default\": cannot mint a token: ")
+            && refusal.contains("cannot be reached for POST /v2/clientIdSecrets"),
+        "{refusal}"
+    );
+    scene.astra.close(false);
+    assert_eq!(scene.read("config").await.data()["org_id"], json!(org));
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_renewal_without_its_role() {
+    let scene = Scene::new("refusals-renewal").await;
+    let credential = scene.credential("reader").await;
+    scene.api.delete(&scene.path("roles/reader")).await.ok();
+    // Vault puts the message into words of its own.
+    let text = "does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
+                read a credential of another role";
+    let body = json!({ "lease_id": credential.lease_id });
+    let refusal = scene.api.write("sys/leases/renew", body).await.refused(400);
+    assert!(refusal.contains(text), "{refusal}");
+    let output = scene
+        .cli
+        .run(&["lease", "renew", &credential.lease_id])
+        .await
+        .refused();
+    assert!(output.contains(text), "{output}");
+    scene.finish().await;
+}

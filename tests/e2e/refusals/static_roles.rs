@@ -1,0 +1,141 @@
+//! Static roles, and paths that need a config.
+
+use serde_json::json;
+
+use super::refused;
+use super::roles::POLICY;
+use crate::scene::READ_ONLY;
+use crate::scene::Scene;
+
+#[tokio::test]
+async fn static_roles_and_the_rest() {
+    let scene = Scene::new("refusals-rest").await;
+    let none = "does not exist: write it first, at static-roles/none";
+    let cases = [
+        (
+            "static-roles/bad",
+            json!({ "astra_roles": READ_ONLY }),
+            "rotation_period or rotation_schedule is missing: give one of the two, for instance rotation_period=24h".to_owned(),
+        ),
+        (
+            "static-roles/bad",
+            json!({ "astra_roles": READ_ONLY, "rotation_schedule": "at noon" }),
+            "rotation_schedule: \"at noon\" is not a schedule: it has 2 fields; give a cron expression of five fields in UTC (minute, \
+             hour, day of month, month, day of week), for instance \"0 3 * * SAT\""
+                .to_owned(),
+        ),
+        (
+            "static-roles/bad",
+            json!({ "astra_roles": READ_ONLY, "rotation_period": "1h", "overlap": "2h" }),
+            "overlap: 7200s is not less than the time between two rotations, 3600s: shorten overlap or rotate less often".to_owned(),
+        ),
+        (
+            "static-roles/bad",
+            json!({ "astra_roles": READ_ONLY, "rotation_period": "59s" }),
+            "rotation_period: 59s is out of range: give 60s or more, up to 100 years".to_owned(),
+        ),
+        (
+            "static-roles/bad",
+            json!({ "astra_roles": "Nobody", "rotation_period": "1h", "description": "x" }),
+            "astra_roles: the organization has no role \"Nobody\"; the nearest names are \"Nothing\", \"Organization Administrator\", \
+             \"Billing Admin\""
+                .to_owned(),
+        ),
+        (
+            "static-roles/bad",
+            json!({ "astra_roles": READ_ONLY, "rotation_period": "1h", "config": "none" }),
+            "config \"none\" does not exist: write it first, with token=… at config/none".to_owned(),
+        ),
+        (
+            "static-roles/bad",
+            json!({ "rotation_period": "1h" }),
+            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead".to_owned(),
+        ),
+        (
+            "static-roles/bad",
+            json!({ "rotation_period": "1h", "policy": "{}" }),
+            format!("policy: \"effect\" is missing: {POLICY}"),
+        ),
+        (
+            "static-roles/bad",
+            json!({ "astra_roles": READ_ONLY, "rotation_period": "1h", "region": "us-east1" }),
+            "region needs database_id: give the id of the database, or leave region out".to_owned(),
+        ),
+        ("rotate-role/none", json!({ "x": "y" }), format!("static role \"none\" {none}")),
+        (
+            "rotate-root/none",
+            json!({ "x": "y" }),
+            "config \"none\" does not exist: write it first, with token=… at config/none".to_owned(),
+        ),
+        (
+            "tidy",
+            json!({ "config": "none" }),
+            "config \"none\" does not exist: write it first, with token=… at config/none".to_owned(),
+        ),
+    ];
+    for (path, body, text) in cases {
+        refused(&scene, path, body, &text).await;
+    }
+    assert_eq!(scene.read("static-creds/none").await.status, 404);
+    for path in ["astra-roles/none", "databases/none", "tokens/none"] {
+        assert_eq!(
+            scene.api.list(&scene.path(path)).await.refused(400),
+            "config \"none\" does not exist: write it first, with token=… at config/none"
+        );
+    }
+    let patched = scene
+        .api
+        .patch(&scene.path("static-roles/none"), json!({ "overlap": 60 }))
+        .await;
+    // Vault wraps what is not a 400 in words of its own.
+    assert_eq!(
+        patched.refused(404).trim(),
+        "1 error occurred:\n\t* static role \"none\" does not exist: write it before patching it"
+    );
+    assert_eq!(scene.read("no/such/path").await.status, 404);
+    assert_eq!(scene.api.delete(&scene.path("status")).await.status, 405);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn changes_of_a_static_role() {
+    let scene = Scene::new("refusals-static").await;
+    let seeds = scene.astra.emulator.seeds();
+    let second =
+        json!({ "token": seeds.tokens["second_org_admin"].token, "url": scene.astra.url() });
+    scene.write("config/second", second).await.ok();
+    let role = json!({ "astra_roles": READ_ONLY, "rotation_period": "1h" });
+    scene.write("static-roles/batch", role).await.ok();
+    let first = scene.read("static-creds/batch").await.data();
+    for (body, text) in [
+        (
+            json!({ "config": "second" }),
+            "config: \"second\" is not \"default\", where the static role's tokens are: delete the static role and write it anew, or \
+             use another name",
+        ),
+        (
+            json!({ "overlap": "1h" }),
+            "overlap: 3600s is not less than the time between two rotations, 3600s: shorten overlap or rotate less often",
+        ),
+        (
+            json!({ "rotation_period": "10s" }),
+            "rotation_period: 10s is out of range: give 60s or more, up to 100 years",
+        ),
+        (
+            json!({ "rotation_period": "" }),
+            "rotation_period or rotation_schedule is missing: give one of the two, for instance rotation_period=24h",
+        ),
+    ] {
+        refused(&scene, "static-roles/batch", body.clone(), text).await;
+        let path = scene.path("static-roles/batch");
+        assert_eq!(scene.api.patch(&path, body).await.refused(400), text);
+    }
+    let last = scene.read("static-creds/batch").await.data();
+    assert_eq!(last["token"], first["token"]);
+    scene
+        .api
+        .delete(&scene.path("static-roles/batch"))
+        .await
+        .ok();
+    scene.finish().await;
+}

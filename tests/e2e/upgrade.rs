@@ -1,0 +1,92 @@
+//! The commands of `docs/upgrade.md`, in the order of the page.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use harness::Options;
+use tokio::process::Command;
+
+use crate::scene::BINARY;
+use crate::scene::Scene;
+use crate::scene::VERSION;
+
+const PAGE: &str = include_str!("../../docs/upgrade.md");
+
+/// Makes the binary as it would be of another version: of the same length, so that nothing moves.
+async fn another_version(to: &Path) -> String {
+    let mut version = VERSION.to_owned();
+    let last = version.pop().unwrap();
+    version.push(if last == '9' { '8' } else { '9' });
+    let change = format!("s/{}/{version}/g", VERSION.replace('.', "\\."));
+    let output = Command::new("sed")
+        .arg(change)
+        .arg(BINARY)
+        .env("LC_ALL", "C")
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success());
+    std::fs::write(to, output.stdout).unwrap();
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o755)).unwrap();
+    version
+}
+
+/// Runs a block of the page as its reader would, with what stands for the reader's own replaced.
+async fn run(scene: &Scene, folder: &Path, block: &str, version: &str) -> String {
+    let plugins = scene.server.plugin_directory();
+    let block = block.replace("/etc/vault/plugins", &plugins.display().to_string());
+    let path = std::env::var("PATH").unwrap_or_default();
+    let script = format!("set -euo pipefail\nvault() {{ \"$VAULT\" \"$@\"; }}\n{block}");
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", path)
+        .env("HOME", folder)
+        .env("VAULT", &scene.cli.binary)
+        .env("VAULT_ADDR", &scene.cli.address)
+        .env("VAULT_TOKEN", &scene.cli.token)
+        .env("NEW", version)
+        .env("OLD", VERSION)
+        .env("SHA", &scene.plugin.sha256)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{block}\n{printed}{errors}");
+    printed.trim().to_owned()
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_upgrade_and_go_back() {
+    let scene = Scene::with_own_server("astra", Options::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let new = another_version(&folder.path().join("vault-plugin-secrets-astra")).await;
+    let old = format!("vault-plugin-secrets-astra-{VERSION}");
+    std::fs::copy(BINARY, scene.server.plugin_directory().join(old)).unwrap();
+    let blocks: Vec<&str> = PAGE.split("```\n").skip(1).step_by(2).collect();
+    let [upgrade, show, back, again] = blocks[..] else {
+        panic!("{} blocks", blocks.len());
+    };
+    let run = async |block: &str| run(&scene, folder.path(), block, &new).await;
+
+    let before = scene.credential("reader").await;
+    assert_eq!(run(show).await, VERSION);
+    run(upgrade).await;
+    assert_eq!(run(show).await, new);
+    scene.revoke(&before.lease_id).await;
+    assert!(!scene.astra.accepts(&before.token).await);
+    let between = scene.credential("reader").await;
+
+    run(back).await;
+    assert_eq!(run(show).await, VERSION);
+    assert!(scene.astra.accepts(&between.token).await);
+    scene.revoke(&between.lease_id).await;
+
+    run(again).await;
+    assert_eq!(run(show).await, VERSION);
+    scene.credential("reader").await;
+    scene.finish().await;
+}
