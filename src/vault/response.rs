@@ -53,6 +53,13 @@ impl Response {
         Self::new(data)
     }
 
+    /// The answer to a write that has nothing to show but `warnings`: without any there is none, and
+    /// the host says HTTP 204.
+    pub fn to_write(warnings: Vec<String>) -> Option<Self> {
+        let answer = Self::default().with_warnings(warnings);
+        (!answer.warnings.is_empty()).then_some(answer)
+    }
+
     /// Puts the answer under a lease.
     pub fn with_lease(mut self, lease: Lease) -> Self {
         self.lease = Some(lease);
@@ -62,6 +69,12 @@ impl Response {
     /// Adds a warning that the host shows to the caller.
     pub fn with_warning(mut self, warning: impl Into<String>) -> Self {
         self.warnings.push(warning.into());
+        self
+    }
+
+    /// Adds warnings that the host shows to the caller.
+    pub fn with_warnings(mut self, warnings: Vec<String>) -> Self {
+        self.warnings.extend(warnings);
         self
     }
 

@@ -6,6 +6,7 @@ mod paths;
 mod registry;
 mod remove;
 mod verify;
+mod write;
 
 pub use connection::Connection;
 pub use entry::ConfigEntry;

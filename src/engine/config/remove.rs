@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Connection;
-use super::paths::answer;
 use super::paths::name_of;
 use super::registry::Readable;
 use crate::astra::Deadline;
@@ -17,6 +16,7 @@ use crate::engine::rotation;
 use crate::framework::Call;
 use crate::vault::Error;
 use crate::vault::Outcome;
+use crate::vault::Response;
 
 pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
     engine.host.require_writer().await?;
@@ -59,7 +59,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
     warnings.extend(held.map(|held| {
         format!("config \"{name}\" was deleted although it was in use: {held}. Its tokens can no longer be revoked; each ends at its own expiry")
     }));
-    Ok(answer(warnings))
+    Ok(Response::to_write(warnings))
 }
 
 /// What needs the config, in words; `None` when nothing does.

@@ -168,7 +168,5 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     let response = Response::new(answer)
         .with_lease(data.lease(term.ttl, term.max_ttl)?)
         .on_undelivered(undo);
-    Ok(Some(
-        warnings.into_iter().fold(response, Response::with_warning),
-    ))
+    Ok(Some(response.with_warnings(warnings)))
 }

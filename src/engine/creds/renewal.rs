@@ -53,11 +53,10 @@ pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
         renewable: true,
         internal_data: internal_data.clone(),
     };
-    let response = Response::default().with_lease(lease);
     Ok(Some(
-        term.warnings
-            .into_iter()
-            .fold(response, Response::with_warning),
+        Response::default()
+            .with_lease(lease)
+            .with_warnings(term.warnings),
     ))
 }
 

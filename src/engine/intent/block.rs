@@ -7,35 +7,19 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use serde::Serialize;
 use tokio::time::Instant;
 
+use super::entry::BlockEntry;
+use super::entry::SIZE;
 use super::tag::BlockId;
 use crate::engine::crash;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
 
-/// How many intents one block holds: large enough that reserving costs next to nothing per mint,
-/// small enough that the entry stays a few hundred bytes.
-pub const SIZE: u16 = 1024;
-
 /// How old the entry may be when an intent is taken: so long that a busy mount never writes for it,
 /// and so short that next to no snapshot falls between the last write and the next mint.
 pub const REFRESH: Duration = Duration::from_secs(5);
-
-/// A block as it is stored: one bit per intent, set when nothing is left to clean up for it.
-#[derive(Clone, Deserialize, Serialize)]
-pub struct BlockEntry {
-    #[serde(with = "bits")]
-    done: Vec<u8>,
-    /// Which write of this entry it is, from 0.
-    #[serde(default)]
-    write: u64,
-}
 
 /// A block that this process reserved and whose intents it hands out.
 pub struct Block {
@@ -79,49 +63,6 @@ pub struct Intent {
     index: u16,
     write: u64,
     settled: bool,
-}
-
-impl BlockEntry {
-    /// A block none of whose intents is done.
-    pub fn new() -> Self {
-        Self {
-            done: vec![0; usize::from(SIZE / 8)],
-            write: 0,
-        }
-    }
-
-    /// Whether the intent that was taken after `write` was taken after this entry had been replaced.
-    ///
-    /// An intent is taken after a write that is durable, so the process that took it left an entry at
-    /// least as new.  Where it is older, somebody restored storage from a snapshot, and of what
-    /// happened to the token since, its marks tell nothing.
-    pub fn is_older_than(&self, write: u64) -> bool {
-        self.write < write
-    }
-
-    /// Whether nothing is left to clean up for the intent at `index`.  An index that the entry
-    /// does not cover was never handed out, so no token can bear it.
-    pub fn is_done(&self, index: u16) -> bool {
-        match self.done.get(usize::from(index / 8)) {
-            Some(byte) => byte & bit(index) != 0,
-            None => true,
-        }
-    }
-
-    /// Something is left to clean up for the intent at `index` after all.
-    pub fn unmark(&mut self, index: u16) {
-        self.set(index, false);
-    }
-
-    fn set(&mut self, index: u16, done: bool) {
-        if let Some(byte) = self.done.get_mut(usize::from(index / 8)) {
-            if done {
-                *byte |= bit(index)
-            } else {
-                *byte &= !bit(index)
-            }
-        }
-    }
 }
 
 impl Block {
@@ -376,31 +317,5 @@ impl Completed {
             },
             result,
         )
-    }
-}
-
-fn bit(index: u16) -> u8 {
-    1 << (index % 8)
-}
-
-/// The marks as base64 text: JSON has no bytes.
-mod bits {
-    use serde::Deserializer;
-    use serde::Serializer;
-    use serde::de::Error as _;
-
-    use super::*;
-
-    pub(super) fn serialize<S: Serializer>(bits: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(bits))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<u8>, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        STANDARD
-            .decode(text.as_bytes())
-            .map_err(|_| D::Error::custom("marks are not base64"))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::block::BlockEntry;
+use super::entry::BlockEntry;
 use super::tag::BlockId;
 use super::tag::MountId;
 use super::tag::RequestMark;

@@ -8,6 +8,7 @@
 //! `docs/architecture.md`.
 
 mod block;
+mod entry;
 mod ledger;
 mod leftover;
 mod tag;

@@ -110,10 +110,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         data.insert("unresolved_astra_roles".into(), unresolved.given.into());
         warnings.extend(unresolved.warnings);
     }
-    let response = Response::new(data);
-    Ok(Some(
-        warnings.into_iter().fold(response, Response::with_warning),
-    ))
+    Ok(Some(Response::new(data).with_warnings(warnings)))
 }
 
 fn shown(role: &RoleEntry) -> Map<String, Value> {

@@ -89,7 +89,7 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
         ..Subject::default()
     };
     engine.events.tell(Happening::RoleWrite, subject);
-    Ok(answer(warnings))
+    Ok(Response::to_write(warnings))
 }
 
 pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
@@ -123,7 +123,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
         (Some(custom), None) => vec![out_of_reach(&stored.config, custom)],
         (None, _) => Vec::new(),
     };
-    Ok(answer(warnings))
+    Ok(Response::to_write(warnings))
 }
 
 /// Notes that `stored` gives its custom role up for `next`, if it does.
@@ -217,13 +217,4 @@ fn cap_warnings(role: &RoleEntry, limits: Limits) -> Vec<String> {
             format!("{field}: {seconds}s is longer than the mount's max_lease_ttl, {max}s, which caps it: leases last {max}s at most until the mount is tuned")
         })
         .collect()
-}
-
-/// Nothing to say is HTTP 204.
-fn answer(warnings: Vec<String>) -> Option<Response> {
-    (!warnings.is_empty()).then(|| {
-        warnings
-            .into_iter()
-            .fold(Response::default(), Response::with_warning)
-    })
 }

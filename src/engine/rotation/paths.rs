@@ -42,11 +42,5 @@ async fn rotate(engine: Arc<Engine>, call: Call) -> Outcome {
     let rotated = root::rotate(&engine, &name, deadline).await?;
     let mut data = Map::new();
     data.insert("token_client_id".into(), rotated.client_id.into());
-    let response = Response::new(data);
-    Ok(Some(
-        rotated
-            .warnings
-            .into_iter()
-            .fold(response, Response::with_warning),
-    ))
+    Ok(Some(Response::new(data).with_warnings(rotated.warnings)))
 }

@@ -146,7 +146,7 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
         ..Subject::default()
     };
     engine.events.tell(Happening::StaticRoleWrite, subject);
-    Ok(answer(warnings))
+    Ok(Response::to_write(warnings))
 }
 
 async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
@@ -166,7 +166,7 @@ async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
         ..Subject::default()
     };
     engine.events.tell(Happening::StaticRoleDelete, subject);
-    Ok(answer(warnings))
+    Ok(Response::to_write(warnings))
 }
 
 async fn rotate_now(engine: Arc<Engine>, call: Call) -> Outcome {
@@ -182,14 +182,5 @@ async fn rotate_now(engine: Arc<Engine>, call: Call) -> Outcome {
     let entry = StaticRoleEntry::clone(&entry);
     rotate::rotate(&engine, &name, entry, deadline)
         .await
-        .map(answer)
-}
-
-/// Nothing to say is HTTP 204.
-fn answer(warnings: Vec<String>) -> Option<Response> {
-    (!warnings.is_empty()).then(|| {
-        warnings
-            .into_iter()
-            .fold(Response::default(), Response::with_warning)
-    })
+        .map(Response::to_write)
 }

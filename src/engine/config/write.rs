@@ -1,0 +1,288 @@
+//! Writing a config: what is sent is checked, the root token is tried, the config is stored.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::ConfigEntry;
+use super::entry::DEFAULT_CONCURRENCY;
+use super::entry::DEFAULT_REQUEST_TIMEOUT;
+use super::entry::DEFAULT_URL;
+use super::entry::fingerprint;
+use super::paths::name_of;
+use super::registry::Readable;
+use super::verify::verify;
+use crate::astra::Client;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::change::pick;
+use crate::engine::crash;
+use crate::engine::events::Happening;
+use crate::engine::events::Subject;
+use crate::engine::schedule;
+use crate::framework::Call;
+use crate::framework::Fields;
+use crate::secret::Secret;
+use crate::vault::Error;
+use crate::vault::Outcome;
+use crate::vault::Response;
+
+/// The longest that one HTTP attempt may be allowed to take: the whole operation has a minute.
+const MAX_REQUEST_TIMEOUT: u64 = 60;
+const MAX_CONCURRENCY: u32 = 1_000;
+
+pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
+    let name = name_of(&call);
+    if engine.configs.find(&name).await?.is_none() {
+        let message = format!("config \"{name}\" does not exist: write it before patching it");
+        return Err(Error::Coded {
+            status: 404,
+            message,
+        });
+    }
+    write(engine, call).await
+}
+
+pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
+    engine.host.require_writer().await?;
+    let name = name_of(&call);
+    let _changing = engine.configs.changing().await;
+    // What cannot be read is replaced.
+    let stored = match engine.configs.find_readable(&name).await? {
+        Readable::Yes(connection) => Some(connection),
+        Readable::No(_) | Readable::None => None,
+    };
+    let stored = stored.as_ref().map(|connection| &connection.entry);
+    let mut entry = merged(&call.fields, stored, engine.clock.now())?;
+    check_not_retired(&entry, stored)?;
+    let client = build_client(&entry)?;
+    let mut warnings = Vec::new();
+    if entry.verify {
+        let token_org = verify(&client, Deadline::after(engine.deadlines.operation))
+            .await
+            .map_err(|error| {
+                Error::BadRequest(format!("config \"{name}\": {error}. Nothing was stored"))
+            })?;
+        settle_organization(&call.fields, &mut entry, token_org)?;
+    } else {
+        warnings.push("verify=false: the root token was stored without being tried".to_owned());
+    }
+    let force = call.fields.flag("force").unwrap_or_default();
+    check_same_organization(&name, &entry, stored, force)?;
+    if let Some(stored) = stored {
+        warnings.extend(leave_behind(&mut entry, stored));
+    }
+    crash::point("config.checked");
+    engine.configs.lock().await.put(&name, entry).await?;
+    crash::point("config.stored");
+    tracing::info!(config = name, "config written");
+    let subject = Subject {
+        path: &format!("config/{name}"),
+        config: &name,
+        ..Subject::default()
+    };
+    engine.events.tell(Happening::ConfigWrite, subject);
+    Ok(Response::to_write(warnings))
+}
+
+/// The config that the sent fields make of the stored one.
+fn merged(
+    fields: &Fields,
+    stored: Option<&ConfigEntry>,
+    now: OffsetDateTime,
+) -> Result<ConfigEntry, Error> {
+    // A file that the token is read from often ends with a line break.
+    let sent_token = fields
+        .secret("token")
+        .map(|token| Secret::new(token.expose().trim().to_owned()))
+        .filter(|token| !token.expose().is_empty());
+    let (token, token_set_at) = match (sent_token, stored) {
+        (Some(token), Some(stored)) if token == stored.token => (token, stored.token_set_at),
+        (Some(token), _) => (token, now),
+        (None, Some(stored)) => (stored.token.clone(), stored.token_set_at),
+        (None, None) => {
+            return Err(Error::BadRequest(
+                "token is missing: give the root token, an Astra application token with the rights org-token-write and \
+                 org-token-read"
+                    .to_owned(),
+            ));
+        }
+    };
+    crate::astra::client_id(token.expose())
+        .map_err(|error| Error::BadRequest(format!("token: {error}")))?;
+    let text = |name| pick(fields, name, Fields::text, None, String::new);
+    let url = pick(
+        fields,
+        "url",
+        Fields::text,
+        stored.map(|entry| entry.url.clone()),
+        || DEFAULT_URL.to_owned(),
+    );
+    let url = crate::astra::BaseUrl::parse(&url)
+        .map_err(|error| Error::BadRequest(format!("url: {error}")))?;
+    let org_id = if fields.was_sent("org_id") {
+        Some(text("org_id"))
+    } else {
+        stored.and_then(|entry| entry.org_id.clone())
+    };
+    let ca_cert = if fields.was_sent("ca_cert") {
+        Some(text("ca_cert"))
+    } else {
+        stored.and_then(|entry| entry.ca_cert.clone())
+    };
+    let seconds = |fields: &Fields, name: &str| fields.seconds(name);
+    let request_timeout = pick(
+        fields,
+        "request_timeout",
+        seconds,
+        stored.map(|entry| entry.request_timeout as i64),
+        || DEFAULT_REQUEST_TIMEOUT as i64,
+    );
+    let concurrency = pick(
+        fields,
+        "max_concurrent_requests",
+        Fields::integer,
+        stored.map(|entry| entry.max_concurrent_requests.into()),
+        || DEFAULT_CONCURRENCY.into(),
+    );
+    let old_rotation = stored.and_then(|entry| entry.rotation.as_ref());
+    let rotation = schedule::read(fields, old_rotation)?;
+    let rotation_set_at = match stored {
+        Some(stored) if stored.rotation == rotation => stored.rotation_set_at,
+        _ => Some(now),
+    };
+    Ok(ConfigEntry {
+        minted: stored.is_some_and(|stored| stored.minted && stored.token == token),
+        pending_delete: stored
+            .map(|entry| entry.pending_delete.clone())
+            .unwrap_or_default(),
+        rotation,
+        rotation_set_at,
+        disable_automated_rotation: pick(
+            fields,
+            "disable_automated_rotation",
+            Fields::flag,
+            stored.map(|entry| entry.disable_automated_rotation),
+            || false,
+        ),
+        token,
+        url: url.as_str().to_owned(),
+        org_id: org_id.filter(|id| !id.is_empty()),
+        verify: pick(
+            fields,
+            "verify",
+            Fields::flag,
+            stored.map(|entry| entry.verify),
+            || true,
+        ),
+        ca_cert: ca_cert.filter(|pem| !pem.is_empty()),
+        request_timeout: in_range("request_timeout", request_timeout, MAX_REQUEST_TIMEOUT)?,
+        max_concurrent_requests: in_range("max_concurrent_requests", concurrency, MAX_CONCURRENCY)?,
+        allow_token_admin: pick(
+            fields,
+            "allow_token_admin",
+            Fields::flag,
+            stored.map(|entry| entry.allow_token_admin),
+            || false,
+        ),
+        token_set_at,
+        retired: stored
+            .map(|entry| entry.retired.clone())
+            .unwrap_or_default(),
+    })
+}
+
+fn in_range<T: TryFrom<i64> + PartialOrd + std::fmt::Display + Copy>(
+    field: &str,
+    value: i64,
+    max: T,
+) -> Result<T, Error> {
+    T::try_from(value)
+        .ok()
+        .filter(|number| value >= 1 && *number <= max)
+        .ok_or_else(|| {
+            Error::BadRequest(format!(
+                "{field}: {value} is out of range: give a number from 1 to {max}"
+            ))
+        })
+}
+
+fn build_client(entry: &ConfigEntry) -> Result<Client, Error> {
+    let settings = entry
+        .client_config()
+        .map_err(|error| Error::BadRequest(format!("url: {error}")))?;
+    Client::new(settings).map_err(|error| Error::BadRequest(error.to_string()))
+}
+
+/// Refuses a root token that rotation replaced: storing it again would lock the engine out once
+/// Astra has deleted it.
+fn check_not_retired(entry: &ConfigEntry, stored: Option<&ConfigEntry>) -> Result<(), Error> {
+    if stored.is_some_and(|stored| stored.retired.contains(&fingerprint(&entry.token))) {
+        return Err(Error::BadRequest(format!(
+            "token: the token with client id {} was replaced by a rotation and is not taken back: leave token out to keep \
+             the present one, or give a new one",
+            entry.token_client_id()
+        )));
+    }
+    Ok(())
+}
+
+/// What becomes of root tokens that rotation minted when the operator gives another: nobody else has
+/// them, so they are to be deleted.
+fn leave_behind(entry: &mut ConfigEntry, stored: &ConfigEntry) -> Option<String> {
+    if stored.minted && stored.token != entry.token {
+        entry
+            .pending_delete
+            .push(stored.token_client_id().to_owned());
+    }
+    let is_other = entry.org_id != stored.org_id && stored.org_id.is_some();
+    if !is_other || entry.pending_delete.is_empty() {
+        return None;
+    }
+    // The new organization's token cannot delete what is in the old one.
+    let left = std::mem::take(&mut entry.pending_delete).join(", ");
+    Some(format!(
+        "root tokens that rotation minted stay live in the former organization: delete those with client ids {left} there"
+    ))
+}
+
+/// Decides which organization the config is for, once the token's own is known.
+fn settle_organization(
+    fields: &Fields,
+    entry: &mut ConfigEntry,
+    token_org: String,
+) -> Result<(), Error> {
+    match &entry.org_id {
+        Some(wanted) if *wanted != token_org && fields.was_sent("org_id") => {
+            Err(Error::BadRequest(format!(
+                "org_id: the token belongs to organization {token_org}, not to {wanted}: leave org_id out or give the token's own"
+            )))
+        }
+        _ => {
+            entry.org_id = Some(token_org);
+            Ok(())
+        }
+    }
+}
+
+/// Refuses to change the organization: what is live in the old one could not be revoked any more.
+fn check_same_organization(
+    name: &str,
+    entry: &ConfigEntry,
+    stored: Option<&ConfigEntry>,
+    force: bool,
+) -> Result<(), Error> {
+    let (Some(old), Some(new)) = (
+        stored.and_then(|stored| stored.org_id.as_ref()),
+        &entry.org_id,
+    ) else {
+        return Ok(());
+    };
+    if old == new || force {
+        return Ok(());
+    }
+    Err(Error::BadRequest(format!(
+        "config \"{name}\" is for organization {old}, but the token belongs to {new}: tokens that are live in {old} could \
+         not be revoked any more. Use another config name for {new}, or force=true"
+    )))
+}
