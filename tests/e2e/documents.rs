@@ -35,8 +35,15 @@ async fn path_help_describes_the_root_and_every_path() {
         ("roles/reader", "astra_roles"),
         ("creds/reader", "reason"),
         ("tidy", "dry_run"),
+        ("rotate-root", "name"),
+        ("rotate-root/other", "name"),
         ("static-roles/app", "overlap"),
+        ("static-creds/app", "name"),
         ("rotate-role/app", "name"),
+        ("astra-roles/default", "config"),
+        ("astra-roles/default/API RO User", "role"),
+        ("databases/default", "config"),
+        ("tokens/default", "config"),
     ];
     for (path, field) in cases {
         let help = scene.cli.ok(&["path-help", &scene.path(path)]).await;
@@ -49,6 +56,8 @@ async fn path_help_describes_the_root_and_every_path() {
             "{path}:\n{help}"
         );
     }
+    let help = scene.cli.ok(&["path-help", &scene.path("status")]).await;
+    assert!(help.contains("How each config fares."), "{help}");
     scene.finish().await;
 }
 
@@ -64,6 +73,9 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
         ("creds/{name}", "post", "reason"),
         ("tidy", "post", "dry_run"),
         ("static-roles/{name}", "post", "rotation_schedule"),
+        ("config/{name}", "patch", "rotation_period"),
+        ("roles/{name}", "patch", "max_active"),
+        ("static-roles/{name}", "patch", "overlap"),
     ];
     for (path, method, field) in expected {
         let key = format!("/{}/{path}", scene.mount);
@@ -76,9 +88,24 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
             "{field} is not in {key} {method}: {text}"
         );
     }
+    for (path, method) in [
+        ("rotate-root", "post"),
+        ("rotate-root/{name}", "post"),
+        ("rotate-role/{name}", "post"),
+        ("static-creds/{name}", "get"),
+        ("astra-roles/{config}/{role}", "get"),
+        ("status", "get"),
+        ("config", "delete"),
+        ("roles/{name}", "delete"),
+        ("static-roles/{name}", "delete"),
+    ] {
+        let key = format!("/{}/{path}", scene.mount);
+        assert!(paths[&key][method].is_object(), "{method} {key} is missing");
+    }
     for list in [
         "config/",
         "roles/",
+        "static-roles/",
         "astra-roles/{config}/",
         "databases/{config}/",
         "tokens/{config}/",

@@ -136,6 +136,30 @@ async fn a_policy_becomes_an_astra_role_that_goes_with_the_vault_role() {
 }
 
 #[tokio::test]
+async fn astra_roles_that_are_gone_are_shown() {
+    let scene = Scene::new("unresolved").await;
+    let emulator = &scene.astra.emulator;
+    let policy = emulator.roles(None).unwrap().into_iter();
+    let policy = policy.map(|role| (role.name, role.policy));
+    let (_, policy) = policy
+        .into_iter()
+        .find(|(name, _)| name == READ_ONLY)
+        .unwrap();
+    let mine = emulator.create_role(None, "Mine", policy).unwrap();
+    let role = json!({ "astra_roles": ["Mine", READ_ONLY] });
+    scene.write("roles/app", role).await.ok();
+    emulator.delete_role(&mine.id).unwrap();
+    let reply = scene.read("roles/app").await;
+    let warning = format!(
+        "astra_roles: \"Mine\" ({}) is no longer in the organization: write the role again with astra_roles that exist",
+        mine.id
+    );
+    assert_eq!(reply.warnings(), [warning]);
+    assert_eq!(reply.data()["unresolved_astra_roles"], json!(["Mine"]));
+    scene.finish().await;
+}
+
+#[tokio::test]
 async fn a_role_with_a_database_tells_how_to_connect() {
     let scene = Scene::new("connected").await;
     let seeds = scene.astra.emulator.seeds();

@@ -138,6 +138,74 @@ async fn schedules_are_kept_without_being_asked() {
     scene.finish().await;
 }
 
+#[tokio::test]
+async fn a_rotation_that_fails_keeps_the_token_and_tells_why() {
+    let scene = Scene::new("failing").await;
+    let role = json!({ "astra_roles": READ_ONLY, "rotation_schedule": "0 3 * * SAT" });
+    scene.write("static-roles/batch", role).await.ok();
+    let first = scene.read("static-creds/batch").await.data();
+    let keys: Vec<&String> = first.as_object().unwrap().keys().collect();
+    // With a schedule a client waits for its times, not for a period.
+    assert_eq!(
+        keys,
+        [
+            "client_id",
+            "client_secret",
+            "expires_at",
+            "last_vault_rotation",
+            "org_id",
+            "rotation_schedule",
+            "token",
+            "ttl"
+        ]
+    );
+    assert_eq!(first["rotation_schedule"], "0 3 * * SAT");
+    scene.keep(first["client_id"].as_str().unwrap(), None);
+    let shown = scene.read("static-roles/batch").await.data();
+    let saturday = shown["next_rotation"].clone();
+    assert!(
+        saturday.as_str().unwrap().ends_with("T03:00:00Z"),
+        "{shown}"
+    );
+
+    scene.astra.close(true);
+    let reply = scene.write("rotate-role/batch", json!({})).await;
+    let refusal = reply.refused(502);
+    let cause = "config \"default\": cannot mint a token: ";
+    assert!(refusal.contains(cause), "{refusal}");
+    let shown = scene.read("static-roles/batch").await.data();
+    assert!(
+        shown["last_error"].as_str().unwrap().starts_with(cause),
+        "{shown}"
+    );
+    let mut still = scene.read("static-creds/batch").await.data();
+    assert!((1..=7 * 86_400).contains(&still["ttl"].as_u64().unwrap()));
+    still["ttl"] = first["ttl"].clone();
+    assert_eq!(still, first, "nothing else changes while rotation fails");
+    let refusal = scene.write("rotate-root", json!({})).await.refused(502);
+    assert!(
+        refusal.contains(". The root token was not changed"),
+        "{refusal}"
+    );
+    assert_ne!(scene.read("config").await.data()["last_error"], "");
+    scene.astra.close(false);
+
+    scene.write("rotate-role/batch", json!({})).await.ok();
+    let shown = scene.read("static-roles/batch").await.data();
+    assert_eq!(
+        (&shown["last_error"], &shown["next_rotation"]),
+        (&json!(""), &saturday)
+    );
+    let client_id = first["client_id"].as_str().unwrap();
+    scene
+        .api
+        .delete(&scene.path("static-roles/batch"))
+        .await
+        .ok();
+    scene.forget(client_id);
+    scene.finish().await;
+}
+
 /// Client id and token of the static role `app`, after checks of what clients rely on.
 async fn static_token(scene: &Scene) -> (String, String) {
     let answer = scene.read("static-creds/app").await.ok();

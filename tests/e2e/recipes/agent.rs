@@ -1,6 +1,7 @@
 //! Vault Agent with the template of `docs/examples`.
 
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,6 +11,34 @@ use tokio::time::timeout;
 
 use crate::scene::READ_ONLY;
 use crate::scene::Scene;
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples")
+}
+
+/// Runs the agent of the example once, with the template that is in `folder`.
+async fn run_agent(scene: &Scene, folder: &Path) {
+    let config = "vault-agent.hcl";
+    std::fs::copy(examples().join(config), folder.join(config)).unwrap();
+    std::fs::write(folder.join("vault-token"), &scene.cli.token).unwrap();
+    let agent = Command::new(&scene.cli.binary)
+        .args(["agent", "-config=vault-agent.hcl", "-exit-after-auth"])
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", folder)
+        .env("VAULT_ADDR", &scene.cli.address)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(Duration::from_secs(60), agent)
+        .await
+        .unwrap()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+}
 
 #[tokio::test]
 async fn the_agent_template_fills_the_environment_of_an_application() {
@@ -22,28 +51,12 @@ async fn the_agent_template_fills_the_environment_of_an_application() {
     scene.write("roles/app", role).await.ok();
 
     let folder = tempfile::tempdir().unwrap();
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples");
-    for name in ["vault-agent.hcl", "vault-agent.ctmpl"] {
-        std::fs::copy(examples.join(name), folder.path().join(name)).unwrap();
-    }
-    std::fs::write(folder.path().join("vault-token"), &scene.cli.token).unwrap();
-    let agent = Command::new(&scene.cli.binary)
-        .args(["agent", "-config=vault-agent.hcl", "-exit-after-auth"])
-        .current_dir(folder.path())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", folder.path())
-        .env("VAULT_ADDR", &scene.cli.address)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = timeout(Duration::from_secs(60), agent)
-        .await
-        .unwrap()
-        .unwrap();
-    let log = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{log}");
+    std::fs::copy(
+        examples().join("vault-agent.ctmpl"),
+        folder.path().join("vault-agent.ctmpl"),
+    )
+    .unwrap();
+    run_agent(&scene, folder.path()).await;
 
     let file = std::fs::read_to_string(folder.path().join("astra.env")).unwrap();
     let lines: Vec<(&str, &str)> = file
@@ -73,5 +86,33 @@ async fn the_agent_template_fills_the_environment_of_an_application() {
         .ok(&["lease", "revoke", "-sync", "-prefix", "astra/creds/app"])
         .await;
     assert!(!scene.astra.accepts(values[4]).await);
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_template_takes_the_token_of_a_static_role() {
+    let scene = Scene::new("agent-static").await;
+    let role = json!({ "astra_roles": READ_ONLY, "rotation_period": "24h" });
+    scene.write("static-roles/batch", role).await.ok();
+    let folder = tempfile::tempdir().unwrap();
+    let template = format!(
+        "{{{{ with secret \"{}\" }}}}{{{{ .Data.token }}}} {{{{ .Data.ttl }}}} {{{{ .Data.last_vault_rotation }}}}{{{{ end }}}}",
+        scene.path("static-creds/batch")
+    );
+    std::fs::write(folder.path().join("vault-agent.ctmpl"), template).unwrap();
+    run_agent(&scene, folder.path()).await;
+    let file = std::fs::read_to_string(folder.path().join("astra.env")).unwrap();
+    let words: Vec<&str> = file.split(' ').collect();
+    let [token, ttl, rotated] = words[..] else {
+        panic!("{file}");
+    };
+    assert!(scene.astra.accepts(token).await);
+    assert!((1..=86_400).contains(&ttl.parse::<u64>().unwrap()), "{ttl}");
+    assert!(rotated.ends_with('Z'), "{rotated}");
+    scene
+        .api
+        .delete(&scene.path("static-roles/batch"))
+        .await
+        .ok();
     scene.finish().await;
 }

@@ -1,9 +1,11 @@
 //! Configs and root tokens.
 
+use astra_emulator::PortalToken;
 use serde_json::Value;
 use serde_json::json;
 
 use super::refused;
+use super::state;
 use crate::scene::Scene;
 
 #[tokio::test]
@@ -21,6 +23,8 @@ async fn configs() {
     let other_org = &scene.astra.emulator.seeds().organizations[1].id;
     let own_org = scene.astra.org_id();
     let tokens = scene.astra.emulator.seeds().tokens;
+    let vault = scene.server.address();
+    let nobody = format!("http://127.0.0.1:{}", harness::free_port());
     let unknown = format!("AstraCS:{}:{}", "a".repeat(24), "0".repeat(64));
     let cases = [
         (
@@ -44,6 +48,22 @@ async fn configs() {
              403): Astra says \"permission org-token-read is missing\"; its Astra role lacks a permission, it grants less than is asked \
              for, or the organization's IP access list does not admit this address. Nothing was stored"
                 .to_owned(),
+        ),
+        (
+            // Vault itself is no Astra.
+            with(json!({ "url": vault })),
+            format!(
+                "config \"bad\": the root token does not work: there is no Astra DevOps API at {vault}: GET /v2/currentOrg was answered as \
+                 an unknown path (HTTP 404); correct the URL. Nothing was stored"
+            ),
+        ),
+        (
+            with(json!({ "url": nobody })),
+            format!(
+                "config \"bad\": the root token does not work: {nobody} cannot be reached for GET /v2/currentOrg (4 attempts) (tcp connect \
+                 error: Connection refused (os error 111)); check the URL, the proxy settings and the firewall between. Nothing was \
+                 stored"
+            ),
         ),
         (
             with(json!({ "ca_cert": "no certificate" })),
@@ -123,5 +143,38 @@ async fn a_root_token_that_rotation_replaced() {
     // An old file with all else it had, as Terraform would write it.
     let file = json!({ "token": first, "url": url, "verify": false });
     refused(&scene, "config/default", file, &text).await;
+    scene.finish().await;
+}
+
+#[tokio::test]
+async fn a_root_token_that_may_not_mint() {
+    let scene = Scene::new("refusals-lister").await;
+    let emulator = &scene.astra.emulator;
+    let policy = json!({
+        "description": "lists tokens", "effect": "allow", "actions": ["org-token-read"],
+        "resources": [format!("drn:astra:org:{}", scene.astra.org_id())],
+    });
+    let policy = serde_json::from_value(policy).unwrap();
+    emulator.create_role(None, "Lister", policy).unwrap();
+    let lister = PortalToken {
+        roles: vec!["Lister".to_owned()],
+        ..PortalToken::default()
+    };
+    let token = emulator.create_token(lister).unwrap().token;
+    let body = json!({ "token": token, "url": scene.astra.url() });
+    let before = state(&scene).await;
+    let refusal = scene.write("config/bad", body).await.refused(400);
+    // The client id that it tries to delete is drawn at random.
+    let (start, end) = (
+        "config \"bad\": the root token cannot create and delete tokens (org-token-write): the root token may not do DELETE \
+         /v2/clientIdSecrets/",
+        " (HTTP 403): Astra says \"permission org-token-write is missing\"; its Astra role lacks a permission, it grants less than is \
+         asked for, or the organization's IP access list does not admit this address. Nothing was stored",
+    );
+    assert!(
+        refusal.starts_with(start) && refusal.ends_with(end),
+        "{refusal}"
+    );
+    assert_eq!(state(&scene).await, before);
     scene.finish().await;
 }
