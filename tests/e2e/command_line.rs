@@ -89,8 +89,22 @@ async fn configs_and_what_the_organization_offers() {
     // Both configs had the same token, which is deleted now.
     let table = vault(&scene, &["read", "astra/config/two"]).await;
     assert!(table.contains(root), "{table}");
-    let forced = vault(&scene, &["delete", "astra/config/two"]).await;
-    assert!(forced.contains("Success!"), "{forced}");
+    let role = format!("astra_roles={READ_ONLY}");
+    vault(&scene, &["write", "astra/roles/two", "config=two", &role]).await;
+    let output = scene.cli.run(&["delete", &scene.path("config/two")]).await;
+    let refusal = output.refused();
+    assert!(
+        refusal.contains("* config \"two\" is in use: roles two. "),
+        "{refusal}"
+    );
+    let path = scene.path("config/two");
+    let forced = scene.cli.run(&["delete", &path, "force=true"]).await;
+    let printed = forced.stderr.clone() + &forced.ok();
+    let warning = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        warning.contains("was deleted although it was in use: roles two."),
+        "{printed}"
+    );
     scene.forget(root);
     let output = scene.cli.run(&["read", &scene.path("config/two")]).await;
     assert!(output.refused().contains("No value found"));

@@ -16,6 +16,7 @@ use crate::engine::config;
 use crate::engine::crash;
 use crate::engine::events::Happening;
 use crate::engine::events::Subject;
+use crate::engine::rotation::time_text;
 use crate::engine::upstream;
 use crate::framework::Call;
 use crate::framework::SecretKind;
@@ -160,7 +161,7 @@ async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
 impl LeaseData {
     fn ends_by_itself(&self) -> String {
         match self.expires_at {
-            Some(expiry) => format!("; it ends by itself at {expiry}"),
+            Some(expiry) => format!("; it ends by itself at {}", time_text(Some(expiry))),
             None => String::new(),
         }
     }

@@ -12,6 +12,7 @@ use super::term::Term;
 use crate::engine::Engine;
 use crate::engine::host::Limits;
 use crate::engine::role::RoleEntry;
+use crate::engine::rotation::time_text;
 use crate::framework::Call;
 use crate::vault::Error;
 use crate::vault::Lease;
@@ -77,7 +78,8 @@ fn extended(
         let last = expiry - GRACE;
         if until(last, now).is_zero() {
             return Err(Error::BadRequest(format!(
-                "the token reaches its end at {expiry}: the lease is not extended; read a new credential"
+                "the token reaches its end at {}: the lease is not extended; read a new credential",
+                time_text(Some(expiry))
             )));
         }
         if last + LATE < end {
@@ -224,7 +226,10 @@ mod tests {
     fn at_the_end_there_is_no_extension() {
         let role = (3_600, 8 * 3_600);
         let refusal = |life, age| renewed(role, 24 * HOUR, life, HOUR, age).unwrap_err();
-        assert!(refusal(8 * HOUR + GRACE, 8 * HOUR).starts_with("the token reaches its end at "));
+        assert_eq!(
+            refusal(8 * HOUR + GRACE, 8 * HOUR),
+            "the token reaches its end at 2026-11-23T20:10:00Z: the lease is not extended; read a new credential"
+        );
         assert!(refusal(9 * HOUR, 8 * HOUR).starts_with("the lease has reached its maximum TTL"));
     }
 }
