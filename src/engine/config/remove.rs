@@ -84,7 +84,7 @@ async fn holders(engine: &Engine, connection: &Connection) -> Result<Option<Stri
                 .filter(|token| !own.contains(&token.token.client_id))
                 .count();
             if leased > 0 {
-                held.push(format!("{leased} live tokens"));
+                held.push(format!("live tokens ({leased})"));
             }
         }
         Err(error) => held.push(format!("an unknown number of live tokens ({error})")),

@@ -56,7 +56,7 @@ impl<'a> Abandoned<'a> {
             });
             if let Ok(holders @ 1..) = holders {
                 warnings.push(format!(
-                    "{holders} live tokens hold the custom Astra role \"{}\" and lose its rights with it; their leases stay and \
+                    "live tokens that hold the custom Astra role \"{}\" ({holders}) lose its rights with it; their leases stay and \
                      are still revoked",
                     claimant.custom_role(&connection)
                 ));

@@ -91,7 +91,7 @@ impl ActiveLimits {
             });
             if live >= limit {
                 return Err(Error::BadRequest(format!(
-                    "role \"{role}\" has {live} live tokens, and its max_active is {limit}: wait until a lease ends, revoke leases \
+                    "role \"{role}\" may have no more live tokens (it has {live}, its max_active is {limit}): wait until a lease ends, revoke leases \
                      that nobody needs (vault lease revoke {mount}creds/{role}/<id>; tokens/{} shows for whom they were minted), or \
                      raise max_active at roles/{role}",
                     connection.name

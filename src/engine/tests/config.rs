@@ -287,12 +287,12 @@ async fn a_config_in_use_is_deleted_only_by_force() {
     let refusal = refused(bench.delete("config", json!({})).await);
     assert_eq!(
         refusal,
-        "config \"default\" is in use: roles reader and 1 live tokens. Delete those roles and revoke those leases first, or \
+        "config \"default\" is in use: roles reader and live tokens (1). Delete those roles and revoke those leases first, or \
          delete with force=true"
     );
     bench.delete("roles/reader", json!({})).await.unwrap();
     let refusal = refused(bench.delete("config", json!({})).await);
-    assert!(refusal.contains("is in use: 1 live tokens."), "{refusal}");
+    assert!(refusal.contains("is in use: live tokens (1)."), "{refusal}");
     bench.revoke(&credential).await.unwrap();
     assert!(bench.delete("config", json!({})).await.unwrap().is_none());
     assert!(bench.read("config").await.is_none());

@@ -60,7 +60,7 @@ async fn too_many_credentials() {
     scene.write("roles/few", role).await.ok();
     scene.credential("few").await;
     let text = format!(
-        "role \"few\" has 1 live tokens, and its max_active is 1: wait until a lease ends, revoke leases that nobody needs (vault lease \
+        "role \"few\" may have no more live tokens (it has 1, its max_active is 1): wait until a lease ends, revoke leases that nobody needs (vault lease \
          revoke {mount}/creds/few/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/few"
     );
     let before = state(&scene).await;

@@ -47,7 +47,7 @@ async fn the_limit_holds_and_an_ended_lease_makes_room() {
     let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
     assert_eq!(
         refusal(outcome),
-        "role \"app\" has 2 live tokens, and its max_active is 2: wait until a lease ends, revoke leases that nobody needs (vault \
+        "role \"app\" may have no more live tokens (it has 2, its max_active is 2): wait until a lease ends, revoke leases that nobody needs (vault \
          lease revoke astra/creds/app/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/app"
     );
     bench.revoke(&first).await.unwrap();
@@ -55,7 +55,7 @@ async fn the_limit_holds_and_an_ended_lease_makes_room() {
     // A new process counts what its predecessor minted.
     let bench = bench.crash();
     let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
-    assert!(refusal(outcome).contains("has 2 live tokens"));
+    assert!(refusal(outcome).contains("(it has 2, its max_active is 2)"));
     assert_eq!(bench.astra.live_tokens().len(), 3);
 }
 

@@ -92,7 +92,7 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_role() {
     assert_eq!(
         delete(&bench).await,
         [format!(
-            "1 live tokens hold the custom Astra role \"{}\" and lose its rights with it; their leases stay and are still revoked",
+            "live tokens that hold the custom Astra role \"{}\" (1) lose its rights with it; their leases stay and are still revoked",
             role.name
         )]
     );
