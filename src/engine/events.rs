@@ -102,6 +102,9 @@ impl Announcer {
 
     /// Says that `happening` has happened to `subject`; returns at once.
     pub fn tell(&self, happening: Happening, subject: Subject<'_>) {
+        if !self.service.is_heard() {
+            return;
+        }
         let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
             tracing::debug!(
                 kind = happening.operation(),

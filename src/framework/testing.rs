@@ -73,6 +73,7 @@ impl System for Host {
         match self.0 {
             Some(version) => Ok(HostInfo {
                 version: version.to_owned(),
+                ..HostInfo::default()
             }),
             None => Err(SystemError {
                 call: "PluginEnv",

@@ -11,6 +11,9 @@ use tokio::io::AsyncWrite;
 use tokio::io::BufWriter;
 use tokio::io::ReadBuf;
 
+use super::ping::Part;
+use super::ping::PingAnswers;
+
 /// How much is kept until it is flushed; more is written at once.
 const CAPACITY: usize = 16 * 1024;
 
@@ -20,9 +23,12 @@ const CAPACITY: usize = 16 * 1024;
 /// records, three system calls and three wake-ups of the host.  On the one thread that the plugin
 /// runs on, the tasks which have the next frame are ready by the time the flush is asked for, so one
 /// turn of the scheduler is all the delay it takes to send them together (docs/performance.md).
+///
+/// Answers to pings wait a little longer ([`PingAnswers`]).
 pub struct Coalescing<S> {
     inner: BufWriter<S>,
     state: State,
+    pings: PingAnswers,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,19 +42,21 @@ enum State {
 }
 
 impl<S: AsyncWrite> Coalescing<S> {
-    /// Wraps `stream`.
-    pub fn new(stream: S) -> Self {
+    /// Wraps a stream on which this side is the HTTP/2 server.
+    pub fn of_server(stream: S) -> Self {
+        Self::new(stream, PingAnswers::of_server())
+    }
+
+    /// Wraps a stream on which this side is the HTTP/2 client.
+    pub fn of_client(stream: S) -> Self {
+        Self::new(stream, PingAnswers::of_client())
+    }
+
+    fn new(stream: S, pings: PingAnswers) -> Self {
         Self {
             inner: BufWriter::with_capacity(CAPACITY, stream),
             state: State::Clean,
-        }
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Coalescing<S> {
-    fn note_written<T>(&mut self, written: &Poll<io::Result<T>>) {
-        if self.state == State::Clean && matches!(written, Poll::Ready(Ok(_))) {
-            self.state = State::Written;
+            pings,
         }
     }
 }
@@ -65,37 +73,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Coalescing<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Coalescing<S> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.note_written(&written);
-        written
+        let this = self.get_mut();
+        let most = match this.pings.next(buf) {
+            Part::Held(count) => return Poll::Ready(Ok(count)),
+            Part::Pass(most) => most,
+        };
+        let part = buf.get(..most).unwrap_or(buf);
+        let count = ready!(Pin::new(&mut this.inner).poll_write(cx, part))?;
+        this.pings.written(count);
+        if this.state == State::Clean {
+            this.state = State::Written;
+        }
+        Poll::Ready(Ok(count))
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.note_written(&written);
-        written
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.state == State::Written {
-            self.state = State::Yielded;
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.state == State::Written {
+            this.state = State::Yielded;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
-        self.state = State::Clean;
+        while let Some(answers) = this.pings.due(cx) {
+            let count = ready!(Pin::new(&mut this.inner).poll_write(cx, answers))?;
+            this.pings.answered(count);
+        }
+        ready!(Pin::new(&mut this.inner).poll_flush(cx))?;
+        this.state = State::Clean;
         Poll::Ready(Ok(()))
     }
 
@@ -137,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_written_while_a_flush_yields_goes_with_it() {
-        let mut stream = Coalescing::new(Writes::default());
+        let mut stream = Coalescing::of_server(Writes::default());
         stream.write_all(b"headers").await.unwrap();
         let mut yielded = false;
         std::future::poll_fn(|cx| {
@@ -165,7 +173,7 @@ mod tests {
     #[tokio::test]
     async fn everything_arrives_in_order_and_before_the_end() {
         let (near, mut far) = tokio::io::duplex(64);
-        let mut stream = Coalescing::new(near);
+        let mut stream = Coalescing::of_server(near);
         let reader = tokio::spawn(async move {
             let mut all = Vec::new();
             far.read_to_end(&mut all).await.unwrap();

@@ -67,7 +67,7 @@ impl Dialer {
                 let dialer = self.clone();
                 async move {
                     let stream = dialer.dial().await?;
-                    Ok::<_, io::Error>(TokioIo::new(Coalescing::new(stream)))
+                    Ok::<_, io::Error>(TokioIo::new(Coalescing::of_client(stream)))
                 }
             },
         ))

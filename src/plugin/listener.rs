@@ -85,7 +85,7 @@ async fn authenticate(
     }
     contact.send_modify(|contact| contact.connected = true);
     // When nobody receives any more the process is ending.
-    let connection = Connection(Coalescing::new(stream));
+    let connection = Connection(Coalescing::of_server(stream));
     let _ = sender.send(Ok(connection)).await;
 }
 
@@ -112,18 +112,6 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().0).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

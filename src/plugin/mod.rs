@@ -17,6 +17,7 @@ mod lifecycle;
 mod listener;
 mod log;
 mod manual;
+mod ping;
 mod product;
 mod server;
 mod services;

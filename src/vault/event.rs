@@ -14,6 +14,11 @@ pub struct Event {
 /// The host's event service, where it has one.
 #[async_trait]
 pub trait Events: Send + Sync {
+    /// Whether an event could reach somebody, as far as is known.
+    fn is_heard(&self) -> bool {
+        true
+    }
+
     /// Sends an event; a host without the service ignores it, and every failure is ignored.
     async fn send(&self, event: Event);
 }

@@ -212,6 +212,7 @@ impl System for FixedSystem {
     async fn host_info(&self) -> Result<HostInfo, SystemError> {
         Ok(HostInfo {
             version: self.version.clone(),
+            ..HostInfo::default()
         })
     }
 }

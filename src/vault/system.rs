@@ -28,6 +28,20 @@ pub trait System: Send + Sync {
 pub struct HostInfo {
     /// For instance `1.21.0`; OpenBao reports its own version here.
     pub version: String,
+    /// What an edition adds to the version, for instance `ent`; empty for the Community edition.
+    pub metadata: String,
+}
+
+impl HostInfo {
+    /// Whether somebody may be subscribed to events: since Vault 1.16 only Enterprise editions let
+    /// anybody subscribe, although the others still take events (docs/protocol.md, "Events").
+    pub fn may_hear_events(&self) -> bool {
+        let mut numbers = self.version.split('.').map(str::parse::<u32>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(1)), Some(Ok(minor))) if minor >= 16 => self.metadata.contains("ent"),
+            _ => true,
+        }
+    }
 }
 
 /// The host did not answer a question about itself.
@@ -38,4 +52,28 @@ pub struct SystemError {
     pub call: &'static str,
     /// What came instead.
     pub cause: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HostInfo;
+
+    #[test]
+    fn events_are_heard_where_somebody_may_subscribe() {
+        for (version, metadata, heard) in [
+            ("1.21.0", "", false),
+            ("1.16.0", "", false),
+            ("1.15.6", "", true),
+            ("1.21.0", "ent", true),
+            ("1.21.0", "ent.hsm.fips1403", true),
+            ("2.6.2", "", true),
+            ("", "", true),
+        ] {
+            let info = HostInfo {
+                version: version.to_owned(),
+                metadata: metadata.to_owned(),
+            };
+            assert_eq!(info.may_hear_events(), heard, "{info:?}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Events: what the host's event service gets.  The list has no line for it, as a host may do without.
 
+use std::sync::Arc;
+
 use prost_types::value::Kind;
 use serde_json::json;
 
@@ -14,6 +16,7 @@ async fn the_host_gets_events_with_an_id_and_without_secrets() {
     let upstream = Upstream::start().await;
     let mut host = Host::start().await;
     let services = Services::default();
+    services.system.change(|facts| facts.edition = "ent");
     let events = services.events.clone();
     let mount = host.mount_on(services).await;
     upstream.configure(&mount).await;
@@ -75,5 +78,25 @@ async fn the_host_gets_events_with_an_id_and_without_secrets() {
             assert_eq!(fields["client_id"].kind, client_id);
         }
     }
+    host.finish().await;
+}
+
+#[tokio::test]
+async fn a_host_that_lets_nobody_subscribe_is_spared_the_events() {
+    let upstream = Upstream::start().await;
+    let mut host = Host::start().await;
+    let services = Services::default();
+    let (events, system) = (services.events.clone(), Arc::clone(&services.system));
+    let mount = host.mount_on(services).await;
+    upstream.configure(&mount).await;
+    eventually("the host was asked what it is", LONG, || {
+        system.environment_calls() > 0
+    })
+    .await;
+    upstream.write_role(&mount, "reader").await;
+    mount.read("creds/reader").await;
+    mount.client().cleanup().await.unwrap();
+    assert_eq!(system.environment_calls(), 1);
+    assert!(events.sent().is_empty(), "{:?}", events.sent());
     host.finish().await;
 }

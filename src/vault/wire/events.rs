@@ -10,12 +10,16 @@ use async_trait::async_trait;
 use prost_types::Struct;
 use prost_types::Value;
 use prost_types::value::Kind;
+use tokio::sync::OnceCell;
 use tonic::Code;
 use uuid::Uuid;
 
+use super::HostSystem;
 use super::Link;
 use crate::vault::Event;
 use crate::vault::Events;
+use crate::vault::System;
+use crate::vault::SystemError;
 use crate::wire::logical;
 use crate::wire::pb;
 use crate::wire::pb::events_client::EventsClient;
@@ -27,6 +31,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 pub struct HostEvents {
     link: Arc<Link>,
     absent: AtomicBool,
+    /// Whether somebody may hear events, once the host has told what it is.
+    heard: OnceCell<bool>,
 }
 
 impl HostEvents {
@@ -35,14 +41,34 @@ impl HostEvents {
         Self {
             link,
             absent: AtomicBool::new(false),
+            heard: OnceCell::new(),
         }
+    }
+
+    /// Asks the host once what it is: each event that nobody can hear would cost as much as a write
+    /// to storage.
+    async fn find_out(&self) -> bool {
+        let ask = || async {
+            let info = HostSystem::new(Arc::clone(&self.link)).host_info().await?;
+            Ok::<_, SystemError>(info.may_hear_events())
+        };
+        // A host that does not tell may well have listeners.
+        self.heard
+            .get_or_try_init(ask)
+            .await
+            .copied()
+            .unwrap_or(true)
     }
 }
 
 #[async_trait]
 impl Events for HostEvents {
+    fn is_heard(&self) -> bool {
+        !self.absent.load(Ordering::Relaxed) && self.heard.get().copied().unwrap_or(true)
+    }
+
     async fn send(&self, event: Event) {
-        if self.absent.load(Ordering::Relaxed) {
+        if !self.is_heard() || !self.find_out().await {
             return;
         }
         let request = encode_event(event);

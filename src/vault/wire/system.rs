@@ -106,6 +106,7 @@ impl System for HostSystem {
         let environment = reply.plugin_environment.unwrap_or_default();
         Ok(HostInfo {
             version: environment.vault_version,
+            metadata: environment.vault_version_metadata,
         })
     }
 }

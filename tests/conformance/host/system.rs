@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tonic::Request;
@@ -24,6 +26,7 @@ pub const DR_SECONDARY: i32 = 512;
 /// A system view whose answers a test can change at any time.
 pub struct System {
     facts: Mutex<Facts>,
+    environment_calls: AtomicUsize,
 }
 
 /// The answers.
@@ -34,6 +37,8 @@ pub struct Facts {
     pub replication: i32,
     pub local: bool,
     pub tainted: bool,
+    /// What the host's edition adds to its version.
+    pub edition: &'static str,
     /// Whether every call gets a gRPC error, as while a host registers a plugin.
     pub missing: bool,
 }
@@ -48,11 +53,18 @@ impl System {
             replication: COMMUNITY,
             local: false,
             tainted: false,
+            edition: "",
             missing: false,
         };
         Arc::new(Self {
             facts: Mutex::new(facts),
+            environment_calls: AtomicUsize::new(0),
         })
+    }
+
+    /// How often the plugin asked what the host is.
+    pub fn environment_calls(&self) -> usize {
+        self.environment_calls.load(Ordering::SeqCst)
     }
 
     pub fn change(&self, change: impl FnOnce(&mut Facts)) {
@@ -117,9 +129,11 @@ impl system_view_server::SystemView for Served {
     }
 
     async fn plugin_env(&self, _: Request<pb::Empty>) -> Reply<pb::PluginEnvReply> {
-        self.0.facts()?;
+        let edition = self.0.facts()?.edition;
+        self.0.environment_calls.fetch_add(1, Ordering::SeqCst);
         let environment = logical::PluginEnvironment {
             vault_version: "1.21.0".to_owned(),
+            vault_version_metadata: edition.to_owned(),
             ..Default::default()
         };
         Ok(Response::new(pb::PluginEnvReply {
@@ -199,7 +213,7 @@ impl system_view_server::SystemView for Served {
     }
 }
 
-/// The event service, which like a Community host's sends everything nowhere, but remembers it.
+/// The event service, which sends everything nowhere, but remembers it.
 #[derive(Clone, Default)]
 pub struct Events(Arc<Mutex<Vec<pb::SendEventRequest>>>);
 
