@@ -66,10 +66,10 @@ async fn a_token_lives_and_dies() {
 
     let own = client(with_token(&emulator, minted.token.expose()));
     assert_eq!(own.current_org(soon()).await, Ok(org));
-    let listed = root.tokens(soon()).await.unwrap();
-    let entry = listed
-        .iter()
-        .find(|token| token.client_id == minted.client_id)
+    let entry = root
+        .token(&minted.client_id, soon())
+        .await
+        .unwrap()
         .unwrap();
     assert_eq!(
         (&entry.roles, entry.token_expiry),
