@@ -26,8 +26,8 @@ use super::intake::Intake;
 use super::intake::Unread;
 use super::token::TokenEntry;
 
-/// How many parts of a body may wait to be parsed.
-const AHEAD: usize = 4;
+/// How many parts of a body may wait to be parsed; one can have hundreds of kilobytes.
+const AHEAD: usize = 1;
 
 /// Looks at each token of one list, in the list's order.
 pub(super) trait Sight: Send + 'static {

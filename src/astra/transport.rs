@@ -120,24 +120,34 @@ impl Transport {
         deadline: Deadline,
         number: u32,
     ) -> Result<I::Taken, Failure> {
-        let call = request.call(number);
+        // Only a failure needs a name.
+        let call = || request.call(number);
         // Held until the answer is read, and not while waiting to try again.
         let permit = tokio::time::timeout_at(deadline.instant(), self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
             return Err(Failure::refused(Error::Busy {
-                call,
+                call: call(),
                 limit: self.limit,
             }));
         };
         let time = deadline.attempt(self.request_timeout);
         if time.is_zero() {
             let stage = "the time allowed was over before it could be sent".to_owned();
-            return Err(Failure::refused(Error::TimedOut { call, stage }));
+            return Err(Failure::refused(Error::TimedOut {
+                call: call(),
+                stage,
+            }));
         }
-        let exchange = self.exchange(request, intake, &call);
+        let exchange = self.exchange(request, intake, number);
         let Ok(taken) = tokio::time::timeout(time, exchange).await else {
             let stage = format!("no complete answer within {:.1} s", time.as_secs_f64());
-            return Err(self.interrupted(request, Error::TimedOut { call, stage }));
+            return Err(self.interrupted(
+                request,
+                Error::TimedOut {
+                    call: call(),
+                    stage,
+                },
+            ));
         };
         taken
     }
@@ -146,13 +156,11 @@ impl Transport {
         &self,
         request: &Request,
         intake: &I,
-        call: &Call,
+        number: u32,
     ) -> Result<I::Taken, Failure> {
-        let mut url = format!("{}{}", self.base_url, request.path);
-        if !request.query.is_empty() {
-            url.push('?');
-            url.push_str(&request.query);
-        }
+        let call = || request.call(number);
+        let mark = if request.query.is_empty() { "" } else { "?" };
+        let url = [self.base_url.as_str(), &request.path, mark, &request.query].concat();
         let mut builder = self
             .http
             .request(request.method.clone(), url)
@@ -166,7 +174,7 @@ impl Transport {
         let mut response = builder
             .send()
             .await
-            .map_err(|error| self.failed(request, call, &error))?;
+            .map_err(|error| self.failed(request, call(), &error))?;
         let headers = response.headers();
         let head = Head {
             is_encoded: headers
@@ -176,14 +184,13 @@ impl Transport {
             retry_after: asked_wait(headers),
             status: response.status(),
         };
-        let call = call.clone();
         if !head.status.is_success() {
             let body = intake::beginning(&mut response, FAILURE_LIMIT).await;
-            return Err(head.judge(&body, call, self.base_url.as_str(), request.repeatable));
+            return Err(head.judge(&body, call(), self.base_url.as_str(), request.repeatable));
         }
         if head.is_encoded {
             return Err(malformed(
-                call,
+                call(),
                 "it is compressed, which was not asked for".to_owned(),
             ));
         }
@@ -192,13 +199,13 @@ impl Transport {
             .take(&mut incoming)
             .await
             .map_err(|unread| match unread {
-                Unread::Broken(error) => self.failed(request, &call, &error),
-                Unread::Malformed(reason) => malformed(call, reason),
-                Unread::Reported(detail) => head.reported(detail, call, request.repeatable),
+                Unread::Broken(error) => self.failed(request, call(), &error),
+                Unread::Malformed(reason) => malformed(call(), reason),
+                Unread::Reported(detail) => head.reported(detail, call(), request.repeatable),
                 Unread::TooLarge => Failure {
                     may_have_happened: true,
                     ..Failure::refused(Error::TooLarge {
-                        call,
+                        call: call(),
                         limit: request.limit,
                     })
                 },
@@ -206,8 +213,7 @@ impl Transport {
     }
 
     /// The failure of a request that got no complete answer.
-    fn failed(&self, request: &Request, call: &Call, error: &reqwest::Error) -> Failure {
-        let call = call.clone();
+    fn failed(&self, request: &Request, call: Call, error: &reqwest::Error) -> Failure {
         let cause = cause(error);
         let host = self.base_url.to_string();
         if error.is_connect() {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
-use serde_json::Map;
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -22,6 +21,7 @@ use crate::framework::Call;
 use crate::framework::SecretKind;
 use crate::vault::Error;
 use crate::vault::Lease;
+use crate::vault::LeaseInfo;
 use crate::vault::Outcome;
 use crate::vault::Response;
 
@@ -81,26 +81,23 @@ impl LeaseData {
         ))
     }
 
-    fn of(call: &Call) -> Result<(Self, &Map<String, Value>), Error> {
+    /// What the host's lease carries, and that lease.
+    fn of(call: Call) -> Result<(Self, LeaseInfo), Error> {
         let lease = call
             .request
             .lease
-            .as_ref()
             .ok_or_else(|| Error::Internal("request has no secret".to_owned()))?;
         // The cause could quote internal data; the shape is all that matters.
-        let data =
-            serde_json::from_value(Value::Object(lease.internal_data.clone())).map_err(|_| {
-                Error::Internal(
-                    "the lease's internal data is not what this engine wrote".to_owned(),
-                )
-            })?;
-        Ok((data, &lease.internal_data))
+        let data = Self::deserialize(&lease.internal_data).map_err(|_| {
+            Error::Internal("the lease's internal data is not what this engine wrote".to_owned())
+        })?;
+        Ok((data, lease))
     }
 }
 
 async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
     let limits = engine.host.recent_writer_limits().await?;
-    let (data, internal_data) = LeaseData::of(&call)?;
+    let (data, lease) = LeaseData::of(call)?;
     let role = engine.roles.find(&data.role).await?.ok_or_else(|| {
         Error::BadRequest(format!(
             "role \"{}\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
@@ -110,12 +107,7 @@ async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
     })?;
     let mut term = Term::new(&role, limits, None);
     let now = OffsetDateTime::now_utc();
-    let issued = call
-        .request
-        .lease
-        .as_ref()
-        .and_then(|lease| lease.issue_time)
-        .unwrap_or(now);
+    let issued = lease.issue_time.unwrap_or(now);
     if let Some(expiry) = data.expires_at {
         // The token's end is fixed since its mint; the lease ends before it, also when the mount or
         // the role has become more generous since.
@@ -142,14 +134,14 @@ async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
         ttl: term.ttl,
         max_ttl: term.max_ttl,
         renewable: true,
-        internal_data: internal_data.clone(),
+        internal_data: lease.internal_data,
     };
     Ok(Some(Response::default().with_lease(lease)))
 }
 
 async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
     crash::point("revoke.received");
-    let (data, _) = LeaseData::of(&call)?;
+    let (data, _) = LeaseData::of(call)?;
     engine.host.recent_writer_limits().await?;
     if data
         .expires_at

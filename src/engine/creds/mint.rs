@@ -123,7 +123,7 @@ impl Mint<'_> {
                 description: describe(&tag, self.role, self.display_name, self.reason, self.text),
                 expiry,
             };
-            match client.create_token(wanted.clone(), deadline).await {
+            match client.create_token(&wanted, deadline).await {
                 Ok(token) if is_echoed(&token, &tag, &wanted.description) => {
                     // Refused with an expiry and granted without one, it would never end.
                     if let Some(error) = refused.filter(|_| token.expiry.is_none()) {
