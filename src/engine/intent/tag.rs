@@ -228,7 +228,7 @@ mod tests {
         fn what_is_written_is_read_back(index: u16, write in 0_u64..10_000, request: String, rest: String) {
             let tag = tag(index, write, &request);
             prop_assert!(tag.to_string().len() <= 72);
-            prop_assert_eq!(Tag::parse(&tag.to_string()), Some(tag.clone()));
+            prop_assert_eq!(Tag::parse(&tag.to_string()), Some(tag));
             prop_assert_eq!(Tag::parse(&format!("{tag} {rest}")), Some(tag));
         }
 
