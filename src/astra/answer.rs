@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use zeroize::Zeroizing;
 
 use super::body;
 use super::body::Shape;
@@ -13,10 +12,8 @@ use super::error::Error;
 use super::retry::Again;
 use super::retry::Failure;
 
-/// A complete answer as it came over the wire.
-pub(super) struct Answer {
-    /// Zeroed on drop: it may hold a credential.
-    pub(super) body: Zeroizing<Vec<u8>>,
+/// What comes before the body.
+pub(super) struct Head {
     /// Whether the body is compressed, which is never asked for.
     pub(super) is_encoded: bool,
     /// Where a redirect leads, without its query.
@@ -25,22 +22,14 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
 }
 
-impl Answer {
-    /// The body, or the failure that the answer stands for.
+impl Head {
+    /// The failure that an answer with a status other than success stands for.
     ///
     /// `repeatable` says whether a request that may have been carried out may be sent again.
-    pub(super) fn judge(
-        self,
-        call: Call,
-        url: &str,
-        repeatable: bool,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        if self.status.is_success() {
-            return self.success(call, repeatable);
-        }
-        let (shape, detail) = body::decode(&self.body);
+    pub(super) fn judge(self, body: &[u8], call: Call, url: &str, repeatable: bool) -> Failure {
+        let (shape, detail) = body::decode(body);
         let status = self.status.as_u16();
-        Err(match status {
+        match status {
             300..=399 => {
                 let target = self
                     .location
@@ -94,46 +83,36 @@ impl Answer {
                 detail,
                 status,
             }),
-            _ => Failure {
-                may_have_happened: true,
-                ..Failure::refused(Error::Malformed {
-                    call,
-                    reason: format!("its HTTP status {status} has no meaning here"),
-                })
-            },
-        })
+            _ => malformed(
+                call,
+                format!("its HTTP status {status} has no meaning here"),
+            ),
+        }
     }
 
-    fn success(self, call: Call, repeatable: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        if self.is_encoded {
-            let reason = "it is compressed, which was not asked for".to_owned();
-            return Err(Failure {
-                may_have_happened: true,
-                ..Failure::refused(Error::Malformed { call, reason })
-            });
-        }
-        let Some(detail) = body::errors_despite_success(&self.body) else {
-            return Ok(self.body);
-        };
+    /// The failure that a body reports although the status is one of success.
+    pub(super) fn reported(self, detail: Detail, call: Call, repeatable: bool) -> Failure {
+        let status = self.status.as_u16();
         // The errors are clear, but not whether they came before or after an effect.
         if detail.blames_token() {
-            let status = self.status.as_u16();
-            return Err(Failure {
+            return Failure {
                 may_have_happened: true,
                 ..Failure::refused(Error::Unauthorized {
                     call,
                     detail,
                     status,
                 })
-            });
+            };
         }
-        Err(unavailable(
-            call,
-            detail,
-            self.status.as_u16(),
-            repeatable,
-            self.retry_after,
-        ))
+        unavailable(call, detail, status, repeatable, self.retry_after)
+    }
+}
+
+/// The failure of a request whose answer makes no sense.
+pub(super) fn malformed(call: Call, reason: String) -> Failure {
+    Failure {
+        may_have_happened: true,
+        ..Failure::refused(Error::Malformed { call, reason })
     }
 }
 
@@ -167,18 +146,21 @@ pub(super) fn decode<'de, T: serde::Deserialize<'de>>(
     call: &Call,
     body: &'de [u8],
 ) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|error| {
-        use serde_json::error::Category;
-        let what = match error.classify() {
-            Category::Data => "a field is missing or has the wrong type",
-            Category::Eof => "it ends too early",
-            Category::Io | Category::Syntax => "it is not valid JSON",
-        };
-        Error::Malformed {
-            call: call.clone(),
-            reason: format!("{what} (line {}, column {})", error.line(), error.column()),
-        }
+    serde_json::from_slice(body).map_err(|error| Error::Malformed {
+        call: call.clone(),
+        reason: fault(&error),
     })
+}
+
+/// Where a body is at fault, and how; nothing of its content.
+pub(super) fn fault(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    let what = match error.classify() {
+        Category::Data => "a field is missing or has the wrong type",
+        Category::Eof => "it ends too early",
+        Category::Io | Category::Syntax => "it is not valid JSON",
+    };
+    format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
 #[cfg(test)]
@@ -187,10 +169,10 @@ mod tests {
     use std::time::Duration;
 
     use reqwest::StatusCode;
-    use zeroize::Zeroizing;
 
-    use super::Answer;
+    use super::Head;
     use super::decode;
+    use crate::astra::body::errors_despite_success;
     use crate::astra::error::Call;
     use crate::astra::retry::Again;
     use crate::astra::retry::Failure;
@@ -200,16 +182,20 @@ mod tests {
     }
 
     fn judged(status: u16, body: &str, repeatable: bool) -> Result<usize, Failure> {
-        let answer = Answer {
-            body: Zeroizing::new(body.as_bytes().to_vec()),
+        let head = Head {
             is_encoded: false,
             location: None,
             retry_after: Some(Duration::from_secs(3)),
             status: StatusCode::from_u16(status).unwrap(),
         };
-        answer
-            .judge(call(), "https://a.example", repeatable)
-            .map(|body| body.len())
+        let body = body.as_bytes();
+        if !head.status.is_success() {
+            return Err(head.judge(body, call(), "https://a.example", repeatable));
+        }
+        match errors_despite_success(body) {
+            Some(detail) => Err(head.reported(detail, call(), repeatable)),
+            None => Ok(body.len()),
+        }
     }
 
     #[test]

@@ -49,13 +49,18 @@ pub(super) fn errors_despite_success(body: &[u8]) -> Option<Detail> {
         return None;
     }
     let errors = serde_json::from_slice::<Envelope>(body).ok()?.errors?;
-    let reported = match &errors {
+    reported(&errors)
+}
+
+/// What the value of `errors` reports, if it does.
+pub(super) fn reported(errors: &Value) -> Option<Detail> {
+    let is_filled = match errors {
         Value::Array(list) => !list.is_empty(),
         Value::Object(map) => !map.is_empty(),
         Value::String(text) => !text.is_empty(),
         _ => false,
     };
-    reported.then(|| from_errors(&errors))
+    is_filled.then(|| from_errors(errors))
 }
 
 fn from_json(value: &Value) -> Detail {

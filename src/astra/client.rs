@@ -18,10 +18,13 @@ use super::base_url::BaseUrl;
 use super::credential;
 use super::deadline::Deadline;
 use super::error::Error;
+use super::intake::Intake;
+use super::intake::Whole;
 use super::retry::Failure;
 use super::retry::Policy;
 use super::shared_call::SharedCall;
-use super::token::TokenEntry;
+use super::shared_list::Listed;
+use super::shared_list::Question;
 use super::transport::Request;
 use super::transport::Transport;
 use crate::secret::Secret;
@@ -91,7 +94,7 @@ pub struct Client(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     /// The token list, shared by all who need one at the same time.
-    pub(super) listed: SharedCall<Result<Arc<Vec<TokenEntry>>, Error>>,
+    pub(super) listed: SharedCall<Question, Listed>,
     /// The organization that the configuration names.
     pub(super) org_id: Option<String>,
     /// The root token's own organization, once it is known.
@@ -145,8 +148,18 @@ impl Client {
         request: &Request,
         deadline: Deadline,
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let failure = match self.0.transport.send(request, deadline).await {
-            Ok(body) => return Ok(body),
+        self.receive(request, &Whole, deadline).await
+    }
+
+    /// [`Client::send`] for a body that `intake` takes in as it arrives.
+    pub(super) async fn receive<I: Intake>(
+        &self,
+        request: &Request,
+        intake: &I,
+        deadline: Deadline,
+    ) -> Result<I::Taken, Failure> {
+        let failure = match self.0.transport.send(request, intake, deadline).await {
+            Ok(taken) => return Ok(taken),
             Err(failure) => failure,
         };
         match failure.unclear_401 {
@@ -168,7 +181,8 @@ impl Client {
 
     /// Asks for the root token's organization.  Here a 401 can only mean a dead token.
     pub(super) async fn probe(&self, deadline: Deadline) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let sent = self.0.transport.send(&Self::org_request(), deadline).await;
+        let request = Self::org_request();
+        let sent = self.0.transport.send(&request, &Whole, deadline).await;
         sent.map_err(|failure| failure.error)
     }
 

@@ -1,7 +1,5 @@
 //! Making a token, and knowing whether it was made.
 
-use std::collections::BTreeSet;
-
 use reqwest::Method;
 use serde::Deserialize;
 use serde::Serialize;
@@ -122,11 +120,11 @@ impl Client {
     /// could be made or the API refused it for its rate limit.
     pub async fn create_token(
         &self,
-        request: NewToken,
+        request: &NewToken,
         deadline: Deadline,
     ) -> Result<MintedToken, MintError> {
         let (post, org) = self
-            .mint_request(&request, deadline)
+            .mint_request(request, deadline)
             .await
             .map_err(MintError::NotMinted)?;
         let body = self.send(&post, deadline).await.map_err(|failure| {
@@ -191,7 +189,7 @@ impl Made {
     /// The token, if the answer fits together and is what was asked for.
     fn check(
         self,
-        asked: NewToken,
+        asked: &NewToken,
         org: Option<String>,
         call: Call,
         root: Option<&str>,
@@ -226,7 +224,7 @@ impl Made {
             ));
         }
         if let Some(roles) = &self.roles
-            && as_set(roles) != as_set(&asked.roles)
+            && !is_same_set(roles, &asked.roles)
         {
             return Err(mismatch(
                 Some(id),
@@ -244,7 +242,7 @@ impl Made {
             expiry: self.token_expiry,
             generated_on: self.generated_on,
             org_id: answered.or(org).unwrap_or_default(),
-            roles: asked.roles,
+            roles: asked.roles.clone(),
             secret,
             token: derived,
             client_id: self.client_id,
@@ -252,6 +250,9 @@ impl Made {
     }
 }
 
-fn as_set(ids: &[String]) -> BTreeSet<String> {
-    ids.iter().map(|id| id.to_ascii_lowercase()).collect()
+/// Whether both name the same ids, in whatever order and case.  Tokens have a handful of roles.
+fn is_same_set(one: &[String], other: &[String]) -> bool {
+    let is_in =
+        |id: &String, ids: &[String]| ids.iter().any(|other| other.eq_ignore_ascii_case(id));
+    one.iter().all(|id| is_in(id, other)) && other.iter().all(|id| is_in(id, one))
 }

@@ -13,13 +13,16 @@ mod credential;
 mod database;
 mod deadline;
 mod error;
+mod intake;
 mod mint;
 mod organization;
 mod retry;
 mod role;
 mod shared_call;
+mod shared_list;
 mod timestamp;
 mod token;
+mod token_list;
 mod transport;
 
 #[cfg(test)]

@@ -13,19 +13,21 @@ use tokio::sync::watch;
 /// those who wait for the next, and however many ask, at most one call runs at a time.
 ///
 /// The call runs in a task of its own and goes on when the one who started it goes away.
-pub(super) struct SharedCall<T>(Arc<Mutex<State<T>>>);
+/// The questions of all who are served by one call are put to it together.
+pub(super) struct SharedCall<Q, T>(Arc<Mutex<State<Q, T>>>);
 
-struct State<T> {
+struct State<Q, T> {
     is_running: bool,
-    next: Option<Group<T>>,
+    next: Option<Group<Q, T>>,
 }
 
-struct Group<T> {
+struct Group<Q, T> {
+    questions: Vec<Q>,
     receiver: watch::Receiver<Option<T>>,
     sender: watch::Sender<Option<T>>,
 }
 
-impl<T: Clone + Send + Sync + 'static> SharedCall<T> {
+impl<Q: Send + 'static, T: Clone + Send + Sync + 'static> SharedCall<Q, T> {
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             is_running: false,
@@ -38,17 +40,22 @@ impl<T: Clone + Send + Sync + 'static> SharedCall<T> {
     ///
     /// `call` is used when this caller is the one who starts the calls; it must do the same for
     /// every caller.
-    pub(super) async fn join<C, F>(&self, call: C) -> Option<T>
+    pub(super) async fn join<C, F>(&self, question: Q, call: C) -> Option<T>
     where
-        C: Fn() -> F + Send + 'static,
+        C: Fn(Vec<Q>) -> F + Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
         let mut receiver = {
             let mut state = lock(&self.0);
             let group = state.next.get_or_insert_with(|| {
                 let (sender, receiver) = watch::channel(None);
-                Group { receiver, sender }
+                Group {
+                    questions: Vec::new(),
+                    receiver,
+                    sender,
+                }
             });
+            group.questions.push(question);
             let receiver = group.receiver.clone();
             if !state.is_running {
                 state.is_running = true;
@@ -66,27 +73,27 @@ impl<T: Clone + Send + Sync + 'static> SharedCall<T> {
 }
 
 /// Serves one group after the other until nobody waits.
-async fn serve<T, C, F>(mut running: Running<T>, call: C)
+async fn serve<Q, T, C, F>(mut running: Running<Q, T>, call: C)
 where
-    C: Fn() -> F,
+    C: Fn(Vec<Q>) -> F,
     F: Future<Output = T>,
 {
     while let Some(group) = running.next_group() {
-        let result = call().await;
+        let result = call(group.questions).await;
         group.sender.send_replace(Some(result));
     }
 }
 
 /// Held while calls run; when it goes away early (a panic, a shutdown) it releases who waits.
-struct Running<T> {
+struct Running<Q, T> {
     has_ended: bool,
-    state: Arc<Mutex<State<T>>>,
+    state: Arc<Mutex<State<Q, T>>>,
 }
 
-impl<T> Running<T> {
+impl<Q, T> Running<Q, T> {
     /// The group that waits, or the end of the run, decided under one lock so that nobody can be
     /// left waiting in between.
-    fn next_group(&mut self) -> Option<Group<T>> {
+    fn next_group(&mut self) -> Option<Group<Q, T>> {
         let mut state = lock(&self.state);
         let group = state.next.take();
         state.is_running = group.is_some();
@@ -95,7 +102,7 @@ impl<T> Running<T> {
     }
 }
 
-impl<T> Drop for Running<T> {
+impl<Q, T> Drop for Running<Q, T> {
     fn drop(&mut self) {
         // After an orderly end the state may already belong to another task.
         if !self.has_ended {
@@ -106,7 +113,7 @@ impl<T> Drop for Running<T> {
     }
 }
 
-fn lock<T>(state: &Mutex<State<T>>) -> std::sync::MutexGuard<'_, State<T>> {
+fn lock<Q, T>(state: &Mutex<State<Q, T>>) -> std::sync::MutexGuard<'_, State<Q, T>> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -156,7 +163,7 @@ mod tests {
         let shared = Arc::new(SharedCall::new());
         let ask = || {
             let (calls, shared) = (calls.clone(), Arc::clone(&shared));
-            tokio::spawn(async move { shared.join(move || calls.clone().run()).await })
+            tokio::spawn(async move { shared.join((), move |_| calls.clone().run()).await })
         };
         let first = ask();
         settle().await;
@@ -174,12 +181,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn all_who_wait_for_one_call_are_heard_by_it() {
+        let shared = Arc::new(SharedCall::new());
+        let ask = |question: u8| {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move { shared.join(question, async |asked| asked).await })
+        };
+        let asked: Vec<_> = (0..3).map(ask).collect();
+        for answer in asked {
+            assert_eq!(answer.await.unwrap(), Some(vec![0, 1, 2]));
+        }
+    }
+
+    #[tokio::test]
     async fn the_call_goes_on_without_the_one_who_started_it() {
         let calls = Calls::new();
         let shared = Arc::new(SharedCall::new());
         let ask = || {
             let (calls, shared) = (calls.clone(), Arc::clone(&shared));
-            tokio::spawn(async move { shared.join(move || calls.clone().run()).await })
+            tokio::spawn(async move { shared.join((), move |_| calls.clone().run()).await })
         };
         let first = ask();
         settle().await;
@@ -192,9 +212,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_releases_everybody_and_spoils_nothing() {
-        let shared = Arc::new(SharedCall::<usize>::new());
-        let broken = || async { std::panic::resume_unwind(Box::new(())) };
-        assert_eq!(shared.join(broken).await, None);
-        assert_eq!(shared.join(|| async { 7 }).await, Some(7));
+        let shared = Arc::new(SharedCall::<(), usize>::new());
+        let broken = |_| async { std::panic::resume_unwind(Box::new(())) };
+        assert_eq!(shared.join((), broken).await, None);
+        assert_eq!(shared.join((), |_| async { 7 }).await, Some(7));
     }
 }

@@ -1,7 +1,6 @@
 //! The organization's application tokens: listing and deleting them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -11,17 +10,15 @@ use super::answer::decode;
 use super::client::Client;
 use super::credential::is_path_id;
 use super::deadline::Deadline;
-use super::error::Call;
 use super::error::Error;
 use super::timestamp;
+use super::token_list::Sight;
+use super::token_list::TokenList;
 use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
 
 /// The tokens of the root token's own organization.
-const OWN_PATH: &str = "/v2/clientIdSecrets";
-
-/// A shared list call may take this long; who waits for it is bound by a deadline of their own.
-const SHARED_LIST_TIME: Duration = Duration::from_secs(55);
+pub(super) const OWN_PATH: &str = "/v2/clientIdSecrets";
 
 /// A token as the API lists it, without its secret, which is shown only once.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -45,7 +42,8 @@ pub struct TokenEntry {
 }
 
 /// The longest token list that is read.  The API does not page, nothing bounds the number of tokens,
-/// and what cannot be listed cannot be cleared up: this is room for a million of them.
+/// and what cannot be listed cannot be cleared up: this is room for a million of them.  None of it is
+/// kept but what is looked for.
 const TOKEN_LIST_LIMIT: usize = 256 << 20;
 
 /// How something came to be gone.
@@ -58,42 +56,43 @@ pub enum Deleted {
 }
 
 impl Client {
-    /// All tokens of the organization: whoever made them, the root token included.  The API neither
-    /// pages nor filters, so in a large organization this is a slow call.
-    pub async fn tokens(&self, deadline: Deadline) -> Result<Vec<TokenEntry>, Error> {
-        #[derive(Deserialize)]
-        struct List {
-            #[serde(deserialize_with = "null_as_default")]
-            clients: Vec<TokenEntry>,
-        }
+    /// What `look` makes of each token of the organization, whoever made it, the root token included;
+    /// in the order of the list.  The API neither pages nor filters, so in a large organization this is
+    /// a slow call, but only what `look` returns is kept.
+    pub async fn tokens<T: Send + 'static>(
+        &self,
+        look: impl Fn(&TokenEntry) -> Option<T> + Send + Sync + 'static,
+        deadline: Deadline,
+    ) -> Result<Vec<T>, Error> {
+        let look = Arc::new(look);
+        let begin = || Kept {
+            look: Arc::clone(&look),
+            tokens: Vec::new(),
+        };
+        Ok(self.list(begin, deadline).await?.tokens)
+    }
+
+    /// The token with `id` as Astra lists it, without its secret.
+    pub async fn token(&self, id: &str, deadline: Deadline) -> Result<Option<TokenEntry>, Error> {
+        let id = id.to_owned();
+        let look = move |token: &TokenEntry| (token.client_id == id).then(|| token.clone());
+        Ok(self.tokens(look, deadline).await?.pop())
+    }
+
+    /// Shows a list to what `begin` makes; to another one when the list broke off and is asked for
+    /// again.
+    pub(super) async fn list<S: Sight>(
+        &self,
+        begin: impl Fn() -> S + Sync,
+        deadline: Deadline,
+    ) -> Result<S, Error> {
         let path = match self.is_foreign_org(deadline).await? {
             true => "/v2/tokens",
             false => OWN_PATH,
         };
         let request = Request::new(Method::GET, path, TOKEN_LIST_LIMIT);
-        let body = self.fetch(&request, deadline).await?;
-        Ok(decode::<List>(&request.call(1), &body)?.clients)
-    }
-
-    /// [`Client::tokens`], sorted by id, shared with whoever asks at the same time: the list that is
-    /// returned was begun after this call, so it shows every change that was made before.
-    pub async fn shared_tokens(&self, deadline: Deadline) -> Result<Arc<Vec<TokenEntry>>, Error> {
-        let client = self.clone();
-        let list = self.0.listed.join(move || {
-            let client = client.clone();
-            async move {
-                let mut tokens = client.tokens(Deadline::after(SHARED_LIST_TIME)).await?;
-                tokens.sort_unstable_by(|a, b| a.client_id.cmp(&b.client_id));
-                Ok(Arc::new(tokens))
-            }
-        });
-        match tokio::time::timeout_at(deadline.instant(), list).await {
-            Ok(Some(tokens)) => tokens,
-            Ok(None) | Err(_) => Err(Error::TimedOut {
-                call: Call::new("GET", OWN_PATH, 1),
-                stage: "the list of tokens did not come in the time allowed".to_owned(),
-            }),
-        }
+        let listed = self.receive(&request, &TokenList(begin), deadline).await;
+        listed.map_err(|failure| failure.error)
     }
 
     /// Deletes a token, so that it no longer works.
@@ -149,11 +148,21 @@ impl Client {
             Err(error) => Err(error),
         }
     }
+}
 
-    async fn is_listed(&self, id: &str, deadline: Deadline) -> Result<bool, Error> {
-        let tokens = self.shared_tokens(deadline).await?;
-        let found = tokens.binary_search_by(|token| token.client_id.as_str().cmp(id));
-        Ok(found.is_ok())
+/// What is kept of a list.
+struct Kept<T, L> {
+    look: Arc<L>,
+    tokens: Vec<T>,
+}
+
+impl<T, L> Sight for Kept<T, L>
+where
+    T: Send + 'static,
+    L: Fn(&TokenEntry) -> Option<T> + Send + Sync + 'static,
+{
+    fn see(&mut self, token: &TokenEntry) {
+        self.tokens.extend((self.look)(token));
     }
 }
 

@@ -11,14 +11,18 @@ use reqwest::header;
 use reqwest::header::HeaderMap;
 use reqwest::header::HeaderValue;
 use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
 
-use super::answer::Answer;
+use super::answer::Head;
+use super::answer::malformed;
 use super::base_url::BaseUrl;
 use super::body;
 use super::deadline::Deadline;
 use super::error::Call;
 use super::error::Error;
+use super::intake;
+use super::intake::Incoming;
+use super::intake::Intake;
+use super::intake::Unread;
 use super::retry::Again;
 use super::retry::Failure;
 use super::retry::Policy;
@@ -94,50 +98,69 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// Sends a request, again where that is safe, and returns the body of its success.
-    pub(super) async fn send(
+    /// Sends a request, again where that is safe, and returns what `intake` makes of the body of its
+    /// success.
+    pub(super) async fn send<I: Intake>(
         &self,
         request: &Request,
+        intake: &I,
         deadline: Deadline,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    ) -> Result<I::Taken, Failure> {
         self.policy
-            .run(deadline, |number| self.attempt(request, deadline, number))
+            .run(deadline, |number| {
+                self.attempt(request, intake, deadline, number)
+            })
             .await
     }
 
-    async fn attempt(
+    async fn attempt<I: Intake>(
         &self,
         request: &Request,
+        intake: &I,
         deadline: Deadline,
         number: u32,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let call = request.call(number);
+    ) -> Result<I::Taken, Failure> {
+        // Only a failure needs a name.
+        let call = || request.call(number);
         // Held until the answer is read, and not while waiting to try again.
         let permit = tokio::time::timeout_at(deadline.instant(), self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
             return Err(Failure::refused(Error::Busy {
-                call,
+                call: call(),
                 limit: self.limit,
             }));
         };
         let time = deadline.attempt(self.request_timeout);
         if time.is_zero() {
             let stage = "the time allowed was over before it could be sent".to_owned();
-            return Err(Failure::refused(Error::TimedOut { call, stage }));
+            return Err(Failure::refused(Error::TimedOut {
+                call: call(),
+                stage,
+            }));
         }
-        let Ok(answer) = tokio::time::timeout(time, self.exchange(request, &call)).await else {
+        let exchange = self.exchange(request, intake, number);
+        let Ok(taken) = tokio::time::timeout(time, exchange).await else {
             let stage = format!("no complete answer within {:.1} s", time.as_secs_f64());
-            return Err(self.interrupted(request, Error::TimedOut { call, stage }));
+            return Err(self.interrupted(
+                request,
+                Error::TimedOut {
+                    call: call(),
+                    stage,
+                },
+            ));
         };
-        answer?.judge(call, self.base_url.as_str(), request.repeatable)
+        taken
     }
 
-    async fn exchange(&self, request: &Request, call: &Call) -> Result<Answer, Failure> {
-        let mut url = format!("{}{}", self.base_url, request.path);
-        if !request.query.is_empty() {
-            url.push('?');
-            url.push_str(&request.query);
-        }
+    async fn exchange<I: Intake>(
+        &self,
+        request: &Request,
+        intake: &I,
+        number: u32,
+    ) -> Result<I::Taken, Failure> {
+        let call = || request.call(number);
+        let mark = if request.query.is_empty() { "" } else { "?" };
+        let url = [self.base_url.as_str(), &request.path, mark, &request.query].concat();
         let mut builder = self
             .http
             .request(request.method.clone(), url)
@@ -151,68 +174,46 @@ impl Transport {
         let mut response = builder
             .send()
             .await
-            .map_err(|error| self.failed(request, call, &error))?;
-        let limit = match response.status().is_success() {
-            true => request.limit,
-            false => FAILURE_LIMIT,
-        };
-        let body = match self.read(&mut response, limit).await {
-            Ok(body) => body,
-            // Of a failure, what has arrived will do.
-            Err(Unread::TooLarge(body) | Unread::Broken(body, _)) if limit == FAILURE_LIMIT => body,
-            Err(Unread::TooLarge(_)) => {
-                return Err(Failure {
-                    may_have_happened: true,
-                    ..Failure::refused(Error::TooLarge {
-                        call: call.clone(),
-                        limit,
-                    })
-                });
-            }
-            Err(Unread::Broken(_, error)) => return Err(self.failed(request, call, &error)),
-        };
+            .map_err(|error| self.failed(request, call(), &error))?;
         let headers = response.headers();
-        Ok(Answer {
-            body,
+        let head = Head {
             is_encoded: headers
                 .get(header::CONTENT_ENCODING)
                 .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")),
             location: redirect_target(&response),
             retry_after: asked_wait(headers),
             status: response.status(),
-        })
-    }
-
-    async fn read(
-        &self,
-        response: &mut Response,
-        limit: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, Unread> {
-        let announced = response.content_length().unwrap_or(0);
-        let mut body = Zeroizing::new(Vec::new());
-        if usize::try_from(announced).is_ok_and(|length| length <= limit) {
-            // Grown only once: a reallocation leaves a copy behind that nobody clears.
-            body.reserve_exact(usize::try_from(announced).unwrap_or(0));
+        };
+        if !head.status.is_success() {
+            let body = intake::beginning(&mut response, FAILURE_LIMIT).await;
+            return Err(head.judge(&body, call(), self.base_url.as_str(), request.repeatable));
         }
-        loop {
-            match response.chunk().await {
-                Ok(None) => return Ok(body),
-                Ok(Some(chunk)) => {
-                    let room = limit.saturating_sub(body.len());
-                    if chunk.len() > room {
-                        body.extend_from_slice(chunk.get(..room).unwrap_or_default());
-                        return Err(Unread::TooLarge(body));
-                    }
-                    body.extend_from_slice(&chunk);
-                }
-                Err(error) => return Err(Unread::Broken(body, error)),
-            }
+        if head.is_encoded {
+            return Err(malformed(
+                call(),
+                "it is compressed, which was not asked for".to_owned(),
+            ));
         }
+        let mut incoming = Incoming::new(&mut response, request.limit);
+        intake
+            .take(&mut incoming)
+            .await
+            .map_err(|unread| match unread {
+                Unread::Broken(error) => self.failed(request, call(), &error),
+                Unread::Malformed(reason) => malformed(call(), reason),
+                Unread::Reported(detail) => head.reported(detail, call(), request.repeatable),
+                Unread::TooLarge => Failure {
+                    may_have_happened: true,
+                    ..Failure::refused(Error::TooLarge {
+                        call: call(),
+                        limit: request.limit,
+                    })
+                },
+            })
     }
 
     /// The failure of a request that got no complete answer.
-    fn failed(&self, request: &Request, call: &Call, error: &reqwest::Error) -> Failure {
-        let call = call.clone();
+    fn failed(&self, request: &Request, call: Call, error: &reqwest::Error) -> Failure {
         let cause = cause(error);
         let host = self.base_url.to_string();
         if error.is_connect() {
@@ -239,12 +240,6 @@ impl Transport {
             ..Failure::refused(error)
         }
     }
-}
-
-/// A body that was not read to its end, with what was read.
-enum Unread {
-    Broken(Zeroizing<Vec<u8>>, reqwest::Error),
-    TooLarge(Zeroizing<Vec<u8>>),
 }
 
 fn asked_wait(headers: &HeaderMap) -> Option<Duration> {

@@ -31,19 +31,16 @@ impl Identity {
 
     /// The mount's id.  Stored before it is used, so that no two ids are ever in use.
     pub async fn mount_id(&self) -> Result<MountId, Error> {
-        let id = self
-            .mount_id
+        self.mount_id
             .get_or_try_init(|| async {
                 if let Some(entry) = self.store.get::<MountEntry>(&Key::mount()).await? {
                     return Ok::<_, Error>(entry.id);
                 }
                 let id = MountId::random();
-                self.store
-                    .put(&Key::mount(), &MountEntry { id: id.clone() })
-                    .await?;
+                self.store.put(&Key::mount(), &MountEntry { id }).await?;
                 Ok(id)
             })
-            .await?;
-        Ok(id.clone())
+            .await
+            .copied()
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Engine;
@@ -15,7 +16,9 @@ use super::discovery;
 use super::rotation;
 use super::rotation::Failures;
 use super::store::Key;
+use crate::astra;
 use crate::astra::Deadline;
+use crate::astra::TokenEntry;
 use crate::framework::Call;
 use crate::framework::Path;
 use crate::vault::Error;
@@ -76,18 +79,11 @@ async fn shown(engine: &Engine, connection: &Connection) -> Result<Value, Error>
     let deadline = Deadline::after(PATIENCE);
     let reachable = connection.client.current_org(deadline).await;
     let tokens = match &reachable {
-        Ok(_) => connection.client.tokens(deadline).await,
+        Ok(_) => listed(connection, deadline).await,
         Err(error) => Err(error.clone()),
     };
-    let root = tokens.as_ref().ok().and_then(|tokens| {
-        tokens
-            .iter()
-            .find(|token| token.client_id == connection.entry.token_client_id())
-    });
-    let live = tokens
-        .as_ref()
-        .ok()
-        .map(|tokens| discovery::count_live(connection, tokens));
+    let listed = tokens.as_ref().ok();
+    let root_expiry = listed.and_then(|listed| listed.root_expiry);
     if let Some(error) = reachable.as_ref().err().or(tokens.as_ref().err()) {
         connection.health.failed(error);
     }
@@ -104,14 +100,53 @@ async fn shown(engine: &Engine, connection: &Connection) -> Result<Value, Error>
         "last_error_at": last_error.as_ref().and_then(|error| error.at.format(&Rfc3339).ok()),
         "root_client_id": connection.entry.token_client_id(),
         "root_age": age.whole_seconds().max(0),
-        "root_expires_at": root.and_then(|root| root.token_expiry).and_then(|expiry| expiry.format(&Rfc3339).ok()),
+        "root_expires_at": root_expiry.and_then(|expiry| expiry.format(&Rfc3339).ok()),
         "next_rotation": rotation.get("next_rotation"),
         "rotation_failures": rotation_failures,
         "rotation_error": rotation.get("last_error"),
         "roots_to_delete": connection.entry.pending_delete,
         "pending_intents": connection.ledger.pending().await?,
-        "live_tokens": live,
+        "live_tokens": listed.map(|listed| listed.live),
         "ignores_description": connection.health.ignores_description(),
         "ignores_expiry": connection.health.ignores_expiry(),
     }))
+}
+
+/// What the list of tokens tells of a config.
+#[derive(Default)]
+struct Listed {
+    /// How many tokens of this mount are live.
+    live: usize,
+    /// When the root token ends; `None` where that is not known.
+    root_expiry: Option<OffsetDateTime>,
+}
+
+async fn listed(connection: &Connection, deadline: Deadline) -> Result<Listed, astra::Error> {
+    enum Seen {
+        Live,
+        Root {
+            expiry: Option<OffsetDateTime>,
+            is_ours: bool,
+        },
+    }
+    let own = discovery::Own::of(connection);
+    let root = connection.entry.token_client_id().to_owned();
+    let look = move |token: &TokenEntry| match token.client_id == root {
+        true => Some(Seen::Root {
+            expiry: token.token_expiry,
+            is_ours: own.tag(token).is_some(),
+        }),
+        false => own.tag(token).map(|_| Seen::Live),
+    };
+    let mut listed = Listed::default();
+    for seen in connection.client.tokens(look, deadline).await? {
+        match seen {
+            Seen::Live => listed.live += 1,
+            Seen::Root { expiry, is_ours } => {
+                listed.root_expiry = expiry;
+                listed.live += usize::from(is_ours);
+            }
+        }
+    }
+    Ok(listed)
 }

@@ -3,6 +3,7 @@
 //! The keys at the top (`config/`, `role/`, `token/`) belong to the archived Go engine and stay
 //! free, so that its mounts can be taken over one day.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -118,7 +119,7 @@ impl Key {
     }
 
     /// A block of intents.
-    pub fn intent(config: &str, block: &str) -> Self {
+    pub fn intent(config: &str, block: impl fmt::Display) -> Self {
         Self::plain(format!("v1/intent/{config}/{block}"))
     }
 

@@ -108,6 +108,10 @@ impl Pattern {
     /// The captures of `path`, or `None` where it does not match.  An absent optional tail captures
     /// `None`.
     pub(crate) fn captures<'p>(&self, path: &'p str) -> Option<Vec<(&str, Option<&'p str>)>> {
+        // Most patterns do not match, and only captures need memory.
+        if !self.regex.is_match(path) {
+            return None;
+        }
         let captures = self.regex.captures(path)?;
         Some(
             self.captures

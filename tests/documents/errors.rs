@@ -34,6 +34,18 @@ const OTHER: &[(&str, &str)] = &[
     ("404 page not found", "what a router answers, compared with"),
     ("Bearer …", "a header"),
     (
+        "a list of clients",
+        "what a parser expects, which errors do not repeat",
+    ),
+    (
+        "an object with a list of clients",
+        "what a parser expects, which errors do not repeat",
+    ),
+    (
+        "the mount's id is not 12 hex digits",
+        "what a parser expects, which errors do not repeat",
+    ),
+    (
         "Kept by Vault for …",
         "the description of a custom role in Astra",
     ),

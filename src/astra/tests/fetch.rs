@@ -9,6 +9,7 @@ use super::config;
 use super::server::Act;
 use super::server::Server;
 use super::server::answer;
+use super::server::bytes;
 use super::server::json;
 use super::server::router_404;
 use super::soon;
@@ -17,6 +18,7 @@ use crate::astra::ClientConfig;
 use crate::astra::Deadline;
 use crate::astra::Error;
 use crate::astra::SetupError;
+use crate::astra::TokenEntry;
 use crate::secret::Secret;
 
 fn org() -> Act {
@@ -213,6 +215,10 @@ async fn connections_are_reused_and_a_closed_one_does_not_hurt() {
     }
 }
 
+async fn all_tokens(client: &Client) -> Result<Vec<TokenEntry>, Error> {
+    client.tokens(|token| Some(token.clone()), soon()).await
+}
+
 #[tokio::test]
 async fn reads_every_form_of_the_token_list() {
     let server = Server::start(|_, _| {
@@ -226,7 +232,7 @@ async fn reads_every_form_of_the_token_list() {
         )
     })
     .await;
-    let tokens = client(config(&server.url)).tokens(soon()).await.unwrap();
+    let tokens = all_tokens(&client(config(&server.url))).await.unwrap();
     assert_eq!(server.lines(), ["GET /v2/clientIdSecrets"]);
     let [a, b, c] = tokens.as_slice() else {
         panic!("{tokens:?}");
@@ -248,6 +254,75 @@ async fn reads_every_form_of_the_token_list() {
     );
 }
 
+/// What was seen of a list that broke off counts for nothing: the next one counts.
+#[tokio::test]
+async fn a_list_that_breaks_off_is_asked_for_again() {
+    let whole = r#"{"clients":[{"clientId":"A"},{"clientId":"C"}]}"#;
+    let broken = bytes(
+        200,
+        "",
+        r#"{"clients":[{"clientId":"A"},{"clientId":"B"},{"clientId":"C"}]}"#,
+    );
+    let broken = broken[..broken.len() - 4].to_vec();
+    let server = Server::start(move |_, number| match number {
+        0 | 2 => Act::Break(broken.clone()),
+        _ => json(200, whole),
+    })
+    .await;
+    let client = client(config(&server.url));
+    let ids = |token: &TokenEntry| Some(token.client_id.clone());
+    assert_eq!(client.tokens(ids, soon()).await.unwrap(), ["A", "C"]);
+    assert_eq!(client.shared_tokens(ids, soon()).await.unwrap(), ["A", "C"]);
+    assert_eq!(server.lines().len(), 4);
+}
+
+#[tokio::test]
+async fn a_list_that_always_breaks_off_is_no_list() {
+    let body = bytes(
+        200,
+        "",
+        r#"{"clients":[{"clientId":"A"},{"clientId":"B"}]}"#,
+    );
+    for length in [body.len() - 1, body.len() - 20] {
+        let part = body[..length].to_vec();
+        let server = Server::start(move |_, _| Act::Break(part.clone())).await;
+        let client = client(config(&server.url));
+        for error in [
+            all_tokens(&client).await.map(drop),
+            client.shared_tokens(|_| Some(()), soon()).await.map(drop),
+            client.is_listed("C", soon()).await.map(drop),
+        ] {
+            let error = error.unwrap_err();
+            assert!(error.is_retryable(), "{error}");
+            assert_eq!(error.kind(), "disconnected");
+        }
+    }
+}
+
+#[tokio::test]
+async fn those_who_share_a_list_each_get_their_own_answer() {
+    let server = Server::start(|_, _| {
+        json(
+            200,
+            r#"{"clients":[{"clientId":"A"},{"clientId":"B"},{"clientId":"C"}]}"#,
+        )
+    })
+    .await;
+    let client = client(config(&server.url));
+    let count = |_: &TokenEntry| Some(());
+    let not_a = |token: &TokenEntry| (token.client_id != "A").then(|| token.client_id.clone());
+    let (counted, others, has_b, has_d) = tokio::join!(
+        client.shared_tokens(count, soon()),
+        client.shared_tokens(not_a, soon()),
+        client.is_listed("B", soon()),
+        client.is_listed("D", soon()),
+    );
+    assert_eq!(counted.map(|counted| counted.len()), Ok(3));
+    assert_eq!(others, Ok(vec!["B".to_owned(), "C".to_owned()]));
+    assert_eq!((has_b, has_d), (Ok(true), Ok(false)));
+    assert_eq!(server.lines().len(), 1, "one list serves all");
+}
+
 #[tokio::test]
 async fn a_list_is_a_list_or_an_error() {
     for (body, expected) in [
@@ -257,9 +332,25 @@ async fn a_list_is_a_list_or_an_error() {
         ("[]", Err("malformed")),
         ("null", Err("malformed")),
         (r#"{"clients":[{"roles":[]}]}"#, Err("malformed")),
+        (r#"{"clients":7}"#, Err("malformed")),
+        (r#"{"clients":[{"clientId":"A"}]"#, Err("malformed")),
+        (r#"{"clients":[{"clientId":"A"}]}}"#, Err("malformed")),
+        (
+            r#"{"clients":[{"clientId":"A"}],"clients":[]}"#,
+            Err("malformed"),
+        ),
+        (
+            r#"{"page":{},"clients":[{"clientId":"A"}],"errors":[]} "#,
+            Ok(1),
+        ),
+        (
+            r#"{"clients":[{"clientId":"A"}],"errors":[{"ID":7}]}"#,
+            Err("unavailable"),
+        ),
+        (r#"{"errors":[{"ID":340018}]}"#, Err("unauthorized")),
     ] {
         let server = Server::start(move |_, _| json(200, body)).await;
-        let result = client(config(&server.url)).tokens(soon()).await;
+        let result = all_tokens(&client(config(&server.url))).await;
         let seen = result.as_ref().map(Vec::len).map_err(Error::kind);
         assert_eq!(seen, expected, "{body}");
     }
@@ -317,7 +408,7 @@ proptest::proptest! {
             bytes.extend_from_slice(&body);
             let server = Server::start(move |_, _| Act::Break(bytes.clone())).await;
             let client = client(config(&server.url));
-            let tokens = client.tokens(soon()).await.map(drop);
+            let tokens = all_tokens(&client).await.map(drop);
             let roles = client.roles(soon()).await.map(drop);
             let databases = client.databases(soon()).await.map(drop);
             for error in [tokens, roles, databases].into_iter().filter_map(Result::err) {

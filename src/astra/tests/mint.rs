@@ -48,7 +48,7 @@ pub(super) fn new_token() -> NewToken {
 }
 
 pub(super) async fn mint(config: ClientConfig) -> Result<MintedToken, MintError> {
-    client(config).create_token(new_token(), soon()).await
+    client(config).create_token(&new_token(), soon()).await
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn leaves_out_what_is_not_asked_for() {
         ..new_token()
     };
     let result = client(config(&server.url))
-        .create_token(request, soon())
+        .create_token(&request, soon())
         .await;
     assert!(result.is_ok());
     assert_eq!(
@@ -175,7 +175,7 @@ async fn the_organization_decides_the_path() {
         };
         let client = client(config);
         for _ in 0..2 {
-            assert!(client.create_token(new_token(), soon()).await.is_ok());
+            assert!(client.create_token(&new_token(), soon()).await.is_ok());
         }
         assert_eq!(server.lines(), ["GET /v2/currentOrg", line, line]);
         let body = server.seen().pop().unwrap().body;
@@ -198,7 +198,7 @@ async fn a_token_of_another_organization_is_a_mismatch() {
     let client = client(config(&server.url));
     assert_eq!(client.current_org(soon()).await.as_deref(), Ok(other));
     assert_eq!(
-        outcome(client.create_token(new_token(), soon()).await),
+        outcome(client.create_token(&new_token(), soon()).await),
         "mismatch malformed"
     );
 }
@@ -216,7 +216,7 @@ async fn bad_arguments_are_never_sent() {
             roles,
             ..new_token()
         };
-        let result = client.create_token(request, soon()).await;
+        let result = client.create_token(&request, soon()).await;
         assert_eq!(outcome(result), "not minted invalid-argument");
     }
     assert!(server.lines().is_empty());

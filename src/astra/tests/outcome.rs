@@ -256,7 +256,7 @@ async fn a_slow_answer_is_unknown_after_the_attempt_or_the_deadline() {
         assert_eq!(outcome(mint(quick).await), "unknown timed-out");
         let deadline = Deadline::after(Duration::from_millis(100));
         let result = client(config(&server.url))
-            .create_token(new_token(), deadline)
+            .create_token(&new_token(), deadline)
             .await;
         assert_eq!(outcome(result), "unknown timed-out");
         assert_eq!(server.lines().len(), 2);
@@ -283,7 +283,7 @@ async fn after_the_deadline_nothing_is_sent() {
     let server = Server::start(|_, _| json(200, &made(|_| {}))).await;
     let client = client(config(&server.url));
     let result = client
-        .create_token(new_token(), Deadline::after(Duration::ZERO))
+        .create_token(&new_token(), Deadline::after(Duration::ZERO))
         .await;
     assert!(outcome(result).starts_with("not minted"));
     assert!(server.lines().is_empty());

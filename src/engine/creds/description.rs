@@ -1,6 +1,8 @@
 //! What a token's description in Astra says: for whom it was minted, and the tag by which the
 //! engine finds it again.
 
+use std::fmt::Write;
+
 use crate::engine::intent::Tag;
 
 /// The longest description whose full echo is relied on (docs/astra-api.md).
@@ -15,28 +17,25 @@ pub fn describe(
     reason: Option<&str>,
     text: &str,
 ) -> String {
-    let mut words = vec![tag.to_string(), role.to_owned()];
-    if !display_name.is_empty() {
-        words.push(format!("by {display_name}"));
+    let mut description = String::with_capacity(LIMIT);
+    // Writing to a String cannot fail.
+    let _ = write!(description, "{tag}");
+    for (before, words) in [
+        (" ", role),
+        (" by ", display_name),
+        (" for ", reason.unwrap_or_default()),
+        (" ", text),
+    ] {
+        if !words.is_empty() {
+            let printable = |char: char| match char {
+                ' '..='~' => char,
+                _ => '?',
+            };
+            let room = LIMIT.saturating_sub(description.len());
+            let added = before.chars().chain(words.chars().map(printable));
+            description.extend(added.take(room));
+        }
     }
-    if let Some(reason) = reason.filter(|reason| !reason.is_empty()) {
-        words.push(format!("for {reason}"));
-    }
-    if !text.is_empty() {
-        words.push(text.to_owned());
-    }
-    let mut description: String = words
-        .join(" ")
-        .chars()
-        .map(|char| {
-            if char.is_ascii_graphic() || char == ' ' {
-                char
-            } else {
-                '?'
-            }
-        })
-        .take(LIMIT)
-        .collect();
     description.truncate(description.trim_end().len());
     description
 }

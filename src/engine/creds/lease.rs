@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::Serialize;
-use serde_json::Map;
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -22,6 +21,7 @@ use crate::framework::Call;
 use crate::framework::SecretKind;
 use crate::vault::Error;
 use crate::vault::Lease;
+use crate::vault::LeaseInfo;
 use crate::vault::Outcome;
 
 /// The word by which the host's lease finds its way back here.
@@ -80,27 +80,23 @@ impl LeaseData {
         ))
     }
 
-    /// What the host kept of the lease that `call` is about, and the same as it was kept.
-    pub fn of(call: &Call) -> Result<(Self, &Map<String, Value>), Error> {
+    /// What the host's lease carries, and that lease.
+    pub fn of(call: Call) -> Result<(Self, LeaseInfo), Error> {
         let lease = call
             .request
             .lease
-            .as_ref()
             .ok_or_else(|| Error::Internal("request has no secret".to_owned()))?;
         // The cause could quote internal data; the shape is all that matters.
-        let data =
-            serde_json::from_value(Value::Object(lease.internal_data.clone())).map_err(|_| {
-                Error::Internal(
-                    "the lease's internal data is not what this engine wrote".to_owned(),
-                )
-            })?;
-        Ok((data, &lease.internal_data))
+        let data = Self::deserialize(&lease.internal_data).map_err(|_| {
+            Error::Internal("the lease's internal data is not what this engine wrote".to_owned())
+        })?;
+        Ok((data, lease))
     }
 }
 
 async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
     crash::point("revoke.received");
-    let (data, _) = LeaseData::of(&call)?;
+    let (data, _) = LeaseData::of(call)?;
     engine.host.recent_writer_limits().await?;
     if data
         .expires_at

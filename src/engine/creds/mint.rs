@@ -10,6 +10,7 @@ use crate::astra::Deadline;
 use crate::astra::MintError;
 use crate::astra::MintedToken;
 use crate::astra::NewToken;
+use crate::astra::TokenEntry;
 use crate::engine::config::Connection;
 use crate::engine::crash;
 use crate::engine::intent::ClearError;
@@ -110,19 +111,19 @@ impl Mint<'_> {
             let intent = ledger.begin().await?;
             crash::point("mint.intent-begun");
             let tag = Tag {
-                mount: ledger.mount().clone(),
+                mount: ledger.mount(),
                 owner: Owner::of(name, self.role),
-                block: intent.block().clone(),
+                block: intent.block(),
                 index: intent.index(),
                 write: intent.write(),
-                request: request.clone(),
+                request,
             };
             let wanted = NewToken {
                 roles: self.role_ids.clone(),
                 description: describe(&tag, self.role, self.display_name, self.reason, self.text),
                 expiry,
             };
-            match client.create_token(wanted.clone(), deadline).await {
+            match client.create_token(&wanted, deadline).await {
                 Ok(token) if is_echoed(&token, &tag, &wanted.description) => {
                     // Refused with an expiry and granted without one, it would never end.
                     if let Some(error) = refused.filter(|_| token.expiry.is_none()) {
@@ -205,10 +206,13 @@ impl Mint<'_> {
         // Dropped on every way out, an intent counts as lost.
         let _standing = intent;
         let client = &self.connection.client;
-        for token in client.shared_tokens(deadline).await?.iter() {
-            if token.description.as_deref().and_then(Tag::parse).as_ref() == Some(tag) {
-                client.delete_token(&token.client_id, deadline).await?;
-            }
+        let tag = *tag;
+        let bears = move |token: &TokenEntry| {
+            let found = Tag::parse(token.description.as_deref()?)?;
+            (found == tag).then(|| token.client_id.clone())
+        };
+        for client_id in client.shared_tokens(bears, deadline).await? {
+            client.delete_token(&client_id, deadline).await?;
         }
         Ok(())
     }
@@ -223,7 +227,7 @@ impl Fresh {
             connection,
             intent,
         } = self;
-        let name = format!("{}.{}", intent.block().as_str(), intent.index());
+        let name = format!("{}.{}", intent.block(), intent.index());
         match intent.complete().await {
             Ok(completed) => {
                 crash::point("mint.completed");

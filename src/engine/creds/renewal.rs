@@ -32,7 +32,7 @@ struct Present {
 
 pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
     let limits = engine.host.recent_writer_limits().await?;
-    let (data, internal_data) = LeaseData::of(&call)?;
+    let (data, lease) = LeaseData::of(call)?;
     let role = engine.roles.find(&data.role).await?.ok_or_else(|| {
         Error::BadRequest(format!(
             "role \"{}\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
@@ -41,18 +41,17 @@ pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
         ))
     })?;
     let now = OffsetDateTime::now_utc();
-    let lease = call.request.lease.as_ref();
     let present = Present {
-        issued: lease.and_then(|lease| lease.issue_time).unwrap_or(now),
+        issued: lease.issue_time.unwrap_or(now),
         expiry: data.expires_at,
-        increment: lease.map(|lease| lease.increment).unwrap_or_default(),
+        increment: lease.increment,
     };
     let term = extended(&role, limits, present, now)?;
     let lease = Lease {
         ttl: term.ttl,
         max_ttl: term.max_ttl,
         renewable: true,
-        internal_data: internal_data.clone(),
+        internal_data: lease.internal_data,
     };
     Ok(Some(
         Response::default()

@@ -6,8 +6,8 @@ mod databases;
 mod tagged;
 mod tokens;
 
+pub use tagged::Own;
 pub use tagged::TaggedToken;
-pub use tagged::count_live;
 pub use tagged::live;
 pub(super) use tokens::shown;
 

@@ -4,37 +4,48 @@ use crate::astra::Deadline;
 use crate::astra::Error;
 use crate::astra::TokenEntry;
 use crate::engine::config::Connection;
+use crate::engine::intent::ConfigMark;
+use crate::engine::intent::MountId;
 use crate::engine::intent::Tag;
 
 /// A live token that this mount minted.
 pub struct TaggedToken {
-    /// What its description says of its origin.
-    pub tag: Tag,
     /// What Astra says of it.
     pub token: TokenEntry,
 }
 
 /// The live tokens that this mount minted from the connection's config.
 pub async fn live(connection: &Connection, deadline: Deadline) -> Result<Vec<TaggedToken>, Error> {
-    let tokens = connection.client.tokens(deadline).await?;
-    let tagged =
-        |token: TokenEntry| tag_of(connection, &token).map(|tag| TaggedToken { tag, token });
-    Ok(tokens.into_iter().filter_map(tagged).collect())
+    let own = Own::of(connection);
+    let tagged = move |token: &TokenEntry| {
+        own.tag(token).map(|_| TaggedToken {
+            token: token.clone(),
+        })
+    };
+    connection.client.tokens(tagged, deadline).await
 }
 
-/// How many of `tokens` this mount minted from the connection's config.
-pub fn count_live(connection: &Connection, tokens: &[TokenEntry]) -> usize {
-    tokens
-        .iter()
-        .filter(|token| tag_of(connection, token).is_some())
-        .count()
+/// How a token is known to be minted by a mount from one of its configs.
+#[derive(Clone, Copy)]
+pub struct Own {
+    mount: MountId,
+    config: ConfigMark,
 }
 
-fn tag_of(connection: &Connection, token: &TokenEntry) -> Option<Tag> {
-    let tag = Tag::parse(token.description.as_deref()?)?;
-    let is_ours =
-        tag.mount == *connection.ledger.mount() && tag.owner.is_of_config(&connection.name);
-    is_ours.then_some(tag)
+impl Own {
+    /// The tokens that this mount minted from the connection's config.
+    pub fn of(connection: &Connection) -> Self {
+        Self {
+            mount: connection.ledger.mount(),
+            config: ConfigMark::of(&connection.name),
+        }
+    }
+
+    /// The tag of `token`, if it is one of them.
+    pub fn tag(&self, token: &TokenEntry) -> Option<Tag> {
+        let tag = Tag::parse(token.description.as_deref()?)?;
+        (tag.mount == self.mount && tag.owner.config() == self.config).then_some(tag)
+    }
 }
 
 impl TaggedToken {

@@ -69,7 +69,7 @@ impl Block {
     /// Reserves a new block for `config`; its entry is durable when this returns.
     pub async fn reserve(store: &Store, config: &str) -> Result<Self, StoreError> {
         let id = BlockId::random();
-        let key = Key::intent(config, id.as_str());
+        let key = Key::intent(config, id);
         let entry = BlockEntry::new();
         store.put(&key, &entry).await?;
         crash::point("mint.block-reserved");
@@ -209,8 +209,8 @@ impl Block {
 
 impl Intent {
     /// The block the intent is from.
-    pub fn block(&self) -> &BlockId {
-        &self.block.id
+    pub fn block(&self) -> BlockId {
+        self.block.id
     }
 
     /// The intent's place in its block.

@@ -1,6 +1,8 @@
 //! The intents of one config.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -14,13 +16,14 @@ use tokio::time::Instant;
 use super::HeldTokens;
 use super::block::Block;
 use super::block::Intent;
-use super::leftover::FirstTry;
+use super::block::Lost;
 use super::leftover::Leftovers;
 use super::leftover::SETTLE;
-use super::leftover::tagged;
+use super::leftover::Sighting;
 use super::tag::BlockId;
 use super::tag::MountId;
 use super::tag::RequestMark;
+use super::tag::Tag;
 use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
@@ -83,8 +86,8 @@ impl Ledger {
     }
 
     /// The mount whose tags the tokens bear.
-    pub fn mount(&self) -> &MountId {
-        &self.mount
+    pub fn mount(&self) -> MountId {
+        self.mount
     }
 
     /// An intent for one mint; durable when this returns.
@@ -126,8 +129,9 @@ impl Ledger {
         if !lock(leftovers).is_noted() {
             // Should the list fail, nobody repeats the request once more: it is left to the ticks.
             lock(leftovers).owe(request);
-            match client.shared_tokens(deadline).await {
-                Ok(tokens) => lock(leftovers).note(&self.mount, &tokens),
+            let look = self.look(lock(leftovers).ids());
+            match client.shared_tokens(look, deadline).await {
+                Ok(listed) => lock(leftovers).note(&listed),
                 Err(error) if error.is_retryable() => return Err(error.into()),
                 // Where lists are refused for good, a mint must not be refused as well.
                 Err(error) => {
@@ -137,23 +141,21 @@ impl Ledger {
             }
         }
         let first_tries = lock(leftovers).take(request);
-        for FirstTry {
-            client_id, block, ..
-        } in first_tries
-        {
+        for Sighting { tag, client_id } in first_tries {
+            let client_id = client_id.as_ref();
             tracing::info!(
                 client_id,
                 "deleting the token of a request that the host repeats"
             );
             // Also if this process dies before the token is deleted, the next one is to delete it.
-            let entry = lock(leftovers).entry(&block);
+            let entry = lock(leftovers).entry(&tag.block);
             if let Some(entry) = entry {
-                let key = Key::intent(&self.config, block.as_str());
+                let key = Key::intent(&self.config, tag.block);
                 if let Err(error) = self.store.put(&key, &entry).await {
                     tracing::warn!(client_id, %error, "the intent of a repeated request could not be noted");
                 }
             }
-            client.delete_token(&client_id, deadline).await?;
+            client.delete_token(client_id, deadline).await?;
         }
         Ok(())
     }
@@ -169,15 +171,24 @@ impl Ledger {
         held: &HeldTokens,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
+        let lost = self.lost();
+        // What is lost from now on is looked for in the next round.
+        let mut wanted: BTreeSet<BlockId> = lost.iter().map(|(block, _, _)| block.id).collect();
+        // Where they cannot be read, the step that is for them says so.
+        if let Ok(leftovers) = self.leftovers().await {
+            wanted.append(&mut lock(leftovers).ids());
+        }
         let round = Round {
             client,
             held,
             deadline,
+            ledger: self,
+            wanted,
             listed: OnceCell::new(),
         };
         // What fails in one step must not keep the next from its work.
         let leftovers = self.clear_leftovers(&round).await;
-        let lost = self.clear_lost(&round).await;
+        let lost = self.clear_lost(&round, lost).await;
         let spent = self.retire_spent().await;
         leftovers?;
         lost?;
@@ -207,6 +218,18 @@ impl Ledger {
         Ok(leftovers + lost)
     }
 
+    /// Finds the tokens of `blocks` in a list.
+    fn look(
+        &self,
+        blocks: BTreeSet<BlockId>,
+    ) -> impl Fn(&TokenEntry) -> Option<Sighting> + Send + Sync + use<> {
+        let mount = self.mount;
+        move |token| {
+            let of_blocks = |tag: &Tag| tag.mount == mount && blocks.contains(&tag.block);
+            Sighting::of(token).filter(|sighting| of_blocks(&sighting.tag))
+        }
+    }
+
     fn take(&self) -> Option<Intent> {
         lock(&self.current).as_ref().and_then(Block::take)
     }
@@ -232,12 +255,12 @@ impl Ledger {
         if lock(leftovers).is_empty() {
             return Ok(());
         }
-        let tokens = round.tokens().await?;
+        let listed = round.listed().await?;
         let mut unmarked = {
             let mut leftovers = lock(leftovers);
-            leftovers.note(&self.mount, &tokens);
+            leftovers.note(listed);
             leftovers.take_owed();
-            leftovers.unmarked(&self.mount, &tokens)
+            leftovers.unmarked(listed)
         };
         unmarked.retain(|client_id| !round.held.contains(client_id));
         if !unmarked.is_empty() {
@@ -251,28 +274,39 @@ impl Ledger {
         crash::point("tick.token-deleted");
         let settled = lock(leftovers).settled(self.settle);
         for id in settled {
-            self.store
-                .delete(&Key::intent(&self.config, id.as_str()))
-                .await?;
+            self.store.delete(&Key::intent(&self.config, id)).await?;
             lock(leftovers).remove(&id);
         }
         Ok(())
     }
 
-    async fn clear_lost(&self, round: &Round<'_>) -> Result<(), ClearError> {
+    /// What this process lost.
+    fn lost(&self) -> Vec<(Arc<Block>, u16, Lost)> {
+        let of_block = |block: Arc<Block>| {
+            let lost = block.lost().into_iter();
+            lost.map(move |(index, lost)| (Arc::clone(&block), index, lost))
+        };
+        self.blocks().into_iter().flat_map(of_block).collect()
+    }
+
+    async fn clear_lost(
+        &self,
+        round: &Round<'_>,
+        all: Vec<(Arc<Block>, u16, Lost)>,
+    ) -> Result<(), ClearError> {
         let mut known = Vec::new();
         let mut unknown = Vec::new();
         let mut saved = Ok(());
         for block in self.blocks() {
             saved = saved.and(block.save().await);
-            for (index, lost) in block.lost() {
-                match lost.client_id {
-                    // A known client id needs no search.
-                    Some(client_id) if !round.held.contains(&client_id) => {
-                        known.push((Arc::clone(&block), index, client_id));
-                    }
-                    _ => unknown.push((Arc::clone(&block), index, lost.since)),
+        }
+        for (block, index, lost) in all {
+            match lost.client_id {
+                // A known client id needs no search.
+                Some(client_id) if !round.held.contains(&client_id) => {
+                    known.push((block, index, client_id));
                 }
+                _ => unknown.push((block, index, lost.since)),
             }
         }
         let known = known
@@ -300,17 +334,22 @@ impl Ledger {
         if lost.is_empty() {
             return Ok(());
         }
-        let tokens = round.tokens().await?;
+        let listed = round.listed().await?;
+        let of_lost: HashSet<(BlockId, u16)> = lost
+            .iter()
+            .map(|(block, index, _)| (block.id, *index))
+            .collect();
         let mut by_intent: HashMap<(BlockId, u16), Vec<String>> = HashMap::new();
-        for (tag, token) in tagged(&self.mount, &tokens) {
-            if !round.held.contains(&token.client_id) {
-                let found = by_intent.entry((tag.block, tag.index)).or_default();
-                found.push(token.client_id.clone());
+        for Sighting { tag, client_id } in listed {
+            let intent = (tag.block, tag.index);
+            if of_lost.contains(&intent) && !round.held.contains(client_id.as_ref()) {
+                let found = by_intent.entry(intent).or_default();
+                found.push(client_id.to_string());
             }
         }
         let by_intent = &by_intent;
         let searches = lost.into_iter().map(|(block, index, since)| async move {
-            let found = by_intent.get(&(block.id.clone(), index));
+            let found = by_intent.get(&(block.id, index));
             let found = found.map(Vec::as_slice).unwrap_or_default();
             round.delete_all(found).await?;
             if since.elapsed() >= self.settle {
@@ -343,21 +382,25 @@ impl Ledger {
 
 /// One round of clearing up.
 struct Round<'a> {
+    ledger: &'a Ledger,
     client: &'a Client,
     held: &'a HeldTokens,
     deadline: Deadline,
-    /// The token list, asked for once: also a failure is not worth a second try in one round.
-    listed: OnceCell<Result<Arc<Vec<TokenEntry>>, astra::Error>>,
+    /// The blocks whose tokens are looked for.
+    wanted: BTreeSet<BlockId>,
+    /// Their tokens, asked for once: also a failure is not worth a second try in one round.
+    listed: OnceCell<Result<Vec<Sighting>, astra::Error>>,
 }
 
 impl Round<'_> {
-    async fn tokens(&self) -> Result<Arc<Vec<TokenEntry>>, astra::Error> {
-        let listed = self
-            .listed
-            .get_or_init(|| self.client.shared_tokens(self.deadline));
-        let listed = listed.await.clone();
+    async fn listed(&self) -> Result<&[Sighting], astra::Error> {
+        let list = || {
+            let look = self.ledger.look(self.wanted.clone());
+            self.client.shared_tokens(look, self.deadline)
+        };
+        let listed = self.listed.get_or_init(list).await;
         crash::point("tick.listed");
-        listed
+        listed.as_deref().map_err(Clone::clone)
     }
 
     async fn delete(&self, client_id: &str) -> Result<(), astra::Error> {

@@ -1,7 +1,7 @@
 //! What an earlier process of this mount left behind in one config.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::entry::BlockEntry;
 use super::tag::BlockId;
-use super::tag::MountId;
 use super::tag::RequestMark;
 use super::tag::Tag;
 use crate::astra::TokenEntry;
@@ -27,21 +26,30 @@ const OWED: usize = 4_096;
 /// The blocks that were in storage when this process first looked.
 pub struct Leftovers {
     blocks: Vec<Leftover>,
-    /// Tokens of those blocks as Astra listed them, by the request they were minted for: if the
+    /// Tokens of those blocks as Astra listed them, sorted by the request they were minted for: if the
     /// host repeats the request, nobody received them.
-    by_request: Option<HashMap<RequestMark, Vec<FirstTry>>>,
+    by_request: Option<Vec<Sighting>>,
     /// Requests whose first try was not undone yet, although whoever asked has gone.
     owed: HashSet<RequestMark>,
 }
 
-/// A token of the first try of a request that the host repeats.
+/// A listed token that bears a tag.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FirstTry {
-    /// The token.
-    pub client_id: String,
-    /// Its block.
-    pub block: BlockId,
-    index: u16,
+pub struct Sighting {
+    /// What its description says of its origin.
+    pub tag: Tag,
+    /// Its client id.
+    pub client_id: Box<str>,
+}
+
+impl Sighting {
+    /// What `token` is, if it bears a tag.
+    pub fn of(token: &TokenEntry) -> Option<Self> {
+        Some(Self {
+            tag: Tag::parse(token.description.as_deref()?)?,
+            client_id: token.client_id.as_str().into(),
+        })
+    }
 }
 
 struct Leftover {
@@ -61,7 +69,7 @@ impl Leftovers {
             let Some(id) = BlockId::parse(&name) else {
                 continue;
             };
-            match store.get(&Key::intent(config, id.as_str())).await {
+            match store.get(&Key::intent(config, id)).await {
                 Ok(Some(entry)) => blocks.push(Leftover {
                     id,
                     entry,
@@ -96,29 +104,29 @@ impl Leftovers {
         self.by_request.is_some()
     }
 
-    /// Remembers, the first time, which listed tokens belong to which request of the earlier process.
-    pub fn note(&mut self, mount: &MountId, tokens: &[TokenEntry]) {
+    /// The blocks.
+    pub fn ids(&self) -> BTreeSet<BlockId> {
+        self.blocks.iter().map(|block| block.id).collect()
+    }
+
+    /// Remembers, the first time, which listed tokens of the mount belong to which request of the
+    /// earlier process.
+    pub fn note(&mut self, listed: &[Sighting]) {
         if self.is_noted() {
             return;
         }
-        let mut by_request: HashMap<RequestMark, Vec<FirstTry>> = HashMap::new();
-        for (tag, token) in tagged(mount, tokens) {
-            if self.blocks.iter().any(|block| block.id == tag.block) {
-                by_request.entry(tag.request).or_default().push(FirstTry {
-                    client_id: token.client_id.clone(),
-                    block: tag.block,
-                    index: tag.index,
-                });
-            }
-        }
-        self.by_request = Some(by_request);
+        let ids = self.ids();
+        let ours = listed.iter().filter(|token| ids.contains(&token.tag.block));
+        let mut noted: Vec<Sighting> = ours.cloned().collect();
+        noted.sort_unstable_by_key(|token| token.tag.request);
+        self.by_request = Some(noted);
     }
 
     /// The host may have repeated `request`: whatever the earlier process minted for it, nobody
     /// received.  Until [`Leftovers::take`] this is left to clearing up.
     pub fn owe(&mut self, request: &RequestMark) {
         if self.owed.len() < OWED {
-            self.owed.insert(request.clone());
+            self.owed.insert(*request);
         }
     }
 
@@ -132,20 +140,17 @@ impl Leftovers {
     /// Takes the tokens that were minted for `request` by the earlier process.  Their marks go: from
     /// now on they count as received by nobody, so that clearing up deletes them if the caller fails
     /// to.
-    pub fn take(&mut self, request: &RequestMark) -> Vec<FirstTry> {
+    pub fn take(&mut self, request: &RequestMark) -> Vec<Sighting> {
         self.owed.remove(request);
-        let taken = self
-            .by_request
-            .as_mut()
-            .and_then(|map| map.remove(request))
-            .unwrap_or_default();
-        for first_try in &taken {
-            if let Some(block) = self
-                .blocks
-                .iter_mut()
-                .find(|block| block.id == first_try.block)
-            {
-                block.entry.unmark(first_try.index);
+        let Some(noted) = &mut self.by_request else {
+            return Vec::new();
+        };
+        let begin = noted.partition_point(|token| token.tag.request < *request);
+        let end = noted.partition_point(|token| token.tag.request <= *request);
+        let taken: Vec<Sighting> = noted.drain(begin..end).collect();
+        for Sighting { tag, .. } in &taken {
+            if let Some(block) = self.blocks.iter_mut().find(|block| block.id == tag.block) {
+                block.entry.unmark(tag.index);
             }
         }
         taken
@@ -159,23 +164,26 @@ impl Leftovers {
 
     /// The listed tokens that were minted but never marked done: nobody received them.  Storage that was
     /// restored from a snapshot knows no marks of what was minted after it; those tokens stay.
-    pub fn unmarked(&self, mount: &MountId, tokens: &[TokenEntry]) -> Vec<String> {
-        // One newer token proves that somebody restored storage: then no mark of its block counts.
-        let restored: BTreeSet<BlockId> = tagged(mount, tokens)
-            .filter(|(tag, _)| {
-                let mut blocks = self.blocks.iter();
-                blocks.any(|block| block.id == tag.block && block.entry.is_older_than(tag.write))
-            })
-            .map(|(tag, _)| tag.block)
+    pub fn unmarked(&self, listed: &[Sighting]) -> Vec<String> {
+        let by_id: BTreeMap<BlockId, &BlockEntry> = self
+            .blocks
+            .iter()
+            .map(|block| (block.id, &block.entry))
             .collect();
-        let is_unmarked = |tag: &Tag| {
-            let mut blocks = self.blocks.iter();
-            !restored.contains(&tag.block)
-                && blocks.any(|block| block.id == tag.block && !block.entry.is_done(tag.index))
-        };
-        tagged(mount, tokens)
-            .filter(|(tag, _)| is_unmarked(tag))
-            .map(|(_, token)| token.client_id.clone())
+        let of_dead = |token: &'_ &Sighting| by_id.get(&token.tag.block).copied();
+        // One newer token proves that somebody restored storage: then no mark of its block counts.
+        let restored: BTreeSet<BlockId> = listed
+            .iter()
+            .filter(|token| {
+                of_dead(token).is_some_and(|entry| entry.is_older_than(token.tag.write))
+            })
+            .map(|token| token.tag.block)
+            .collect();
+        listed
+            .iter()
+            .filter(|token| !restored.contains(&token.tag.block))
+            .filter(|token| of_dead(token).is_some_and(|entry| !entry.is_done(token.tag.index)))
+            .map(|token| token.client_id.to_string())
             .collect()
     }
 
@@ -187,7 +195,7 @@ impl Leftovers {
         for block in &mut self.blocks {
             let since = *block.clean_since.get_or_insert(now);
             if now.duration_since(since) >= settle {
-                settled.push(block.id.clone());
+                settled.push(block.id);
             }
         }
         settled
@@ -201,15 +209,4 @@ impl Leftovers {
             self.owed.clear();
         }
     }
-}
-
-/// The tokens that bear a tag of `mount`.
-pub fn tagged<'a>(
-    mount: &'a MountId,
-    tokens: &'a [TokenEntry],
-) -> impl Iterator<Item = (Tag, &'a TokenEntry)> {
-    tokens.iter().filter_map(move |token| {
-        let tag = Tag::parse(token.description.as_deref()?)?;
-        (tag.mount == *mount).then_some((tag, token))
-    })
 }

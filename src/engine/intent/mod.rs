@@ -23,6 +23,7 @@ pub use ledger::Ledger;
 pub use leftover::SETTLE;
 #[cfg(test)]
 pub use tag::BlockId;
+pub use tag::ConfigMark;
 pub use tag::MountId;
 pub use tag::Owner;
 pub use tag::RequestMark;

@@ -10,7 +10,7 @@ use sha2::Digest;
 use sha2::Sha256;
 
 /// Which mount, role, intent and request a token was minted for.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Tag {
     /// The mount that minted it.
     pub mount: MountId,
@@ -27,20 +27,25 @@ pub struct Tag {
 }
 
 /// A random id stored at the first write of the mount (12 hex digits).
-#[derive(Clone, Debug, Eq, Hash, PartialEq, serde::Deserialize, serde::Serialize)]
-pub struct MountId(String);
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MountId(u64);
 
 /// A random id of a block of intents (16 hex digits).
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct BlockId(String);
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct BlockId(u64);
 
 /// A short hash of the host's request id (12 hex digits): a repeated request is recognised by it.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct RequestMark(String);
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RequestMark(u64);
 
 /// Short hashes of a config's name (4 hex digits) and of a role's name (8 hex digits).
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Owner(String);
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Owner(u64);
+
+/// The short hash of a config's name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ConfigMark(u64);
 
 const PREFIX: &str = "vault";
 
@@ -52,8 +57,8 @@ impl Tag {
         if parts.next()? != PREFIX {
             return None;
         }
-        let mount = MountId(hex_of_length(parts.next()?, MountId::DIGITS)?);
-        let owner = Owner(hex_of_length(parts.next()?, Owner::DIGITS)?);
+        let mount = MountId(from_hex(parts.next()?, MountId::DIGITS)?);
+        let owner = Owner(from_hex(parts.next()?, Owner::DIGITS)?);
         let mut intent = parts.next()?.split('.');
         let block = BlockId::parse(intent.next()?)?;
         let index = intent.next()?.parse().ok()?;
@@ -61,7 +66,7 @@ impl Tag {
         if intent.next().is_some() {
             return None;
         }
-        let request = RequestMark(hex_of_length(parts.next()?, RequestMark::DIGITS)?);
+        let request = RequestMark(from_hex(parts.next()?, RequestMark::DIGITS)?);
         parts.next().is_none().then_some(Self {
             mount,
             owner,
@@ -77,16 +82,17 @@ impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             mount,
-            owner,
+            owner: Owner(owner),
             block,
             index,
             write,
-            request,
+            request: RequestMark(request),
         } = self;
         write!(
             f,
-            "{PREFIX}:{}:{}:{}.{index}.{write}:{}",
-            mount.0, owner.0, block.0, request.0
+            "{PREFIX}:{mount}:{owner:0owner_digits$x}:{block}.{index}.{write}:{request:0request_digits$x}",
+            owner_digits = Owner::DIGITS,
+            request_digits = RequestMark::DIGITS,
         )
     }
 }
@@ -96,12 +102,29 @@ impl MountId {
 
     /// A new random id.
     pub fn random() -> Self {
-        Self(random_hex(Self::DIGITS))
+        Self(random(Self::DIGITS))
     }
+}
 
-    /// The hex digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl fmt::Display for MountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0digits$x}", self.0, digits = Self::DIGITS)
+    }
+}
+
+impl From<MountId> for String {
+    fn from(id: MountId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for MountId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        from_hex(&text, Self::DIGITS)
+            .map(Self)
+            .ok_or("the mount's id is not 12 hex digits")
     }
 }
 
@@ -110,17 +133,18 @@ impl BlockId {
 
     /// A new random id.
     pub fn random() -> Self {
-        Self(random_hex(Self::DIGITS))
+        Self(random(Self::DIGITS))
     }
 
     /// The id written as `text`.
     pub fn parse(text: &str) -> Option<Self> {
-        hex_of_length(text, Self::DIGITS).map(Self)
+        from_hex(text, Self::DIGITS).map(Self)
     }
+}
 
-    /// The hex digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl fmt::Display for BlockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0digits$x}", self.0, digits = Self::DIGITS)
     }
 }
 
@@ -140,35 +164,46 @@ impl Owner {
 
     /// The owner of tokens minted for `role` from `config`.
     pub fn of(config: &str, role: &str) -> Self {
-        Self(short_hash(config, Self::CONFIG_DIGITS) + &short_hash(role, Self::ROLE_DIGITS))
+        let ConfigMark(config) = ConfigMark::of(config);
+        Self(config << (4 * Self::ROLE_DIGITS) | short_hash(role, Self::ROLE_DIGITS))
     }
 
-    /// Whether tokens with this owner were minted from `config`.
-    pub fn is_of_config(&self, config: &str) -> bool {
-        self.0.starts_with(&short_hash(config, Self::CONFIG_DIGITS))
+    /// The config that tokens with this owner were minted from.
+    pub fn config(&self) -> ConfigMark {
+        ConfigMark(self.0 >> (4 * Self::ROLE_DIGITS))
     }
 }
 
-fn random_hex(digits: usize) -> String {
-    let mut text = uuid::Uuid::new_v4().simple().to_string();
-    text.truncate(digits);
-    text
+impl ConfigMark {
+    /// The mark of `config`.
+    pub fn of(config: &str) -> Self {
+        Self(short_hash(config, Owner::CONFIG_DIGITS))
+    }
 }
 
-fn short_hash(text: &str, digits: usize) -> String {
-    let mut hex: String = Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    hex.truncate(digits);
-    hex
+/// A random number of as many hex digits.
+fn random(digits: usize) -> u64 {
+    first_digits(uuid::Uuid::new_v4().as_u64_pair().0, digits)
 }
 
-fn hex_of_length(text: &str, digits: usize) -> Option<String> {
+fn short_hash(text: &str, digits: usize) -> u64 {
+    let hash: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    let [a, b, c, d, e, f, g, h, ..] = hash;
+    first_digits(u64::from_be_bytes([a, b, c, d, e, f, g, h]), digits)
+}
+
+/// The number that the first hex digits of `number`, of which it has 16, stand for.
+fn first_digits(number: u64, digits: usize) -> u64 {
+    number >> (64 - 4 * digits)
+}
+
+fn from_hex(text: &str, digits: usize) -> Option<u64> {
     let is_hex = text
         .bytes()
         .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    (text.len() == digits && is_hex).then(|| text.to_owned())
+    (text.len() == digits && is_hex)
+        .then(|| u64::from_str_radix(text, 16).ok())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -193,7 +228,7 @@ mod tests {
         fn what_is_written_is_read_back(index: u16, write in 0_u64..10_000, request: String, rest: String) {
             let tag = tag(index, write, &request);
             prop_assert!(tag.to_string().len() <= 72);
-            prop_assert_eq!(Tag::parse(&tag.to_string()), Some(tag.clone()));
+            prop_assert_eq!(Tag::parse(&tag.to_string()), Some(tag));
             prop_assert_eq!(Tag::parse(&format!("{tag} {rest}")), Some(tag));
         }
 
@@ -223,11 +258,29 @@ mod tests {
         }
     }
 
+    /// Tokens that live today bear tags of exactly this form.
+    #[test]
+    fn the_form_of_a_tag_is_fixed() {
+        let text = "vault:0123456789ab:37a8eec1b5a1:00fedcba98765432.7.42:001122334455";
+        assert_eq!(
+            Tag::parse(text).map(|tag| tag.to_string()).as_deref(),
+            Some(text)
+        );
+        let tag = tag(7, 42, "r");
+        let hash = |text: &str| format!("{:x}", Sha256::digest(text.as_bytes()));
+        let owner = format!(":{}{}:", &hash("default")[..4], &hash("reader")[..8]);
+        assert!(tag.to_string().contains(&owner), "{tag}");
+        assert!(
+            tag.to_string().ends_with(&format!(":{}", &hash("r")[..12])),
+            "{tag}"
+        );
+    }
+
     #[test]
     fn an_owner_knows_its_config() {
         let owner = Owner::of("default", "reader");
-        assert!(owner.is_of_config("default"));
-        assert!(!owner.is_of_config("other"));
+        assert_eq!(owner.config(), ConfigMark::of("default"));
+        assert_ne!(owner.config(), ConfigMark::of("other"));
         assert_ne!(owner, Owner::of("default", "writer"));
     }
 }

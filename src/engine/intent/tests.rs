@@ -16,6 +16,7 @@ use super::block::REFRESH;
 use super::entry::BlockEntry;
 use super::entry::SIZE;
 use super::leftover::Leftovers;
+use super::leftover::Sighting;
 use super::tag::MountId;
 use crate::astra::TokenEntry;
 use crate::engine::store::Key;
@@ -63,7 +64,7 @@ fn storage() -> (Arc<MemoryStorage>, Store) {
 }
 
 async fn stored(store: &Store, intent: &Intent) -> BlockEntry {
-    let key = Key::intent("default", intent.block().as_str());
+    let key = Key::intent("default", intent.block());
     store.get(&key).await.unwrap().expect("the block is stored")
 }
 
@@ -131,14 +132,14 @@ async fn intents_that_finish_together_share_writes() {
         intents.push(ledger.begin().await.unwrap());
     }
     let indexes: Vec<u16> = intents.iter().map(Intent::index).collect();
-    let block = intents[0].block().clone();
+    let block = intents[0].block();
     let before = storage.operations().puts;
     let completed = join_all(intents.into_iter().map(Intent::complete)).await;
     assert!(completed.iter().all(Result::is_ok));
     let writes = storage.operations().puts - before;
     assert!(writes <= 2, "100 marks took {writes} writes");
     let entry: BlockEntry = store
-        .get(&Key::intent("default", block.as_str()))
+        .get(&Key::intent("default", block))
         .await
         .unwrap()
         .unwrap();
@@ -161,12 +162,12 @@ async fn a_used_up_block_is_followed_by_another_and_can_be_retired() {
     assert_eq!(storage.keys(), Vec::<String>::new());
 
     let ledger = Ledger::new("default", store, MountId::random());
-    let first = ledger.begin().await.unwrap().block().clone();
+    let first = ledger.begin().await.unwrap().block();
     for _ in 1..SIZE {
         ledger.begin().await.unwrap().cancel();
     }
     let next = ledger.begin().await.unwrap();
-    assert_ne!(*next.block(), first);
+    assert_ne!(next.block(), first);
     next.cancel();
 }
 
@@ -215,46 +216,47 @@ async fn an_orderly_end_leaves_no_block_but_one_with_work() {
 }
 
 /// What Astra lists for `intent`.
-fn listed(mount: &MountId, intent: &Intent) -> TokenEntry {
+fn listed(mount: MountId, intent: &Intent) -> Sighting {
     let tag = Tag {
-        mount: mount.clone(),
+        mount,
         owner: Owner::of("default", "reader"),
-        block: intent.block().clone(),
+        block: intent.block(),
         index: intent.index(),
         write: intent.write(),
         request: RequestMark::of("request"),
     };
-    TokenEntry {
+    let token = TokenEntry {
         client_id: format!("token-{}", intent.index()),
-        description: Some(tag.to_string()),
+        description: Some(format!("{tag} reader")),
         generated_on: None,
         roles: Vec::new(),
         token_expiry: None,
-    }
+    };
+    Sighting::of(&token).unwrap()
 }
 
 #[tokio::test]
 async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
     let (storage, store) = storage();
     let mount = MountId::random();
-    let ledger = Ledger::new("default", store.clone(), mount.clone());
+    let ledger = Ledger::new("default", store.clone(), mount);
     let in_flight = ledger.begin().await.unwrap();
-    let mut tokens = vec![listed(&mount, &in_flight)];
+    let mut tokens = vec![listed(mount, &in_flight)];
     let leftovers = async || Leftovers::load(&store, "default").await.unwrap();
     // After a crash now, the token in flight was received by nobody.
-    assert_eq!(leftovers().await.unmarked(&mount, &tokens), ["token-0"]);
+    assert_eq!(leftovers().await.unmarked(&tokens), ["token-0"]);
 
-    let key = format!("v1/intent/default/{}", in_flight.block().as_str());
+    let key = format!("v1/intent/default/{}", in_flight.block());
     let snapshot = storage.get(&key).await.unwrap().unwrap();
     for _ in 0..2 {
         let intent = ledger.begin().await.unwrap();
-        tokens.push(listed(&mount, &intent));
+        tokens.push(listed(mount, &intent));
         assert!(intent.complete().await.is_ok());
     }
-    assert_eq!(leftovers().await.unmarked(&mount, &tokens), ["token-0"]);
+    assert_eq!(leftovers().await.unmarked(&tokens), ["token-0"]);
     storage.put(snapshot).await.unwrap();
     let restored = leftovers().await;
-    assert!(restored.unmarked(&mount, &tokens).is_empty());
+    assert!(restored.unmarked(&tokens).is_empty());
     in_flight.cancel();
 }
 

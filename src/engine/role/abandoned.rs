@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Claimant;
 use super::PolicyRole;
 use crate::astra::Deadline;
+use crate::astra::TokenEntry;
 use crate::engine::Engine;
 use crate::engine::config::Connection;
 use crate::vault::Error;
@@ -48,13 +49,10 @@ impl<'a> Abandoned<'a> {
         } = self;
         let mut warnings = Vec::new();
         if let Claimant::Role(_) = claimant {
-            let holders = connection.client.tokens(deadline).await.map(|tokens| {
-                tokens
-                    .iter()
-                    .filter(|token| token.roles.contains(&custom.role_id))
-                    .count()
-            });
-            if let Ok(holders @ 1..) = holders {
+            let role_id = custom.role_id.clone();
+            let holds = move |token: &TokenEntry| token.roles.contains(&role_id).then_some(());
+            let holders = connection.client.tokens(holds, deadline).await;
+            if let Ok(holders @ 1..) = holders.map(|holders| holders.len()) {
                 warnings.push(format!(
                     "live tokens that hold the custom Astra role \"{}\" ({holders}) lose its rights with it; their leases stay and \
                      are still revoked",

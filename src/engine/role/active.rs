@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio::time::timeout;
 
 use crate::astra::Deadline;
+use crate::astra::TokenEntry;
 use crate::engine::config::Connection;
 use crate::engine::discovery;
 use crate::engine::intent::Owner;
@@ -137,11 +138,12 @@ impl Drop for Admission {
 /// How many tokens of `role` Astra lists.
 async fn live(connection: &Connection, role: &str, deadline: Deadline) -> Result<usize, Error> {
     let owner = Owner::of(&connection.name, role);
-    let tokens = discovery::live(connection, deadline).await;
-    let tokens = tokens
-        .map_err(|error| upstream::failed("count the role's live tokens", connection, &error))?;
-    Ok(tokens
-        .iter()
-        .filter(|token| token.tag.owner == owner)
-        .count())
+    let own = discovery::Own::of(connection);
+    let is_live = move |token: &TokenEntry| {
+        let tag = own.tag(token)?;
+        (tag.owner == owner).then_some(())
+    };
+    let live = connection.client.tokens(is_live, deadline).await;
+    live.map(|live| live.len())
+        .map_err(|error| upstream::failed("count the role's live tokens", connection, &error))
 }

@@ -27,7 +27,7 @@ impl Claimant<'_> {
     /// A static role's has the path before the name.  A name that would be too long ends in a slash and
     /// a hash.  No name of a Vault role contains a slash, so no two are alike.
     pub fn custom_role(&self, connection: &Connection) -> String {
-        self.custom_role_in(connection.ledger.mount().as_str())
+        self.custom_role_in(&connection.ledger.mount().to_string())
     }
 
     fn custom_role_in(&self, mount: &str) -> String {

@@ -26,23 +26,20 @@ impl Present {
         deadline: Deadline,
     ) -> Result<Self, Error> {
         let client = &connection.client;
-        let tokens = client.tokens(deadline).await.map_err(|error| {
+        let client_id = connection.entry.token_client_id();
+        let token = client.token(client_id, deadline).await.map_err(|error| {
             upstream::failed("list tokens to find the root token", connection, &error)
         })?;
-        let client_id = connection.entry.token_client_id();
         let refuse = |cause: String| Error::Coded {
             status: 502,
             message: format!("config \"{}\": {cause}", connection.name),
         };
-        let token = tokens
-            .iter()
-            .find(|token| token.client_id == client_id)
-            .ok_or_else(|| {
-                refuse(format!(
-                    "the organization does not list the root token with client id {client_id}, so its Astra roles are not \
-                     known: write a new root token to the config instead"
-                ))
-            })?;
+        let token = token.ok_or_else(|| {
+            refuse(format!(
+                "the organization does not list the root token with client id {client_id}, so its Astra roles are not \
+                 known: write a new root token to the config instead"
+            ))
+        })?;
         let is_id = |role: &String| Uuid::try_parse(role).is_ok();
         let roles = if token.roles.iter().all(is_id) {
             Vec::new()
@@ -52,8 +49,8 @@ impl Present {
             })?
         };
         Ok(Self {
-            role_ids: role_ids(token, &roles).map_err(refuse)?,
-            expiry: expiry(token, connection.entry.token_set_at, now),
+            role_ids: role_ids(&token, &roles).map_err(refuse)?,
+            expiry: expiry(&token, connection.entry.token_set_at, now),
         })
     }
 }

@@ -106,7 +106,15 @@ fn encode_lease(lease: &Lease, issue_time: OffsetDateTime) -> pb::Secret {
     }
 }
 
+/// An empty object.
+const EMPTY: &str = "{}";
+
 fn encode_object(object: &Map<String, Value>) -> String {
+    // Room for a credential, so that no copy is left behind each time the text grows.
+    let mut text = Vec::with_capacity(1_024);
     // A map of JSON values always has a text, so the fallback is only there for the type.
-    serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
+    match serde_json::to_writer(&mut text, object) {
+        Ok(()) => String::from_utf8(text).unwrap_or_else(|_| EMPTY.to_owned()),
+        Err(_) => EMPTY.to_owned(),
+    }
 }

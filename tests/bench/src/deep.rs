@@ -9,12 +9,16 @@ use harness::Server;
 use crate::Arguments;
 use crate::emulator::Emulator;
 use crate::load::burst;
+use crate::rounds::median_of;
 use crate::rounds::quiet;
 use crate::rounds::revoke_all;
 use crate::subject::Subject;
 
 /// How many tokens live when the cost of one more is measured.
 pub(crate) const CROWDS: [usize; 3] = [10, 1_000, 100_000];
+/// Leases that live while memory is measured, and how often as many are minted.
+const LEASES: usize = 20_000;
+const BLOCKS: usize = 5;
 /// What the emulated Astra takes for each answer while the cluster is measured.
 pub(crate) const LATENCY: Duration = Duration::from_millis(100);
 /// Clients in the cluster measurement.
@@ -29,19 +33,41 @@ pub(crate) struct Deep {
     pub(crate) kth_mint_ms: Vec<f64>,
     /// From the death of the plugin to the next credential, with 100,000 live tokens.
     pub(crate) restart: Duration,
+    /// Resident memory of the new process after that: it has listed all tokens, in kB.
+    pub(crate) rss_listed_kb: u64,
     /// Mints per second of a raft cluster with [`CLUSTER_CLIENTS`] and [`LATENCY`].
     pub(crate) cluster_per_second: f64,
 }
 
-/// Measures all of it; takes a few minutes.
+/// Measures all of it as often as planned; takes several minutes.
 pub(crate) async fn run(arguments: &Arguments) -> Deep {
+    let mut rounds = Vec::new();
+    for round in 1..=arguments.plan.rounds {
+        println!("deep round {round} of {}", arguments.plan.rounds);
+        rounds.push(one_round(arguments).await);
+    }
+    let rss = |block: usize| median_of(&rounds, |deep| deep.rss_kb[block] as f64) as u64;
+    Deep {
+        rss_kb: (0..BLOCKS).map(rss).collect(),
+        kth_mint_ms: (0..CROWDS.len())
+            .map(|crowd| median_of(&rounds, |deep| deep.kth_mint_ms[crowd]))
+            .collect(),
+        rss_listed_kb: median_of(&rounds, |deep| deep.rss_listed_kb as f64) as u64,
+        restart: Duration::from_secs_f64(median_of(&rounds, |deep| deep.restart.as_secs_f64())),
+        cluster_per_second: median_of(&rounds, |deep| deep.cluster_per_second),
+    }
+}
+
+async fn one_round(arguments: &Arguments) -> Deep {
     let subject = Subject::Astra(arguments.plugin.clone());
-    println!("memory over 100,000 mints");
+    println!("memory over 100,000 mints with 20,000 live leases");
     let rss_kb = memory(arguments, &subject).await;
     println!("  RSS in kB after each 20,000: {rss_kb:?}");
     println!("the cost of one mint among up to 100,000 live tokens");
-    let (kth_mint_ms, restart) = crowd(arguments, &subject).await;
-    println!("  median ms of a mint among {CROWDS:?}: {kth_mint_ms:.2?}; restart {restart:.2?}");
+    let (kth_mint_ms, restart, rss_listed_kb) = crowd(arguments, &subject).await;
+    println!(
+        "  median ms of a mint among {CROWDS:?}: {kth_mint_ms:.2?}; restart {restart:.2?}, with {rss_listed_kb} kB after"
+    );
     println!(
         "a raft cluster of three nodes, upstream latency {} ms",
         LATENCY.as_millis()
@@ -52,6 +78,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Deep {
         rss_kb,
         kth_mint_ms,
         restart,
+        rss_listed_kb,
         cluster_per_second,
     }
 }
@@ -62,17 +89,17 @@ async fn memory(arguments: &Arguments, subject: &Subject) -> Vec<u64> {
     let stage = subject.mount(&server, &emulator).await;
     let plugin = stage.plugin.expect("a plugin");
     let mut rss = Vec::new();
-    for block in 0..5 {
-        if block > 0 {
-            revoke_all(&server, &emulator, subject, stage.prefix).await;
-        }
-        burst(&stage.shot, 16, 20_000).await;
+    // What the first revocation of many leases needs at once is no growth: it comes before the first figure.
+    burst(&stage.shot, 16, LEASES / 10).await;
+    for _ in 0..BLOCKS {
+        revoke_all(&server, &emulator, subject, stage.prefix).await;
+        burst(&stage.shot, 16, LEASES).await;
         rss.push(plugin.rss_kb());
     }
     rss
 }
 
-async fn crowd(arguments: &Arguments, subject: &Subject) -> (Vec<f64>, Duration) {
+async fn crowd(arguments: &Arguments, subject: &Subject) -> (Vec<f64>, Duration, u64) {
     const PROBES: usize = 200;
     let emulator = Emulator::start(&arguments.emulator);
     let server = Server::start(quiet()).await;
@@ -89,8 +116,9 @@ async fn crowd(arguments: &Arguments, subject: &Subject) -> (Vec<f64>, Duration)
     let before = stage.plugin.expect("a plugin");
     before.kill();
     let restart = until_back(&server).await;
-    assert_ne!(stage.process_now(&server), Some(before));
-    (latencies, restart)
+    let after = stage.process_now(&server).expect("a new plugin");
+    assert_ne!(after, before);
+    (latencies, restart, after.rss_kb())
 }
 
 /// How long it takes until a credential can be read again; says why if it takes very long.

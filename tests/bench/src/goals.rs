@@ -26,14 +26,20 @@ pub(crate) fn judge(table: &Table, deep: Option<&Deep>) -> Vec<Goal> {
             .find(|(name, _)| *name == wanted)
             .map(|(_, figures)| figures)
     };
-    let (own, floor) = (
-        find("astra").expect("the engine"),
-        find("ssh").expect("the floor"),
-    );
     let mut goals = Vec::new();
-    if let Some(peer) = find("peer") {
-        against_peer(&mut goals, own, peer);
+    if let Some((own, floor)) = find("astra").zip(find("ssh")) {
+        if let Some(peer) = find("peer") {
+            against_peer(&mut goals, own, peer);
+        }
+        against_floor(&mut goals, own, floor);
     }
+    if let Some(deep) = deep {
+        at_depth(&mut goals, deep);
+    }
+    goals
+}
+
+fn against_floor(goals: &mut Vec<Goal>, own: &Figures, floor: &Figures) {
     for (clients, wanted) in CLIENTS.into_iter().zip([0.38, 0.65, 0.70]) {
         let ratio = own.samples[&clients].per_second / floor.samples[&clients].per_second;
         goals.push(at_least(
@@ -52,10 +58,6 @@ pub(crate) fn judge(table: &Table, deep: Option<&Deep>) -> Vec<Goal> {
         let mb = size as f64 / 1e6;
         goals.push(at_most("binary, MB".to_owned(), mb, 8.0));
     }
-    if let Some(deep) = deep {
-        at_depth(&mut goals, deep);
-    }
-    goals
 }
 
 fn against_peer(goals: &mut Vec<Goal>, own: &Figures, peer: &Figures) {

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use plan::Plan;
 
-const USAGE: &str = "usage: bench --plugin FILE --emulator FILE [--peer FILE] [--quick]";
+const USAGE: &str = "usage: bench --plugin FILE --emulator FILE [--peer FILE] [--quick | --deep]";
 
 /// Where the programs are and how much to measure.
 pub(crate) struct Arguments {
@@ -36,7 +36,11 @@ async fn main() {
         println!("{problem}\n{USAGE}");
         std::process::exit(2);
     });
-    let rounds = rounds::run(&arguments).await;
+    let rounds = if arguments.plan.table {
+        rounds::run(&arguments).await
+    } else {
+        Vec::new()
+    };
     println!("{}", report::table(&rounds));
     let deep = if arguments.plan.deep {
         Some(deep::run(&arguments).await)
@@ -60,6 +64,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--emulator" => emulator = Some(file()?),
             "--peer" => peer = Some(file()?),
             "--quick" => plan = Plan::QUICK,
+            "--deep" => plan = Plan::DEEP,
             _ => return Err(format!("unknown option {word}")),
         }
     }

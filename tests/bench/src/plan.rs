@@ -6,8 +6,10 @@ pub(crate) const CLIENTS: [usize; 3] = [1, 16, 64];
 /// Sizes of one run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    /// How often everything is repeated; the table shows medians.
+    /// How often everything is repeated; figures are medians.
     pub(crate) rounds: usize,
+    /// Whether to compare the engines.
+    pub(crate) table: bool,
     /// Mints per number of clients and round.
     pub(crate) mints: usize,
     /// Leases that are revoked at once at the end of a round.
@@ -19,14 +21,19 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) const FULL: Self = Self {
         rounds: 3,
+        table: true,
         mints: 2_000,
         revocations: 5_000,
         deep: true,
     };
+    pub(crate) const DEEP: Self = Self {
+        table: false,
+        ..Self::FULL
+    };
     pub(crate) const QUICK: Self = Self {
-        rounds: 3,
         mints: 500,
         revocations: 1_000,
         deep: false,
+        ..Self::FULL
     };
 }

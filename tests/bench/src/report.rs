@@ -8,6 +8,9 @@ use crate::rounds::Table;
 
 /// The measurements, one line per number of clients and subject.
 pub(crate) fn table(table: &Table) -> String {
+    if table.is_empty() {
+        return String::new();
+    }
     let mut text = String::from(
         "\n| clients | engine | mints/s | p50 ms | p99 ms | plugin CPU ms/1,000 | Vault CPU ms/1,000 |\n\
          |---:|---|---:|---:|---:|---:|---:|\n",

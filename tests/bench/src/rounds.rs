@@ -204,7 +204,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn median_of<T>(items: &[T], value: impl Fn(&T) -> f64) -> f64 {
+pub(crate) fn median_of<T>(items: &[T], value: impl Fn(&T) -> f64) -> f64 {
     median(items.iter().map(value).collect())
 }
 
