@@ -15,7 +15,5 @@ const PRODUCT: Product = Product {
 };
 
 fn main() -> ExitCode {
-    #[cfg(feature = "failpoints")]
-    vault_plugin_secrets_astra::engine::crash::listen("ASTRA_CRASH_FILE");
     serve(PRODUCT, AstraFactory::default())
 }

@@ -1,7 +1,9 @@
 //! Points at which a test build can be made to die.
 //!
-//! With the feature `failpoints` each point stands between two awaits that matter;
-//! `tests/reliability` walks them all against a real Vault.  Without the feature a point is nothing.
+//! With the feature `failpoints` one point stands where the work begins and one after each await that
+//! changes something, in storage or in Astra, which `tests/documents` checks.  Awaits that change
+//! nothing lie between two points, and dying there is dying at the point before.
+//! `tests/reliability` walks them all.  Without the feature a point is nothing.
 //!
 //! Renewing has no point: it changes nothing but what the host stores.  A mark that the host does not
 //! store has none either, because no real host can be made to refuse just that write; the unit tests
@@ -9,53 +11,77 @@
 
 /// Every point, in the order of the work.
 pub const POINTS: &[&str] = &[
+    "mount.identified",
+    // A credential.
     "mint.received",
     "mint.limits-asked",
     "mint.first-try-undone",
     "mint.block-reserved",
+    "mint.block-refreshed",
     "mint.intent-begun",
     "mint.outcome-unknown",
     "mint.found-deleted",
     "mint.token-made",
     "mint.completed",
+    // A token that is not handed out after all.
+    "fresh.discarded",
     "take-back.begun",
     "take-back.reopened",
     "take-back.token-deleted",
     "revoke.received",
     "revoke.config-found",
     "revoke.token-deleted",
+    // Clearing up.
     "tick.received",
     "tick.listed",
     "tick.token-deleted",
+    "tick.block-removed",
+    "tick.custom-role-sent",
+    "tick.custom-role-deleted",
+    "block.saved",
+    "block.retired",
     "tidy.token-deleted",
+    // Rotation.
     "rotate-root.minted",
     "rotate-root.proved",
     "rotate-root.stored",
     "rotate-root.kept",
     "rotate-root.old-deleted",
+    "rotate-root.old-forgotten",
     "rotate-role.minted",
     "rotate-role.proved",
     "rotate-role.stored",
     "rotate-role.kept",
+    "rotation.failure-noted",
+    "rotation.failures-cleared",
+    // Roles and configs.
     "static-role.checked",
     "static-role.stored",
     "static-role.removal-noted",
     "static-role.buried",
+    "static-role.given-up",
     "static-role.old-deleted",
+    "static-role.old-forgotten",
     "role.checked",
     "role.stored",
-    "custom-role.noted",
-    "custom-role.made",
-    "custom-role.updated",
     "role.removal-noted",
     "role.removed",
+    "role.unusable-removed",
+    "custom-role.noted",
+    "custom-role.made",
+    "custom-role.adopted",
+    "custom-role.updated",
     "custom-role.deleted",
+    "custom-role.note-dropped",
     "config.checked",
     "config.stored",
     "config.unheld",
     "config.farewell-noted",
     "config.removed",
+    "config.unusable-removed",
     "config.root-deleted",
+    "config.farewell-over",
+    "config.farewell-dropped",
 ];
 
 /// Dies here if the test asks for it.

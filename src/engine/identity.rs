@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
+use super::crash;
 use super::intent::MountId;
 use super::store::Key;
 use super::store::Store;
@@ -38,6 +39,7 @@ impl Identity {
                 }
                 let id = MountId::random();
                 self.store.put(&Key::mount(), &MountEntry { id }).await?;
+                crash::point("mount.identified");
                 Ok(id)
             })
             .await

@@ -27,7 +27,10 @@ pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
         rotation::tick(&engine, deadline),
     )
     .await;
-    tracing::debug!("the tick has ended");
+    let tasks = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    tracing::debug!(tasks, "the tick has ended");
     for error in [&cleared, &rotated]
         .into_iter()
         .filter_map(|ended| ended.as_ref().err())

@@ -1,4 +1,4 @@
-//! The messages in the sources: every text that is a sentence, wherever it stands.
+//! The sources, and the messages in them: every text that is a sentence, wherever it stands.
 //!
 //! A message is whatever is not known to be something else: log lines, help texts and tests are left
 //! out, the rest counts.  So a new message cannot be forgotten, however it reaches the caller.
@@ -40,15 +40,10 @@ pub(crate) struct Message {
 
 /// The messages of all sources at or below `path`, which is relative to the package.
 pub(crate) fn messages(path: &str) -> Vec<Message> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
-    for file in files(&root.join(path)) {
-        let text = fs::read_to_string(&file).expect("a readable source");
-        let syntax =
-            syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let name = file.strip_prefix(root).expect("a file of the package");
+    for (file, syntax) in parsed(path) {
         let mut finder = Finder {
-            file: name.display().to_string(),
+            file,
             status: None,
             found: Vec::new(),
         };
@@ -57,6 +52,19 @@ pub(crate) fn messages(path: &str) -> Vec<Message> {
     }
     assert!(!found.is_empty(), "{path} has no messages");
     found
+}
+
+/// All sources at or below `path` but those of tests, each with its name; both relative to the package.
+pub(crate) fn parsed(path: &str) -> Vec<(String, syn::File)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let parse = |file: PathBuf| {
+        let text = fs::read_to_string(&file).expect("a readable source");
+        let syntax =
+            syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let name = file.strip_prefix(root).expect("a file of the package");
+        (name.display().to_string(), syntax)
+    };
+    files(&root.join(path)).into_iter().map(parse).collect()
 }
 
 /// All sources at or below `path` but those of tests.
@@ -229,7 +237,8 @@ impl<'ast> Visit<'ast> for Finder {
     }
 }
 
-fn is_test(attributes: &[Attribute]) -> bool {
+/// Whether something is there for tests only.
+pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
             || attribute.path().is_ident("cfg")

@@ -82,8 +82,7 @@ async fn nodes_that_come_and_go_under_load_leave_nothing_behind() {
         let leader = cluster.active().await;
         let (api, stored) = (leader.api(), Stored::new(&leader.api(), MOUNT));
         seen.end_unclear(&api).await;
-        let (_, offset) = leader.log_since(0);
-        until_ticked(leader, &plugin.name, offset).await;
+        until_ticked(leader, &plugin.name, leader.log_length()).await;
         let books = Books {
             mount: event,
             stored: &stored,

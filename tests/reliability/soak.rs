@@ -29,10 +29,13 @@ const CLIENTS: usize = 12;
 const WORK: Duration = Duration::from_secs(75);
 /// How often the state is printed and what must hold at any time is checked.
 const LOOK: Duration = Duration::from_secs(10);
+/// The length at which Vault's log is begun anew, so that a long run does not fill the disk.
+const MOST_LOG: u64 = 256 * 1024 * 1024;
 /// What the plugin may take more at the end than when it had just started to work.
 const MORE_KB: u64 = 24 * 1024;
 const MORE_FILES: usize = 24;
 const MORE_THREADS: usize = 4;
+const MORE_TASKS: usize = 24;
 
 /// What was done to the engine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +53,8 @@ struct Footprint {
     rss_kb: u64,
     files: usize,
     threads: usize,
+    /// Known only right after a tick.
+    tasks: Option<usize>,
 }
 
 #[tokio::test]
@@ -68,6 +73,7 @@ async fn nothing_is_lost_in_the_long_run() {
 
     let mut soak = Soak {
         stage,
+        revoked: 0,
         mischief: Mischief::default(),
         seen: Seen::default(),
         window: BTreeSet::new(),
@@ -85,7 +91,7 @@ async fn nothing_is_lost_in_the_long_run() {
         "{minutes} minutes with seed {seed}: {} minted, {} handed out, {} failed requests, {:?}; 0 orphans, 0 violations, {} in \
          the window; {first:?} at first, {last:?} in the end",
         soak.stage.astra.minted(),
-        soak.seen.kept.len() + soak.seen.revoked.len(),
+        soak.handed_out(&soak.seen),
         soak.seen.failures,
         soak.mischief,
         soak.window.len(),
@@ -96,12 +102,16 @@ async fn nothing_is_lost_in_the_long_run() {
         last.threads <= first.threads + MORE_THREADS,
         "threads pile up"
     );
+    let (first, last) = (first.tasks.unwrap(), last.tasks.unwrap());
+    assert!(last <= first + MORE_TASKS, "tasks pile up");
 }
 
 struct Soak {
     stage: Stage,
     mischief: Mischief,
     seen: Seen,
+    /// How many revoked credentials were checked and forgotten.
+    revoked: usize,
     /// Tokens in the window that the protocol leaves open.
     window: BTreeSet<String>,
     start: Instant,
@@ -192,7 +202,7 @@ impl Soak {
             .plugin
             .processes(&stage.server)
             .first()
-            .map(|process| Footprint::of(*process));
+            .map(|process| Footprint::of(*process, None));
         println!(
             "{:>5.0?}: {} minted, {} live, {} kept, {} failed requests, {:?}, {footprint:?}",
             self.start.elapsed(),
@@ -222,14 +232,18 @@ impl Soak {
         // The first request finds out that a process died.
         stage.credential("reader").await;
         self.seen.end_unclear(&stage.api).await;
-        stage.until_tick().await;
+        if stage.server.log_length() > MOST_LOG {
+            stage.server.empty_log();
+        }
+        let tasks = stage.until_tick().await;
         let mut books = stage.books().await;
         books.own.extend(self.window.iter().cloned());
         let balance = Balance::settled(&books, TICK).await;
         self.window.extend(balance.window);
         assert_kept(&stage.stored, &stage.astra, &self.seen.kept).await;
         let live: BTreeSet<String> = stage.astra.live().into_iter().collect();
-        for credential in &self.seen.revoked {
+        for credential in std::mem::take(&mut self.seen.revoked) {
+            self.revoked += 1;
             assert!(
                 !live.contains(&credential.client_id),
                 "a revocation got lost"
@@ -239,18 +253,25 @@ impl Soak {
         let app = stage.read("static-creds/app").await.data();
         assert!(stage.astra.accepts(app["token"].as_str().unwrap()).await);
         println!(
-            "{:>5.0?}: balanced: {} leased or held, 0 orphans, 0 lost revocations, {} in the window",
+            "{:>5.0?}: balanced: {} leased or held, 0 orphans, 0 lost revocations, {} in the window; this test itself takes {} kB",
             self.start.elapsed(),
             balance.leased,
-            self.window.len()
+            self.window.len(),
+            Process(std::process::id()).rss_kb(),
         );
-        Footprint::of(stage.process())
+        Footprint::of(stage.process(), Some(tasks))
+    }
+
+    /// How many credentials were handed out so far, of which the clients have `seen` some.
+    fn handed_out(&self, seen: &Seen) -> usize {
+        self.revoked + seen.kept.len() + seen.revoked.len() + seen.unclear.len()
     }
 }
 
 impl Footprint {
-    fn of(process: Process) -> Self {
+    fn of(process: Process, tasks: Option<usize>) -> Self {
         Self {
+            tasks,
             rss_kb: process.rss_kb(),
             files: process.open_files(),
             threads: process.threads(),

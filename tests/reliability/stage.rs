@@ -60,11 +60,13 @@ pub(crate) async fn server(storage: Storage) -> Arc<Server> {
 impl Stage {
     /// A mount in a process of its own on `server`.
     pub(crate) async fn new(server: &Arc<Server>, binary: &Path, name: &str) -> Self {
-        Self::over(Astra::start().await, server, binary, name).await
+        let stage = Self::mounted(Astra::start().await, server, binary, name).await;
+        stage.configure().await;
+        stage
     }
 
-    /// The same with `astra` behind it.
-    pub(crate) async fn over(
+    /// A mount that has nothing yet, with `astra` for it.
+    pub(crate) async fn mounted(
         astra: Astra,
         server: &Arc<Server>,
         binary: &Path,
@@ -77,7 +79,7 @@ impl Stage {
         let variable = format!("ASTRA_CRASH_FILE={}", crash_file.display());
         plugin.register_with(&api, &[variable]).await;
         plugin.enable(&api, &name, json!({})).await;
-        let stage = Self {
+        Self {
             stored: Stored::new(&api, &name),
             api,
             astra,
@@ -85,11 +87,19 @@ impl Stage {
             mount: name,
             crash_file,
             server: Arc::clone(server),
-        };
-        let config = json!({ "token": stage.astra.root_token(), "url": stage.astra.url() });
-        stage.write("config", config).await.ok();
-        stage.role("reader", "1h", "8h").await;
-        stage
+        }
+    }
+
+    /// What its config is written with.
+    pub(crate) fn config(&self) -> Value {
+        json!({ "token": self.astra.root_token(), "url": self.astra.url() })
+    }
+
+    /// Writes the config and the role `reader`.
+    pub(crate) async fn configure(&self) {
+        let path = format!("{}/config", self.mount);
+        self.insist(Method::PUT, &path, Some(self.config())).await;
+        self.role("reader", "1h", "8h").await;
     }
 
     /// A mount of the plain plugin on a server of its own.
@@ -230,6 +240,13 @@ impl Stage {
         self.plugin.process(&self.server)
     }
 
+    /// Kills the plugin and waits for its end.
+    pub(crate) async fn end_process(&self) {
+        let process = self.process();
+        process.kill();
+        wait_until("the plugin is dead", SOON, async || !process.is_alive()).await;
+    }
+
     /// Makes the plugin die at `point`, once.
     pub(crate) fn arm(&self, point: &str) {
         std::fs::write(&self.crash_file, point).expect("a crash file");
@@ -259,27 +276,39 @@ impl Stage {
         last.unwrap()
     }
 
-    /// Waits until a rollback tick that ended after this call has cleared up.
-    pub(crate) async fn until_tick(&self) {
-        let (_, offset) = self.server.log_since(0);
-        self.until_ticked(offset).await;
+    /// Waits until a rollback tick that ended after this call has cleared up, and returns how many tasks
+    /// the plugin had then.
+    pub(crate) async fn until_tick(&self) -> usize {
+        self.until_ticked(self.server.log_length()).await
     }
 
     /// Waits until a rollback tick has ended since the log was `offset` bytes long.
-    pub(crate) async fn until_ticked(&self, offset: u64) {
-        until_ticked(&self.server, &self.plugin.name, offset).await;
+    pub(crate) async fn until_ticked(&self, offset: u64) -> usize {
+        until_ticked(&self.server, &self.plugin.name, offset).await
     }
 }
 
-/// Waits until a rollback tick of `plugin` has ended since the log of `server` was `offset` bytes long.
-pub(crate) async fn until_ticked(server: &Server, plugin: &str, mut offset: u64) {
-    let is_tick = |line: &str| line.contains("the tick has ended") && line.contains(plugin);
+/// Waits until a rollback tick of `plugin` has ended since the log of `server` was `offset` bytes long, and
+/// returns how many tasks the plugin had then.
+pub(crate) async fn until_ticked(server: &Server, plugin: &str, mut offset: u64) -> usize {
+    let is_tick = |line: &&str| line.contains("the tick has ended") && line.contains(plugin);
+    let mut tasks = None;
     wait_until("a tick has ended", TICK, async || {
         let (lines, length) = server.log_since(offset);
         // The last line may not be complete yet.
         let rest = lines.len() - lines.rfind('\n').map_or(0, |at| at + 1);
         offset = length - u64::try_from(rest).unwrap();
-        lines.lines().any(is_tick)
+        tasks = lines.lines().find(is_tick).map(tasks_in);
+        tasks.is_some()
     })
     .await;
+    tasks.unwrap()
+}
+
+/// How many tasks the line of a tick tells of.
+fn tasks_in(line: &str) -> usize {
+    let number = line.split("tasks=").nth(1).unwrap_or_default();
+    let number = number.split(|c: char| !c.is_ascii_digit()).next();
+    let number = number.and_then(|number| number.parse().ok());
+    number.unwrap_or_else(|| panic!("no tasks in {line}"))
 }

@@ -33,6 +33,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
         }
         Readable::No(error) => {
             engine.configs.lock().await.delete(&name).await?;
+            crash::point("config.unusable-removed");
             tracing::info!(config = name, %error, "unusable config deleted");
             return Ok(None);
         }

@@ -158,9 +158,7 @@ impl Mint<'_> {
                 // An answer that does not fit may name a token of somebody else: like an answer
                 // that did not come, it is no reason to delete anything but what bears the tag.
                 Err(MintError::Mismatch { error, .. } | MintError::Unknown(error)) => {
-                    crash::point("mint.outcome-unknown");
                     let found = self.remove_by_tag(intent, &tag, deadline).await;
-                    crash::point("mint.found-deleted");
                     if let Err(cause) = found {
                         tracing::warn!(config = name, error = %cause, "a token may be left behind; the next tick looks for it");
                         return Err(upstream::failed("mint a token", self.connection, &error));
@@ -203,6 +201,7 @@ impl Mint<'_> {
         tag: &Tag,
         deadline: Deadline,
     ) -> Result<(), astra::Error> {
+        crash::point("mint.outcome-unknown");
         // Dropped on every way out, an intent counts as lost.
         let _standing = intent;
         let client = &self.connection.client;
@@ -213,6 +212,7 @@ impl Mint<'_> {
         };
         for client_id in client.shared_tokens(bears, deadline).await? {
             client.delete_token(&client_id, deadline).await?;
+            crash::point("mint.found-deleted");
         }
         Ok(())
     }
@@ -269,7 +269,10 @@ impl Fresh {
 /// Deletes a token that must not be handed out; if that fails the intent keeps standing for it.
 async fn remove(connection: &Connection, intent: Intent, client_id: String, deadline: Deadline) {
     match connection.client.delete_token(&client_id, deadline).await {
-        Ok(_) => intent.cancel(),
+        Ok(_) => {
+            crash::point("fresh.discarded");
+            intent.cancel();
+        }
         Err(error) => {
             tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
             intent.lose(Some(client_id));

@@ -136,7 +136,9 @@ impl Block {
             }
             marks.version
         };
-        self.flush(version).await
+        self.flush(version).await?;
+        crash::point("block.saved");
+        Ok(())
     }
 
     /// Whether every intent was handed out and is done: the entry is of no more use.
@@ -157,6 +159,7 @@ impl Block {
             marks.next = SIZE;
         }
         self.store.delete(&self.key).await?;
+        crash::point("block.retired");
         drop(durable);
         Ok(true)
     }
@@ -189,7 +192,9 @@ impl Block {
             }
             marks.version += 1;
         }
-        self.write(&mut durable).await
+        self.write(&mut durable).await?;
+        crash::point("mint.block-refreshed");
+        Ok(())
     }
 
     async fn write(&self, durable: &mut u64) -> Result<(), StoreError> {

@@ -271,10 +271,10 @@ impl Ledger {
             );
         }
         round.delete_all(&unmarked).await?;
-        crash::point("tick.token-deleted");
         let settled = lock(leftovers).settled(self.settle);
         for id in settled {
             self.store.delete(&Key::intent(&self.config, id)).await?;
+            crash::point("tick.block-removed");
             lock(leftovers).remove(&id);
         }
         Ok(())
@@ -312,7 +312,7 @@ impl Ledger {
         let known = known
             .into_iter()
             .map(|(block, index, client_id)| async move {
-                let deleted = round.delete(&client_id).await;
+                let deleted = round.delete_one(&client_id).await;
                 if deleted.is_ok() {
                     block.found(index);
                 }
@@ -403,13 +403,16 @@ impl Round<'_> {
         listed.as_deref().map_err(Clone::clone)
     }
 
-    async fn delete(&self, client_id: &str) -> Result<(), astra::Error> {
-        let deleted = self.client.delete_token(client_id, self.deadline).await;
-        deleted.map(drop)
+    async fn delete_one(&self, client_id: &str) -> Result<(), astra::Error> {
+        self.client.delete_token(client_id, self.deadline).await?;
+        crash::point("tick.token-deleted");
+        Ok(())
     }
 
     async fn delete_all(&self, client_ids: &[String]) -> Result<(), astra::Error> {
-        let deletions = client_ids.iter().map(|client_id| self.delete(client_id));
+        let deletions = client_ids
+            .iter()
+            .map(|client_id| self.delete_one(client_id));
         first_error(join_all(deletions).await)
     }
 }

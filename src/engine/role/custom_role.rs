@@ -100,10 +100,11 @@ impl CustomRoles {
                 return Err(name_is_taken(connection, &wanted.name, &found));
             }
             let updated = connection.client.update_role(&found, &wanted, deadline);
-            return updated.await.map(|()| found).map_err(|e| refused(&e));
+            updated.await.map_err(|error| refused(&error))?;
+            crash::point("custom-role.adopted");
+            return Ok(found);
         }
         self.note(connection, claimant, true).await?;
-        crash::point("custom-role.noted");
         match connection.client.create_role(&wanted, deadline).await {
             Ok(made) => {
                 crash::point("custom-role.made");
@@ -172,6 +173,7 @@ impl CustomRoles {
     async fn forget(&self, config: &str, claimant: Claimant<'_>) -> Result<(), Error> {
         let key = claimant.note_key(config);
         self.store.delete(&key).await?;
+        crash::point("custom-role.note-dropped");
         self.clean_since().remove(&key);
         Ok(())
     }
@@ -229,6 +231,7 @@ impl CustomRoles {
                 .await
             {
                 Ok(()) => {
+                    crash::point("tick.custom-role-sent");
                     self.forget(&connection.name, claimant).await?;
                     return Ok(Settled::Done);
                 }
@@ -253,6 +256,7 @@ impl CustomRoles {
                 .delete_role(&id, deadline)
                 .await
                 .map_err(|error| refused(connection, &error))?;
+            crash::point("tick.custom-role-deleted");
         } else if note.creating && !self.is_clean_for_long(&connection.name, claimant) {
             return Ok(Settled::Later);
         }
@@ -276,6 +280,7 @@ impl CustomRoles {
         };
         if before.as_ref() != Some(&note) {
             self.store.put(&key, &note).await?;
+            crash::point("custom-role.noted");
         }
         if creating {
             self.clean_since().remove(&key);

@@ -101,6 +101,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
     let Some(stored) = stored else {
         if is_stored {
             engine.roles.lock().await.delete(&name).await?;
+            crash::point("role.unusable-removed");
             tracing::info!(role = name, "unusable role deleted");
         }
         return Ok(None);

@@ -5,6 +5,7 @@ use serde::Serialize;
 use time::Duration;
 use time::OffsetDateTime;
 
+use crate::engine::crash;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
@@ -44,17 +45,18 @@ impl Failures {
         if let Err(error) = store.put(key, &failures).await {
             tracing::warn!(%error, "a failed rotation could not be noted");
         }
+        crash::point("rotation.failure-noted");
     }
 
     /// Forgets the failures, if there are any.
     pub async fn clear(store: &Store, key: &Key) {
-        let cleared = match Self::load(store, key).await {
-            Ok(None) => Ok(()),
-            _ => store.delete(key).await,
-        };
-        if let Err(error) = cleared {
+        if matches!(Self::load(store, key).await, Ok(None)) {
+            return;
+        }
+        if let Err(error) = store.delete(key).await {
             tracing::warn!(%error, "former failures of a rotation could not be cleared");
         }
+        crash::point("rotation.failures-cleared");
     }
 
     fn after(before: u32, error: &Error, now: OffsetDateTime) -> Self {

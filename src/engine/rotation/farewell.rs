@@ -49,6 +49,7 @@ pub async fn tend(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
         };
         if held::tokens(engine).await?.contains(&client_id) {
             engine.store.delete(&key).await?;
+            crash::point("config.farewell-dropped");
         } else if let Err(error) = finish(engine, &entry, deadline).await {
             tracing::warn!(client_id, %error, "the root tokens of a deleted config are not deleted yet");
         }
@@ -82,5 +83,6 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
         .store
         .delete(&Key::farewell(entry.token_client_id()))
         .await?;
+    crash::point("config.farewell-over");
     Ok(())
 }

@@ -253,15 +253,17 @@ async fn delete_replaced(
         if client_id == entry.token_client_id() {
             continue;
         }
-        if let Err(error) = connection.client.delete_token(&client_id, deadline).await {
-            warnings.push(format!(
-                "the former root token with client id {client_id} is not deleted yet, the host's ticks try again: {error}"
-            ));
-            left.push(client_id);
+        match connection.client.delete_token(&client_id, deadline).await {
+            Ok(_) => crash::point("rotate-root.old-deleted"),
+            Err(error) => {
+                warnings.push(format!(
+                    "the former root token with client id {client_id} is not deleted yet, the host's ticks try again: {error}"
+                ));
+                left.push(client_id);
+            }
         }
     }
     entry.pending_delete = left;
-    crash::point("rotate-root.old-deleted");
     if entry.pending_delete == connection.entry.pending_delete {
         return warnings;
     }
@@ -271,6 +273,7 @@ async fn delete_replaced(
         .await
         .put(&connection.name, entry)
         .await;
+    crash::point("rotate-root.old-forgotten");
     if let Err(error) = stored {
         engine.configs.forget(&connection.name).await;
         warnings.push(format!(

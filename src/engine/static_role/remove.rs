@@ -48,6 +48,7 @@ pub async fn remove(
             left.join(", ")
         );
         engine.static_roles.delete(name).await?;
+        crash::point("static-role.given-up");
         let left = custom.map(|custom| out_of_reach(&buried.config, custom));
         return Ok(std::iter::once(warning).chain(left).collect());
     }
@@ -93,6 +94,7 @@ pub async fn delete_due(engine: &Engine, name: &str, deadline: Deadline) -> Resu
     } else if left.previous != entry.previous {
         engine.static_roles.put(name, left).await?;
     }
+    crash::point("static-role.old-forgotten");
     failure.map_or(Ok(()), Err)
 }
 

@@ -208,6 +208,18 @@ impl Server {
         (String::from_utf8_lossy(&bytes).into_owned(), length)
     }
 
+    /// How long [`Self::log`] is, in bytes.
+    pub fn log_length(&self) -> u64 {
+        fs::metadata(self.log_path()).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Forgets what was logged so far; only for whoever keeps no place in the log.
+    pub fn empty_log(&self) {
+        // It is only ever appended to, so whoever writes goes on at the new end.
+        let log = OpenOptions::new().write(true).open(self.log_path());
+        log.and_then(|log| log.set_len(0)).expect("a log file");
+    }
+
     /// Its audit log so far.
     pub fn audit_log(&self) -> String {
         read_lossy(&self.audit_path())

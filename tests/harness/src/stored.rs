@@ -54,6 +54,13 @@ impl Stored {
         Some(marks.get(index / 8)? & (1 << (index % 8)) != 0)
     }
 
+    /// Puts something below `key` of the mount that its plugin cannot read.
+    pub async fn spoil(&self, key: &str) {
+        let path = format!("sys/raw/logical/{}/{key}", self.uuid().await);
+        let body = serde_json::json!({ "value": "neither this nor that" });
+        self.api.write(&path, body).await.ok();
+    }
+
     async fn uuid(&self) -> String {
         let mount = self
             .api

@@ -1,5 +1,6 @@
 //! Every fault at every call to Astra that the engine makes, the first time and every time.
 
+mod changes;
 mod scenarios;
 mod table;
 pub mod variants;
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::bench::Bench;
+use super::bench::Credential;
 use crate::engine::Deadlines;
 use crate::vault::Error;
 use scenarios::Call;
@@ -184,18 +186,39 @@ async fn run(cell: &Cell) {
         return check_unseen_swap(&bench, &stage);
     }
     let held: Vec<_> = stage.held.iter().collect();
-    let is_enough = bench.live().len() == held.len();
+    let is_enough = bench.live().len() == held.len() + changes::own(&bench).await.len();
     if !is_enough {
         bench.tick().await;
     }
-    bench.assert_clean(&held, LEFT);
+    assert_even(&bench, &held, &stage).await;
+    changes::check_custom_roles(&bench).await;
     // The tick has deadlines too.
     assert!(is_enough, "one tick was not enough");
     // What was handed out works as a lease.
     for credential in &stage.held {
         bench.revoke(credential).await.unwrap();
     }
-    bench.assert_clean(&[], LEFT);
+    assert_even(&bench, &[], &stage).await;
+}
+
+/// Nothing is left but what is held and what the mount itself uses.
+async fn assert_even(bench: &Bench, held: &[&Credential], stage: &Stage) {
+    let mut expected = changes::own(bench).await;
+    expected.extend(held.iter().map(|held| held.client_id.clone()));
+    expected.sort();
+    assert_eq!(
+        bench.live(),
+        expected,
+        "{LEFT}: live tokens, and those held"
+    );
+    let invariants = bench.astra.invariants();
+    assert_eq!(invariants.orphans, 0, "{LEFT}: orphans");
+    assert!(
+        invariants.foreign_deletes <= stage.replaced,
+        "{LEFT}: foreign deletes"
+    );
+    let violations = bench.astra.violations();
+    assert!(violations.is_empty(), "{LEFT}: {violations:?}");
 }
 
 async fn inject(bench: &Bench, call: Call, variant: &Variant, every_time: bool) {

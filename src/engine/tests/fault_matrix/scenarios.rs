@@ -6,6 +6,7 @@ use astra_emulator::WaitFor;
 use serde_json::json;
 
 use super::PATIENCE;
+use super::changes;
 use crate::engine::tests::bench::Bench;
 use crate::engine::tests::bench::Credential;
 use crate::engine::tests::bench::READER;
@@ -25,6 +26,10 @@ pub enum Call {
     GetRoles,
     GetTokens,
     GetDatabases,
+    PostRole,
+    PutRole,
+    DeleteRole,
+    PostBundle,
 }
 
 impl Call {
@@ -37,13 +42,18 @@ impl Call {
             Self::GetRoles => "GET roles",
             Self::GetTokens => "GET tokens",
             Self::GetDatabases => "GET databases",
+            Self::PostRole => "POST role",
+            Self::PutRole => "PUT role",
+            Self::DeleteRole => "DELETE role",
+            Self::PostBundle => "POST bundle",
         }
     }
 
     pub fn method(self) -> &'static str {
         match self {
-            Self::PostToken => "POST",
-            Self::DeleteToken => "DELETE",
+            Self::PostToken | Self::PostRole | Self::PostBundle => "POST",
+            Self::PutRole => "PUT",
+            Self::DeleteToken | Self::DeleteRole => "DELETE",
             _ => "GET",
         }
     }
@@ -54,8 +64,10 @@ impl Call {
             Self::PostToken | Self::GetTokens => "/v2/clientIdSecrets",
             Self::DeleteToken => "/v2/clientIdSecrets/*",
             Self::GetOrg => "/v2/currentOrg",
-            Self::GetRoles => "/v2/organizations/roles",
+            Self::GetRoles | Self::PostRole => "/v2/organizations/roles",
+            Self::PutRole | Self::DeleteRole => "/v2/organizations/roles/*",
             Self::GetDatabases => "/v2/databases",
+            Self::PostBundle => "/v2/databases/*",
         }
     }
 }
@@ -95,6 +107,28 @@ pub enum Scenario {
     StatusOrg,
     StatusTokens,
     Tidy,
+    /// A role with a policy is written, which makes a custom role.
+    PolicyRole,
+    PolicyChange,
+    /// The custom role goes with its role.
+    PolicyRemoval,
+    /// A credential with the link to a secure connect bundle.
+    Bundle,
+    /// The next root token is minted.
+    RotateRoot,
+    /// What the present root token is.
+    RotateRootList,
+    /// The next root token is tried.
+    RotateRootProof,
+    /// The next root token is tried, and the present one deleted.
+    RotateRootDelete,
+    /// The token of a new static role is minted.
+    StaticRole,
+    StaticRotation,
+    /// The next token is tried.
+    StaticProof,
+    /// The replaced token is deleted.
+    StaticDelete,
 }
 
 use Scenario::*;
@@ -108,10 +142,12 @@ pub struct Stage {
     subject: Option<Credential>,
     /// The request to repeat.
     repeated: Option<Request>,
+    /// How many root tokens that the engine did not mint it is to delete.
+    pub replaced: u64,
 }
 
 impl Scenario {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 34] = [
         Mint,
         FirstMint,
         LostMintList,
@@ -134,19 +170,35 @@ impl Scenario {
         StatusOrg,
         StatusTokens,
         Tidy,
+        PolicyRole,
+        PolicyChange,
+        PolicyRemoval,
+        Bundle,
+        RotateRoot,
+        RotateRootList,
+        RotateRootProof,
+        RotateRootDelete,
+        StaticRole,
+        StaticRotation,
+        StaticProof,
+        StaticDelete,
     ];
 
     /// The call that goes wrong.
     pub fn call(self) -> Call {
         match self {
-            Mint => Call::PostToken,
+            Mint | RotateRoot | StaticRole | StaticRotation => Call::PostToken,
             LostMintDelete | RepeatedMintDelete | Revoke | ConfigProbe | TickDelete
-            | TickLostDelete => Call::DeleteToken,
-            FirstMint | ConfigOrg | StatusOrg => Call::GetOrg,
+            | TickLostDelete | RotateRootDelete | StaticDelete => Call::DeleteToken,
+            FirstMint | ConfigOrg | StatusOrg | RotateRootProof | StaticProof => Call::GetOrg,
             ConfigRoles | RoleWrite | AstraRoles => Call::GetRoles,
             LostMintList | RepeatedMintList | RevokeOfVanished | ConfigTokens | TickList
-            | Tokens | StatusTokens | Tidy => Call::GetTokens,
+            | Tokens | StatusTokens | Tidy | RotateRootList => Call::GetTokens,
             Databases => Call::GetDatabases,
+            PolicyRole => Call::PostRole,
+            PolicyChange => Call::PutRole,
+            PolicyRemoval => Call::DeleteRole,
+            Bundle => Call::PostBundle,
         }
     }
 
@@ -230,7 +282,7 @@ impl Scenario {
             Tokens | StatusTokens | Tidy => {
                 stage.held.push(bench.mint("reader").await.unwrap());
             }
-            _ => {}
+            _ => changes::prepare(self, bench, &mut stage).await,
         }
         stage
     }
@@ -292,6 +344,7 @@ impl Scenario {
             Tidy => {
                 bench.write("tidy", json!({})).await?;
             }
+            _ => changes::act(self, bench, stage).await?,
         }
         Ok(())
     }

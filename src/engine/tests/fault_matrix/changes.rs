@@ -1,0 +1,110 @@
+//! Changes whose upstream calls go wrong: policies, databases, rotations.
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::scenarios::Scenario;
+use super::scenarios::Scenario::*;
+use super::scenarios::Stage;
+use crate::engine::tests::bench::Bench;
+use crate::engine::tests::bench::READER;
+use crate::vault::Error;
+use crate::vault::Outcome;
+
+/// What is there before.
+pub async fn prepare(scenario: Scenario, bench: &Bench, stage: &mut Stage) {
+    match scenario {
+        PolicyChange | PolicyRemoval => {
+            let role = policy_role("db-rest");
+            bench.write("roles/narrow", role).await.unwrap();
+        }
+        Bundle => {
+            let database = &bench.astra.seeds().databases["vector_db"];
+            let role = json!({
+                "astra_roles": READER, "database_id": database.id, "secure_connect_bundle": true,
+            });
+            bench.write("roles/reader", role).await.unwrap();
+        }
+        RotateRoot | RotateRootList | RotateRootProof | RotateRootDelete => stage.replaced = 1,
+        StaticRotation | StaticProof | StaticDelete => {
+            bench
+                .write("static-roles/app", static_role())
+                .await
+                .unwrap();
+        }
+        _ => {}
+    }
+}
+
+/// The change.  What is only warned of, as ticks finish it, is an error here.
+pub async fn act(scenario: Scenario, bench: &Bench, stage: &mut Stage) -> Result<(), Error> {
+    match scenario {
+        PolicyRole => told(bench.write("roles/narrow", policy_role("db-rest")).await),
+        PolicyChange => told(bench.write("roles/narrow", policy_role("db-graphql")).await),
+        PolicyRemoval => told(bench.delete("roles/narrow", json!({})).await),
+        Bundle => {
+            stage.held.push(bench.mint("reader").await?);
+            Ok(())
+        }
+        RotateRoot | RotateRootList | RotateRootProof | RotateRootDelete => {
+            told(bench.write("rotate-root", json!({})).await)
+        }
+        StaticRole => told(bench.write("static-roles/app", static_role()).await),
+        StaticRotation | StaticProof | StaticDelete => {
+            told(bench.write("rotate-role/app", json!({})).await)
+        }
+        _ => panic!("{scenario:?} is no change"),
+    }
+}
+
+fn told(outcome: Outcome) -> Result<(), Error> {
+    let response = outcome?;
+    let warnings = response.map_or_else(Vec::new, |response| response.warnings().to_vec());
+    match warnings.first() {
+        Some(warning) => Err(Error::Internal(warning.clone())),
+        None => Ok(()),
+    }
+}
+
+fn policy_role(action: &str) -> Value {
+    let policy = json!({ "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": [action], "effect": "allow" });
+    json!({ "policy": policy, "ttl": "1h" })
+}
+
+fn static_role() -> Value {
+    json!({ "astra_roles": READER, "rotation_period": "24h", "overlap": "0" })
+}
+
+/// The client ids of the live tokens that the mount itself uses, as its reads tell.
+pub async fn own(bench: &Bench) -> Vec<String> {
+    let mut own = Vec::new();
+    for (path, name) in [
+        ("config", "token_client_id"),
+        ("static-roles/app", "client_id"),
+    ] {
+        if let Some(data) = bench.read(path).await {
+            own.push(data[name].as_str().unwrap().to_owned());
+        }
+    }
+    let minted = bench.live();
+    own.retain(|client_id| minted.contains(client_id));
+    own
+}
+
+/// There is a custom role for a role that has a policy, and no other, and it is what the role says.
+pub async fn check_custom_roles(bench: &Bench) {
+    let stored = bench.read("roles/narrow").await;
+    let roles = bench.astra.roles(None).unwrap();
+    let kept: Vec<_> = roles
+        .iter()
+        .filter(|role| role.name.starts_with("vault-"))
+        .collect();
+    let Some(stored) = stored else {
+        assert!(kept.is_empty(), "nobody claims {kept:?}");
+        return;
+    };
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(stored["astra_role_ids"], json!([kept[0].id]));
+    let actions = serde_json::to_value(&kept[0].policy.actions).unwrap();
+    assert_eq!(stored["policy"]["actions"], actions);
+}

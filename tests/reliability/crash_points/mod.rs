@@ -1,0 +1,164 @@
+//! The plugin dies at every point between two awaits that matter, on every way that leads there.
+
+mod play;
+mod ways;
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use futures_util::StreamExt;
+use harness::Credential;
+use harness::Storage;
+use harness::wait_until;
+use vault_plugin_secrets_astra::engine::crash::POINTS;
+
+use crate::balance::assert_kept;
+use crate::stage::Stage;
+use crate::stage::TICK;
+use crate::stage::server;
+use ways::Asked;
+use ways::Replaced;
+use ways::Way;
+use ways::ways;
+
+/// How many points are played at once.
+const AT_ONCE: usize = 8;
+/// How long it may take until the latest point is hit: what a dead process noted is removed two
+/// minutes after the first tick that found nothing.
+const HIT: Duration = Duration::from_secs(400);
+
+/// One point, one way there, and what was done while the point was armed.
+struct Case {
+    point: &'static str,
+    way: Way,
+    /// For messages, and the name of the mount.
+    name: String,
+    stage: Stage,
+    /// Credentials that were handed out and never revoked.
+    kept: Vec<Credential>,
+    /// Credentials whose revocation was asked for.
+    ended: Vec<Credential>,
+    /// What ends rotations that would go on for ever, once the point is hit.
+    after: Option<Asked>,
+    /// Whether a root token is replaced that the engine did not mint.
+    replaced: Replaced,
+    /// Whether the protocol's window may leave a token at this point.
+    is_window: bool,
+}
+
+#[tokio::test]
+async fn wherever_the_plugin_dies_nothing_is_left_behind() {
+    let start = Instant::now();
+    let server = server(Storage::Memory).await;
+    let all: Vec<_> = POINTS
+        .iter()
+        .flat_map(|point| ways(point).into_iter().map(move |way| (*point, way)))
+        .collect();
+    let count = all.len();
+    // All wait for the same ticks; not all are set up at once, as each starts a process.
+    let cases: Vec<Case> = futures_util::stream::iter(all)
+        .map(|(point, (name, way))| Case::play(point, name, way, &server))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    println!(
+        "{count} ways to {} points played in {:.0?}",
+        POINTS.len(),
+        start.elapsed()
+    );
+    let checks = cases.iter().map(async |case| {
+        // One case that fails must not hide what the others show.
+        let passed = AssertUnwindSafe(case.check()).catch_unwind().await.is_ok();
+        (!passed).then_some(case.name.as_str())
+    });
+    let failed: Vec<_> = futures_util::future::join_all(checks)
+        .await
+        .into_iter()
+        .flatten()
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {count} failed: {failed:?}",
+        failed.len()
+    );
+    println!("{count} ways checked in {:.0?}", start.elapsed());
+    println!(
+        "{} points, 0 orphans, 0 lost revocations, 0 handed-out tokens deleted",
+        POINTS.len()
+    );
+}
+
+impl Case {
+    /// Waits until the point is hit and a tick has ended after that, and compares.
+    async fn check(&self) {
+        let Self { stage, name, .. } = self;
+        wait_until(&format!("{name} is hit"), HIT, async || !stage.is_armed()).await;
+        if let Some(Asked { method, path, body }) = &self.after {
+            let path = format!("{}/{path}", stage.mount);
+            stage
+                .insist(method.clone(), &path, Some(body.clone()))
+                .await;
+        }
+        stage.until_tick().await;
+        let balance = stage.settled(2 * TICK).await;
+        let most = usize::from(self.is_window);
+        assert!(balance.window.len() <= most, "{name}: {:?}", balance.window);
+        assert_kept(&stage.stored, &stage.astra, &self.kept).await;
+        for credential in &self.ended {
+            assert!(
+                !stage.astra.accepts(&credential.token).await,
+                "{name}: a revocation got lost"
+            );
+        }
+        self.check_custom_roles().await;
+        let deleted = stage.astra.emulator.invariants().foreign_deletes;
+        let expected = match self.replaced {
+            Replaced::No => deleted == 0,
+            Replaced::Yes => deleted == 1,
+            Replaced::Perhaps => deleted <= 1,
+        };
+        assert!(expected, "{name}: {deleted} tokens of others deleted");
+        // And it goes on working.
+        let last = stage.credential("reader").await;
+        assert!(stage.astra.accepts(&last.token).await, "{name}");
+    }
+
+    /// Custom Astra roles are there for the roles and static roles that have a policy, and for no other.
+    async fn check_custom_roles(&self) {
+        let Self { stage, name, .. } = self;
+        let mut wanted = 0;
+        for role in stage.names("roles").await {
+            let data = stage.data(&format!("roles/{role}")).await;
+            if data["policy"].is_object() {
+                wanted += 1;
+                let credential = stage.credential(&role).await;
+                assert!(stage.astra.accepts(&credential.token).await, "{name}");
+            }
+        }
+        for role in stage.names("static-roles").await {
+            let data = stage.data(&format!("static-roles/{role}")).await;
+            wanted += usize::from(data["policy"].is_object());
+            let data = stage.data(&format!("static-creds/{role}")).await;
+            let token = data["token"].as_str().unwrap();
+            assert!(stage.astra.accepts(token).await, "{name}");
+        }
+        let is_even = || {
+            let roles = stage.astra.emulator.roles(None).unwrap();
+            let mut names = roles.into_iter().map(|role| role.name);
+            names
+                .by_ref()
+                .filter(|name| name.starts_with("vault-"))
+                .count()
+                == wanted
+        };
+        // Where a token's overlap has to end first, a tick deletes the custom role after it.
+        wait_until(
+            &format!("{name}: {wanted} custom roles are left"),
+            2 * TICK,
+            async || is_even(),
+        )
+        .await;
+    }
+}

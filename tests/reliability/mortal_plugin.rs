@@ -1,0 +1,21 @@
+//! The plugin as it is, but that it dies at the point which the file named by `ASTRA_CRASH_FILE` names.
+
+use std::process::ExitCode;
+
+use vault_plugin_secrets_astra::engine::AstraFactory;
+use vault_plugin_secrets_astra::engine::crash;
+use vault_plugin_secrets_astra::plugin::Product;
+use vault_plugin_secrets_astra::plugin::serve;
+
+const PRODUCT: Product = Product {
+    name: env!("CARGO_PKG_NAME"),
+    mount: "astra",
+    about: "dies at a point that a test names",
+    manual: "README.md",
+    log_variable: "ASTRA_PLUGIN_LOG_LEVEL",
+};
+
+fn main() -> ExitCode {
+    crash::listen("ASTRA_CRASH_FILE");
+    serve(PRODUCT, AstraFactory::default())
+}
