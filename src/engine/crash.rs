@@ -25,6 +25,7 @@ pub const POINTS: &[&str] = &[
     "mint.completed",
     // A token that is not handed out after all.
     "fresh.discarded",
+    "fresh.removed",
     "take-back.begun",
     "take-back.reopened",
     "take-back.token-deleted",
@@ -96,8 +97,9 @@ pub fn point(name: &'static str) {
 #[inline(always)]
 pub fn point(_name: &'static str) {}
 
-/// Makes the points listen: a point dies when the file that `variable` names holds the point's
-/// name.  The file is removed first, so that the next process lives.
+/// Makes the points listen: a point dies when the file that `variable` names begins with a line with
+/// the point's name.  That line is removed first, and the file with the last, so that the next process
+/// lives or dies at the point after.
 #[cfg(feature = "failpoints")]
 pub fn listen(variable: &str) {
     let Some(file) = std::env::var_os(variable) else {
@@ -106,8 +108,17 @@ pub fn listen(variable: &str) {
     for name in POINTS {
         let file = file.clone();
         let armed = move || {
-            let is_armed = std::fs::read_to_string(&file).is_ok_and(|armed| armed.trim() == *name);
-            if is_armed && std::fs::remove_file(&file).is_ok() {
+            let armed = std::fs::read_to_string(&file).unwrap_or_default();
+            let Some(rest) = armed.strip_prefix(*name) else {
+                return;
+            };
+            let disarmed = match rest.strip_prefix('\n') {
+                Some(rest) => std::fs::write(&file, rest),
+                // Another point, whose name is longer.
+                None if !rest.is_empty() => return,
+                None => std::fs::remove_file(&file),
+            };
+            if disarmed.is_ok() {
                 tracing::warn!(point = name, "dying as asked");
                 std::process::abort();
             }

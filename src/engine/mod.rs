@@ -73,6 +73,13 @@ pub struct Deadlines {
     pub settle: Duration,
 }
 
+impl Deadlines {
+    /// How much of its time a tick must have left to begin with one more rotation: 18 of 55 s.
+    pub fn enough(&self) -> Duration {
+        self.operation / 3
+    }
+}
+
 impl Default for Deadlines {
     fn default() -> Self {
         Self {

@@ -52,7 +52,6 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     ("creds/mint.rs", "keep", "its callers have the points"),
     ("creds/mint.rs", "run", "what it calls has the point"),
     ("intent/block.rs", "complete", "its callers have the points"),
-    ("intent/block.rs", "flush", "its callers have the points"),
     ("intent/block.rs", "reopen", "its callers have the points"),
     ("intent/block.rs", "write", "its callers have the points"),
     (
@@ -242,7 +241,11 @@ fn every_change_of_the_engine_is_followed_by_a_point() {
         .iter()
         .map(|(file, function, _)| ((*file).to_owned(), (*function).to_owned()))
         .collect();
-    assert_eq!(walk.exempted, exempt, "exempt although there is no need");
+    let idle: Vec<_> = exempt.difference(&walk.exempted).collect();
+    assert!(
+        idle.is_empty(),
+        "exempt although there is no need: {idle:?}"
+    );
 }
 
 #[test]

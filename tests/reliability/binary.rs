@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
+
+use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 /// The plugin as it is.
 pub(crate) const PLAIN: &str = env!("CARGO_BIN_EXE_vault-plugin-secrets-astra");
@@ -12,21 +13,22 @@ pub(crate) const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
 /// The plugin that dies on demand (`src/engine/crash.rs`), built once.  It is a program of its own, so
 /// that the feature does not get into the plain plugin, beside which it is built.
-pub(crate) fn with_crash_points() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
+pub(crate) async fn with_crash_points() -> &'static Path {
+    static BINARY: OnceCell<PathBuf> = OnceCell::const_new();
+    let build = async || {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let binary = Path::new(PLAIN).with_file_name("mortal-plugin");
+        let binary = Path::new(PLAIN)
+            .with_file_name("examples")
+            .join("mortal-plugin");
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked"])
-            .args(["--features", "failpoints", "--bin", "mortal-plugin"])
-            // With a test beside it libraries get the features that tests have, so that none is
-            // compiled once more.
-            .args(["--test", "layers"])
+            .args(["--features", "failpoints", "--example", "mortal-plugin"])
             .current_dir(root)
             .status()
+            .await
             .expect("cargo to run");
         assert!(status.success(), "the plugin with crash points builds");
         binary
-    })
+    };
+    BINARY.get_or_init(build).await
 }

@@ -35,6 +35,7 @@ async fn nodes_that_come_and_go_under_load_leave_nothing_behind() {
         raw_storage: true,
         audit: false,
         log_level: "debug",
+        raft_patience: 5,
         plugins: vec![(MOUNT.to_owned(), binary::PLAIN.into())],
         ..Options::default()
     };
@@ -82,7 +83,8 @@ async fn nodes_that_come_and_go_under_load_leave_nothing_behind() {
         let leader = cluster.active().await;
         let (api, stored) = (leader.api(), Stored::new(&leader.api(), MOUNT));
         seen.end_unclear(&api).await;
-        until_ticked(leader, &plugin.name, leader.log_length()).await;
+        let nodes: Vec<&Server> = cluster.nodes.iter().collect();
+        until_ticked(&nodes, &plugin.name).await;
         let books = Books {
             mount: event,
             stored: &stored,

@@ -28,9 +28,10 @@ use crate::balance::Books;
 use crate::binary;
 
 /// How long something may take that Vault does in the background at once.
-pub(crate) const SOON: Duration = Duration::from_secs(40);
-/// How long it may take until Vault's rollback tick, which comes every minute, has ended.
-pub(crate) const TICK: Duration = Duration::from_secs(110);
+pub(crate) const SOON: Duration = Duration::from_secs(90);
+/// How long it may take until Vault's rollback tick, which comes every minute, has ended; on a machine
+/// that has much else to do.
+pub(crate) const TICK: Duration = Duration::from_secs(240);
 
 /// One mount and what belongs to it.
 pub(crate) struct Stage {
@@ -249,12 +250,26 @@ impl Stage {
 
     /// Makes the plugin die at `point`, once.
     pub(crate) fn arm(&self, point: &str) {
-        std::fs::write(&self.crash_file, point).expect("a crash file");
+        self.arm_all(&[point]);
+    }
+
+    /// Makes the plugin die at each of `points`, one after the other.
+    pub(crate) fn arm_all(&self, points: &[&str]) {
+        // As one step, so that nobody reads half of it.
+        let written = self.crash_file.with_extension("written");
+        std::fs::write(&written, points.join("\n")).expect("a crash file");
+        std::fs::rename(&written, &self.crash_file).expect("a crash file");
     }
 
     /// Whether an armed point has not been hit yet.
     pub(crate) fn is_armed(&self) -> bool {
         self.crash_file.exists()
+    }
+
+    /// Whether `point` is the next at which the plugin dies.
+    fn is_next(&self, point: &str) -> bool {
+        let armed = std::fs::read_to_string(&self.crash_file).unwrap_or_default();
+        armed.lines().next() == Some(point)
     }
 
     /// Sends a request until the plugin has died at the armed `point`, and tells what came back then. For
@@ -269,36 +284,37 @@ impl Stage {
         let mut last = None;
         wait_until(&format!("{point} is hit"), SOON, async || {
             last = Some(self.api.request(method.clone(), path, body.clone()).await);
-            !self.is_armed() || last.as_ref().is_some_and(Reply::is_ok)
+            !self.is_next(point) || last.as_ref().is_some_and(Reply::is_ok)
         })
         .await;
-        assert!(!self.is_armed(), "{point} was not hit");
+        assert!(!self.is_next(point), "{point} was not hit");
         last.unwrap()
     }
 
     /// Waits until a rollback tick that ended after this call has cleared up, and returns how many tasks
     /// the plugin had then.
     pub(crate) async fn until_tick(&self) -> usize {
-        self.until_ticked(self.server.log_length()).await
-    }
-
-    /// Waits until a rollback tick has ended since the log was `offset` bytes long.
-    pub(crate) async fn until_ticked(&self, offset: u64) -> usize {
-        until_ticked(&self.server, &self.plugin.name, offset).await
+        until_ticked(&[&self.server], &self.plugin.name).await
     }
 }
 
-/// Waits until a rollback tick of `plugin` has ended since the log of `server` was `offset` bytes long, and
-/// returns how many tasks the plugin had then.
-pub(crate) async fn until_ticked(server: &Server, plugin: &str, mut offset: u64) -> usize {
+/// Waits until a rollback tick of `plugin` has ended after this call on one of `servers`, and returns how
+/// many tasks the plugin had then.
+pub(crate) async fn until_ticked(servers: &[&Server], plugin: &str) -> usize {
     let is_tick = |line: &&str| line.contains("the tick has ended") && line.contains(plugin);
+    let mut logs: Vec<(&Server, u64)> = servers
+        .iter()
+        .map(|server| (*server, server.log_length()))
+        .collect();
     let mut tasks = None;
     wait_until("a tick has ended", TICK, async || {
-        let (lines, length) = server.log_since(offset);
-        // The last line may not be complete yet.
-        let rest = lines.len() - lines.rfind('\n').map_or(0, |at| at + 1);
-        offset = length - u64::try_from(rest).unwrap();
-        tasks = lines.lines().find(is_tick).map(tasks_in);
+        for (server, offset) in &mut logs {
+            let (lines, length) = server.log_since(*offset);
+            // The last line may not be complete yet.
+            let rest = lines.len() - lines.rfind('\n').map_or(0, |at| at + 1);
+            *offset = length - u64::try_from(rest).unwrap();
+            tasks = tasks.or(lines.lines().find(is_tick).map(tasks_in));
+        }
         tasks.is_some()
     })
     .await;

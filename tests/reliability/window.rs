@@ -18,7 +18,7 @@ const DEATHS: usize = 12;
 #[tokio::test]
 async fn a_repeated_request_removes_the_first_token() {
     let server = server(Storage::Memory).await;
-    let stage = Stage::new(&server, binary::with_crash_points(), "repeated").await;
+    let stage = Stage::new(&server, binary::with_crash_points().await, "repeated").await;
     // Vault repeats a request only if it sees the process die before it sees the call fail. Which
     // comes first is chance; what must follow from each is not. (`tests/conformance` has a host that
     // always repeats.)
@@ -50,7 +50,7 @@ async fn a_repeated_request_removes_the_first_token() {
 #[tokio::test]
 async fn a_request_that_nobody_repeats_leaves_a_token_that_is_shown_and_ends_by_itself() {
     let server = server(Storage::Memory).await;
-    let stage = Stage::new(&server, binary::with_crash_points(), "unrepeated").await;
+    let stage = Stage::new(&server, binary::with_crash_points().await, "unrepeated").await;
     stage.credential("reader").await;
     let before = stage.process();
     stage.astra.set_mint_answer_delay(Duration::from_secs(2));

@@ -54,6 +54,7 @@ pub struct Fresh {
     pub token: MintedToken,
     connection: Arc<Connection>,
     intent: Intent,
+    tag: Box<Tag>,
 }
 
 /// A token that is safe to hand out: its intent is done, durably.
@@ -130,7 +131,7 @@ impl Mint<'_> {
                         let _ = self.remove_by_tag(intent, &tag, deadline).await;
                         return Err(upstream::failed("mint a token", self.connection, &error));
                     }
-                    return Ok(self.fresh(intent, token, &wanted));
+                    return Ok(self.fresh(intent, tag, token, &wanted));
                 }
                 // The answer is about a token of somebody else: nothing of it may be handed out or
                 // deleted.
@@ -174,7 +175,7 @@ impl Mint<'_> {
     }
 
     /// Notes what the answer shows of the organization.
-    fn fresh(&self, intent: Intent, token: MintedToken, wanted: &NewToken) -> Fresh {
+    fn fresh(&self, intent: Intent, tag: Tag, token: MintedToken, wanted: &NewToken) -> Fresh {
         // Only the tag at its start is needed.
         let echoed = token.description.as_deref().and_then(Tag::parse);
         let ignores_description = echoed != Tag::parse(&wanted.description);
@@ -190,6 +191,7 @@ impl Mint<'_> {
             token,
             connection: Arc::clone(self.connection),
             intent,
+            tag: Box::new(tag),
         }
     }
 
@@ -204,17 +206,9 @@ impl Mint<'_> {
         crash::point("mint.outcome-unknown");
         // Dropped on every way out, an intent counts as lost.
         let _standing = intent;
-        let client = &self.connection.client;
-        let tag = *tag;
-        let bears = move |token: &TokenEntry| {
-            let found = Tag::parse(token.description.as_deref()?)?;
-            (found == tag).then(|| token.client_id.clone())
-        };
-        for client_id in client.shared_tokens(bears, deadline).await? {
-            client.delete_token(&client_id, deadline).await?;
-            crash::point("mint.found-deleted");
-        }
-        Ok(())
+        delete_by_tag(self.connection, tag, deadline)
+            .await
+            .map(drop)
     }
 }
 
@@ -226,6 +220,7 @@ impl Fresh {
             token,
             connection,
             intent,
+            tag: _,
         } = self;
         let name = format!("{}.{}", intent.block(), intent.index());
         match intent.complete().await {
@@ -255,22 +250,60 @@ impl Fresh {
     }
 
     /// Deletes the token, which nobody uses; if that fails the intent keeps standing for it.
+    ///
+    /// Where it turned out not to work, the answer may have named somebody else's token, so only
+    /// what bears the tag is deleted, if tokens bear tags at all.
     pub async fn discard(self, deadline: Deadline) {
-        remove(
-            &self.connection,
-            self.intent,
-            self.token.client_id,
-            deadline,
-        )
-        .await;
+        let Self {
+            token,
+            connection,
+            intent,
+            tag,
+        } = self;
+        if token.description.as_deref().and_then(Tag::parse).as_ref() != Some(tag.as_ref()) {
+            return remove(&connection, intent, token.client_id, deadline).await;
+        }
+        match delete_by_tag(&connection, &tag, deadline).await {
+            Ok(1..) => {
+                crash::point("fresh.discarded");
+                intent.cancel();
+            }
+            // Perhaps it is not listed yet.
+            Ok(_) => intent.lose(None),
+            Err(error) => {
+                tracing::warn!(client_id = token.client_id, %error, "a token is left behind; the next tick deletes it");
+                intent.lose(None);
+            }
+        }
     }
+}
+
+/// Deletes what Astra lists under `tag`, and tells how many tokens that were.
+async fn delete_by_tag(
+    connection: &Connection,
+    tag: &Tag,
+    deadline: Deadline,
+) -> Result<usize, astra::Error> {
+    let client = &connection.client;
+    let mut deleted = 0;
+    let tag = *tag;
+    let bears = move |token: &TokenEntry| {
+        let found = Tag::parse(token.description.as_deref()?)?;
+        (found == tag).then(|| token.client_id.clone())
+    };
+    for client_id in client.shared_tokens(bears, deadline).await? {
+        client.delete_token(&client_id, deadline).await?;
+        crash::point("mint.found-deleted");
+        deleted += 1;
+    }
+    Ok(deleted)
 }
 
 /// Deletes a token that must not be handed out; if that fails the intent keeps standing for it.
 async fn remove(connection: &Connection, intent: Intent, client_id: String, deadline: Deadline) {
     match connection.client.delete_token(&client_id, deadline).await {
         Ok(_) => {
-            crash::point("fresh.discarded");
+            crash::point("fresh.removed");
             intent.cancel();
         }
         Err(error) => {

@@ -23,7 +23,6 @@ pub use doubt::settle;
 pub use failures::Failures;
 pub use paths::paths;
 pub use proof::Patience;
-pub use tick::ENOUGH;
 pub use tick::tick;
 
 /// Shows when the next rotation is due and what came of the last try.

@@ -1,16 +1,11 @@
 //! What rotation does on the host's tick.
 
-use std::time::Duration;
-
 use super::farewell;
 use super::root;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::static_role;
 use crate::vault::Error;
-
-/// Nothing is begun when less than this is left of a tick's time.
-pub const ENOUGH: Duration = Duration::from_secs(20);
 
 /// Rotates what is due and deletes what has been replaced, as far as there is time until `deadline`;
 /// the rest waits for the next tick.
@@ -26,7 +21,7 @@ pub async fn tick(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
 async fn tend_roots(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let farewells = farewell::tend(engine, deadline).await;
     for name in engine.configs.names().await? {
-        if deadline.remaining() < ENOUGH {
+        if deadline.remaining() < engine.deadlines.enough() {
             break;
         }
         if let Err(error) = root::tend(engine, &name, deadline).await {

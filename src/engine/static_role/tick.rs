@@ -11,7 +11,6 @@ use super::rotate::rotate;
 use super::settle::settle;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::rotation::ENOUGH;
 use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
 use crate::vault::Error;
@@ -37,7 +36,7 @@ pub async fn tend(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     names.sort_by_key(|name| order.hash_one(name));
     futures_util::stream::iter(names.iter().take(PER_TICK))
         .for_each_concurrent(AT_ONCE, |name| async move {
-            if deadline.remaining() < ENOUGH {
+            if deadline.remaining() < engine.deadlines.enough() {
                 return;
             }
             if let Err(error) = tend_one(engine, name, deadline).await {

@@ -1,5 +1,7 @@
 //! Vault's HTTP API, as a client without a library would use it.
 
+use std::time::Duration;
+
 use reqwest::Client;
 use reqwest::Method;
 use serde_json::Value;
@@ -30,7 +32,9 @@ impl Api {
     /// A client of the server at `address`, such as `http://127.0.0.1:8200`.
     pub fn new(address: &str, token: &str) -> Self {
         let client = Client::builder()
-            .timeout(std::time::Duration::from_secs(100))
+            .timeout(Duration::from_secs(100))
+            // Vault closes a connection on which no request has come for ten seconds.
+            .pool_idle_timeout(Duration::from_secs(5))
             .no_proxy()
             .build()
             .expect("an HTTP client");

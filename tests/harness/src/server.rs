@@ -49,6 +49,9 @@ pub struct Options {
     pub development: bool,
     /// Whether `sys/raw` may be read, to see what the server and its plugins really store.
     pub raw_storage: bool,
+    /// How patient the nodes of a cluster are with each other, from 1: on a busy machine the least patient
+    /// take each other for dead again and again.
+    pub raft_patience: u8,
     /// Files to put into the plugin directory before the start, as (name, file).
     pub plugins: Vec<(String, PathBuf)>,
 }
@@ -85,6 +88,7 @@ impl Default for Options {
             environment: Vec::new(),
             development: false,
             raw_storage: false,
+            raft_patience: 1,
             plugins: Vec::new(),
         }
     }
@@ -390,7 +394,8 @@ impl Server {
             Storage::Memory => "storage \"inmem\" {}".to_owned(),
             Storage::Raft => {
                 format!(
-                    "storage \"raft\" {{\n  path = \"{data}\"\n  node_id = \"node-{port}\"\n  performance_multiplier = 1\n}}"
+                    "storage \"raft\" {{\n  path = \"{data}\"\n  node_id = \"node-{port}\"\n  performance_multiplier = {}\n}}",
+                    self.options.raft_patience
                 )
             }
         };

@@ -15,6 +15,7 @@ use harness::wait_until;
 use vault_plugin_secrets_astra::engine::crash::POINTS;
 
 use crate::balance::assert_kept;
+use crate::binary;
 use crate::stage::Stage;
 use crate::stage::TICK;
 use crate::stage::server;
@@ -50,6 +51,7 @@ struct Case {
 
 #[tokio::test]
 async fn wherever_the_plugin_dies_nothing_is_left_behind() {
+    binary::with_crash_points().await;
     let start = Instant::now();
     let server = server(Storage::Memory).await;
     let all: Vec<_> = POINTS

@@ -1,6 +1,5 @@
 //! Setting the scene of a point, arming it, and doing what leads there.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +40,7 @@ impl Case {
         server: &Arc<Server>,
     ) -> Self {
         let name = format!("{point} {way_name}").trim_end().replace(' ', "-");
-        let binary: &Path = binary::with_crash_points();
+        let binary = binary::with_crash_points().await;
         let astra = match way {
             Way::Tidy => Astra::start_in_the_past(tidying::BEHIND).await,
             _ => Astra::start().await,
@@ -74,19 +73,16 @@ impl Case {
             | Way::MintMistaken => case.mint().await,
             Way::TakeBack => case.take_back().await,
             Way::Revoke => case.revoke().await,
-            Way::TickAfterDeath => {
-                case.leave_a_token_behind().await;
-                case.stage.arm(point);
-            }
+            Way::TickAfterDeath => case.leave_a_token_behind().await,
             Way::TickAfterTakeBack => case.tick_after_take_back().await,
             Way::TickAfterUnanswered => case.tick_after_unanswered().await,
             Way::TickMuchLater => {
-                case.stage.end_process().await;
                 case.stage.arm(point);
+                case.stage.end_process().await;
             }
             Way::Tidy => case.tidy().await,
             Way::Reload => case.reload().await,
-            Way::Unproved => case.unproved().await,
+            Way::Unproved | Way::UnprovedUntagged => case.unproved().await,
             Way::ProvedAtLast => case.proved_at_last().await,
             Way::Unreadable(what) => case.unreadable(what).await,
             Way::Change(change) => case.change(*change).await,
@@ -164,6 +160,8 @@ impl Case {
         stage
             .go_away_until(PATIENCE, || stage.astra.live().len() > live)
             .await;
+        // The next tick may follow at once.
+        stage.arm(self.point);
         before.kill();
         wait_until("the plugin is dead", SOON, async || !before.is_alive()).await;
         stage.astra.set_mint_answer_delay(Duration::ZERO);
@@ -174,8 +172,7 @@ impl Case {
         let Self { stage, .. } = self;
         let emulator = &stage.astra.emulator;
         stage.astra.set_mint_answer_delay(SLOW);
-        let refused = FaultRule::new(forbidden()).on("DELETE", "/v2/clientIdSecrets/*");
-        emulator.add_fault(refused).expect("a fault");
+        self.refuse("DELETE", "/v2/clientIdSecrets/*");
         let refusals = || {
             let is_refusal = |method: &str, status| method == "DELETE" && status == Some(403);
             let journal = emulator.journal();
@@ -192,8 +189,7 @@ impl Case {
     async fn tick_after_unanswered(&self) {
         let Self { stage, .. } = self;
         stage.astra.lose_mint_answers(1);
-        let refused = FaultRule::new(forbidden()).on("GET", "/v2/clientIdSecrets");
-        stage.astra.emulator.add_fault(refused).expect("a fault");
+        self.refuse("GET", "/v2/clientIdSecrets");
         let live = stage.astra.live().len();
         let reply = stage.read("creds/reader").await;
         assert!(!reply.is_ok(), "it was answered");
@@ -217,6 +213,10 @@ impl Case {
     /// The new root token is not taken, as Astra does not answer what it is asked to prove it.
     async fn unproved(&mut self) {
         let path = format!("{}/rotate-root", self.stage.mount);
+        if let Way::UnprovedUntagged = self.way {
+            let knobs = json!({ "ignore_description": true });
+            self.stage.astra.emulator.set_knobs(knobs).expect("a knob");
+        }
         self.refuse_proofs();
         self.stage.arm(self.point);
         self.stage
@@ -238,7 +238,11 @@ impl Case {
     }
 
     fn refuse_proofs(&self) {
-        let refused = FaultRule::new(forbidden()).on("GET", "/v2/currentOrg");
+        self.refuse("GET", "/v2/currentOrg");
+    }
+
+    fn refuse(&self, method: &str, path: &str) {
+        let refused = FaultRule::new(forbidden()).on(method, path);
         let emulator = &self.stage.astra.emulator;
         emulator.add_fault(refused).expect("a fault");
     }
@@ -257,12 +261,18 @@ impl Case {
     async fn change(&mut self, change: Change) {
         self.after = change.after;
         self.replaced = change.replaced;
-        for asked in &change.before {
+        if change.keeps_custom_role {
+            self.refuse("DELETE", "/v2/organizations/roles/*");
+        }
+        for (place, asked) in (1..).zip(&change.before) {
+            if change.is_armed_early && place == change.before.len() {
+                self.stage.arm(self.point);
+            }
             let (method, path, body) = self.asked(asked);
             self.stage.insist(method, &path, Some(body)).await;
         }
         if let Some((point, asked)) = &change.died_at {
-            self.stage.arm(point);
+            self.stage.arm_all(&[point, self.point]);
             let (method, path, body) = self.asked(asked);
             self.stage.die_at(point, method, &path, Some(body)).await;
         }
@@ -275,7 +285,11 @@ impl Case {
                 let (method, path, body) = self.asked(asked);
                 self.ask_twice(method, &path, body).await;
             }
+            None if change.is_armed_early || change.died_at.is_some() => {}
             None => self.stage.arm(self.point),
+        }
+        if change.keeps_custom_role {
+            self.stage.astra.emulator.clear_faults();
         }
         if let Some(client_id) = out_of_reach.as_str() {
             // As the warning tells the operator to do.

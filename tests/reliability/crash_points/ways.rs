@@ -36,6 +36,8 @@ pub(super) enum Way {
     Reload,
     /// The new root token turns out not to work.
     Unproved,
+    /// The same in an organization that ignores descriptions.
+    UnprovedUntagged,
     /// A rotation of the root token succeeds that failed before.
     ProvedAtLast,
     /// Something that cannot be read is deleted.
@@ -51,6 +53,10 @@ pub(super) struct Change {
     pub(super) before: Vec<Asked>,
     /// Where the process dies in a change before, which nobody tries again.
     pub(super) died_at: Option<(&'static str, Asked)>,
+    /// Whether the point is armed before the last of what is there before, as a tick could come right after.
+    pub(super) is_armed_early: bool,
+    /// Whether a tick must leave the custom role alone.
+    pub(super) keeps_custom_role: bool,
     /// The request in which the process dies; `None` where it dies in a tick.
     pub(super) request: Option<Asked>,
     /// What ends rotations that would go on for ever.
@@ -167,6 +173,7 @@ pub(super) fn ways(point: &str) -> Vec<(&'static str, Way)> {
             ("mistaken", Way::MintMistaken),
         ],
         "fresh.discarded" | "rotation.failure-noted" => one(Way::Unproved),
+        "fresh.removed" => one(Way::UnprovedUntagged),
         "rotation.failures-cleared" => one(Way::ProvedAtLast),
         "tick.received" | "tick.listed" => one(Way::TickAfterDeath),
         "tick.token-deleted" => vec![
@@ -250,6 +257,7 @@ pub(super) fn ways(point: &str) -> Vec<(&'static str, Way)> {
         "custom-role.adopted" => one(Way::Change(Box::new(Change {
             died_at: Some(("custom-role.made", role())),
             request: Some(role()),
+            keeps_custom_role: true,
             ..Change::default()
         }))),
         "custom-role.updated" => vec![
@@ -341,6 +349,7 @@ fn replaced_root() -> Way {
             put("rotate-root", json!({})),
             put("config", json!({ "token": "$ROOT" })),
         ],
+        is_armed_early: true,
         replaced: Replaced::Yes,
         ..Change::default()
     }))

@@ -31,10 +31,14 @@ use variants::Variant;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const DEADLINES: Deadlines = Deadlines {
-    operation: Duration::from_secs(5),
-    // The latest of the late requests takes effect half a second after it was given up.
-    settle: Duration::from_secs(2),
+    operation: Duration::from_secs(10),
+    // The latest of the late requests takes effect half a second after it was given up, if the machine
+    // is not busy.
+    settle: Duration::from_secs(10),
 };
+
+/// What is said of a request, or of a list that others wait for too, for which there is no time left.
+const OUT_OF_TIME: &str = "the time allowed";
 
 /// How a complaint begins that is about what is left once the faults are over.
 const LEFT: &str = "once the faults are over";
@@ -43,7 +47,7 @@ const LEFT: &str = "once the faults are over";
 const AT_ONCE: usize = 160;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "its deadlines are short, so it wants a machine of its own: cargo test --lib fault_matrix -- --ignored"]
+#[ignore = "a step of its own in scripts/test, as its deadlines are short: cargo test --lib fault_matrix -- --ignored"]
 async fn every_fault_at_every_call_ends_as_the_table_says() {
     let cells = cells();
     let count = cells.len();
@@ -56,7 +60,7 @@ async fn every_fault_at_every_call_ends_as_the_table_says() {
         .into_iter()
         .map(|(cell, _)| cell)
         .collect();
-    failed.extend(run_all(again, 4).await);
+    failed.extend(run_all(again, 16).await);
     let mut texts: Vec<String> = failed
         .iter()
         .map(|(cell, text)| format!("{cell}: {text}"))
@@ -159,7 +163,7 @@ async fn run(cell: &Cell) {
         ..Options::default()
     };
     let mut bench = Bench::with(options, DEADLINES).await;
-    let mut stage = scenario.prepare(&mut bench).await;
+    let mut stage = scenario.prepare(&mut bench, variant.attempt()).await;
     inject(&bench, scenario.call(), variant, every_time).await;
     let call = scenario.call();
     let sent_before = sent(&bench, call);
@@ -187,12 +191,14 @@ async fn run(cell: &Cell) {
     }
     let held: Vec<_> = stage.held.iter().collect();
     let is_enough = bench.live().len() == held.len() + changes::own(&bench).await.len();
-    if !is_enough {
+    // A tick has deadlines too, which a busy machine may miss; then the next one tries again.
+    let end = Instant::now() + PATIENCE;
+    while bench.live().len() > held.len() + changes::own(&bench).await.len() && Instant::now() < end
+    {
         bench.tick().await;
     }
     assert_even(&bench, &held, &stage).await;
     changes::check_custom_roles(&bench).await;
-    // The tick has deadlines too.
     assert!(is_enough, "one tick was not enough");
     // What was handed out works as a lease.
     for credential in &stage.held {
@@ -213,8 +219,11 @@ async fn assert_even(bench: &Bench, held: &[&Credential], stage: &Stage) {
     );
     let invariants = bench.astra.invariants();
     assert_eq!(invariants.orphans, 0, "{LEFT}: orphans");
+    // The operator's root token goes only when another has taken its place.
+    let is_replaced = bench.read("config").await.unwrap()["token_client_id"] != stage.root;
+    let replaced = stage.replaced * u64::from(is_replaced);
     assert!(
-        invariants.foreign_deletes <= stage.replaced,
+        invariants.foreign_deletes <= replaced,
         "{LEFT}: foreign deletes"
     );
     let violations = bench.astra.violations();
@@ -267,6 +276,11 @@ fn sent(bench: &Bench, call: Call) -> usize {
 /// The faults are over, and the host ticks once.
 async fn recover(bench: &Bench, variant: &Variant) {
     bench.astra.clear_faults();
+    let end = Instant::now() + PATIENCE;
+    while bench.astra.stats().concurrency > 0 {
+        assert!(Instant::now() < end, "a late request never takes effect");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     if variant.kills_the_root_token() {
         scenarios::replace_root_token(bench).await;
     }
@@ -322,7 +336,13 @@ fn check_error(scenario: Scenario, class: &str, error: &Error) {
         return;
     }
     if scenario.is_status() {
-        return assert_eq!(*error, Error::Internal(class.to_owned()));
+        let is_late = *error == Error::Internal("timed-out".to_owned());
+        let may_be_late = matches!(class, "rate-limited" | "unavailable");
+        assert!(
+            *error == Error::Internal(class.to_owned()) || is_late && may_be_late,
+            "{class} expected, but: {error:?}"
+        );
+        return;
     }
     let words = match class {
         "disconnected" => "broke during",
@@ -335,6 +355,7 @@ fn check_error(scenario: Scenario, class: &str, error: &Error) {
         "unauthorized" => "Astra rejected the root token",
         "unavailable" => "Astra failed at",
         "unreachable" => "cannot be reached for",
+        "without-roles" => "lists the root token without Astra roles",
         _ => panic!("no words for {class}"),
     };
     let status = match class {
@@ -343,11 +364,23 @@ fn check_error(scenario: Scenario, class: &str, error: &Error) {
         _ => 502,
     };
     let text = error.to_string();
+    // Whoever is asked to wait may have no time left to be told so once more.
+    let (words, status) = match class {
+        "rate-limited" | "unavailable" if text.contains(OUT_OF_TIME) => (OUT_OF_TIME, 504),
+        _ => (words, status),
+    };
     assert!(text.contains(words), "{class} expected, but: {text}");
+    if scenario.only_warns() && matches!(error, Error::Internal(_)) {
+        return;
+    }
     assert!(text.contains("config \"default\""), "{text}");
     let is_right_kind = match error {
+        // Of a proof that fails the cause is told in words.
+        Error::Coded { status: 502, .. } if scenario.sends_several() => true,
         Error::Coded { status: coded, .. } => *coded == status,
-        Error::BadRequest(_) => scenario.is_config(),
+        Error::BadRequest(_) => {
+            scenario.is_config() || class == "forbidden" && scenario.keeps_policy()
+        }
         Error::Internal(_) => matches!(scenario, Scenario::Revoke | Scenario::RevokeOfVanished),
         _ => false,
     };

@@ -144,6 +144,10 @@ pub struct Stage {
     repeated: Option<Request>,
     /// How many root tokens that the engine did not mint it is to delete.
     pub replaced: u64,
+    /// Seconds for one attempt.
+    attempt: u64,
+    /// The client id of the root token.
+    pub root: String,
 }
 
 impl Scenario {
@@ -220,17 +224,38 @@ impl Scenario {
         matches!(self, LostMintList | LostMintDelete)
     }
 
+    /// What is left for ticks to do is no error, but a warning.
+    pub fn only_warns(self) -> bool {
+        matches!(self, PolicyRemoval | RotateRootDelete)
+    }
+
+    /// Operations that send the request several times although nothing goes wrong.
+    pub fn sends_several(self) -> bool {
+        matches!(self, RotateRootDelete | RotateRootList | RotateRootProof)
+    }
+
+    /// Operations that keep a custom role for a policy: what the root token may not do is an error in the
+    /// policy's field.
+    pub fn keeps_policy(self) -> bool {
+        matches!(self, PolicyRole | PolicyChange)
+    }
+
     /// Brings about what the operation needs.
-    pub async fn prepare(self, bench: &mut Bench) -> Stage {
-        let mut stage = Stage::default();
+    pub async fn prepare(self, bench: &mut Bench, attempt: u64) -> Stage {
+        let mut stage = Stage {
+            attempt,
+            ..Stage::default()
+        };
         let unverified = json!({
             "verify": false,
             "org_id": bench.astra.seeds().organizations[0].id,
-            "request_timeout": 1,
+            "request_timeout": attempt,
             "ca_cert": bench.astra.ca_pem().unwrap_or_default(),
         });
         let config = bench.config(unverified);
         bench.write("config", config).await.unwrap();
+        let shown = bench.read("config").await.unwrap();
+        stage.root = shown["token_client_id"].as_str().unwrap().to_owned();
         let role = json!({"astra_roles": READER});
         bench.write("roles/reader", role).await.unwrap();
         match self {
@@ -306,7 +331,7 @@ impl Scenario {
                 stage.held.clear();
             }
             ConfigOrg | ConfigRoles | ConfigTokens | ConfigProbe => {
-                let verified = json!({"verify": true, "request_timeout": 1});
+                let verified = json!({"verify": true, "request_timeout": stage.attempt});
                 let before = stored(bench, "v1/config/default").await;
                 let written = bench.write("config", verified).await;
                 if written.is_err() {

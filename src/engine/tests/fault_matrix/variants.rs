@@ -22,6 +22,11 @@ impl Variant {
         self.name == "late"
     }
 
+    /// Seconds for one attempt: a huge body must come in time also where the machine is busy.
+    pub fn attempt(&self) -> u64 {
+        if self.name == "huge-body" { 5 } else { 1 }
+    }
+
     /// Whether it is about TLS, so that the API must speak it.
     pub fn needs_tls(&self) -> bool {
         self.fault.kind().starts_with("tls_")
