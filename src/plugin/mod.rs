@@ -10,6 +10,8 @@ mod delivery;
 mod dial;
 mod environment;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handshake;
 mod identity;
 mod instance;
