@@ -1,5 +1,6 @@
-//! What the process itself does for its secrets, besides not logging them: core dumps, proxies.
+//! What the process itself does for its secrets, besides not logging them: socket, core dumps, proxies.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -114,4 +115,12 @@ async fn a_crash_leaves_no_core_dump() {
         [expected.as_str(), expected.as_str()],
         "{line}"
     );
+}
+
+#[tokio::test]
+async fn the_socket_is_where_no_other_user_can_go() {
+    let process = Launch::new().spawn();
+    let socket = process.handshake().await.socket();
+    let directory = std::fs::metadata(socket.parent().unwrap()).unwrap();
+    assert_eq!(directory.permissions().mode() & 0o7777, 0o700);
 }
