@@ -85,14 +85,9 @@ impl Astra {
 
     fn mint(&mut self, asked: &Value) -> Value {
         let number = self.count();
-        let letters = format!("{number:024}").replace(|digit: char| digit == '0', "a");
-        let id: String = letters
-            .chars()
-            .map(|letter| match letter.to_digit(10) {
-                Some(digit) => char::from(b'a' + digit as u8),
-                None => letter,
-            })
-            .collect();
+        let digits = format!("{number:024}");
+        let letters = digits.bytes().map(|digit| b'a' + (digit - b'0'));
+        let id: String = letters.map(char::from).collect();
         let secret = format!("{CLIENT_SECRET}{number}");
         let token = token_from_secret(&id, &Secret::new(secret.clone()));
         let mut answer = json!({
