@@ -32,8 +32,8 @@ const EXPOSED: &[(&str, usize, &str)] = &[
         "the client id and the fingerprint of a root token",
     ),
     (
-        "src/engine/config/paths.rs",
-        2,
+        "src/engine/config/write.rs",
+        3,
         "whether a root token was given; its form",
     ),
     ("src/engine/creds/database.rs", 1, "the answer to creds"),

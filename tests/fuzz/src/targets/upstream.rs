@@ -60,8 +60,12 @@ async fn ask(call: &[&str]) -> String {
     };
     match *call.first().unwrap_or(&"") {
         "organization" => shown(client.current_org(deadline).await),
-        "tokens" => shown(client.tokens(deadline).await),
-        "shared-tokens" => shown(client.shared_tokens(deadline).await),
+        "tokens" => shown(client.tokens(|token| Some(token.clone()), deadline).await),
+        "shared-tokens" => shown(
+            client
+                .shared_tokens(|token| Some(token.clone()), deadline)
+                .await,
+        ),
         "delete-token" => shown(client.delete_token(&"a".repeat(24), deadline).await),
         "try-token-write" => shown(client.try_token_write(deadline).await),
         "roles" => shown(client.roles(deadline).await),
@@ -83,7 +87,7 @@ async fn ask(call: &[&str]) -> String {
                 expiry: Some(OffsetDateTime::UNIX_EPOCH),
                 roles: vec![ORG.to_owned()],
             };
-            let made = client.create_token(asked, deadline).await;
+            let made = client.create_token(&asked, deadline).await;
             shown(made.map(|made| (made.client_id, made.description, made.expiry, made.org_id)))
         }
     }
