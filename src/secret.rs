@@ -9,7 +9,28 @@ use zeroize::Zeroizing;
 ///
 /// It has neither `Debug` nor `Display` nor `Serialize`, so that no log line, error or derived
 /// implementation can print it by accident, and its memory is zeroed when it is dropped.
-/// The two ways out are [`Secret::expose`] and [`serialize`], both easy to search for.
+/// The two ways out are [`Secret::expose`] and [`serialize`]; `tests/secrets.rs` counts who takes them.
+///
+/// ```
+/// # use vault_plugin_secrets_astra::secret::Secret;
+/// let secret = Secret::new("s3cr3t".to_owned());
+/// assert_eq!(secret.expose(), "s3cr3t");
+/// ```
+/// ```compile_fail,E0277
+/// # use vault_plugin_secrets_astra::secret::Secret;
+/// let secret = Secret::new("s3cr3t".to_owned());
+/// println!("{secret:?}");
+/// ```
+/// ```compile_fail,E0277
+/// # use vault_plugin_secrets_astra::secret::Secret;
+/// let secret = Secret::new("s3cr3t".to_owned());
+/// println!("{secret}");
+/// ```
+/// ```compile_fail,E0277
+/// # use vault_plugin_secrets_astra::secret::Secret;
+/// fn send<T: serde::Serialize>(_: &T) {}
+/// send(&Secret::new("s3cr3t".to_owned()));
+/// ```
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 

@@ -121,10 +121,12 @@ struct Bundle {
 }
 
 impl Client {
-    /// All databases of the organization that are not terminated.
+    /// All databases of the organization that are not terminated; at most 16 MiB over all pages.
     pub async fn databases(&self, deadline: Deadline) -> Result<Vec<Database>, Error> {
         let mut all: Vec<Database> = Vec::new();
         let mut seen = HashSet::new();
+        // Nothing else bounds how many pages there are.
+        let mut room = LIST_LIMIT;
         loop {
             let after = all
                 .last()
@@ -136,6 +138,10 @@ impl Client {
             let request = Request::new(Method::GET, "/v2/databases", LIST_LIMIT).query(query);
             let body = self.fetch(&request, deadline).await?;
             let call = request.call(1);
+            room = room.checked_sub(body.len()).ok_or(Error::TooLarge {
+                call: call.clone(),
+                limit: LIST_LIMIT,
+            })?;
             let page: Vec<Wire> = decode(&call, &body)?;
             let length = page.len();
             for wire in page {

@@ -13,6 +13,8 @@ mod credential;
 mod database;
 mod deadline;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod intake;
 mod mint;
 mod organization;

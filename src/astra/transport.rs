@@ -171,8 +171,11 @@ impl Transport {
                 .header(header::CONTENT_TYPE, JSON)
                 .body(body.clone());
         }
-        let mut response = builder
-            .send()
+        #[cfg(not(feature = "fuzzing"))]
+        let sent = builder.send();
+        #[cfg(feature = "fuzzing")]
+        let sent = super::fuzzing::send(builder);
+        let mut response = sent
             .await
             .map_err(|error| self.failed(request, call(), &error))?;
         let headers = response.headers();

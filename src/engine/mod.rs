@@ -11,6 +11,8 @@ mod creds;
 mod discovery;
 mod events;
 mod factory;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod held;
 mod host;
 mod identity;

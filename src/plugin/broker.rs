@@ -57,7 +57,7 @@ impl Broker {
         tokio::time::timeout(limit, claim).await.ok()
     }
 
-    fn announce(&self, announcement: ConnInfo) {
+    pub(super) fn announce(&self, announcement: ConnInfo) {
         self.announced()
             .insert(announcement.service_id, announcement);
         self.news.notify_waiters();

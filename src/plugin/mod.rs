@@ -6,10 +6,13 @@
 mod backend;
 mod broker;
 mod coalesce;
+mod core_dump;
 mod delivery;
 mod dial;
 mod environment;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handshake;
 mod identity;
 mod instance;
@@ -56,6 +59,9 @@ pub fn serve(product: Product, factory: impl Factory) -> ExitCode {
         return manual::run(&product, &factory.version(), env::args_os().skip(1));
     }
     log::install(environment.text(product.log_variable).as_deref() == Some("trace"));
+    if let Err(error) = core_dump::forbid() {
+        tracing::warn!(%error, "core dumps could not be forbidden; they would hold secrets");
+    }
     match start(&environment, factory) {
         Ok(reason) => {
             tracing::info!(reason = reason.text(), "the plugin ends");

@@ -14,6 +14,7 @@ mod logs;
 mod nodes;
 mod openapi;
 mod requests;
+mod secrecy;
 mod services;
 mod setup;
 mod start;

@@ -103,3 +103,135 @@ async fn the_audit_log_hashes_every_secret() {
     assert!(!audit.contains(&credential.token) && !audit.contains(&scene.astra.root_token()));
     scene.finish().await;
 }
+
+/// The policy in `docs/security.md` that begins with a comment `# NAME`, for a mount at `mount`.
+fn documented_policy(name: &str, mount: &str) -> String {
+    let page = include_str!("../../docs/security.md");
+    let blocks = page.split("```hcl\n").skip(1);
+    let policy = blocks
+        .filter_map(|block| block.split("```").next())
+        .find(|block| block.starts_with(&format!("# {name}")))
+        .unwrap_or_else(|| panic!("no policy of an {name}"));
+    policy.replace("\"astra/", &format!("\"{mount}/"))
+}
+
+#[tokio::test]
+async fn the_documented_policies_separate_their_holders() {
+    let scene = Scene::new("separated").await;
+    // What each may do, by path; whatever is not here is denied.
+    let all = ["create", "read", "update", "patch", "delete"];
+    let read = ["read"];
+    let list = ["list"];
+    let update = ["update"];
+    let granted: [(&str, &[(&str, &[&str])]); 4] = [
+        ("application", &[("creds/reader", &read)]),
+        (
+            "operator",
+            &[
+                ("roles/x", &all),
+                ("roles/", &list),
+                ("static-roles/x", &all),
+                ("static-roles/", &list),
+                ("rotate-role/x", &update),
+                ("astra-roles/default/x", &read),
+                ("astra-roles/default/", &list),
+                ("databases/default/", &list),
+                ("status", &read),
+            ],
+        ),
+        (
+            "administrator",
+            &[
+                ("config", &all),
+                ("config/x", &all),
+                ("config/", &list),
+                ("rotate-root", &update),
+                ("rotate-root/x", &update),
+                ("tidy", &update),
+                ("tokens/default/", &list),
+            ],
+        ),
+        (
+            "auditor",
+            &[
+                ("config", &read),
+                ("config/x", &read),
+                ("config/", &list),
+                ("roles/x", &read),
+                ("roles/", &list),
+                ("static-roles/x", &read),
+                ("static-roles/", &list),
+                ("tokens/default/", &list),
+                ("status", &read),
+            ],
+        ),
+    ];
+    let paths = [
+        "config",
+        "config/",
+        "config/x",
+        "rotate-root",
+        "rotate-root/x",
+        "roles/",
+        "roles/x",
+        "creds/reader",
+        "creds/x",
+        "static-roles/",
+        "static-roles/x",
+        "static-creds/x",
+        "rotate-role/x",
+        "astra-roles/default/",
+        "astra-roles/default/x",
+        "databases/default/",
+        "tokens/default/",
+        "tidy",
+        "status",
+    ];
+    for (name, expected) in granted {
+        let policy = documented_policy(name, &scene.mount);
+        scene
+            .api
+            .write(
+                &format!("sys/policies/acl/documented-{name}"),
+                json!({ "policy": policy }),
+            )
+            .await
+            .ok();
+        let token = scene
+            .api
+            .child_token(&[&format!("documented-{name}")])
+            .await;
+        for path in paths {
+            let answer = scene
+                .api
+                .write(
+                    "sys/capabilities",
+                    json!({ "token": token, "paths": [scene.path(path)] }),
+                )
+                .await
+                .data();
+            let mut found: Vec<&str> = answer["capabilities"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(serde_json::Value::as_str)
+                .filter(|one| *one != "deny")
+                .collect();
+            // A wildcard grants to list below a single object too, which is nothing.
+            if !path.ends_with('/') {
+                found.retain(|one| *one != "list");
+            } else {
+                found.retain(|one| *one == "list");
+            }
+            found.sort_unstable();
+            let mut wanted: Vec<&str> = expected
+                .iter()
+                .filter(|(of, _)| *of == path)
+                .flat_map(|(_, capabilities)| capabilities.iter().copied())
+                .collect();
+            wanted.sort_unstable();
+            assert_eq!(found, wanted, "{name} at {path}");
+        }
+    }
+    scene.finish().await;
+}

@@ -25,5 +25,6 @@ mod refusals;
 mod roles;
 mod rotation;
 mod scene;
+mod secrets;
 mod tidy;
 mod upgrade;

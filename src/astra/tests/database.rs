@@ -172,3 +172,22 @@ async fn a_database_that_is_not_ready_is_a_conflict() {
     assert_eq!(result.err().map(|error| error.kind()), Some("conflict"));
     assert_eq!(server.lines().len(), 1);
 }
+
+#[tokio::test]
+async fn pages_without_end_are_given_up() {
+    let server = Server::start(|_, number| {
+        let name = "x".repeat(40 << 10);
+        let page: Vec<String> = (0..100)
+            .map(|index| format!(r#"{{"id":"db-{number}-{index}","info":{{"name":"{name}"}}}}"#))
+            .collect();
+        json(200, &format!("[{}]", page.join(",")))
+    })
+    .await;
+    let error = client(config(&server.url))
+        .databases(soon())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), "too-large", "{error}");
+    // Four pages of 4 MiB fit.
+    assert_eq!(server.lines().len(), 5);
+}

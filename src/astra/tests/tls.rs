@@ -1,4 +1,7 @@
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rcgen::BasicConstraints;
@@ -8,6 +11,7 @@ use rcgen::IsCa;
 use rcgen::KeyPair;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
+use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -79,6 +83,44 @@ async fn a_certificate_that_does_not_fit_is_refused_before_anything_is_sent() {
         assert!(error.to_string().contains("ca_cert"), "{error}");
         assert!(server.lines().is_empty());
     }
+}
+
+/// A server that answers any `ClientHello` by choosing TLS 1.1, and counts what it is sent after that.
+fn stuck_at_tls_1_1(
+    after: Arc<AtomicUsize>,
+) -> impl Fn(TcpStream) -> Pin<Box<dyn Future<Output = Option<TcpStream>> + Send>> {
+    move |mut stream| {
+        let after = Arc::clone(&after);
+        Box::pin(async move {
+            let mut header = [0; 5];
+            stream.read_exact(&mut header).await.ok()?;
+            let mut hello = vec![0; usize::from(u16::from_be_bytes([header[3], header[4]]))];
+            stream.read_exact(&mut hello).await.ok()?;
+            // ServerHello: version 3.2, a random, no session, ECDHE-RSA-AES128-SHA, no compression.
+            let mut message = vec![2, 0, 0, 38, 3, 2];
+            message.extend([7; 32]);
+            message.extend([0, 0xc0, 0x13, 0]);
+            let mut record = vec![22, 3, 2, 0, u8::try_from(message.len()).unwrap()];
+            record.extend(message);
+            stream.write_all(&record).await.ok()?;
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest).await;
+            // Nothing but an alert, which is 7 bytes long.
+            assert_eq!(rest.first(), Some(&21), "{rest:?}");
+            after.fetch_max(rest.len(), Ordering::SeqCst);
+            None
+        })
+    }
+}
+
+#[tokio::test]
+async fn older_versions_of_tls_are_refused_before_anything_is_sent() {
+    let after = Arc::new(AtomicUsize::new(0));
+    let server = Server::accept(|_, _| json(200, "{}"), stuck_at_tls_1_1(Arc::clone(&after))).await;
+    let error = ask(&server, &authority()).await.unwrap_err();
+    assert_eq!(error.kind(), "unreachable", "{error}");
+    assert_eq!(after.load(Ordering::SeqCst), 7);
+    assert!(server.lines().is_empty());
 }
 
 #[tokio::test]

@@ -184,6 +184,11 @@ impl Process {
             .count()
     }
 
+    /// What the kernel limits the process to.
+    pub fn limits(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/limits", self.pid)).unwrap()
+    }
+
     /// How many threads the process has.
     pub fn threads(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/task", self.pid))

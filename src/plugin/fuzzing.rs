@@ -1,0 +1,57 @@
+//! The door for `tests/fuzz` to what a host says before and beside its requests.  Only in builds
+//! with the feature `fuzzing`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use super::Environment;
+use super::StartError;
+use super::broker::Broker;
+use super::dial::Dialer;
+use super::handshake;
+use super::identity::Identity;
+use super::identity::parse_host_certificate;
+use super::lifecycle::Contact;
+use super::lifecycle::Lifecycle;
+use super::tls;
+use crate::wire::plugin::ConnInfo;
+
+/// A plugin process that has not started yet.
+pub struct Starting(Identity);
+
+impl Starting {
+    /// Makes its certificate.
+    pub fn new() -> Result<Self, StartError> {
+        Identity::generate(OffsetDateTime::now_utc())
+            .map(Self)
+            .map_err(|error| StartError::Tls(error.to_string()))
+    }
+
+    /// Goes as far as `environment` decides: versions, and the host's certificate.
+    pub fn start(&self, environment: &Environment) -> Result<(), StartError> {
+        handshake::negotiate(environment)?;
+        let host = environment
+            .client_certificate()
+            .ok_or(StartError::NoClientCertificate)?;
+        let host = parse_host_certificate(&host)?;
+        tls::server_config(&self.0, &host)
+            .map(drop)
+            .map_err(|error| StartError::Tls(error.to_string()))
+    }
+
+    /// Takes announcements of a host, and claims that with `id`: the address that would be dialled.
+    pub async fn broker(&self, announcements: Vec<ConnInfo>, id: u32) -> Result<(), String> {
+        let broker = Broker::new(watch::Sender::new(Contact::default()), Lifecycle::new());
+        for announcement in announcements {
+            broker.announce(announcement);
+        }
+        let claimed = broker.claim(id, Duration::from_secs(5)).await;
+        let announcement = claimed.ok_or("it was not announced")?;
+        let host = self.0.certificate.clone();
+        let tls = tls::client_config(&self.0, &host).map_err(|error| error.to_string())?;
+        Dialer::new(announcement, Arc::new(tls)).map(drop)
+    }
+}
