@@ -115,6 +115,9 @@ fn documented_policy(name: &str, mount: &str) -> String {
     policy.replace("\"astra/", &format!("\"{mount}/"))
 }
 
+/// Paths below the mount, and the capabilities on each.
+type Granted<'a> = &'a [(&'a str, &'a [&'a str])];
+
 #[tokio::test]
 async fn the_documented_policies_separate_their_holders() {
     let scene = Scene::new("separated").await;
@@ -123,7 +126,7 @@ async fn the_documented_policies_separate_their_holders() {
     let read = ["read"];
     let list = ["list"];
     let update = ["update"];
-    let granted: [(&str, &[(&str, &[&str])]); 4] = [
+    let granted: [(&str, Granted); 4] = [
         ("application", &[("creds/reader", &read)]),
         (
             "operator",

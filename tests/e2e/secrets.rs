@@ -151,7 +151,6 @@ async fn no_secret_is_seen_where_it_has_no_business() {
             );
         }
     }
-    println!("{} secrets, {} places", secrets.len(), places.len());
     mount.scene.finish().await;
 }
 
