@@ -20,6 +20,8 @@ use super::block::Lost;
 use super::leftover::Leftovers;
 use super::leftover::SETTLE;
 use super::leftover::Sighting;
+use super::round::Round;
+use super::round::first_error;
 use super::tag::BlockId;
 use super::tag::MountId;
 use super::tag::RequestMark;
@@ -219,7 +221,7 @@ impl Ledger {
     }
 
     /// Finds the tokens of `blocks` in a list.
-    fn look(
+    pub(super) fn look(
         &self,
         blocks: BTreeSet<BlockId>,
     ) -> impl Fn(&TokenEntry) -> Option<Sighting> + Send + Sync + use<> {
@@ -378,47 +380,6 @@ impl Ledger {
         }
         Ok(())
     }
-}
-
-/// One round of clearing up.
-struct Round<'a> {
-    ledger: &'a Ledger,
-    client: &'a Client,
-    held: &'a HeldTokens,
-    deadline: Deadline,
-    /// The blocks whose tokens are looked for.
-    wanted: BTreeSet<BlockId>,
-    /// Their tokens, asked for once: also a failure is not worth a second try in one round.
-    listed: OnceCell<Result<Vec<Sighting>, astra::Error>>,
-}
-
-impl Round<'_> {
-    async fn listed(&self) -> Result<&[Sighting], astra::Error> {
-        let list = || {
-            let look = self.ledger.look(self.wanted.clone());
-            self.client.shared_tokens(look, self.deadline)
-        };
-        let listed = self.listed.get_or_init(list).await;
-        crash::point("tick.listed");
-        listed.as_deref().map_err(Clone::clone)
-    }
-
-    async fn delete_one(&self, client_id: &str) -> Result<(), astra::Error> {
-        self.client.delete_token(client_id, self.deadline).await?;
-        crash::point("tick.token-deleted");
-        Ok(())
-    }
-
-    async fn delete_all(&self, client_ids: &[String]) -> Result<(), astra::Error> {
-        let deletions = client_ids
-            .iter()
-            .map(|client_id| self.delete_one(client_id));
-        first_error(join_all(deletions).await)
-    }
-}
-
-fn first_error(results: Vec<Result<(), astra::Error>>) -> Result<(), astra::Error> {
-    results.into_iter().collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -11,6 +11,7 @@ mod block;
 mod entry;
 mod ledger;
 mod leftover;
+mod round;
 mod tag;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
