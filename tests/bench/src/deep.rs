@@ -37,6 +37,8 @@ pub(crate) struct Deep {
     pub(crate) rss_listed_kb: u64,
     /// Mints per second of a raft cluster with [`CLUSTER_CLIENTS`] and [`LATENCY`].
     pub(crate) cluster_per_second: f64,
+    /// What the same cluster manages of `ssh`'s one-time passwords, which wait for no upstream.
+    pub(crate) cluster_floor_per_second: f64,
 }
 
 /// Measures all of it as often as planned; takes several minutes.
@@ -55,6 +57,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Deep {
         rss_listed_kb: median_of(&rounds, |deep| deep.rss_listed_kb as f64) as u64,
         restart: Duration::from_secs_f64(median_of(&rounds, |deep| deep.restart.as_secs_f64())),
         cluster_per_second: median_of(&rounds, |deep| deep.cluster_per_second),
+        cluster_floor_per_second: median_of(&rounds, |deep| deep.cluster_floor_per_second),
     }
 }
 
@@ -72,14 +75,17 @@ async fn one_round(arguments: &Arguments) -> Deep {
         "a raft cluster of three nodes, upstream latency {} ms",
         LATENCY.as_millis()
     );
-    let cluster_per_second = cluster(arguments, &subject).await;
-    println!("  {cluster_per_second:.0} mints/s with {CLUSTER_CLIENTS} clients");
+    let (cluster_per_second, cluster_floor_per_second) = cluster(arguments, &subject).await;
+    println!(
+        "  {cluster_per_second:.0} mints/s with {CLUSTER_CLIENTS} clients; ssh {cluster_floor_per_second:.0}"
+    );
     Deep {
         rss_kb,
         kth_mint_ms,
         restart,
         rss_listed_kb,
         cluster_per_second,
+        cluster_floor_per_second,
     }
 }
 
@@ -138,7 +144,8 @@ async fn until_back(server: &Server) -> Duration {
     }
 }
 
-async fn cluster(arguments: &Arguments, subject: &Subject) -> f64 {
+/// Mints per second of the engine, and of `ssh`, with three nodes.
+async fn cluster(arguments: &Arguments, subject: &Subject) -> (f64, f64) {
     let emulator = Emulator::start(&arguments.emulator);
     let cluster = Cluster::start(3, quiet()).await;
     let active: &Server = cluster.active().await;
@@ -152,8 +159,11 @@ async fn cluster(arguments: &Arguments, subject: &Subject) -> f64 {
     emulator
         .set_latency_ms(u64::try_from(LATENCY.as_millis()).expect("a short time"))
         .await;
-    burst(&stage.shot, CLUSTER_CLIENTS, 640).await;
-    burst(&stage.shot, CLUSTER_CLIENTS, 6_400)
-        .await
-        .per_second()
+    let floor = Subject::Ssh.mount(active, &emulator).await;
+    let mut rates = Vec::new();
+    for shot in [&stage.shot, &floor.shot] {
+        burst(shot, CLUSTER_CLIENTS, 640).await;
+        rates.push(burst(shot, CLUSTER_CLIENTS, 6_400).await.per_second());
+    }
+    (rates[0], rates[1])
 }
