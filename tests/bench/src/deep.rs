@@ -160,6 +160,9 @@ async fn cluster(arguments: &Arguments, subject: &Subject) -> (f64, f64) {
         .set_latency_ms(u64::try_from(LATENCY.as_millis()).expect("a short time"))
         .await;
     let floor = Subject::Ssh.mount(active, &emulator).await;
+    // One lease at a time: what storage takes for it that is written to three nodes.
+    let alone = burst(&floor.shot, 1, 200).await.percentile_ms(0.5);
+    println!("  ssh with one client: {alone:.1} ms");
     let mut rates = Vec::new();
     for shot in [&stage.shot, &floor.shot] {
         burst(shot, CLUSTER_CLIENTS, 640).await;

@@ -24,8 +24,6 @@ impl Emulator {
         let mut child = Command::new(binary)
             // Another engine need not keep to the letter of the API.
             .args(["--profile", "field", "--journal-size", "0"])
-            // What it takes of the two cores is taken from those that are measured.
-            .env("TOKIO_WORKER_THREADS", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
