@@ -1,6 +1,6 @@
 //! The broker: where the host announces the sockets on which it wants to be dialled back.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -21,10 +21,14 @@ use super::lifecycle::Lifecycle;
 use crate::wire::plugin::ConnInfo;
 use crate::wire::plugin::grpc_broker_server::GrpcBroker;
 
+/// How many announcements wait for their call at most.  The call follows at once, so a host that works
+/// leaves one for each mount that it is just setting up.
+const MOST_UNCLAIMED: usize = 1_024;
+
 /// The announcements so far.  They may come before or after the call that needs them.
 #[derive(Clone)]
 pub struct Broker {
-    announced: Arc<Mutex<HashMap<u32, ConnInfo>>>,
+    announced: Arc<Mutex<BTreeMap<u32, ConnInfo>>>,
     news: Arc<Notify>,
     contact: watch::Sender<Contact>,
     lifecycle: Lifecycle,
@@ -58,12 +62,18 @@ impl Broker {
     }
 
     pub(super) fn announce(&self, announcement: ConnInfo) {
-        self.announced()
-            .insert(announcement.service_id, announcement);
+        {
+            let mut announced = self.announced();
+            announced.insert(announcement.service_id, announcement);
+            if announced.len() > MOST_UNCLAIMED {
+                // The host counts up: the lowest is the oldest.
+                announced.pop_first();
+            }
+        }
         self.news.notify_waiters();
     }
 
-    fn announced(&self) -> MutexGuard<'_, HashMap<u32, ConnInfo>> {
+    fn announced(&self) -> MutexGuard<'_, BTreeMap<u32, ConnInfo>> {
         self.announced
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -135,6 +145,18 @@ mod tests {
 
     fn broker() -> Broker {
         Broker::new(watch::Sender::new(Contact::default()), Lifecycle::new())
+    }
+
+    #[tokio::test]
+    async fn what_nobody_claims_is_forgotten_in_its_order() {
+        let broker = broker();
+        for id in 1..=2_000 {
+            broker.announce(announcement(id));
+        }
+        assert_eq!(broker.announced().len(), MOST_UNCLAIMED);
+        let oldest = 2_000 - u32::try_from(MOST_UNCLAIMED).unwrap() + 1;
+        assert!(broker.claim(oldest, Duration::ZERO).await.is_some());
+        assert!(broker.claim(oldest - 1, Duration::ZERO).await.is_none());
     }
 
     fn announcement(service_id: u32) -> ConnInfo {
