@@ -2,10 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
+mod sources;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
 
 use proc_macro2::TokenStream;
 use proc_macro2::TokenTree;
@@ -15,6 +14,8 @@ use syn::ItemImpl;
 use syn::Macro;
 use syn::Type;
 use syn::visit::Visit;
+
+use sources::is_test;
 
 /// Where a secret may become plain text, how often, and what for.
 const EXPOSED: &[(&str, usize, &str)] = &[
@@ -72,31 +73,9 @@ const PRINTING: &[&str] = &[
 
 /// The sources of the plugin without its tests, by their path from the package's root.
 fn sources() -> BTreeMap<String, syn::File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut found = BTreeMap::new();
-    for file in files(&root.join("src")) {
-        let text = fs::read_to_string(&file).expect("a readable source");
-        let syntax =
-            syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        let name = file.strip_prefix(root).expect("a file of the package");
-        found.insert(name.display().to_string(), syntax);
-    }
+    let found: BTreeMap<_, _> = sources::parsed("src").into_iter().collect();
     assert!(found.len() > 100, "{} sources", found.len());
     found
-}
-
-fn files(path: &Path) -> Vec<PathBuf> {
-    let stem = path.file_stem().and_then(|stem| stem.to_str());
-    if matches!(stem, Some("tests" | "testing")) {
-        return Vec::new();
-    }
-    if path.is_file() {
-        return vec![path.to_owned()];
-    }
-    let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    entries
-        .flat_map(|entry| files(&entry.expect("a readable folder").path()))
-        .collect()
 }
 
 /// What a source does with secrets.
@@ -169,16 +148,6 @@ fn mentions(tokens: TokenStream, word: &str) -> bool {
         TokenTree::Group(group) => mentions(group.stream(), word),
         TokenTree::Ident(ident) => ident == word,
         _ => false,
-    })
-}
-
-fn is_test(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        attribute.path().is_ident("cfg")
-            && attribute
-                .meta
-                .require_list()
-                .is_ok_and(|list| list.tokens.to_string().starts_with("test"))
     })
 }
 

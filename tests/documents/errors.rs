@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
-use crate::sources::Message;
-use crate::sources::messages;
+use crate::messages::Message;
+use crate::messages::messages;
 use crate::table::rows;
 use crate::table::spans;
 

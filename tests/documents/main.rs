@@ -5,5 +5,7 @@
 
 mod crash_points;
 mod errors;
+mod messages;
+#[path = "../sources.rs"]
 mod sources;
 mod table;
