@@ -2,60 +2,60 @@
 
 use serde_json::json;
 
-use crate::scene::Scene;
+use crate::setup;
 
 #[tokio::test]
 async fn a_policy_grants_one_role_and_no_other() {
-    let scene = Scene::new("policies").await;
-    scene.role("payments", "1h", "8h").await;
+    let mount = setup::mount("policies").await;
+    mount.role("payments", "1h", "8h").await;
     let policy = format!(
         "path \"{}/creds/reader\" {{ capabilities = [\"read\", \"update\"] }}",
-        scene.mount
+        mount.name
     );
-    scene
+    mount
         .api
         .write("sys/policies/acl/one-role", json!({ "policy": policy }))
         .await
         .ok();
-    let token = scene.api.child_token(&["one-role"]).await;
-    let limited = scene.api.with_token(&token);
+    let token = mount.api.child_token(&["one-role"]).await;
+    let limited = mount.api.with_token(&token);
 
-    scene.hold(&limited.read(&scene.path("creds/reader")).await.ok());
-    scene.hold(
+    mount.hold(&limited.read(&mount.path("creds/reader")).await.ok());
+    mount.hold(
         &limited
-            .write(&scene.path("creds/reader"), json!({ "reason": "x" }))
+            .write(&mount.path("creds/reader"), json!({ "reason": "x" }))
             .await
             .ok(),
     );
     for path in ["creds/payments", "config", "roles/reader", "roles/payments"] {
-        assert_eq!(limited.read(&scene.path(path)).await.status, 403, "{path}");
+        assert_eq!(limited.read(&mount.path(path)).await.status, 403, "{path}");
     }
     assert_eq!(
         limited
-            .write(&scene.path("config"), json!({ "token": "x" }))
+            .write(&mount.path("config"), json!({ "token": "x" }))
             .await
             .status,
         403
     );
 
-    let mut cli = scene.cli.clone();
+    let mut cli = mount.cli.clone();
     cli.token = token;
     let message = cli
-        .run(&["read", &scene.path("creds/payments")])
+        .run(&["read", &mount.path("creds/payments")])
         .await
         .refused();
     assert!(message.contains("permission denied"), "{message}");
-    assert_eq!(scene.astra.live().len(), 2);
-    scene.finish().await;
+    assert_eq!(mount.astra.live().len(), 2);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_wrapped_credential_is_unwrapped_once() {
-    let scene = Scene::new("wrapped").await;
-    let wrapped = scene
+    let mount = setup::mount("wrapped").await;
+    let wrapped = mount
         .api
         .with_wrap_ttl("60s")
-        .read(&scene.path("creds/reader"))
+        .read(&mount.path("creds/reader"))
         .await
         .ok();
     assert!(
@@ -63,36 +63,36 @@ async fn a_wrapped_credential_is_unwrapped_once() {
         "the answer itself holds no secret"
     );
     let wrapping = wrapped["wrap_info"]["token"].as_str().unwrap().to_owned();
-    let answer = scene
+    let answer = mount
         .api
         .with_token(&wrapping)
         .write("sys/wrapping/unwrap", json!({}))
         .await
         .ok();
-    let credential = scene.hold(&answer);
-    assert!(scene.astra.accepts(&credential.token).await);
+    let credential = mount.hold(&answer);
+    assert!(mount.astra.accepts(&credential.token).await);
     assert!(
-        !scene
+        !mount
             .api
             .with_token(&wrapping)
             .write("sys/wrapping/unwrap", json!({}))
             .await
             .is_ok()
     );
-    scene.revoke(&credential.lease_id).await;
-    assert!(!scene.astra.accepts(&credential.token).await);
-    scene.finish().await;
+    mount.revoke(&credential.lease_id).await;
+    assert!(!mount.astra.accepts(&credential.token).await);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn the_audit_log_hashes_every_secret() {
-    let scene = Scene::new("audited").await;
-    let credential = scene.credential("reader").await;
-    let audit = scene.server.audit_log();
+    let mount = setup::mount("audited").await;
+    let credential = mount.credential("reader").await;
+    let audit = mount.server.audit_log();
     let line = audit
         .lines()
         .rfind(|line| {
-            line.contains("\"type\":\"response\"") && line.contains(&scene.path("creds/reader"))
+            line.contains("\"type\":\"response\"") && line.contains(&mount.path("creds/reader"))
         })
         .expect("an audit line of the read");
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -100,8 +100,8 @@ async fn the_audit_log_hashes_every_secret() {
         let value = line["response"]["data"][key].as_str().unwrap();
         assert!(value.starts_with("hmac-sha256:"), "{key} is {value}");
     }
-    assert!(!audit.contains(&credential.token) && !audit.contains(&scene.astra.root_token()));
-    scene.finish().await;
+    assert!(!audit.contains(&credential.token) && !audit.contains(&mount.astra.root_token()));
+    mount.finish().await;
 }
 
 /// The policy in `docs/security.md` that begins with a comment `# NAME`, for a mount at `mount`.
@@ -120,7 +120,7 @@ type Granted<'a> = &'a [(&'a str, &'a [&'a str])];
 
 #[tokio::test]
 async fn the_documented_policies_separate_their_holders() {
-    let scene = Scene::new("separated").await;
+    let mount = setup::mount("separated").await;
     // What each may do, by path; whatever is not here is denied.
     let all = ["create", "read", "update", "patch", "delete"];
     let read = ["read"];
@@ -191,8 +191,8 @@ async fn the_documented_policies_separate_their_holders() {
         "status",
     ];
     for (name, expected) in granted {
-        let policy = documented_policy(name, &scene.mount);
-        scene
+        let policy = documented_policy(name, &mount.name);
+        mount
             .api
             .write(
                 &format!("sys/policies/acl/documented-{name}"),
@@ -200,16 +200,16 @@ async fn the_documented_policies_separate_their_holders() {
             )
             .await
             .ok();
-        let token = scene
+        let token = mount
             .api
             .child_token(&[&format!("documented-{name}")])
             .await;
         for path in paths {
-            let answer = scene
+            let answer = mount
                 .api
                 .write(
                     "sys/capabilities",
-                    json!({ "token": token, "paths": [scene.path(path)] }),
+                    json!({ "token": token, "paths": [mount.path(path)] }),
                 )
                 .await
                 .data();
@@ -236,5 +236,5 @@ async fn the_documented_policies_separate_their_holders() {
             assert_eq!(found, wanted, "{name} at {path}");
         }
     }
-    scene.finish().await;
+    mount.finish().await;
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::scene::Scene;
+use harness::TestMount;
+
+use crate::setup;
 
 const PAGE: &str = include_str!("../../docs/api.md");
 /// What the page calls the database that its examples use.
@@ -45,15 +47,15 @@ fn blocks(page: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The examples, with what stands for the scene's own values replaced.
-fn examples(scene: &Scene) -> Vec<Example> {
-    let database = scene.astra.emulator.seeds().databases["vector_db"]
+/// The examples, with what stands for the mount's own values replaced.
+fn examples(mount: &TestMount) -> Vec<Example> {
+    let database = mount.astra.emulator.seeds().databases["vector_db"]
         .id
         .clone();
     let page = PAGE
         .replace(SAMPLE_DATABASE, &database)
-        .replace("/v1/astra/", &format!("/v1/{}/", scene.mount))
-        .replace("\"astra/creds/", &format!("\"{}/creds/", scene.mount));
+        .replace("/v1/astra/", &format!("/v1/{}/", mount.name))
+        .replace("\"astra/creds/", &format!("\"{}/creds/", mount.name));
     let blocks = blocks(&page);
     let json = |index: usize| -> Option<Value> {
         let (language, text) = blocks.get(index)?;
@@ -83,8 +85,8 @@ fn examples(scene: &Scene) -> Vec<Example> {
         .filter_map(|example| example.payload.as_mut())
     {
         if payload.get("token").is_some() {
-            payload["token"] = scene.astra.root_token().into();
-            payload["url"] = scene.astra.url().into();
+            payload["token"] = mount.astra.root_token().into();
+            payload["url"] = mount.astra.url().into();
         }
     }
     examples
@@ -208,10 +210,10 @@ fn is_time(text: &str) -> bool {
 
 #[tokio::test]
 async fn every_example_of_the_page_does_what_the_page_shows() {
-    let scene = Scene::new("api-page").await;
+    let mount = setup::mount("api-page").await;
     // The page rotates the root token once.
-    scene.expect_replaced_root();
-    let examples = examples(&scene);
+    mount.expect_replaced_root();
+    let examples = examples(&mount);
     assert!(examples.len() > 25, "{} examples", examples.len());
     for example in examples {
         let Example {
@@ -220,13 +222,13 @@ async fn every_example_of_the_page_does_what_the_page_shows() {
             payload,
             response,
         } = example;
-        let reply = scene.api.request(method.clone(), &path, payload).await;
+        let reply = mount.api.request(method.clone(), &path, payload).await;
         let what = format!("{method} {path}");
         if reply.body["lease_id"]
             .as_str()
             .is_some_and(|id| !id.is_empty())
         {
-            scene.hold(&reply.body);
+            mount.hold(&reply.body);
         }
         let Some(sample) = response else {
             assert_eq!((reply.status, &reply.body), (204, &Value::Null), "{what}");
@@ -250,10 +252,10 @@ async fn every_example_of_the_page_does_what_the_page_shows() {
         assert_eq!(found, Vec::<String>::new(), "{what}");
     }
     // As the last refusal says.  The root token that rotation made ends with its config.
-    harness::revoke_prefix(&scene.api, &scene.path("creds/")).await;
-    scene.api.delete(&scene.path("roles/reader")).await.ok();
-    scene.api.delete(&scene.path("config")).await.ok();
-    scene.finish().await;
+    harness::revoke_prefix(&mount.api, &mount.path("creds/")).await;
+    mount.api.delete(&mount.path("roles/reader")).await.ok();
+    mount.api.delete(&mount.path("config")).await.ok();
+    mount.finish().await;
 }
 
 /// The sections of the page: method and path of each table row, with the section's text.
@@ -271,9 +273,9 @@ fn sections() -> Vec<(String, String, String)> {
 
 #[tokio::test]
 async fn the_page_has_every_path_operation_and_field() {
-    let scene = Scene::new("api-page-paths").await;
-    let document = scene.openapi().await;
-    let prefix = format!("/{}/", scene.mount);
+    let mount = setup::mount("api-page-paths").await;
+    let document = mount.openapi().await;
+    let prefix = format!("/{}/", mount.name);
     let mut expected = BTreeSet::new();
     let mut fields = Vec::new();
     let paths = document["paths"].as_object().unwrap();
@@ -307,5 +309,5 @@ async fn the_page_has_every_path_operation_and_field() {
         });
         assert!(is_described, "{field} of {path} is not on the page");
     }
-    scene.finish().await;
+    mount.finish().await;
 }

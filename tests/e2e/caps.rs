@@ -3,13 +3,15 @@
 use serde_json::Value;
 use serde_json::json;
 
-use crate::scene::READ_ONLY;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+use harness::TestMount;
+
+use crate::setup;
 
 /// When Astra ends the token of the credential in `answer`, and when the credential says so.
-fn ends(scene: &Scene, answer: &Value) -> (String, String) {
+fn ends(mount: &TestMount, answer: &Value) -> (String, String) {
     let data = &answer["data"];
-    let token = scene
+    let token = mount
         .astra
         .emulator
         .token(data["client_id"].as_str().unwrap());
@@ -21,31 +23,31 @@ fn ends(scene: &Scene, answer: &Value) -> (String, String) {
     )
 }
 
-async fn renew(scene: &Scene, lease: &str, increment: u64) -> harness::Reply {
+async fn renew(mount: &TestMount, lease: &str, increment: u64) -> harness::Reply {
     let body = json!({ "lease_id": lease, "increment": increment });
-    scene.api.write("sys/leases/renew", body).await
+    mount.api.write("sys/leases/renew", body).await
 }
 
 #[tokio::test]
 async fn every_cap_of_a_mint_and_of_a_renewal_is_named() {
-    let scene = Scene::new("caps").await;
-    scene.role("app", "1h", "2h").await;
-    let reply = scene.write("creds/app", json!({ "ttl": "90m" })).await;
+    let mount = setup::mount("caps").await;
+    mount.role("app", "1h", "2h").await;
+    let reply = mount.write("creds/app", json!({ "ttl": "90m" })).await;
     assert_eq!(
         reply.warnings(),
         ["the requested ttl of 1h30m is capped at 1h, the role's ttl"]
     );
     let answer = reply.ok();
-    let credential = scene.hold(&answer);
-    let (astra, told) = ends(&scene, &answer);
+    let credential = mount.hold(&answer);
+    let (astra, told) = ends(&mount, &answer);
     assert_eq!(told, astra);
 
     // Nothing is cut short, nothing is said.
-    let reply = renew(&scene, &credential.lease_id, 0).await;
+    let reply = renew(&mount, &credential.lease_id, 0).await;
     assert_eq!(reply.warnings(), Vec::<String>::new());
     assert_eq!(reply.ok()["lease_duration"], 3_600);
 
-    let reply = renew(&scene, &credential.lease_id, 86_400).await;
+    let reply = renew(&mount, &credential.lease_id, 86_400).await;
     let warnings = reply.warnings();
     assert!(
         warnings[0].starts_with("the requested increment of 24h is capped at ")
@@ -55,29 +57,29 @@ async fn every_cap_of_a_mint_and_of_a_renewal_is_named() {
     let lasts = reply.ok()["lease_duration"].as_u64().unwrap();
     assert!((7_100..=7_200).contains(&lasts), "{lasts}");
     assert_eq!(
-        ends(&scene, &answer),
+        ends(&mount, &answer),
         (astra, told),
         "Astra's end of the token is fixed since its mint"
     );
 
     // The mount's maximum, of a role that asks for more.
-    let mount = scene.path("");
-    scene
+    let path = mount.path("");
+    mount
         .cli
-        .ok(&["secrets", "tune", "-max-lease-ttl=30m", &mount])
+        .ok(&["secrets", "tune", "-max-lease-ttl=30m", &path])
         .await;
-    scene.role("long", "45m", "8h").await;
-    let reply = scene.read("creds/long").await;
+    mount.role("long", "45m", "8h").await;
+    let reply = mount.read("creds/long").await;
     let expected = [
         "the role's max_ttl of 8h is capped at 30m, the mount's max_lease_ttl",
         "the role's ttl of 45m is capped at 30m, the mount's max_lease_ttl",
     ];
     assert_eq!(reply.warnings(), expected);
     let answer = reply.ok();
-    let credential = scene.hold(&answer);
-    let (astra, told) = ends(&scene, &answer);
+    let credential = mount.hold(&answer);
+    let (astra, told) = ends(&mount, &answer);
     assert_eq!(told, astra);
-    let output = scene
+    let output = mount
         .cli
         .run(&["lease", "renew", "-increment=1h", &credential.lease_id])
         .await;
@@ -88,17 +90,17 @@ async fn every_cap_of_a_mint_and_of_a_renewal_is_named() {
             && words.contains("what is left of the mount's max_lease_ttl"),
         "{printed}"
     );
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn the_organizations_maximum_is_named() {
-    let scene = Scene::new("caps-organization").await;
+    let mount = setup::mount("caps-organization").await;
     let most = json!({ "org_max_token_expiry_s": 3_600, "org_max_token_expiry_mode": "clamp" });
-    scene.astra.emulator.set_knobs(most).unwrap();
+    mount.astra.emulator.set_knobs(most).unwrap();
     let role = json!({ "astra_roles": READ_ONLY, "ttl": "1h", "max_ttl": "8h" });
-    scene.write("roles/app", role).await.ok();
-    let reply = scene.read("creds/app").await;
+    mount.write("roles/app", role).await.ok();
+    let reply = mount.read("creds/app").await;
     let warnings = reply.warnings();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     for (warning, start) in warnings.iter().zip([
@@ -112,15 +114,15 @@ async fn the_organizations_maximum_is_named() {
         );
     }
     let answer = reply.ok();
-    let credential = scene.hold(&answer);
-    let (astra, told) = ends(&scene, &answer);
+    let credential = mount.hold(&answer);
+    let (astra, told) = ends(&mount, &answer);
     assert_eq!(told, astra);
     let lasts = answer["lease_duration"].as_u64().unwrap();
     assert!(
         (2_900..=3_000).contains(&lasts),
         "the lease ends the grace before its token: {lasts}"
     );
-    let reply = renew(&scene, &credential.lease_id, 0).await;
+    let reply = renew(&mount, &credential.lease_id, 0).await;
     let warnings = reply.warnings();
     assert!(
         warnings[0].starts_with("the role's ttl of 1h is capped at ")
@@ -128,5 +130,5 @@ async fn the_organizations_maximum_is_named() {
         "{warnings:?}"
     );
     assert!(reply.ok()["lease_duration"].as_u64().unwrap() <= lasts);
-    scene.finish().await;
+    mount.finish().await;
 }

@@ -7,11 +7,11 @@ use harness::Plugin;
 use harness::Server;
 use serde_json::json;
 
-use crate::scene::BINARY;
-use crate::scene::READ_ONLY;
-use crate::scene::Scene;
-use crate::scene::VERSION;
-use crate::scene::shared;
+use crate::setup;
+use crate::setup::BINARY;
+use crate::setup::VERSION;
+use crate::setup::shared;
+use harness::READ_ONLY;
 
 #[tokio::test]
 async fn register_with_hash_and_version_by_the_command_line() {
@@ -161,9 +161,9 @@ async fn a_development_server_finds_the_plugin_by_itself() {
 
 #[tokio::test]
 async fn a_plugin_that_vault_runs_already_can_be_registered_again() {
-    let scene = Scene::with_own_process("reregistered").await;
-    let credential = scene.credential("reader").await;
-    scene.plugin.register(&scene.api).await;
-    scene.revoke(&credential.lease_id).await;
-    scene.finish().await;
+    let mount = setup::mount_with_own_process("reregistered").await;
+    let credential = mount.credential("reader").await;
+    mount.plugin.register(&mount.api).await;
+    mount.revoke(&credential.lease_id).await;
+    mount.finish().await;
 }

@@ -10,14 +10,14 @@ use harness::Holdings;
 use harness::Options;
 use harness::Plugin;
 use harness::Server;
-use harness::settle;
+use harness::assert_reconciled;
 use harness::wait_until;
 use serde_json::json;
 
-use crate::scene::BINARY;
-use crate::scene::READ_ONLY;
-use crate::scene::SOON;
-use crate::scene::VERSION;
+use crate::setup::BINARY;
+use crate::setup::VERSION;
+use harness::READ_ONLY;
+use harness::SOON;
 
 #[tokio::test]
 async fn standbys_forward_and_another_node_takes_over() {
@@ -61,16 +61,16 @@ async fn standbys_forward_and_another_node_takes_over() {
         cluster.active().await.process() != old
     })
     .await;
-    let heir = cluster.active().await;
-    wait_until("the heir serves the mount", SOON, async || {
-        heir.api().read("astra/config").await.is_ok()
+    let leader = cluster.active().await;
+    wait_until("the new leader serves the mount", SOON, async || {
+        leader.api().read("astra/config").await.is_ok()
     })
     .await;
-    holdings.leased.push(read(heir).await);
-    settle(&heir.api(), &astra, "astra", &holdings, SOON).await;
+    holdings.leased.push(read(leader).await);
+    assert_reconciled(&leader.api(), &astra, "astra", &holdings, SOON).await;
 
-    harness::revoke_prefix(&heir.api(), "astra/").await;
-    settle(&heir.api(), &astra, "astra", &holdings, SOON).await;
+    harness::revoke_prefix(&leader.api(), "astra/").await;
+    assert_reconciled(&leader.api(), &astra, "astra", &holdings, SOON).await;
     assert!(astra.live().is_empty());
     for node in &cluster.nodes {
         harness::assert_no_secret_logged(node, &astra, &holdings.leased);

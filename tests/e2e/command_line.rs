@@ -2,41 +2,43 @@
 
 use serde_json::Value;
 
-use crate::scene::READ_ONLY;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+use harness::TestMount;
+
+use crate::setup;
 
 /// `vault` with `words`, each of which may begin with the mount as `astra/`.
-async fn vault(scene: &Scene, words: &[&str]) -> String {
-    let words: Vec<String> = words.iter().map(|word| typed(scene, word)).collect();
+async fn vault(mount: &TestMount, words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| typed(mount, word)).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    scene.cli.ok(&words).await
+    mount.cli.ok(&words).await
 }
 
 /// The answer of `vault` as JSON.
-async fn json(scene: &Scene, command: &str, words: &[&str]) -> Value {
-    let words: Vec<String> = words.iter().map(|word| typed(scene, word)).collect();
+async fn json(mount: &TestMount, command: &str, words: &[&str]) -> Value {
+    let words: Vec<String> = words.iter().map(|word| typed(mount, word)).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    scene.cli.json(&[command], &words).await
+    mount.cli.json(&[command], &words).await
 }
 
-fn typed(scene: &Scene, word: &str) -> String {
+fn typed(mount: &TestMount, word: &str) -> String {
     match word.strip_prefix("astra/") {
-        Some(path) => scene.path(path),
+        Some(path) => mount.path(path),
         None => word.to_owned(),
     }
 }
 
 #[tokio::test]
 async fn configs_and_what_the_organization_offers() {
-    let scene = Scene::new("typed-configs").await;
+    let mount = setup::mount("typed-configs").await;
     // The token from a file, as it should never be an argument; editors end files with a line break.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("root-token.txt");
-    std::fs::write(&file, scene.astra.root_token() + "\n").unwrap();
+    std::fs::write(&file, mount.astra.root_token() + "\n").unwrap();
     let token = format!("token=@{}", file.display());
-    let url = format!("url={}", scene.astra.url());
+    let url = format!("url={}", mount.astra.url());
     let done = vault(
-        &scene,
+        &mount,
         &[
             "write",
             "astra/config/two",
@@ -48,16 +50,16 @@ async fn configs_and_what_the_organization_offers() {
     .await;
     assert!(done.contains("Success!"), "{done}");
     vault(
-        &scene,
+        &mount,
         &["patch", "astra/config/two", "rotation_schedule=0 3 * * SAT"],
     )
     .await;
-    let table = vault(&scene, &["read", "astra/config/two"]).await;
+    let table = vault(&mount, &["read", "astra/config/two"]).await;
     for (name, value) in [
         ("request_timeout", "20"),
         ("rotation_schedule", "0 3 * * SAT"),
-        ("url", &scene.astra.url()),
-        ("token_client_id", &scene.astra.root_client_id()),
+        ("url", &mount.astra.url()),
+        ("token_client_id", &mount.astra.root_client_id()),
     ] {
         let is_shown = |line: &str| line.starts_with(name) && line.ends_with(value);
         assert!(
@@ -65,55 +67,55 @@ async fn configs_and_what_the_organization_offers() {
             "{name} {value} is not in\n{table}"
         );
     }
-    assert!(!table.contains(&scene.astra.root_token()));
-    let names = vault(&scene, &["list", "astra/config"]).await;
+    assert!(!table.contains(&mount.astra.root_token()));
+    let names = vault(&mount, &["list", "astra/config"]).await;
     assert!(
         names.contains("default") && names.contains("two"),
         "{names}"
     );
 
-    let roles = vault(&scene, &["list", "astra/astra-roles/two"]).await;
+    let roles = vault(&mount, &["list", "astra/astra-roles/two"]).await;
     assert!(roles.contains(READ_ONLY), "{roles}");
     let path = format!("astra/astra-roles/two/{READ_ONLY}");
-    let role = json(&scene, "read", &[&path]).await;
+    let role = json(&mount, "read", &[&path]).await;
     assert_eq!(role["data"]["token_admin"], false);
-    let databases = json(&scene, "list", &["astra/databases/two"]).await;
+    let databases = json(&mount, "list", &["astra/databases/two"]).await;
     assert_eq!(databases.as_array().unwrap().len(), 2, "{databases}");
-    let status = json(&scene, "read", &["astra/status"]).await;
+    let status = json(&mount, "read", &["astra/status"]).await;
     assert_eq!(status["data"]["configs"]["two"]["reachable"], true);
 
-    scene.expect_replaced_root();
-    let rotated = json(&scene, "write", &["-force", "astra/rotate-root/two"]).await;
+    mount.expect_replaced_root();
+    let rotated = json(&mount, "write", &["-force", "astra/rotate-root/two"]).await;
     let root = rotated["data"]["token_client_id"].as_str().unwrap();
-    scene.keep(root, None);
+    mount.keep(root, None);
     // Both configs had the same token, which is deleted now.
-    let table = vault(&scene, &["read", "astra/config/two"]).await;
+    let table = vault(&mount, &["read", "astra/config/two"]).await;
     assert!(table.contains(root), "{table}");
     let role = format!("astra_roles={READ_ONLY}");
-    vault(&scene, &["write", "astra/roles/two", "config=two", &role]).await;
-    let output = scene.cli.run(&["delete", &scene.path("config/two")]).await;
+    vault(&mount, &["write", "astra/roles/two", "config=two", &role]).await;
+    let output = mount.cli.run(&["delete", &mount.path("config/two")]).await;
     let refusal = output.refused();
     assert!(
         refusal.contains("* config \"two\" is in use: roles two. "),
         "{refusal}"
     );
-    let path = scene.path("config/two");
-    let forced = scene.cli.run(&["delete", &path, "force=true"]).await;
+    let path = mount.path("config/two");
+    let forced = mount.cli.run(&["delete", &path, "force=true"]).await;
     let printed = forced.stderr.clone() + &forced.ok();
     let warning = printed.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         warning.contains("was deleted although it was in use: roles two."),
         "{printed}"
     );
-    scene.forget(root);
-    let output = scene.cli.run(&["read", &scene.path("config/two")]).await;
+    mount.forget(root);
+    let output = mount.cli.run(&["read", &mount.path("config/two")]).await;
     assert!(output.refused().contains("No value found"));
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn roles_credentials_and_tokens() {
-    let scene = Scene::new("typed-roles").await;
+    let mount = setup::mount("typed-roles").await;
     let roles = format!("astra_roles={READ_ONLY}");
     let role = [
         "write",
@@ -123,17 +125,17 @@ async fn roles_credentials_and_tokens() {
         "max_ttl=8h",
         "description=nightly",
     ];
-    vault(&scene, &role).await;
-    vault(&scene, &["patch", "astra/roles/app", "require_reason=true"]).await;
-    let shown = json(&scene, "read", &["astra/roles/app"]).await;
+    vault(&mount, &role).await;
+    vault(&mount, &["patch", "astra/roles/app", "require_reason=true"]).await;
+    let shown = json(&mount, "read", &["astra/roles/app"]).await;
     assert_eq!(shown["data"]["ttl"], 3_600);
     assert_eq!(shown["data"]["require_reason"], true);
-    let names = json(&scene, "list", &["astra/roles"]).await;
+    let names = json(&mount, "list", &["astra/roles"]).await;
     assert_eq!(names, serde_json::json!(["app", "reader"]));
 
-    let answer = json(&scene, "read", &["astra/creds/app", "reason=OPS-1"]).await;
-    let credential = scene.hold(&answer);
-    let table = vault(&scene, &["list", "-detailed", "astra/tokens/default"]).await;
+    let answer = json(&mount, "read", &["astra/creds/app", "reason=OPS-1"]).await;
+    let credential = mount.hold(&answer);
+    let table = vault(&mount, &["list", "-detailed", "astra/tokens/default"]).await;
     let line = table
         .lines()
         .find(|line| line.contains(&credential.client_id));
@@ -142,32 +144,32 @@ async fn roles_credentials_and_tokens() {
         "{table}"
     );
     let field = vault(
-        &scene,
+        &mount,
         &["read", "-field=token", "astra/creds/app", "reason=OPS-2"],
     )
     .await;
-    assert!(scene.astra.accepts(field.trim()).await);
+    assert!(mount.astra.accepts(field.trim()).await);
     vault(
-        &scene,
+        &mount,
         &["lease", "revoke", "-sync", "-prefix", "astra/creds/app"],
     )
     .await;
-    assert!(!scene.astra.accepts(field.trim()).await);
-    let output = scene
+    assert!(!mount.astra.accepts(field.trim()).await);
+    let output = mount
         .cli
-        .run(&["list", &scene.path("tokens/default")])
+        .run(&["list", &mount.path("tokens/default")])
         .await;
     assert!(output.refused().contains("No value found"));
-    vault(&scene, &["delete", "astra/roles/app"]).await;
-    scene.finish().await;
+    vault(&mount, &["delete", "astra/roles/app"]).await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn static_roles() {
-    let scene = Scene::new("typed-static").await;
+    let mount = setup::mount("typed-static").await;
     let roles = format!("astra_roles={READ_ONLY}");
     vault(
-        &scene,
+        &mount,
         &[
             "write",
             "astra/static-roles/batch",
@@ -177,30 +179,30 @@ async fn static_roles() {
     )
     .await;
     vault(
-        &scene,
+        &mount,
         &["patch", "astra/static-roles/batch", "overlap=30m"],
     )
     .await;
-    let shown = json(&scene, "read", &["astra/static-roles/batch"]).await;
+    let shown = json(&mount, "read", &["astra/static-roles/batch"]).await;
     assert_eq!(shown["data"]["overlap"], 1_800);
-    let names = json(&scene, "list", &["astra/static-roles"]).await;
+    let names = json(&mount, "list", &["astra/static-roles"]).await;
     assert_eq!(names, serde_json::json!(["batch"]));
     let first = vault(
-        &scene,
+        &mount,
         &["read", "-field=token", "astra/static-creds/batch"],
     )
     .await;
-    vault(&scene, &["write", "-force", "astra/rotate-role/batch"]).await;
+    vault(&mount, &["write", "-force", "astra/rotate-role/batch"]).await;
     let second = vault(
-        &scene,
+        &mount,
         &["read", "-field=token", "astra/static-creds/batch"],
     )
     .await;
     assert_ne!(first, second);
-    assert!(scene.astra.accepts(first.trim()).await && scene.astra.accepts(second.trim()).await);
-    let tidied = json(&scene, "write", &["astra/tidy", "dry_run=true"]).await;
+    assert!(mount.astra.accepts(first.trim()).await && mount.astra.accepts(second.trim()).await);
+    let tidied = json(&mount, "write", &["astra/tidy", "dry_run=true"]).await;
     assert_eq!(tidied["data"]["kept"], 2);
-    vault(&scene, &["delete", "astra/static-roles/batch"]).await;
-    assert!(!scene.astra.accepts(second.trim()).await);
-    scene.finish().await;
+    vault(&mount, &["delete", "astra/static-roles/batch"]).await;
+    assert!(!mount.astra.accepts(second.trim()).await);
+    mount.finish().await;
 }

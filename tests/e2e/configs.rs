@@ -2,63 +2,63 @@
 
 use serde_json::json;
 
-use crate::scene::Scene;
+use crate::setup;
 
 #[tokio::test]
 async fn a_config_is_written_read_listed_patched_and_deleted() {
-    let scene = Scene::new("configs").await;
-    let shown = scene.read("config").await.data();
-    assert_eq!(shown["url"], scene.astra.url());
-    assert_eq!(shown["org_id"], scene.astra.org_id());
-    assert_eq!(shown["token_client_id"], scene.astra.root_client_id());
+    let mount = setup::mount("configs").await;
+    let shown = mount.read("config").await.data();
+    assert_eq!(shown["url"], mount.astra.url());
+    assert_eq!(shown["org_id"], mount.astra.org_id());
+    assert_eq!(shown["token_client_id"], mount.astra.root_client_id());
     assert_eq!(shown["token_sha256"].as_str().unwrap().len(), 16);
     assert_eq!(shown["request_timeout"], 30);
     assert!(shown.get("token").is_none());
     assert_eq!(
-        scene.read("config/default").await.data(),
+        mount.read("config/default").await.data(),
         shown,
         "config is config/default"
     );
 
     // Terraform: what was read can be written back and changes nothing.
     let mut again = shown.clone();
-    again["token"] = json!(scene.astra.root_token());
-    scene.write("config", again).await.ok();
-    assert_eq!(scene.read("config").await.data(), shown);
+    again["token"] = json!(mount.astra.root_token());
+    mount.write("config", again).await.ok();
+    assert_eq!(mount.read("config").await.data(), shown);
 
-    let other = json!({ "token": scene.astra.root_token(), "url": scene.astra.url(), "request_timeout": "5s" });
-    scene.write("config/other", other).await.ok();
+    let other = json!({ "token": mount.astra.root_token(), "url": mount.astra.url(), "request_timeout": "5s" });
+    mount.write("config/other", other).await.ok();
     assert_eq!(
-        scene.read("config/other").await.data()["request_timeout"],
+        mount.read("config/other").await.data()["request_timeout"],
         5
     );
     assert_eq!(
-        scene.api.list(&scene.path("config")).await.keys(),
+        mount.api.list(&mount.path("config")).await.keys(),
         ["default", "other"]
     );
 
-    scene
+    mount
         .api
-        .patch(&scene.path("config/other"), json!({ "request_timeout": 7 }))
+        .patch(&mount.path("config/other"), json!({ "request_timeout": 7 }))
         .await
         .ok();
-    let patched = scene.read("config/other").await.data();
+    let patched = mount.read("config/other").await.data();
     assert_eq!(
         (patched["request_timeout"].clone(), patched["url"].clone()),
-        (json!(7), json!(scene.astra.url()))
+        (json!(7), json!(mount.astra.url()))
     );
 
-    scene.api.delete(&scene.path("config/other")).await.ok();
-    assert_eq!(scene.read("config/other").await.status, 404);
-    let refusal = scene.api.delete(&scene.path("config")).await.refused(400);
+    mount.api.delete(&mount.path("config/other")).await.ok();
+    assert_eq!(mount.read("config/other").await.status, 404);
+    let refusal = mount.api.delete(&mount.path("config")).await.refused(400);
     assert!(refusal.contains("reader"), "{refusal}");
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_config_that_would_not_work_is_refused_and_not_stored() {
-    let scene = Scene::new("refused-configs").await;
-    let (root, url) = (scene.astra.root_token().to_owned(), scene.astra.url());
+    let mount = setup::mount("refused-configs").await;
+    let (root, url) = (mount.astra.root_token().to_owned(), mount.astra.url());
     let unknown = format!("AstraCS:{}:{}", "a".repeat(24), "0".repeat(64));
     let nobody = format!("http://127.0.0.1:{}", harness::free_port());
     let cases = [
@@ -81,36 +81,36 @@ async fn a_config_that_would_not_work_is_refused_and_not_stored() {
         ),
     ];
     for (body, word) in cases {
-        let reply = scene.write("config/bad", body.clone()).await;
+        let reply = mount.write("config/bad", body.clone()).await;
         let text = reply.refused(400);
         assert!(text.contains(word), "{word:?} is not in {text:?}");
         assert!(
             !text.contains(&root) && !text.contains(&unknown),
             "no token in {text:?}"
         );
-        assert_eq!(scene.read("config/bad").await.status, 404);
+        assert_eq!(mount.read("config/bad").await.status, 404);
     }
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn patching_what_does_not_exist_is_404() {
-    let scene = Scene::new("patched-nothing").await;
+    let mount = setup::mount("patched-nothing").await;
     assert_eq!(
-        scene
+        mount
             .api
-            .patch(&scene.path("config/none"), json!({ "verify": false }))
+            .patch(&mount.path("config/none"), json!({ "verify": false }))
             .await
             .status,
         404
     );
     assert_eq!(
-        scene
+        mount
             .api
-            .patch(&scene.path("roles/none"), json!({ "ttl": 1 }))
+            .patch(&mount.path("roles/none"), json!({ "ttl": 1 }))
             .await
             .status,
         404
     );
-    scene.finish().await;
+    mount.finish().await;
 }

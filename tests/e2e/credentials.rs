@@ -5,15 +5,16 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::scene::READ_ONLY;
-use crate::scene::SOON;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+use harness::SOON;
+
+use crate::setup;
 
 #[tokio::test]
 async fn get_and_post_return_the_same_shape() {
-    let scene = Scene::new("shapes").await;
-    let got = scene.read("creds/reader").await.ok();
-    let posted = scene.write("creds/reader", json!({})).await.ok();
+    let mount = setup::mount("shapes").await;
+    let got = mount.read("creds/reader").await.ok();
+    let posted = mount.write("creds/reader", json!({})).await.ok();
     let keys = |answer: &Value| {
         answer["data"]
             .as_object()
@@ -49,28 +50,28 @@ async fn get_and_post_return_the_same_shape() {
             ),
             (json!(3600), json!(true))
         );
-        assert_eq!(answer["data"]["org_id"], scene.astra.org_id());
-        scene.hold(answer);
+        assert_eq!(answer["data"]["org_id"], mount.astra.org_id());
+        mount.hold(answer);
     }
     assert_ne!(
         got["data"]["client_id"], posted["data"]["client_id"],
         "each read mints a token of its own"
     );
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn the_command_line_reads_writes_renews_and_revokes() {
-    let scene = Scene::new("typed").await;
+    let mount = setup::mount("typed").await;
     let roles = format!("astra_roles={READ_ONLY}");
-    let role = scene.path("roles/typed");
-    scene
+    let role = mount.path("roles/typed");
+    mount
         .cli
         .ok(&["write", &role, &roles, "ttl=1h", "max_ttl=8h"])
         .await;
-    let creds = scene.path("creds/typed");
+    let creds = mount.path("creds/typed");
 
-    let table = scene.cli.ok(&["read", &creds]).await;
+    let table = mount.cli.ok(&["read", &creds]).await;
     for word in [
         "lease_id",
         "lease_duration",
@@ -86,7 +87,7 @@ async fn the_command_line_reads_writes_renews_and_revokes() {
         .lines()
         .find(|line| line.starts_with("lease_id "))
         .unwrap();
-    scene
+    mount
         .cli
         .ok(&[
             "lease",
@@ -96,102 +97,102 @@ async fn the_command_line_reads_writes_renews_and_revokes() {
         ])
         .await;
 
-    let read = scene.hold(&scene.cli.json(&["read"], &[&creds]).await);
-    let written = scene.hold(&scene.cli.json(&["write", "-force"], &[&creds]).await);
-    assert!(scene.astra.accepts(&read.token).await && scene.astra.accepts(&written.token).await);
+    let read = mount.hold(&mount.cli.json(&["read"], &[&creds]).await);
+    let written = mount.hold(&mount.cli.json(&["write", "-force"], &[&creds]).await);
+    assert!(mount.astra.accepts(&read.token).await && mount.astra.accepts(&written.token).await);
 
-    let renewed = scene
+    let renewed = mount
         .cli
         .json(&["lease", "renew"], &["-increment=2h", &read.lease_id])
         .await;
     assert_eq!(renewed["lease_duration"], 7200);
-    scene
+    mount
         .cli
         .ok(&["lease", "revoke", "-sync", &read.lease_id])
         .await;
-    assert!(!scene.astra.accepts(&read.token).await && scene.astra.accepts(&written.token).await);
-    scene.finish().await;
+    assert!(!mount.astra.accepts(&read.token).await && mount.astra.accepts(&written.token).await);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn ttl_shortens_the_lease_and_reason_is_told_to_astra() {
-    let scene = Scene::new("reasons").await;
-    let answer = scene
+    let mount = setup::mount("reasons").await;
+    let answer = mount
         .write(
             "creds/reader",
             json!({ "ttl": "5m", "reason": "OPS-4711 cannot wait" }),
         )
         .await
         .ok();
-    let credential = scene.hold(&answer);
+    let credential = mount.hold(&answer);
     assert_eq!(answer["lease_duration"], 300);
-    let description = scene.astra.description(&credential.client_id);
+    let description = mount.astra.description(&credential.client_id);
     assert!(
         description.contains("reader") && description.contains("OPS-4711"),
         "{description}"
     );
     assert!(description.len() <= 120 && description.is_ascii());
 
-    let reply = scene
+    let reply = mount
         .api
-        .read(&scene.path("creds/reader?ttl=9m&reason=by-query"))
+        .read(&mount.path("creds/reader?ttl=9m&reason=by-query"))
         .await;
     let answer = reply.ok();
-    let credential = scene.hold(&answer);
+    let credential = mount.hold(&answer);
     assert_eq!(answer["lease_duration"], 540);
     assert!(
-        scene
+        mount
             .astra
             .description(&credential.client_id)
             .contains("by-query")
     );
 
-    let reply = scene.write("creds/reader", json!({ "ttl": "50h" })).await;
+    let reply = mount.write("creds/reader", json!({ "ttl": "50h" })).await;
     assert!(
         reply.warnings().iter().any(|text| text.contains("ttl")),
         "{reply:?}"
     );
     let answer = reply.ok();
-    scene.hold(&answer);
+    mount.hold(&answer);
     assert_eq!(answer["lease_duration"], 3600);
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn astra_ends_every_token_even_if_vault_never_does() {
-    let scene = Scene::new("backstop").await;
-    let credential = scene.credential("reader").await;
-    let left = scene.astra.seconds_left(&credential.client_id);
+    let mount = setup::mount("backstop").await;
+    let credential = mount.credential("reader").await;
+    let left = mount.astra.seconds_left(&credential.client_id);
     let max_ttl = 8 * 3600;
     assert!(
         (max_ttl..=max_ttl + 900).contains(&left),
         "tokenExpiry is {left} s away, max_ttl {max_ttl} s"
     );
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn an_unknown_role_is_refused() {
-    let scene = Scene::new("unknown-role").await;
-    let text = scene.read("creds/nobody").await.refused(400);
+    let mount = setup::mount("unknown-role").await;
+    let text = mount.read("creds/nobody").await.refused(400);
     assert!(text.contains("nobody") && text.contains("roles/"), "{text}");
-    assert!(scene.astra.live().is_empty());
-    scene.finish().await;
+    assert!(mount.astra.live().is_empty());
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_caller_that_gives_up_leaves_no_token() {
-    let scene = Scene::new("given-up").await;
-    scene.astra.set_latency(Duration::from_millis(700));
+    let mount = setup::mount("given-up").await;
+    mount.astra.set_latency(Duration::from_millis(700));
     let impatient =
-        tokio::time::timeout(Duration::from_millis(250), scene.read("creds/reader")).await;
+        tokio::time::timeout(Duration::from_millis(250), mount.read("creds/reader")).await;
     assert!(
         impatient.is_err(),
         "the mint takes longer than the caller waits"
     );
-    scene.astra.until_live(1, SOON).await;
-    scene.astra.set_latency(Duration::ZERO);
-    scene.settle(SOON).await;
-    assert!(scene.astra.live().is_empty());
-    scene.finish().await;
+    mount.astra.until_live(1, SOON).await;
+    mount.astra.set_latency(Duration::ZERO);
+    mount.until_reconciled(SOON).await;
+    assert!(mount.astra.live().is_empty());
+    mount.finish().await;
 }

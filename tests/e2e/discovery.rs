@@ -2,15 +2,16 @@
 
 use serde_json::json;
 
-use crate::scene::READ_ONLY;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+
+use crate::setup;
 
 #[tokio::test]
 async fn the_organizations_roles_are_listed_and_read_by_name_and_id() {
-    let scene = Scene::new("astra-roles").await;
-    let listed = scene
+    let mount = setup::mount("astra-roles").await;
+    let listed = mount
         .api
-        .list(&scene.path("astra-roles/default"))
+        .list(&mount.path("astra-roles/default"))
         .await
         .data();
     let id = listed["key_info"][READ_ONLY]["id"]
@@ -23,39 +24,39 @@ async fn the_organizations_roles_are_listed_and_read_by_name_and_id() {
     );
     assert_eq!(listed["key_info"][READ_ONLY]["token_admin"], false);
 
-    let by_id = scene
+    let by_id = mount
         .read(&format!("astra-roles/default/{id}"))
         .await
         .data();
-    let by_name = scene
+    let by_name = mount
         .cli
         .json(
             &["read"],
-            &[&scene.path(&format!("astra-roles/default/{READ_ONLY}"))],
+            &[&mount.path(&format!("astra-roles/default/{READ_ONLY}"))],
         )
         .await;
     assert_eq!(by_name["data"], by_id);
     // A name with a slash.
     assert_eq!(
-        scene
+        mount
             .read("astra-roles/default/API%20R/W%20User")
             .await
             .data()["name"],
         "API R/W User"
     );
-    assert_eq!(scene.read("astra-roles/default/nobody").await.status, 404);
-    scene.finish().await;
+    assert_eq!(mount.read("astra-roles/default/nobody").await.status, 404);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn the_organizations_databases_are_listed() {
-    let scene = Scene::new("databases").await;
-    let listed = scene
+    let mount = setup::mount("databases").await;
+    let listed = mount
         .api
-        .list(&scene.path("databases/default"))
+        .list(&mount.path("databases/default"))
         .await
         .data();
-    for (name, database) in scene.astra.emulator.seeds().databases {
+    for (name, database) in mount.astra.emulator.seeds().databases {
         let shown = &listed["key_info"][&database.id];
         assert_eq!(
             (shown["name"].clone(), shown["status"].clone()),
@@ -69,29 +70,29 @@ async fn the_organizations_databases_are_listed() {
             "{shown}"
         );
     }
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn live_tokens_are_listed_without_their_secrets() {
-    let scene = Scene::new("tokens").await;
-    let api = &scene.api;
+    let mount = setup::mount("tokens").await;
+    let api = &mount.api;
     assert!(
-        api.list(&scene.path("tokens/default"))
+        api.list(&mount.path("tokens/default"))
             .await
             .keys()
             .is_empty()
     );
-    let kept = scene.hold(
-        &scene
+    let kept = mount.hold(
+        &mount
             .write("creds/reader", json!({ "reason": "OPS-12" }))
             .await
             .ok(),
     );
-    let ended = scene.credential("reader").await;
-    scene.revoke(&ended.lease_id).await;
+    let ended = mount.credential("reader").await;
+    mount.revoke(&ended.lease_id).await;
 
-    let listed = api.list(&scene.path("tokens/default")).await.data();
+    let listed = api.list(&mount.path("tokens/default")).await.data();
     assert_eq!(listed["keys"], json!([kept.client_id]));
     let info = &listed["key_info"][&kept.client_id];
     assert_eq!(info["role"], "reader");
@@ -102,40 +103,40 @@ async fn live_tokens_are_listed_without_their_secrets() {
     assert!(
         !listed.to_string().contains(&kept.token) && !listed.to_string().contains(&kept.secret)
     );
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn status_tells_whether_astra_answers() {
-    let scene = Scene::new("status").await;
-    scene.credential("reader").await;
-    let status = scene.read("status").await.data()["configs"]["default"].clone();
+    let mount = setup::mount("status").await;
+    mount.credential("reader").await;
+    let status = mount.read("status").await.data()["configs"]["default"].clone();
     assert_eq!(status["reachable"], true);
     assert_eq!(status["live_tokens"], 1);
-    assert_eq!(status["root_client_id"], scene.astra.root_client_id());
+    assert_eq!(status["root_client_id"], mount.astra.root_client_id());
 
-    scene.astra.close(true);
-    let status = scene.read("status").await.data()["configs"]["default"].clone();
+    mount.astra.close(true);
+    let status = mount.read("status").await.data()["configs"]["default"].clone();
     assert_eq!(
         (status["reachable"].clone(), status["live_tokens"].clone()),
         (json!(false), json!(null))
     );
     assert!(status["last_error"].is_string(), "{status}");
-    scene.astra.close(false);
+    mount.astra.close(false);
     assert_eq!(
-        scene.read("status").await.data()["configs"]["default"]["reachable"],
+        mount.read("status").await.data()["configs"]["default"]["reachable"],
         true
     );
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn the_command_line_lists_with_detail() {
-    let scene = Scene::new("detailed").await;
+    let mount = setup::mount("detailed").await;
     let fixed = json!({ "astra_roles": READ_ONLY, "rotation_period": "24h" });
-    scene.write("static-roles/batch", fixed).await.ok();
-    let client_id = scene.read("static-creds/batch").await.data()["client_id"].clone();
-    scene.keep(client_id.as_str().unwrap(), None);
+    mount.write("static-roles/batch", fixed).await.ok();
+    let client_id = mount.read("static-creds/batch").await.data()["client_id"].clone();
+    mount.keep(client_id.as_str().unwrap(), None);
     let cases = [
         ("config", "default", "url"),
         ("roles", "reader", "astra_roles"),
@@ -145,20 +146,20 @@ async fn the_command_line_lists_with_detail() {
         ("tokens/default", client_id.as_str().unwrap(), "expires_at"),
     ];
     for (path, key, column) in cases {
-        let table = scene
+        let table = mount
             .cli
-            .ok(&["list", "-detailed", &scene.path(path)])
+            .ok(&["list", "-detailed", &mount.path(path)])
             .await;
         assert!(
             table.contains(key) && table.lines().next().unwrap().contains(column),
             "{path}:\n{table}"
         );
     }
-    scene
+    mount
         .api
-        .delete(&scene.path("static-roles/batch"))
+        .delete(&mount.path("static-roles/batch"))
         .await
         .ok();
-    scene.forget(client_id.as_str().unwrap());
-    scene.finish().await;
+    mount.forget(client_id.as_str().unwrap());
+    mount.finish().await;
 }

@@ -1,11 +1,11 @@
 //! What the plugin says about itself.
 
-use crate::scene::Scene;
+use crate::setup;
 
 #[tokio::test]
 async fn path_help_describes_the_root_and_every_path() {
-    let scene = Scene::new("helpful").await;
-    let root = scene.cli.ok(&["path-help", &scene.mount]).await;
+    let mount = setup::mount("helpful").await;
+    let root = mount.cli.ok(&["path-help", &mount.name]).await;
     assert!(
         root.contains("## DESCRIPTION") && root.contains("## PATHS"),
         "{root}"
@@ -46,7 +46,7 @@ async fn path_help_describes_the_root_and_every_path() {
         ("tokens/default", "config"),
     ];
     for (path, field) in cases {
-        let help = scene.cli.ok(&["path-help", &scene.path(path)]).await;
+        let help = mount.cli.ok(&["path-help", &mount.path(path)]).await;
         assert!(
             help.contains("Matching Route:") && help.contains(&format!("    {field} (")),
             "{help}"
@@ -56,15 +56,15 @@ async fn path_help_describes_the_root_and_every_path() {
             "{path}:\n{help}"
         );
     }
-    let help = scene.cli.ok(&["path-help", &scene.path("status")]).await;
+    let help = mount.cli.ok(&["path-help", &mount.path("status")]).await;
     assert!(help.contains("How each config fares."), "{help}");
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn vaults_openapi_document_lists_every_path_and_field() {
-    let scene = Scene::new("documented").await;
-    let document = scene.openapi().await;
+    let mount = setup::mount("documented").await;
+    let document = mount.openapi().await;
     let paths = document["paths"].as_object().unwrap();
     let expected = [
         ("config", "post", "token"),
@@ -78,7 +78,7 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
         ("static-roles/{name}", "patch", "overlap"),
     ];
     for (path, method, field) in expected {
-        let key = format!("/{}/{path}", scene.mount);
+        let key = format!("/{}/{path}", mount.name);
         let item = paths
             .get(&key)
             .unwrap_or_else(|| panic!("{key} is not among {:?}", paths.keys()));
@@ -99,7 +99,7 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
         ("roles/{name}", "delete"),
         ("static-roles/{name}", "delete"),
     ] {
-        let key = format!("/{}/{path}", scene.mount);
+        let key = format!("/{}/{path}", mount.name);
         assert!(paths[&key][method].is_object(), "{method} {key} is missing");
     }
     for list in [
@@ -110,8 +110,8 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
         "databases/{config}/",
         "tokens/{config}/",
     ] {
-        let key = format!("/{}/{list}", scene.mount);
+        let key = format!("/{}/{list}", mount.name);
         assert!(paths.contains_key(&key), "{key} is missing");
     }
-    scene.finish().await;
+    mount.finish().await;
 }

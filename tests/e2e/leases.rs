@@ -2,14 +2,15 @@
 
 use serde_json::json;
 
-use crate::scene::SOON;
-use crate::scene::Scene;
+use harness::SOON;
+
+use crate::setup;
 
 #[tokio::test]
 async fn renewing_keeps_the_token_and_extends_the_lease() {
-    let scene = Scene::new("renewed").await;
-    let credential = scene.credential("reader").await;
-    let renewed = scene
+    let mount = setup::mount("renewed").await;
+    let credential = mount.credential("reader").await;
+    let renewed = mount
         .api
         .write(
             "sys/leases/renew",
@@ -26,23 +27,23 @@ async fn renewing_keeps_the_token_and_extends_the_lease() {
     );
     let longer = json!({ "lease_id": credential.lease_id, "increment": "7200" });
     assert_eq!(
-        scene.api.write("sys/leases/renew", longer).await.ok()["lease_duration"],
+        mount.api.write("sys/leases/renew", longer).await.ok()["lease_duration"],
         7200
     );
-    assert!(scene.astra.accepts(&credential.token).await);
-    scene.finish().await;
+    assert!(mount.astra.accepts(&credential.token).await);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn revoking_deletes_the_token() {
-    let scene = Scene::new("revoked").await;
-    let credential = scene.credential("reader").await;
-    let other = scene.credential("reader").await;
-    scene.revoke(&credential.lease_id).await;
-    assert!(!scene.astra.accepts(&credential.token).await);
-    assert!(scene.astra.accepts(&other.token).await);
+    let mount = setup::mount("revoked").await;
+    let credential = mount.credential("reader").await;
+    let other = mount.credential("reader").await;
+    mount.revoke(&credential.lease_id).await;
+    assert!(!mount.astra.accepts(&credential.token).await);
+    assert!(mount.astra.accepts(&other.token).await);
     // A second time is not an error to Vault, and nothing is left to do.
-    scene
+    mount
         .api
         .write(
             "sys/leases/revoke",
@@ -50,64 +51,64 @@ async fn revoking_deletes_the_token() {
         )
         .await
         .ok();
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn revoking_by_prefix_ends_one_role_and_spares_the_other() {
-    let scene = Scene::new("prefix").await;
-    scene.role("batch", "1h", "8h").await;
+    let mount = setup::mount("prefix").await;
+    mount.role("batch", "1h", "8h").await;
     let mut batch = Vec::new();
     for _ in 0..5 {
-        batch.push(scene.credential("batch").await);
+        batch.push(mount.credential("batch").await);
     }
-    let kept = scene.credential("reader").await;
-    scene
+    let kept = mount.credential("reader").await;
+    mount
         .cli
         .ok(&[
             "lease",
             "revoke",
             "-sync",
             "-prefix",
-            &scene.path("creds/batch"),
+            &mount.path("creds/batch"),
         ])
         .await;
     for credential in &batch {
-        assert!(!scene.astra.accepts(&credential.token).await);
+        assert!(!mount.astra.accepts(&credential.token).await);
     }
-    assert!(scene.astra.accepts(&kept.token).await);
-    scene
+    assert!(mount.astra.accepts(&kept.token).await);
+    mount
         .cli
-        .ok(&["lease", "revoke", "-prefix", &scene.path("")])
+        .ok(&["lease", "revoke", "-prefix", &mount.path("")])
         .await;
-    scene.until_dead(&kept.token, SOON).await;
-    scene.finish().await;
+    mount.until_dead(&kept.token, SOON).await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_token_deleted_by_hand_is_no_obstacle() {
-    let scene = Scene::new("by-hand").await;
-    let credential = scene.credential("reader").await;
-    scene.astra.delete(&credential.client_id);
-    scene.revoke(&credential.lease_id).await;
-    scene.finish().await;
+    let mount = setup::mount("by-hand").await;
+    let credential = mount.credential("reader").await;
+    mount.astra.delete(&credential.client_id);
+    mount.revoke(&credential.lease_id).await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_lease_ends_by_itself() {
-    let scene = Scene::new("expiring").await;
-    scene.role("brief", "2s", "1h").await;
-    let credential = scene.credential("brief").await;
-    scene.until_dead(&credential.token, SOON).await;
-    scene.finish().await;
+    let mount = setup::mount("expiring").await;
+    mount.role("brief", "2s", "1h").await;
+    let credential = mount.credential("brief").await;
+    mount.until_dead(&credential.token, SOON).await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn without_its_role_a_lease_is_not_extended_but_revoked() {
-    let scene = Scene::new("roleless").await;
-    let credential = scene.credential("reader").await;
-    scene.api.delete(&scene.path("roles/reader")).await.ok();
-    let reply = scene
+    let mount = setup::mount("roleless").await;
+    let credential = mount.credential("reader").await;
+    mount.api.delete(&mount.path("roles/reader")).await.ok();
+    let reply = mount
         .api
         .write(
             "sys/leases/renew",
@@ -119,52 +120,52 @@ async fn without_its_role_a_lease_is_not_extended_but_revoked() {
         "{}",
         reply.body
     );
-    assert!(scene.astra.accepts(&credential.token).await);
-    scene.revoke(&credential.lease_id).await;
-    assert!(!scene.astra.accepts(&credential.token).await);
-    scene.finish().await;
+    assert!(mount.astra.accepts(&credential.token).await);
+    mount.revoke(&credential.lease_id).await;
+    assert!(!mount.astra.accepts(&credential.token).await);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_revocation_that_fails_is_tried_again() {
-    let scene = Scene::new("retried").await;
-    let credential = scene.credential("reader").await;
-    scene.astra.refuse_deletions(true);
+    let mount = setup::mount("retried").await;
+    let credential = mount.credential("reader").await;
+    mount.astra.refuse_deletions(true);
     let body = json!({ "lease_id": credential.lease_id, "sync": true });
-    let reply = scene.api.write("sys/leases/revoke", body).await;
+    let reply = mount.api.write("sys/leases/revoke", body).await;
     assert!(!reply.is_ok(), "{}", reply.body);
-    assert!(scene.astra.accepts(&credential.token).await);
-    scene.astra.refuse_deletions(false);
-    scene.revoke(&credential.lease_id).await;
-    assert!(!scene.astra.accepts(&credential.token).await);
-    scene.finish().await;
+    assert!(mount.astra.accepts(&credential.token).await);
+    mount.astra.refuse_deletions(false);
+    mount.revoke(&credential.lease_id).await;
+    assert!(!mount.astra.accepts(&credential.token).await);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn the_end_of_a_vault_token_ends_its_leases() {
-    let scene = Scene::new("parent").await;
+    let mount = setup::mount("parent").await;
     let policy = format!(
         "path \"{}/creds/*\" {{ capabilities = [\"read\"] }}",
-        scene.mount
+        mount.name
     );
-    scene
+    mount
         .api
         .write("sys/policies/acl/parent", json!({ "policy": policy }))
         .await
         .ok();
-    let child = scene.api.child_token(&["parent"]).await;
-    let answer = scene
+    let child = mount.api.child_token(&["parent"]).await;
+    let answer = mount
         .api
         .with_token(&child)
-        .read(&scene.path("creds/reader"))
+        .read(&mount.path("creds/reader"))
         .await
         .ok();
-    let credential = scene.hold(&answer);
-    scene
+    let credential = mount.hold(&answer);
+    mount
         .api
         .write("auth/token/revoke", json!({ "token": child }))
         .await
         .ok();
-    scene.until_dead(&credential.token, SOON).await;
-    scene.finish().await;
+    mount.until_dead(&credential.token, SOON).await;
+    mount.finish().await;
 }

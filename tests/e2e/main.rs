@@ -1,7 +1,7 @@
 //! The plugin in a real Vault, against the emulated Astra: what users do, and what goes wrong.
 //!
 //! Every test has an emulated organization and a mount of its own and ends with
-//! [`scene::Scene::finish`]: what Vault leases is what Astra holds, nothing was asked of Astra that its
+//! [`mount::TestMount::finish`]: what Vault leases is what Astra holds, nothing was asked of Astra that its
 //! API does not offer, and no secret is in any log. Tests that harm no other share one Vault.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -24,7 +24,7 @@ mod recipes;
 mod refusals;
 mod roles;
 mod rotation;
-mod scene;
 mod secrets;
+mod setup;
 mod tidy;
 mod upgrade;

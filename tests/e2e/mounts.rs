@@ -6,11 +6,13 @@ use harness::Options;
 use harness::wait_until;
 use serde_json::json;
 
-use crate::scene::Scene;
+use harness::TestMount;
+
+use crate::setup;
 
 #[tokio::test]
 async fn two_mounts_share_one_process_and_nothing_else() {
-    let first = Scene::with_own_process("twin-a").await;
+    let first = setup::mount_with_own_process("twin-a").await;
     let second = first.second("twin-b").await;
     assert_eq!(first.plugin.processes(&first.server).len(), 1);
 
@@ -35,7 +37,7 @@ async fn opted_out_of_multiplexing_each_mount_has_a_process() {
         "VAULT_PLUGIN_MULTIPLEXING_OPT_OUT".to_owned(),
         "astra".to_owned(),
     )];
-    let first = Scene::with_own_server(
+    let first = setup::mount_with_own_server(
         "alone-a",
         Options {
             environment,
@@ -54,45 +56,45 @@ async fn opted_out_of_multiplexing_each_mount_has_a_process() {
 
 #[tokio::test]
 async fn tuning_reaches_the_next_lease() {
-    let scene = Scene::new("tuned").await;
-    scene.role("open", "0", "0").await;
-    let mount = scene.path("");
-    scene
+    let mount = setup::mount("tuned").await;
+    mount.role("open", "0", "0").await;
+    let path = mount.path("");
+    mount
         .cli
         .ok(&[
             "secrets",
             "tune",
             "-default-lease-ttl=7m",
             "-max-lease-ttl=20m",
-            &mount,
+            &path,
         ])
         .await;
-    until_lease_lasts(&scene, 420).await;
+    until_lease_lasts(&mount, 420).await;
 
-    scene
+    mount
         .cli
-        .ok(&["secrets", "tune", "-default-lease-ttl=3m", &mount])
+        .ok(&["secrets", "tune", "-default-lease-ttl=3m", &path])
         .await;
-    until_lease_lasts(&scene, 180).await;
-    scene.finish().await;
+    until_lease_lasts(&mount, 180).await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_longer_ttl_than_the_mounts_is_capped_with_a_warning() {
-    let scene = Scene::new("capped").await;
-    scene
+    let mount = setup::mount("capped").await;
+    mount
         .cli
         .ok(&[
             "secrets",
             "tune",
             "-default-lease-ttl=10m",
             "-max-lease-ttl=30m",
-            &scene.path(""),
+            &mount.path(""),
         ])
         .await;
 
-    let role = json!({ "astra_roles": crate::scene::READ_ONLY, "ttl": "2h", "max_ttl": "4h" });
-    let reply = scene.write("roles/long", role).await;
+    let role = json!({ "astra_roles": harness::READ_ONLY, "ttl": "2h", "max_ttl": "4h" });
+    let reply = mount.write("roles/long", role).await;
     assert!(
         reply
             .warnings()
@@ -101,7 +103,7 @@ async fn a_longer_ttl_than_the_mounts_is_capped_with_a_warning() {
         "{reply:?}"
     );
 
-    let reply = scene.read("creds/long").await;
+    let reply = mount.read("creds/long").await;
     assert!(
         reply
             .warnings()
@@ -111,17 +113,17 @@ async fn a_longer_ttl_than_the_mounts_is_capped_with_a_warning() {
         reply.warnings()
     );
     let answer = reply.ok();
-    let credential = scene.hold(&answer);
+    let credential = mount.hold(&answer);
     assert_eq!(answer["lease_duration"], 1800);
 
     // Astra itself ends the token soon after the longest possible lease.
-    let left = scene.astra.seconds_left(&credential.client_id);
+    let left = mount.astra.seconds_left(&credential.client_id);
     assert!(
         (1800..=1800 + 900).contains(&left),
         "tokenExpiry is {left} s away"
     );
 
-    let renewed = scene
+    let renewed = mount
         .api
         .write(
             "sys/leases/renew",
@@ -133,44 +135,44 @@ async fn a_longer_ttl_than_the_mounts_is_capped_with_a_warning() {
         renewed["lease_duration"].as_u64().unwrap() <= 1800,
         "{renewed}"
     );
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn disabling_ends_every_token_and_enabling_again_starts_empty() {
-    let scene = Scene::new("reborn").await;
-    let before = scene.credential("reader").await;
-    scene.credential("reader").await;
-    scene.cli.ok(&["secrets", "disable", &scene.mount]).await;
-    assert!(!scene.astra.accepts(&before.token).await);
-    assert!(scene.astra.live().is_empty());
+    let mount = setup::mount("reborn").await;
+    let before = mount.credential("reader").await;
+    mount.credential("reader").await;
+    mount.cli.ok(&["secrets", "disable", &mount.name]).await;
+    assert!(!mount.astra.accepts(&before.token).await);
+    assert!(mount.astra.live().is_empty());
 
-    scene
+    mount
         .cli
         .ok(&[
             "secrets",
             "enable",
-            &format!("-path={}", scene.mount),
-            &scene.plugin.name,
+            &format!("-path={}", mount.name),
+            &mount.plugin.name,
         ])
         .await;
-    assert_eq!(scene.read("config").await.status, 404);
-    assert!(scene.api.list(&scene.path("roles")).await.keys().is_empty());
-    assert_eq!(scene.read("creds/reader").await.status, 400);
+    assert_eq!(mount.read("config").await.status, 404);
+    assert!(mount.api.list(&mount.path("roles")).await.keys().is_empty());
+    assert_eq!(mount.read("creds/reader").await.status, 400);
 
-    scene.configure().await;
-    scene.credential("reader").await;
-    scene.finish().await;
+    mount.configure().await;
+    mount.credential("reader").await;
+    mount.finish().await;
 }
 
 /// The plugin may remember the mount's limits for a moment, so the first lease may be of old.
-async fn until_lease_lasts(scene: &Scene, seconds: u64) {
+async fn until_lease_lasts(mount: &TestMount, seconds: u64) {
     wait_until(
         "a lease lasts as tuned",
         Duration::from_secs(3),
         async || {
-            let answer = scene.read("creds/open").await.ok();
-            scene.hold(&answer);
+            let answer = mount.read("creds/open").await.ok();
+            mount.hold(&answer);
             answer["lease_duration"] == seconds
         },
     )

@@ -5,11 +5,13 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::scene::READ_ONLY;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+use harness::TestMount;
 
-async fn shown(scene: &Scene, path: &str) -> Map<String, Value> {
-    let data = scene.read(path).await.data();
+use crate::setup;
+
+async fn shown(mount: &TestMount, path: &str) -> Map<String, Value> {
+    let data = mount.read(path).await.data();
     data.as_object().expect("an object").clone()
 }
 
@@ -25,9 +27,9 @@ fn is_unset(value: &Value) -> bool {
 }
 
 /// Writes `object` at `path` and then, in several ways, what a read shows.
-async fn stays(scene: &Scene, path: &str, object: Value) {
-    scene.write(path, object.clone()).await.ok();
-    let first = shown(scene, path).await;
+async fn stays(mount: &TestMount, path: &str, object: Value) {
+    mount.write(path, object.clone()).await.ok();
+    let first = shown(mount, path).await;
     let unset: Vec<&String> = first
         .iter()
         .filter(|(_, value)| is_unset(value))
@@ -55,42 +57,42 @@ async fn stays(scene: &Scene, path: &str, object: Value) {
         ("empty", json!({})),
     ];
     for (way, body) in ways {
-        let minted = scene.astra.minted();
-        scene.write(path, body.clone()).await.ok();
+        let minted = mount.astra.minted();
+        mount.write(path, body.clone()).await.ok();
         assert_eq!(
-            shown(scene, path).await,
+            shown(mount, path).await,
             first,
             "{path} written back {way}: {body}"
         );
-        scene.api.patch(&scene.path(path), body.clone()).await.ok();
+        mount.api.patch(&mount.path(path), body.clone()).await.ok();
         assert_eq!(
-            shown(scene, path).await,
+            shown(mount, path).await,
             first,
             "{path} patched {way}: {body}"
         );
-        assert_eq!(scene.astra.minted(), minted, "{path} {way} minted a token");
+        assert_eq!(mount.astra.minted(), minted, "{path} {way} minted a token");
     }
 }
 
 #[tokio::test]
 async fn configs() {
-    let scene = Scene::new("read-back-configs").await;
-    let (token, url) = (scene.astra.root_token(), scene.astra.url());
-    stays(&scene, "config", json!({ "token": token, "url": url })).await;
+    let mount = setup::mount("read-back-configs").await;
+    let (token, url) = (mount.astra.root_token(), mount.astra.url());
+    stays(&mount, "config", json!({ "token": token, "url": url })).await;
     let full = json!({
-        "token": token, "url": url, "org_id": scene.astra.org_id(), "request_timeout": "20s", "max_concurrent_requests": 7,
+        "token": token, "url": url, "org_id": mount.astra.org_id(), "request_timeout": "20s", "max_concurrent_requests": 7,
         "rotation_schedule": "0 3 * * SAT", "allow_token_admin": true,
     });
-    stays(&scene, "config/full", full).await;
+    stays(&mount, "config/full", full).await;
     let period = json!({ "token": token, "url": url, "rotation_period": "7d", "disable_automated_rotation": true });
-    stays(&scene, "config/period", period).await;
-    scene.finish().await;
+    stays(&mount, "config/period", period).await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn roles() {
-    let scene = Scene::new("read-back-roles").await;
-    let database = scene.astra.emulator.seeds().databases["vector_db"]
+    let mount = setup::mount("read-back-roles").await;
+    let database = mount.astra.emulator.seeds().databases["vector_db"]
         .id
         .clone();
     let policy = json!({ "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest", "db-cql"], "effect": "allow" });
@@ -115,15 +117,15 @@ async fn roles() {
             json!({ "policy": format!("{policy:#}\n"), "ttl": "1h" }),
         ),
     ] {
-        stays(&scene, &format!("roles/{name}"), role).await;
+        stays(&mount, &format!("roles/{name}"), role).await;
     }
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn static_roles() {
-    let scene = Scene::new("read-back-static").await;
-    let database = scene.astra.emulator.seeds().databases["vector_db"]
+    let mount = setup::mount("read-back-static").await;
+    let database = mount.astra.emulator.seeds().databases["vector_db"]
         .id
         .clone();
     let policy = json!({ "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest"], "effect": "allow" });
@@ -143,8 +145,8 @@ async fn static_roles() {
         ),
     ] {
         let path = format!("static-roles/{name}");
-        stays(&scene, &path, role).await;
-        scene.api.delete(&scene.path(&path)).await.ok();
+        stays(&mount, &path, role).await;
+        mount.api.delete(&mount.path(&path)).await.ok();
     }
-    scene.finish().await;
+    mount.finish().await;
 }

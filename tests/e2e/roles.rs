@@ -2,15 +2,16 @@
 
 use serde_json::json;
 
-use crate::scene::READ_ONLY;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+
+use crate::setup;
 
 #[tokio::test]
 async fn a_role_is_written_read_listed_patched_and_deleted() {
-    let scene = Scene::new("roles").await;
+    let mount = setup::mount("roles").await;
     let writer = json!({ "astra_roles": ["API R/W User", READ_ONLY], "ttl": "90m", "max_ttl": 36_000, "description": "nightly" });
-    scene.write("roles/Writer.1", writer).await.ok();
-    let shown = scene.read("roles/Writer.1").await.data();
+    mount.write("roles/Writer.1", writer).await.ok();
+    let shown = mount.read("roles/Writer.1").await.data();
     assert_eq!(shown["astra_roles"], json!(["API R/W User", READ_ONLY]));
     assert_eq!(
         (shown["ttl"].clone(), shown["max_ttl"].clone()),
@@ -21,39 +22,39 @@ async fn a_role_is_written_read_listed_patched_and_deleted() {
         (json!("default"), json!("nightly"))
     );
 
-    scene.write("roles/Writer.1", shown.clone()).await.ok();
+    mount.write("roles/Writer.1", shown.clone()).await.ok();
     assert_eq!(
-        scene.read("roles/Writer.1").await.data(),
+        mount.read("roles/Writer.1").await.data(),
         shown,
         "writing back what was read changes nothing"
     );
 
-    scene
+    mount
         .api
-        .patch(&scene.path("roles/Writer.1"), json!({ "ttl": "1h" }))
+        .patch(&mount.path("roles/Writer.1"), json!({ "ttl": "1h" }))
         .await
         .ok();
-    let patched = scene.read("roles/Writer.1").await.data();
+    let patched = mount.read("roles/Writer.1").await.data();
     assert_eq!(
         (patched["ttl"].clone(), patched["max_ttl"].clone()),
         (json!(3600), json!(36_000))
     );
 
     assert_eq!(
-        scene.api.list(&scene.path("roles")).await.keys(),
+        mount.api.list(&mount.path("roles")).await.keys(),
         ["Writer.1", "reader"]
     );
-    scene
+    mount
         .cli
-        .ok(&["delete", &scene.path("roles/Writer.1")])
+        .ok(&["delete", &mount.path("roles/Writer.1")])
         .await;
-    assert_eq!(scene.read("roles/Writer.1").await.status, 404);
-    scene.finish().await;
+    assert_eq!(mount.read("roles/Writer.1").await.status, 404);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_role_that_cannot_work_is_refused_and_not_stored() {
-    let scene = Scene::new("refused-roles").await;
+    let mount = setup::mount("refused-roles").await;
     let cases = [
         (json!({ "ttl": "1h" }), "astra_roles"),
         (json!({ "astra_roles": "API RO Usr" }), READ_ONLY),
@@ -73,47 +74,47 @@ async fn a_role_that_cannot_work_is_refused_and_not_stored() {
         ),
     ];
     for (body, word) in cases {
-        let text = scene.write("roles/bad", body).await.refused(400);
+        let text = mount.write("roles/bad", body).await.refused(400);
         assert!(text.contains(word), "{word:?} is not in {text:?}");
-        assert_eq!(scene.read("roles/bad").await.status, 404);
+        assert_eq!(mount.read("roles/bad").await.status, 404);
     }
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_role_may_demand_a_reason_and_limit_its_tokens() {
-    let scene = Scene::new("demanding").await;
+    let mount = setup::mount("demanding").await;
     let role =
         json!({ "astra_roles": READ_ONLY, "ttl": "1h", "require_reason": true, "max_active": 2 });
-    scene.write("roles/strict", role).await.ok();
-    let refusal = scene.read("creds/strict").await.refused(400);
+    mount.write("roles/strict", role).await.ok();
+    let refusal = mount.read("creds/strict").await.refused(400);
     assert!(refusal.contains("reason"), "{refusal}");
 
     let read = async || {
-        scene
+        mount
             .write("creds/strict", json!({ "reason": "OPS-1" }))
             .await
     };
-    let first = scene.hold(&read().await.ok());
-    scene.hold(&read().await.ok());
+    let first = mount.hold(&read().await.ok());
+    mount.hold(&read().await.ok());
     let reply = read().await;
     assert!(
         !reply.is_ok() && reply.body.to_string().contains("max_active"),
         "{}",
         reply.body
     );
-    assert_eq!(scene.astra.live().len(), 2);
-    scene.revoke(&first.lease_id).await;
-    scene.hold(&read().await.ok());
-    scene.finish().await;
+    assert_eq!(mount.astra.live().len(), 2);
+    mount.revoke(&first.lease_id).await;
+    mount.hold(&read().await.ok());
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_policy_becomes_an_astra_role_that_goes_with_the_vault_role() {
-    let scene = Scene::new("policy").await;
-    let custom = || scene.astra.emulator.roles(None).unwrap().len();
+    let mount = setup::mount("policy").await;
+    let custom = || mount.astra.emulator.roles(None).unwrap().len();
     let before = custom();
-    let database = scene
+    let database = mount
         .astra
         .emulator
         .seeds()
@@ -123,22 +124,22 @@ async fn a_policy_becomes_an_astra_role_that_goes_with_the_vault_role() {
         .unwrap();
     let resource = format!("drn:astra:org:{{{{org_id}}}}:db:{}", database.id);
     let policy = json!({ "resources": [resource], "actions": ["db-rest"], "effect": "allow" });
-    scene
+    mount
         .write("roles/narrow", json!({ "policy": policy, "ttl": "1h" }))
         .await
         .ok();
     assert_eq!(custom(), before + 1);
-    let credential = scene.credential("narrow").await;
-    scene.revoke(&credential.lease_id).await;
-    scene.api.delete(&scene.path("roles/narrow")).await.ok();
+    let credential = mount.credential("narrow").await;
+    mount.revoke(&credential.lease_id).await;
+    mount.api.delete(&mount.path("roles/narrow")).await.ok();
     assert_eq!(custom(), before);
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn astra_roles_that_are_gone_are_shown() {
-    let scene = Scene::new("unresolved").await;
-    let emulator = &scene.astra.emulator;
+    let mount = setup::mount("unresolved").await;
+    let emulator = &mount.astra.emulator;
     let policy = emulator.roles(None).unwrap().into_iter();
     let policy = policy.map(|role| (role.name, role.policy));
     let (_, policy) = policy
@@ -147,31 +148,31 @@ async fn astra_roles_that_are_gone_are_shown() {
         .unwrap();
     let mine = emulator.create_role(None, "Mine", policy).unwrap();
     let role = json!({ "astra_roles": ["Mine", READ_ONLY] });
-    scene.write("roles/app", role).await.ok();
+    mount.write("roles/app", role).await.ok();
     emulator.delete_role(&mine.id).unwrap();
-    let reply = scene.read("roles/app").await;
+    let reply = mount.read("roles/app").await;
     let warning = format!(
         "astra_roles: \"Mine\" ({}) is no longer in the organization: write the role again with astra_roles that exist",
         mine.id
     );
     assert_eq!(reply.warnings(), [warning]);
     assert_eq!(reply.data()["unresolved_astra_roles"], json!(["Mine"]));
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_role_with_a_database_tells_how_to_connect() {
-    let scene = Scene::new("connected").await;
-    let seeds = scene.astra.emulator.seeds();
+    let mount = setup::mount("connected").await;
+    let seeds = mount.astra.emulator.seeds();
     let database = seeds
         .databases
         .values()
         .find(|database| database.status == "ACTIVE")
         .unwrap();
     let role = json!({ "astra_roles": READ_ONLY, "ttl": "1h", "database_id": database.id, "secure_connect_bundle": true });
-    scene.write("roles/connected", role).await.ok();
-    let answer = scene.read("creds/connected").await.ok();
-    scene.hold(&answer);
+    mount.write("roles/connected", role).await.ok();
+    let answer = mount.read("creds/connected").await.ok();
+    mount.hold(&answer);
     let data = &answer["data"];
     assert_eq!(
         (data["database_id"].clone(), data["region"].clone()),
@@ -186,12 +187,12 @@ async fn a_role_with_a_database_tells_how_to_connect() {
             "{key} in {data}"
         );
     }
-    let refusal = scene
+    let refusal = mount
         .write(
             "roles/elsewhere",
             json!({ "astra_roles": READ_ONLY, "database_id": "no-such" }),
         )
         .await;
     assert!(refusal.refused(400).contains("database_id"));
-    scene.finish().await;
+    mount.finish().await;
 }

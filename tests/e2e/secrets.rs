@@ -18,10 +18,12 @@ use harness::wait_until;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::scene::READ_ONLY;
-use crate::scene::SOON;
-use crate::scene::Scene;
-use crate::scene::TICK;
+use harness::READ_ONLY;
+use harness::SOON;
+use harness::TICK;
+use harness::TestMount;
+
+use crate::setup;
 
 /// The variable that makes the plugin log all it can.
 const LOG_LEVEL: (&str, &str) = ("ASTRA_PLUGIN_LOG_LEVEL", "trace");
@@ -30,7 +32,7 @@ const GIVING: [&str; 2] = ["creds/", "static-creds/"];
 
 /// A mount that remembers what it showed, and what must not be seen.
 struct Watched {
-    scene: Scene,
+    mount: TestMount,
     /// Answers that have no business with secrets.
     shown: Vec<String>,
     /// Secrets that Astra does not know: refused root tokens, links to bundles.
@@ -45,24 +47,24 @@ impl Watched {
             ..Options::default()
         };
         Self {
-            scene: Scene::with_own_server("secrecy", options).await,
+            mount: setup::mount_with_own_server("secrecy", options).await,
             shown: Vec::new(),
             secrets: Vec::new(),
         }
     }
 
     async fn read(&mut self, path: &str) -> Reply {
-        let reply = self.scene.read(path).await;
+        let reply = self.mount.read(path).await;
         self.note(path, reply)
     }
 
     async fn list(&mut self, path: &str) -> Reply {
-        let reply = self.scene.api.list(&self.scene.path(path)).await;
+        let reply = self.mount.api.list(&self.mount.path(path)).await;
         self.note(path, reply)
     }
 
     async fn write(&mut self, path: &str, body: Value) -> Reply {
-        let reply = self.scene.write(path, body).await;
+        let reply = self.mount.write(path, body).await;
         self.note(path, reply)
     }
 
@@ -80,23 +82,23 @@ impl Watched {
     /// Every answer of Astra to `method` is spoilt so while `path` is asked for.
     async fn spoilt(&mut self, method: &str, fault: Fault, path: &str) {
         let rule = FaultRule::new(fault).on(method, "/v2/*");
-        self.scene.astra.emulator.add_fault(rule).unwrap();
+        self.mount.astra.emulator.add_fault(rule).unwrap();
         let reply = self.read(path).await;
-        self.scene.astra.emulator.clear_faults();
+        self.mount.astra.emulator.clear_faults();
         if reply.is_ok() && path.starts_with("creds/") {
-            self.scene.hold(&reply.ok());
+            self.mount.hold(&reply.ok());
         }
     }
 
     /// What must not be seen anywhere.
     fn all_secrets(&self) -> Vec<String> {
         let mut secrets = self.secrets.clone();
-        for secret in self.scene.astra.secrets() {
+        for secret in self.mount.astra.secrets() {
             // The last part of a token is as good as all of it.
             secrets.extend(secret.rsplit(':').next().map(str::to_owned));
             secrets.push(secret);
         }
-        secrets.push(self.scene.server.root_token().to_owned());
+        secrets.push(self.mount.server.root_token().to_owned());
         secrets.retain(|secret| secret.len() > 8);
         secrets.sort();
         secrets.dedup();
@@ -106,34 +108,34 @@ impl Watched {
 
 #[tokio::test]
 async fn no_secret_is_seen_where_it_has_no_business() {
-    let mut mount = Watched::start().await;
-    use_everything(&mut mount).await;
-    fail_in_every_way(&mut mount).await;
-    let process = mount.scene.process();
+    let mut watched = Watched::start().await;
+    use_everything(&mut watched).await;
+    fail_in_every_way(&mut watched).await;
+    let process = watched.mount.process();
     let of_process = ["cmdline", "environ"].map(|file| {
         let path = format!("/proc/{}/{file}", process.0);
         (path.clone(), fs::read(path).unwrap())
     });
-    end_and_begin_again(&mut mount).await;
+    end_and_begin_again(&mut watched).await;
 
-    let Watched { scene, shown, .. } = &mount;
-    let secrets = mount.all_secrets();
+    let Watched { mount, shown, .. } = &watched;
+    let secrets = watched.all_secrets();
     assert!(secrets.len() > 40, "{} secrets", secrets.len());
-    let log = scene.server.log();
-    let audit = scene.server.audit_log();
+    let log = mount.server.log();
+    let audit = mount.server.audit_log();
     // These are what they are taken for, or the search would prove nothing.
     assert!(
         log.contains("[TRACE] secrets.astra"),
         "the plugin's trace lines"
     );
-    assert!(audit.contains(&scene.path("creds/reader")));
+    assert!(audit.contains(&mount.path("creds/reader")));
     let mut places = vec![
         ("Vault's log".to_owned(), log.into_bytes()),
         ("the audit log".to_owned(), audit.into_bytes()),
         ("answers".to_owned(), shown.join("\n").into_bytes()),
     ];
     places.extend(of_process);
-    let stored = files(&scene.server.data_directory());
+    let stored = files(&mount.server.data_directory());
     assert!(
         stored
             .iter()
@@ -141,7 +143,7 @@ async fn no_secret_is_seen_where_it_has_no_business() {
         "storage keys are in clear, what is stored there is not"
     );
     places.extend(stored);
-    places.extend(files(&scene.server.temporary_directory()));
+    places.extend(files(&mount.server.temporary_directory()));
     for (place, bytes) in &places {
         for secret in &secrets {
             assert!(
@@ -151,12 +153,12 @@ async fn no_secret_is_seen_where_it_has_no_business() {
             );
         }
     }
-    mount.scene.finish().await;
+    watched.mount.finish().await;
 }
 
 /// Whatever works.
-async fn use_everything(mount: &mut Watched) {
-    let database = mount.list("databases/default").await.data();
+async fn use_everything(watched: &mut Watched) {
+    let database = watched.list("databases/default").await.data();
     let infos = database["key_info"].as_object().unwrap();
     let active = infos.iter().find(|(_, info)| info["status"] == "ACTIVE");
     let database = active.unwrap().0.clone();
@@ -175,33 +177,42 @@ async fn use_everything(mount: &mut Watched) {
             json!({ "astra_roles": READ_ONLY, "rotation_period": "24h", "overlap": "1h" }),
         ),
     ] {
-        mount.write(path, body).await.ok();
+        watched.write(path, body).await.ok();
     }
     for path in ["creds/reader", "creds/bundled"] {
-        let answer = mount.read(path).await.ok();
-        let credential = mount.scene.hold(&answer);
+        let answer = watched.read(path).await.ok();
+        let credential = watched.mount.hold(&answer);
         let lease = json!({ "lease_id": credential.lease_id });
-        mount.scene.api.write("sys/leases/renew", lease).await.ok();
-        mount.scene.revoke(&credential.lease_id).await;
+        watched
+            .mount
+            .api
+            .write("sys/leases/renew", lease)
+            .await
+            .ok();
+        watched.mount.revoke(&credential.lease_id).await;
     }
-    let answer = mount
+    let answer = watched
         .write("creds/custom", json!({ "reason": "a test" }))
         .await
         .ok();
-    mount.scene.hold(&answer);
+    watched.mount.hold(&answer);
     for _ in 0..2 {
-        let data = mount.read("static-creds/batch").await.data();
-        mount.scene.keep(data["client_id"].as_str().unwrap(), None);
-        mount.write("rotate-role/batch", json!({})).await.ok();
+        let data = watched.read("static-creds/batch").await.data();
+        watched
+            .mount
+            .keep(data["client_id"].as_str().unwrap(), None);
+        watched.write("rotate-role/batch", json!({})).await.ok();
     }
-    let data = mount.read("static-creds/batch").await.data();
-    mount.scene.keep(data["client_id"].as_str().unwrap(), None);
-    mount.scene.expect_replaced_root();
-    let root = mount.write("rotate-root", json!({})).await.data();
-    mount
-        .scene
+    let data = watched.read("static-creds/batch").await.data();
+    watched
+        .mount
+        .keep(data["client_id"].as_str().unwrap(), None);
+    watched.mount.expect_replaced_root();
+    let root = watched.write("rotate-root", json!({})).await.data();
+    watched
+        .mount
         .keep(root["token_client_id"].as_str().unwrap(), None);
-    mount.write("tidy", json!({})).await.ok();
+    watched.write("tidy", json!({})).await.ok();
     for path in [
         "config",
         "status",
@@ -209,7 +220,7 @@ async fn use_everything(mount: &mut Watched) {
         "roles/custom",
         "static-roles/batch",
     ] {
-        mount.read(path).await.ok();
+        watched.read(path).await.ok();
     }
     for path in [
         "config",
@@ -218,16 +229,16 @@ async fn use_everything(mount: &mut Watched) {
         "tokens/default",
         "astra-roles/default",
     ] {
-        mount.list(path).await.ok();
+        watched.list(path).await.ok();
     }
 }
 
 /// Whatever does not.
-async fn fail_in_every_way(mount: &mut Watched) {
+async fn fail_in_every_way(watched: &mut Watched) {
     let hash = "5ec2e7".repeat(10) + "abcd";
     let token = format!("AstraCS:markedMarkedMarkedMarked:{hash}");
-    let url = mount.scene.astra.url();
-    mount.secrets.extend([hash, "5ec2e7-unusual".to_owned()]);
+    let url = watched.mount.astra.url();
+    watched.secrets.extend([hash, "5ec2e7-unusual".to_owned()]);
     for token in [
         json!(token),
         json!("5ec2e7-unusual"),
@@ -235,7 +246,7 @@ async fn fail_in_every_way(mount: &mut Watched) {
         json!({ "t": token }),
     ] {
         let body = json!({ "token": token, "url": url });
-        assert!(!mount.write("config/marked", body).await.is_ok());
+        assert!(!watched.write("config/marked", body).await.is_ok());
     }
     let elsewhere = RedirectTarget::OtherHost("127.0.0.1:9".to_owned());
     for fault in [
@@ -275,53 +286,53 @@ async fn fail_in_every_way(mount: &mut Watched) {
             to: elsewhere,
         },
     ] {
-        mount.spoilt("POST", fault, "creds/reader").await;
+        watched.spoilt("POST", fault, "creds/reader").await;
     }
     let garbage = Fault::MalformedJson {
         how: Malformation::Trailing,
     };
-    mount.spoilt("GET", garbage, "status").await;
+    watched.spoilt("GET", garbage, "status").await;
     // What could not be undone is cleared by ticks.
-    mount.scene.settle(TICK).await;
+    watched.mount.until_reconciled(TICK).await;
 }
 
 /// The plugin is reloaded and killed, Vault is killed.
-async fn end_and_begin_again(mount: &mut Watched) {
-    let reload = json!({ "plugin": mount.scene.plugin.name });
-    mount
-        .scene
+async fn end_and_begin_again(watched: &mut Watched) {
+    let reload = json!({ "plugin": watched.mount.plugin.name });
+    watched
+        .mount
         .api
         .write("sys/plugins/reload/backend", reload)
         .await
         .ok();
-    let answer = mount.read("creds/reader").await.ok();
-    mount.scene.hold(&answer);
-    mount
-        .scene
+    let answer = watched.read("creds/reader").await.ok();
+    watched.mount.hold(&answer);
+    watched
+        .mount
         .astra
         .set_mint_answer_delay(Duration::from_secs(30));
-    let process = mount.scene.process();
-    let live = mount.scene.astra.live().len();
+    let process = watched.mount.process();
+    let live = watched.mount.astra.live().len();
     let kill = async {
-        mount.scene.astra.until_live(live + 1, SOON).await;
+        watched.mount.astra.until_live(live + 1, SOON).await;
         process.kill();
-        mount.scene.astra.set_mint_answer_delay(Duration::ZERO);
+        watched.mount.astra.set_mint_answer_delay(Duration::ZERO);
     };
-    let (reply, ()) = tokio::join!(mount.scene.read("creds/reader"), kill);
-    let reply = mount.note("creds/reader", reply);
+    let (reply, ()) = tokio::join!(watched.mount.read("creds/reader"), kill);
+    let reply = watched.note("creds/reader", reply);
     if reply.is_ok() {
-        mount.scene.hold(&reply.ok());
+        watched.mount.hold(&reply.ok());
     }
-    mount.scene.settle(TICK).await;
-    let process = mount.scene.process();
-    mount.scene.server.kill();
+    watched.mount.until_reconciled(TICK).await;
+    let process = watched.mount.process();
+    watched.mount.server.kill();
     wait_until("the plugin has ended with Vault", SOON, async || {
         !process.is_alive()
     })
     .await;
-    mount.scene.server.restart().await;
-    let answer = mount.read("creds/bundled").await.ok();
-    mount.scene.hold(&answer);
+    watched.mount.server.restart().await;
+    let answer = watched.read("creds/bundled").await.ok();
+    watched.mount.hold(&answer);
 }
 
 /// All files below `folder`, by their path.

@@ -6,9 +6,10 @@ use std::path::Path;
 use harness::Options;
 use tokio::process::Command;
 
-use crate::scene::BINARY;
-use crate::scene::Scene;
-use crate::scene::VERSION;
+use crate::setup;
+use crate::setup::BINARY;
+use crate::setup::VERSION;
+use harness::TestMount;
 
 const PAGE: &str = include_str!("../../docs/upgrade.md");
 
@@ -32,8 +33,8 @@ async fn another_version(to: &Path) -> String {
 }
 
 /// Runs a block of the page as its reader would, with what stands for the reader's own replaced.
-async fn run(scene: &Scene, folder: &Path, block: &str, version: &str) -> String {
-    let plugins = scene.server.plugin_directory();
+async fn run(mount: &TestMount, folder: &Path, block: &str, version: &str) -> String {
+    let plugins = mount.server.plugin_directory();
     let block = block.replace("/etc/vault/plugins", &plugins.display().to_string());
     let path = std::env::var("PATH").unwrap_or_default();
     let script = format!("set -euo pipefail\nvault() {{ \"$VAULT\" \"$@\"; }}\n{block}");
@@ -43,12 +44,12 @@ async fn run(scene: &Scene, folder: &Path, block: &str, version: &str) -> String
         .env_clear()
         .env("PATH", path)
         .env("HOME", folder)
-        .env("VAULT", &scene.cli.binary)
-        .env("VAULT_ADDR", &scene.cli.address)
-        .env("VAULT_TOKEN", &scene.cli.token)
+        .env("VAULT", &mount.cli.binary)
+        .env("VAULT_ADDR", &mount.cli.address)
+        .env("VAULT_TOKEN", &mount.cli.token)
         .env("NEW", version)
         .env("OLD", VERSION)
-        .env("SHA", &scene.plugin.sha256)
+        .env("SHA", &mount.plugin.sha256)
         .kill_on_drop(true)
         .output()
         .await
@@ -61,32 +62,32 @@ async fn run(scene: &Scene, folder: &Path, block: &str, version: &str) -> String
 
 #[tokio::test]
 async fn the_commands_of_the_page_upgrade_and_go_back() {
-    let scene = Scene::with_own_server("astra", Options::default()).await;
+    let mount = setup::mount_with_own_server("astra", Options::default()).await;
     let folder = tempfile::tempdir().unwrap();
     let new = another_version(&folder.path().join("vault-plugin-secrets-astra")).await;
     let old = format!("vault-plugin-secrets-astra-{VERSION}");
-    std::fs::copy(BINARY, scene.server.plugin_directory().join(old)).unwrap();
+    std::fs::copy(BINARY, mount.server.plugin_directory().join(old)).unwrap();
     let blocks: Vec<&str> = PAGE.split("```\n").skip(1).step_by(2).collect();
     let [upgrade, show, back, again] = blocks[..] else {
         panic!("{} blocks", blocks.len());
     };
-    let run = async |block: &str| run(&scene, folder.path(), block, &new).await;
+    let run = async |block: &str| run(&mount, folder.path(), block, &new).await;
 
-    let before = scene.credential("reader").await;
+    let before = mount.credential("reader").await;
     assert_eq!(run(show).await, VERSION);
     run(upgrade).await;
     assert_eq!(run(show).await, new);
-    scene.revoke(&before.lease_id).await;
-    assert!(!scene.astra.accepts(&before.token).await);
-    let between = scene.credential("reader").await;
+    mount.revoke(&before.lease_id).await;
+    assert!(!mount.astra.accepts(&before.token).await);
+    let between = mount.credential("reader").await;
 
     run(back).await;
     assert_eq!(run(show).await, VERSION);
-    assert!(scene.astra.accepts(&between.token).await);
-    scene.revoke(&between.lease_id).await;
+    assert!(mount.astra.accepts(&between.token).await);
+    mount.revoke(&between.lease_id).await;
 
     run(again).await;
     assert_eq!(run(show).await, VERSION);
-    scene.credential("reader").await;
-    scene.finish().await;
+    mount.credential("reader").await;
+    mount.finish().await;
 }

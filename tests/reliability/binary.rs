@@ -13,21 +13,21 @@ pub(crate) const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
 /// The plugin that dies on demand (`src/engine/crash.rs`), built once.  It is a program of its own, so
 /// that the feature does not get into the plain plugin, beside which it is built.
-pub(crate) async fn with_crash_points() -> &'static Path {
+pub(crate) async fn with_failpoints() -> &'static Path {
     static BINARY: OnceCell<PathBuf> = OnceCell::const_new();
     let build = async || {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let binary = Path::new(PLAIN)
             .with_file_name("examples")
-            .join("mortal-plugin");
+            .join("failpoint-plugin");
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked"])
-            .args(["--features", "failpoints", "--example", "mortal-plugin"])
+            .args(["--features", "failpoints", "--example", "failpoint-plugin"])
             .current_dir(root)
             .status()
             .await
             .expect("cargo to run");
-        assert!(status.success(), "the plugin with crash points builds");
+        assert!(status.success(), "the plugin with failpoints builds");
         binary
     };
     BINARY.get_or_init(build).await

@@ -1,4 +1,4 @@
-//! Several real Vault nodes, and storage that is older than the world.
+//! Clusters whose nodes come and go, and storage restored from an older snapshot.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,15 +16,15 @@ use harness::wait_until;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::balance::Balance;
-use crate::balance::Books;
-use crate::balance::assert_kept;
 use crate::binary;
 use crate::load::Load;
-use crate::stage::SOON;
-use crate::stage::Stage;
-use crate::stage::TICK;
-use crate::stage::until_ticked;
+use crate::reconciliation::Inventory;
+use crate::reconciliation::Reconciliation;
+use crate::reconciliation::assert_kept;
+use crate::setup;
+use harness::SOON;
+use harness::TICK;
+use harness::until_ticked;
 
 const CLIENTS: usize = 16;
 const MOUNT: &str = "astra";
@@ -85,70 +85,70 @@ async fn nodes_that_come_and_go_under_load_leave_nothing_behind() {
         seen.end_unclear(&api).await;
         let nodes: Vec<&Server> = cluster.nodes.iter().collect();
         until_ticked(&nodes, &plugin.name).await;
-        let books = Books {
+        let inventory = Inventory {
             mount: event,
             stored: &stored,
             astra: &astra,
             own: known.clone(),
         };
-        let balance = Balance::settled(&books, TICK).await;
+        let result = Reconciliation::reached(&inventory, TICK).await;
         assert_kept(&stored, &astra, &seen.kept).await;
         println!(
             "{event}: {} handed out, {} requests failed, 0 orphans, {} in the window",
             seen.kept.len() + seen.revoked.len(),
             seen.failures,
-            balance.window.len()
+            result.window.len()
         );
         // The next rounds know them; their blocks will be gone by then.
-        known.extend(balance.window);
+        known.extend(result.window);
     }
 }
 
 #[tokio::test]
 async fn a_restored_snapshot_costs_no_token_that_was_handed_out() {
-    let stage = Stage::with_own_server("restored", Storage::Raft).await;
-    let old = stage.credential("reader").await;
-    let ended = stage.credential("reader").await;
+    let mount = setup::mount_with_own_server("restored", Storage::Raft).await;
+    let old = mount.eventual_credential("reader").await;
+    let ended = mount.eventual_credential("reader").await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("snapshot");
     let file = file.to_str().unwrap();
-    let cli = stage.server.cli();
+    let cli = mount.server.cli();
     cli.ok(&["operator", "raft", "snapshot", "save", file])
         .await;
 
     let mut since = Vec::new();
     for _ in 0..3 {
-        since.push(stage.credential("reader").await);
+        since.push(mount.eventual_credential("reader").await);
     }
-    assert!(stage.revoke(&ended.lease_id).await.is_ok());
+    assert!(mount.try_revoke(&ended.lease_id).await.is_ok());
     cli.ok(&["operator", "raft", "snapshot", "restore", "-force", file])
         .await;
     wait_until("Vault serves what was restored", SOON, async || {
         let lease = json!({ "lease_id": since[0].lease_id });
-        let looked_up = stage.api.write("sys/leases/lookup", lease).await;
-        looked_up.status == 400 && stage.read("config").await.is_ok()
+        let looked_up = mount.api.write("sys/leases/lookup", lease).await;
+        looked_up.status == 400 && mount.read("config").await.is_ok()
     })
     .await;
-    stage.until_tick().await;
-    stage.until_tick().await;
+    mount.until_tick().await;
+    mount.until_tick().await;
 
     // Clearing up does not touch what was handed out, although Vault knows nothing of it any more.
     for credential in since.iter().chain([&old]) {
         assert!(
-            stage.astra.accepts(&credential.token).await,
+            mount.astra.accepts(&credential.token).await,
             "{} was deleted",
             credential.client_id
         );
     }
     // They are shown, and tidy leaves them alone: their leases could live in another cluster.
-    let shown = stage
+    let shown = mount
         .api
-        .list(&format!("{}/tokens/default", stage.mount))
+        .list(&format!("{}/tokens/default", mount.name))
         .await;
     let shown: BTreeSet<String> = shown.keys().into_iter().collect();
     assert!(since.iter().all(|one| shown.contains(&one.client_id)));
     for dry_run in [true, false] {
-        let tidied = stage
+        let tidied = mount
             .write("tidy", json!({ "dry_run": dry_run }))
             .await
             .data();
@@ -160,15 +160,15 @@ async fn a_restored_snapshot_costs_no_token_that_was_handed_out() {
     }
     // The lease of a token that is long deleted is back, and ends without an error.
     let lease = json!({ "lease_id": ended.lease_id, "sync": true });
-    stage
+    mount
         .insist(Method::PUT, "sys/leases/revoke", Some(lease))
         .await;
-    assert!(stage.revoke(&old.lease_id).await.is_ok());
-    assert!(!stage.astra.accepts(&old.token).await);
-    let new = stage.credential("reader").await;
-    assert!(stage.astra.accepts(&new.token).await);
+    assert!(mount.try_revoke(&old.lease_id).await.is_ok());
+    assert!(!mount.astra.accepts(&old.token).await);
+    let new = mount.eventual_credential("reader").await;
+    assert!(mount.astra.accepts(&new.token).await);
     for credential in &since {
-        let left = stage.astra.seconds_left(&credential.client_id);
+        let left = mount.astra.seconds_left(&credential.client_id);
         assert!(left > 0 && left <= 8 * 3_600 + 600, "{left}");
     }
 }

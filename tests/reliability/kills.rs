@@ -6,12 +6,14 @@ use harness::Process;
 use harness::Storage;
 use harness::wait_until;
 
-use crate::balance::assert_kept;
 use crate::load::Load;
 use crate::load::Seen;
-use crate::stage::SOON;
-use crate::stage::Stage;
-use crate::stage::TICK;
+use crate::reconciliation;
+use crate::reconciliation::assert_kept;
+use crate::setup;
+use harness::SOON;
+use harness::TICK;
+use harness::TestMount;
 
 const CLIENTS: usize = 32;
 /// Kills of each test; `ASTRA_KILLS` changes it, to measure the width of the window.
@@ -23,39 +25,39 @@ fn kills() -> usize {
 
 #[tokio::test]
 async fn a_plugin_killed_at_random_under_load_leaves_nothing_behind() {
-    let stage = Stage::with_own_server("plugin-kills", Storage::Memory).await;
-    stage.astra.set_latency(Duration::from_millis(250));
-    let load = Load::start(CLIENTS, &stage.mount, std::slice::from_ref(&stage.api));
+    let mount = setup::mount_with_own_server("plugin-kills", Storage::Memory).await;
+    mount.astra.set_latency(Duration::from_millis(250));
+    let load = Load::start(CLIENTS, &mount.name, std::slice::from_ref(&mount.api));
     for _ in 0..kills() {
         until_busy(&load).await;
-        let victim = until_running(&stage).await;
+        let victim = until_running(&mount).await;
         victim.kill();
         wait_until("the plugin is dead", SOON, async || !victim.is_alive()).await;
     }
     until_busy(&load).await;
     let mut seen = load.stop().await;
-    stage.astra.set_latency(Duration::ZERO);
-    seen.end_unclear(&stage.api).await;
-    stage.until_tick().await;
-    check(&stage, &seen, "kills of the plugin").await;
+    mount.astra.set_latency(Duration::ZERO);
+    seen.end_unclear(&mount.api).await;
+    mount.until_tick().await;
+    check(&mount, &seen, "kills of the plugin").await;
 }
 
 #[tokio::test]
 async fn a_vault_killed_at_random_under_load_leaves_nothing_behind() {
-    let stage = Stage::with_own_server("vault-kills", Storage::Raft).await;
-    stage.astra.set_latency(Duration::from_millis(250));
-    let load = Load::start(CLIENTS, &stage.mount, std::slice::from_ref(&stage.api));
+    let mount = setup::mount_with_own_server("vault-kills", Storage::Raft).await;
+    mount.astra.set_latency(Duration::from_millis(250));
+    let load = Load::start(CLIENTS, &mount.name, std::slice::from_ref(&mount.api));
     for _ in 0..kills() {
         until_busy(&load).await;
-        stage.server.kill();
-        stage.server.restart().await;
+        mount.server.kill();
+        mount.server.restart().await;
     }
     until_busy(&load).await;
     let mut seen = load.stop().await;
-    stage.astra.set_latency(Duration::ZERO);
-    seen.end_unclear(&stage.api).await;
-    stage.until_tick().await;
-    check(&stage, &seen, "kills of Vault").await;
+    mount.astra.set_latency(Duration::ZERO);
+    seen.end_unclear(&mount.api).await;
+    mount.until_tick().await;
+    check(&mount, &seen, "kills of Vault").await;
 }
 
 /// Waits until some credentials have been handed out, and then for a moment in the middle of others.
@@ -69,28 +71,28 @@ async fn until_busy(load: &Load) {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(0..300))).await;
 }
 
-async fn until_running(stage: &Stage) -> Process {
+async fn until_running(mount: &TestMount) -> Process {
     wait_until("the plugin runs", SOON, async || {
-        stage.plugin.processes(&stage.server).len() == 1
+        mount.plugin.processes(&mount.server).len() == 1
     })
     .await;
-    stage.process()
+    mount.process()
 }
 
-async fn check(stage: &Stage, seen: &Seen, what: &str) {
-    let balance = stage.settled(TICK).await;
-    assert_kept(&stage.stored, &stage.astra, &seen.kept).await;
+async fn check(mount: &TestMount, seen: &Seen, what: &str) {
+    let result = reconciliation::reached(&mount, TICK).await;
+    assert_kept(&mount.stored, &mount.astra, &seen.kept).await;
     for credential in &seen.revoked {
         assert!(
-            !stage.astra.accepts(&credential.token).await,
+            !mount.astra.accepts(&credential.token).await,
             "a revocation got lost"
         );
     }
-    let (kills, window) = (kills(), balance.window.len());
+    let (kills, window) = (kills(), result.window.len());
     println!(
         "{kills} {what} under {CLIENTS} clients: {} minted, {} handed out, {} failed requests, 0 orphans, {window} in the \
          window ({} per 1,000 kills)",
-        stage.astra.minted(),
+        mount.astra.minted(),
         seen.kept.len() + seen.revoked.len() + seen.unclear.len(),
         seen.failures,
         window * 1_000 / kills,

@@ -15,7 +15,7 @@ use serde_json::Value;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::stage::TICK;
+use harness::TICK;
 
 /// How many credentials the clients hold together at most.
 const KEPT: usize = 400;
@@ -129,7 +129,7 @@ impl Shared {
             let mut seen = self.seen.lock().unwrap();
             let is_full = seen.kept.len() >= KEPT;
             seen.kept.push(minted);
-            // Whoever holds many lets an old one go, so that a long run does not pile them up.
+            // Above the limit an old one is revoked, so that a long run does not pile them up.
             let place = match is_full {
                 true => fastrand::usize(..seen.kept.len()),
                 false => seen.kept.len() - 1,
@@ -162,7 +162,7 @@ async fn ask(api: &Api, method: Method, path: &str, body: Option<Value>) -> Opti
 }
 
 impl Seen {
-    /// Asks again for every revocation whose outcome is unknown, as whoever asked has to: Vault itself
+    /// Asks again for every revocation whose outcome is unknown, as a caller has to: the server itself
     /// tries again only what it began by itself, or was asked to do in the background.
     pub(crate) async fn end_unclear(&mut self, api: &Api) {
         for credential in std::mem::take(&mut self.unclear) {

@@ -11,14 +11,14 @@
     clippy::print_stdout
 )]
 
-mod balance;
 mod binary;
 mod clusters;
-mod crash_points;
+mod failpoints;
 mod kills;
 mod load;
+mod mass_expiry;
+mod reconciliation;
+mod setup;
 mod soak;
-mod stage;
-mod stampede;
-mod tidying;
+mod tidy;
 mod window;

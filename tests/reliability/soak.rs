@@ -1,7 +1,7 @@
 //! Everything at once for a long time, from a seed.
 //!
 //! `scripts/soak --minutes N --seed S` runs this test alone; in the suite it takes two minutes. Work and
-//! mischief alternate with quiet phases, in which a tick clears up and everything must balance. In the
+//! chaos alternate with quiet phases, in which a tick clears up and everything must result. In the
 //! first half processes are killed and reloaded; in the second one process lives on, and must not grow.
 
 use std::collections::BTreeSet;
@@ -17,16 +17,18 @@ use harness::Process;
 use harness::Storage;
 use serde_json::json;
 
-use crate::balance::Balance;
-use crate::balance::assert_kept;
 use crate::load::Load;
 use crate::load::Seen;
-use crate::stage::Stage;
-use crate::stage::TICK;
+use crate::reconciliation::Inventory;
+use crate::reconciliation::Reconciliation;
+use crate::reconciliation::assert_kept;
+use crate::setup;
+use harness::TICK;
+use harness::TestMount;
 
 const CLIENTS: usize = 12;
 /// How long clients work between two quiet phases: what the dead left must still be in storage then,
-/// or it could not be told from what nobody has an explanation for.
+/// or it could not be told from a token without any explanation.
 const WORK: Duration = Duration::from_secs(75);
 /// How often the state is printed and what must hold at any time is checked.
 const LOOK: Duration = Duration::from_secs(10);
@@ -41,7 +43,7 @@ const MORE_TASKS: usize = 24;
 
 /// What was done to the engine.
 #[derive(Clone, Copy, Debug, Default)]
-struct Mischief {
+struct Chaos {
     plugin_kills: usize,
     vault_kills: usize,
     reloads: usize,
@@ -67,17 +69,17 @@ async fn nothing_is_lost_in_the_long_run() {
     // Clients, faults and kills all draw from it; what Vault and the machine do is not in its hand.
     fastrand::seed(seed);
     let time = Duration::from_secs(60 * minutes);
-    let stage = Stage::with_own_server("soak", Storage::Raft).await;
+    let mount = setup::mount_with_own_server("soak", Storage::Raft).await;
     // Nothing ends by itself within the longest run.
-    stage.role("reader", "8h", "8h").await;
+    mount.role("reader", "8h", "8h").await;
     let app = json!({ "astra_roles": "API RO User", "rotation_period": "24h", "overlap": "0" });
-    stage.write("static-roles/app", app).await.ok();
+    mount.write("static-roles/app", app).await.ok();
     let start = Instant::now();
 
     let mut soak = Soak {
-        stage,
+        mount,
         revoked: 0,
-        mischief: Mischief::default(),
+        chaos: Chaos::default(),
         seen: Seen::default(),
         window: BTreeSet::new(),
         start,
@@ -102,13 +104,16 @@ async fn nothing_is_lost_in_the_long_run() {
     println!(
         "{minutes} minutes with seed {seed}: {} minted, {} handed out, {} failed requests, {:?}; 0 orphans, 0 violations, {} in \
          the window; {first:?} at first, {last:?} in the end",
-        soak.stage.astra.minted(),
+        soak.mount.astra.minted(),
         soak.handed_out(&soak.seen),
         soak.seen.failures,
-        soak.mischief,
+        soak.chaos,
         soak.window.len(),
     );
-    assert_eq!(last.process, first.process, "nobody killed it");
+    assert_eq!(
+        last.process, first.process,
+        "the plugin was not killed in the second half"
+    );
     assert!(last.rss_kb <= first.rss_kb + MORE_KB, "memory grows");
     assert!(last.files <= first.files + MORE_FILES, "open files pile up");
     assert!(
@@ -120,8 +125,8 @@ async fn nothing_is_lost_in_the_long_run() {
 }
 
 struct Soak {
-    stage: Stage,
-    mischief: Mischief,
+    mount: TestMount,
+    chaos: Chaos,
     seen: Seen,
     /// How many revoked credentials were checked and forgotten.
     revoked: usize,
@@ -136,76 +141,76 @@ impl Soak {
     /// Clients work, and one thing after the other goes wrong.
     async fn work(&mut self, time: Duration) {
         let until = Instant::now() + time;
-        let apis = [self.stage.api.clone()];
+        let apis = [self.mount.api.clone()];
         let seen = std::mem::take(&mut self.seen);
-        let load = Load::resume(seen, CLIENTS, &self.stage.mount, &apis);
+        let load = Load::resume(seen, CLIENTS, &self.mount.name, &apis);
         let mut look = Instant::now() + LOOK;
         while Instant::now() < until {
             self.trouble().await;
             // Time passes between two troubles, so that work is done as well.
             tokio::time::sleep(Duration::from_millis(fastrand::u64(1_000..4_000))).await;
-            self.stage.astra.emulator.clear_faults();
+            self.mount.astra.emulator.clear_faults();
             if Instant::now() >= look {
                 look = Instant::now() + LOOK;
                 self.look(&load);
             }
         }
-        self.stage.astra.set_latency(Duration::ZERO);
-        self.stage.astra.limit_rate(None);
+        self.mount.astra.set_latency(Duration::ZERO);
+        self.mount.astra.limit_rate(None);
         self.seen = load.stop().await;
     }
 
     async fn trouble(&mut self) {
-        let (stage, mischief) = (&self.stage, &mut self.mischief);
+        let (mount, chaos) = (&self.mount, &mut self.chaos);
         // Those before the sixth end processes.
         let all = if self.kills { 0..20 } else { 6..20 };
         match fastrand::u8(all) {
             0 => {
-                mischief.vault_kills += 1;
-                stage.server.kill();
-                stage.server.restart().await;
+                chaos.vault_kills += 1;
+                mount.server.kill();
+                mount.server.restart().await;
             }
             1..=3 => {
-                mischief.plugin_kills += 1;
-                stage
+                chaos.plugin_kills += 1;
+                mount
                     .plugin
-                    .processes(&stage.server)
+                    .processes(&mount.server)
                     .into_iter()
                     .for_each(Process::kill);
             }
             4 | 5 => {
-                mischief.reloads += 1;
-                let body = json!({ "mounts": [format!("{}/", stage.mount)] });
-                stage.api.write("sys/plugins/reload/backend", body).await;
+                chaos.reloads += 1;
+                let body = json!({ "mounts": [format!("{}/", mount.name)] });
+                mount.api.write("sys/plugins/reload/backend", body).await;
             }
             6 | 7 => {
-                mischief.rotations += 1;
-                stage.write("rotate-root", json!({})).await;
+                chaos.rotations += 1;
+                mount.write("rotate-root", json!({})).await;
             }
             8 | 9 => {
-                mischief.rotations += 1;
-                stage.write("rotate-role/app", json!({})).await;
+                chaos.rotations += 1;
+                mount.write("rotate-role/app", json!({})).await;
             }
-            10 => stage
+            10 => mount
                 .astra
                 .set_latency(Duration::from_millis(fastrand::u64(0..200))),
-            11 => stage
+            11 => mount
                 .astra
                 .limit_rate([None, Some(20), Some(100)][fastrand::usize(..3)]),
             _ => {
-                mischief.faults += 1;
+                chaos.faults += 1;
                 let mut rule = FaultRule::new(fault());
                 rule.matcher.probability = Some(0.3);
-                stage.astra.emulator.add_fault(rule).expect("a fault");
+                mount.astra.emulator.add_fault(rule).expect("a fault");
             }
         }
     }
 
     /// What must hold at any time.
     fn look(&self, load: &Load) {
-        let Self { stage, .. } = self;
+        let Self { mount, .. } = self;
         // Nothing else runs between these two, so they tell of the same moment.
-        let live: BTreeSet<String> = stage.astra.live().into_iter().collect();
+        let live: BTreeSet<String> = mount.astra.live().into_iter().collect();
         let seen = load.seen();
         for credential in &seen.kept {
             assert!(
@@ -214,11 +219,11 @@ impl Soak {
                 credential.client_id
             );
         }
-        let invariants = stage.astra.emulator.invariants();
+        let invariants = mount.astra.emulator.invariants();
         self.check_astra();
-        let footprint = stage
+        let footprint = mount
             .plugin
-            .processes(&stage.server)
+            .processes(&mount.server)
             .first()
             .map(|process| Footprint::of(*process, None));
         println!(
@@ -228,38 +233,38 @@ impl Soak {
             live.len(),
             seen.kept.len(),
             seen.failures,
-            self.mischief,
+            self.chaos,
         );
     }
 
     fn check_astra(&self) {
-        let emulator = &self.stage.astra.emulator;
+        let emulator = &self.mount.astra.emulator;
         let invariants = emulator.invariants();
         assert_eq!(invariants.double_mints, 0, "one description twice");
         assert!(
-            invariants.foreign_deletes <= u64::from(self.mischief.rotations > 0),
+            invariants.foreign_deletes <= u64::from(self.chaos.rotations > 0),
             "tokens of others deleted"
         );
         let violations = emulator.violations();
         assert!(violations.is_empty(), "not in Astra's API: {violations:?}");
     }
 
-    /// Nothing goes wrong for a while, and everything must balance.
+    /// Nothing goes wrong for a while, and everything must result.
     async fn rest(&mut self) -> Footprint {
-        let stage = &self.stage;
+        let mount = &self.mount;
         // The first request finds out that a process died.
-        stage.credential("reader").await;
-        self.seen.end_unclear(&stage.api).await;
-        if stage.server.log_length() > MOST_LOG {
-            stage.server.empty_log();
+        mount.eventual_credential("reader").await;
+        self.seen.end_unclear(&mount.api).await;
+        if mount.server.log_length() > MOST_LOG {
+            mount.server.empty_log();
         }
-        let tasks = stage.until_tick().await;
-        let mut books = stage.books().await;
-        books.own.extend(self.window.iter().cloned());
-        let balance = Balance::settled(&books, TICK).await;
-        self.window.extend(balance.window);
-        assert_kept(&stage.stored, &stage.astra, &self.seen.kept).await;
-        let live: BTreeSet<String> = stage.astra.live().into_iter().collect();
+        let tasks = mount.until_tick().await;
+        let mut inventory = Inventory::read(mount).await;
+        inventory.own.extend(self.window.iter().cloned());
+        let result = Reconciliation::reached(&inventory, TICK).await;
+        self.window.extend(result.window);
+        assert_kept(&mount.stored, &mount.astra, &self.seen.kept).await;
+        let live: BTreeSet<String> = mount.astra.live().into_iter().collect();
         for credential in std::mem::take(&mut self.seen.revoked) {
             self.revoked += 1;
             assert!(
@@ -268,16 +273,16 @@ impl Soak {
             );
         }
         self.check_astra();
-        let app = stage.read("static-creds/app").await.data();
-        assert!(stage.astra.accepts(app["token"].as_str().unwrap()).await);
+        let app = mount.read("static-creds/app").await.data();
+        assert!(mount.astra.accepts(app["token"].as_str().unwrap()).await);
         println!(
             "{:>5.0?}: balanced: {} leased or held, 0 orphans, 0 lost revocations, {} in the window; this test itself takes {} kB",
             self.start.elapsed(),
-            balance.leased,
+            result.leased,
             self.window.len(),
             Process(std::process::id()).rss_kb(),
         );
-        Footprint::of(stage.process(), Some(tasks))
+        Footprint::of(mount.process(), Some(tasks))
     }
 
     /// How many credentials were handed out so far, of which the clients have `seen` some.

@@ -9,25 +9,27 @@ use serde_json::json;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::scene::READ_ONLY;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+use harness::TestMount;
+
+use crate::setup;
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples")
 }
 
 /// Runs the agent of the example once, with the template that is in `folder`.
-async fn run_agent(scene: &Scene, folder: &Path) {
+async fn run_agent(mount: &TestMount, folder: &Path) {
     let config = "vault-agent.hcl";
     std::fs::copy(examples().join(config), folder.join(config)).unwrap();
-    std::fs::write(folder.join("vault-token"), &scene.cli.token).unwrap();
-    let agent = Command::new(&scene.cli.binary)
+    std::fs::write(folder.join("vault-token"), &mount.cli.token).unwrap();
+    let agent = Command::new(&mount.cli.binary)
         .args(["agent", "-config=vault-agent.hcl", "-exit-after-auth"])
         .current_dir(folder)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("HOME", folder)
-        .env("VAULT_ADDR", &scene.cli.address)
+        .env("VAULT_ADDR", &mount.cli.address)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -43,12 +45,12 @@ async fn run_agent(scene: &Scene, folder: &Path) {
 #[tokio::test]
 async fn the_agent_template_fills_the_environment_of_an_application() {
     // The template reads the mount where the documents have it.
-    let scene = Scene::new("astra").await;
-    let id = scene.astra.emulator.seeds().databases["vector_db"]
+    let mount = setup::mount("astra").await;
+    let id = mount.astra.emulator.seeds().databases["vector_db"]
         .id
         .clone();
     let role = json!({ "astra_roles": READ_ONLY, "database_id": id, "keyspace": "app" });
-    scene.write("roles/app", role).await.ok();
+    mount.write("roles/app", role).await.ok();
 
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(
@@ -56,7 +58,7 @@ async fn the_agent_template_fills_the_environment_of_an_application() {
         folder.path().join("vault-agent.ctmpl"),
     )
     .unwrap();
-    run_agent(&scene, folder.path()).await;
+    run_agent(&mount, folder.path()).await;
 
     let file = std::fs::read_to_string(folder.path().join("astra.env")).unwrap();
     let lines: Vec<(&str, &str)> = file
@@ -77,42 +79,42 @@ async fn the_agent_template_fills_the_environment_of_an_application() {
     let values: Vec<&str> = lines.iter().map(|(_, value)| *value).collect();
     assert_eq!(values[..3], [id.as_str(), "us-east1", "app"]);
     assert!(
-        scene.astra.accepts(values[4]).await,
+        mount.astra.accepts(values[4]).await,
         "the application's token works"
     );
 
-    scene
+    mount
         .cli
         .ok(&["lease", "revoke", "-sync", "-prefix", "astra/creds/app"])
         .await;
-    assert!(!scene.astra.accepts(values[4]).await);
-    scene.finish().await;
+    assert!(!mount.astra.accepts(values[4]).await);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_template_takes_the_token_of_a_static_role() {
-    let scene = Scene::new("agent-static").await;
+    let mount = setup::mount("agent-static").await;
     let role = json!({ "astra_roles": READ_ONLY, "rotation_period": "24h" });
-    scene.write("static-roles/batch", role).await.ok();
+    mount.write("static-roles/batch", role).await.ok();
     let folder = tempfile::tempdir().unwrap();
     let template = format!(
         "{{{{ with secret \"{}\" }}}}{{{{ .Data.token }}}} {{{{ .Data.ttl }}}} {{{{ .Data.last_vault_rotation }}}}{{{{ end }}}}",
-        scene.path("static-creds/batch")
+        mount.path("static-creds/batch")
     );
     std::fs::write(folder.path().join("vault-agent.ctmpl"), template).unwrap();
-    run_agent(&scene, folder.path()).await;
+    run_agent(&mount, folder.path()).await;
     let file = std::fs::read_to_string(folder.path().join("astra.env")).unwrap();
     let words: Vec<&str> = file.split(' ').collect();
     let [token, ttl, rotated] = words[..] else {
         panic!("{file}");
     };
-    assert!(scene.astra.accepts(token).await);
+    assert!(mount.astra.accepts(token).await);
     assert!((1..=86_400).contains(&ttl.parse::<u64>().unwrap()), "{ttl}");
     assert!(rotated.ends_with('Z'), "{rotated}");
-    scene
+    mount
         .api
-        .delete(&scene.path("static-roles/batch"))
+        .delete(&mount.path("static-roles/batch"))
         .await
         .ok();
-    scene.finish().await;
+    mount.finish().await;
 }

@@ -9,9 +9,11 @@ use serde_json::Value;
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::scene::READ_ONLY;
-use crate::scene::SOON;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+use harness::SOON;
+use harness::TestMount;
+
+use crate::setup;
 
 const PAGE: &str = include_str!("../../../docs/recipes.md");
 
@@ -29,26 +31,26 @@ fn blocks(heading: &str) -> Vec<&'static str> {
 
 /// A folder to work in, and what the recipes expect to be set there.
 struct Shell<'a> {
-    scene: &'a Scene,
+    mount: &'a TestMount,
     folder: tempfile::TempDir,
     environment: BTreeMap<String, String>,
 }
 
 impl<'a> Shell<'a> {
-    fn new(scene: &'a Scene) -> Self {
+    fn new(mount: &'a TestMount) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bin = folder.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
-        std::os::unix::fs::symlink(&scene.cli.binary, bin.join("vault")).unwrap();
+        std::os::unix::fs::symlink(&mount.cli.binary, bin.join("vault")).unwrap();
         let path = std::env::var("PATH").unwrap_or_default();
         let environment = [
             ("PATH", format!("{}:{path}", bin.display())),
             ("HOME", folder.path().display().to_string()),
-            ("VAULT_ADDR", scene.cli.address.clone()),
-            ("VAULT_TOKEN", scene.cli.token.clone()),
+            ("VAULT_ADDR", mount.cli.address.clone()),
+            ("VAULT_TOKEN", mount.cli.token.clone()),
         ];
         Self {
-            scene,
+            mount,
             environment: environment
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
@@ -63,7 +65,7 @@ impl<'a> Shell<'a> {
     /// Runs `block`, whose mount is `astra/`; whether every command of it succeeded, and what it printed.
     async fn try_run(&self, block: &str) -> (bool, String) {
         let block = block
-            .replace("astra/", &format!("{}/", self.scene.mount))
+            .replace("astra/", &format!("{}/", self.mount.name))
             // In the policy's text, where the shell fills nothing in.
             .replace(
                 ":DATABASE_ID",
@@ -121,14 +123,14 @@ impl<'a> Shell<'a> {
 
 #[tokio::test]
 async fn from_the_role_to_the_databases_own_apis() {
-    let scene = Scene::new("recipes").await;
-    let astra = &scene.astra;
+    let mount = setup::mount("recipes").await;
+    let astra = &mount.astra;
     astra
         .emulator
         .set_knobs(json!({ "dataplane_cache_s": 0 }))
         .unwrap();
     let database = astra.emulator.seeds().databases["vector_db"].clone();
-    let mut shell = Shell::new(&scene);
+    let mut shell = Shell::new(&mount);
     shell.set("DATABASE_ID", &database.id);
 
     // With an Astra role, then with a policy of its own.
@@ -142,8 +144,8 @@ async fn from_the_role_to_the_databases_own_apis() {
     );
     for way in [by_role, by_policy] {
         shell.run(way).await;
-        let answer = scene.read("creds/app").await.ok();
-        let credential = scene.hold(&answer);
+        let answer = mount.read("creds/app").await.ok();
+        let credential = mount.hold(&answer);
         let [set] = blocks("The credential")[..] else {
             panic!("one block about the credential");
         };
@@ -156,13 +158,13 @@ async fn from_the_role_to_the_databases_own_apis() {
         assert_eq!(shell.environment["ASTRA_DB_KEYSPACE"], "app");
         let stub = astra.emulator.data_url(&database.id, &database.region);
         shell.set("ASTRA_DB_API_ENDPOINT", &stub);
-        apis(&shell, &scene, &credential).await;
+        apis(&shell, &mount, &credential).await;
     }
-    scene.finish().await;
+    mount.finish().await;
 }
 
 /// Each API answers to a live token, and no longer when its lease has ended.
-async fn apis(shell: &Shell<'_>, scene: &Scene, credential: &Credential) {
+async fn apis(shell: &Shell<'_>, mount: &TestMount, credential: &Credential) {
     let calls = [
         blocks("Data API")[0],
         blocks("REST, Document and GraphQL APIs")[0],
@@ -170,8 +172,8 @@ async fn apis(shell: &Shell<'_>, scene: &Scene, credential: &Credential) {
     for call in calls {
         shell.run(call).await;
     }
-    scene.revoke(&credential.lease_id).await;
-    scene.until_dead(&credential.token, SOON).await;
+    mount.revoke(&credential.lease_id).await;
+    mount.until_dead(&credential.token, SOON).await;
     for call in calls {
         let (is_ok, printed) = shell.try_run(call).await;
         assert!(!is_ok && printed.contains("401"), "{call}\n{printed}");
@@ -180,26 +182,26 @@ async fn apis(shell: &Shell<'_>, scene: &Scene, credential: &Credential) {
 
 #[tokio::test]
 async fn the_bundle_is_downloaded_and_the_cli_gets_its_token() {
-    let scene = Scene::new("recipes-files").await;
-    let database = scene.astra.emulator.seeds().databases["vector_db"].clone();
-    let mut shell = Shell::new(&scene);
+    let mount = setup::mount("recipes-files").await;
+    let database = mount.astra.emulator.seeds().databases["vector_db"].clone();
+    let mut shell = Shell::new(&mount);
     shell.set("DATABASE_ID", &database.id);
     let role = json!({ "astra_roles": "R/W User", "database_id": database.id, "secure_connect_bundle": true });
-    scene.write("roles/app", role).await.ok();
+    mount.write("roles/app", role).await.ok();
     shell.run(blocks("CQL drivers and cqlsh")[0]).await;
     assert!(shell.file("scb.zip").starts_with(b"PK"), "a zip archive");
 
-    scene.role("operator", "1h", "8h").await;
+    mount.role("operator", "1h", "8h").await;
     let get = blocks("Astra CLI")[0].lines().next().unwrap();
     shell.run(get).await;
     let token = String::from_utf8(shell.file("astra-token")).unwrap();
-    assert!(scene.astra.accepts(token.trim()).await);
-    scene.finish().await;
+    assert!(mount.astra.accepts(token.trim()).await);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_policy_from_a_file_is_a_role_and_reads_back_as_it_was() {
-    let scene = Scene::new("policies").await;
+    let mount = setup::mount("policies").await;
     let policy = json!({
         "resources": ["drn:astra:org:{{org_id}}:db:*"],
         "actions": ["db-cql", "db-rest"],
@@ -210,34 +212,32 @@ async fn a_policy_from_a_file_is_a_role_and_reads_back_as_it_was() {
     let file = folder.path().join("policy.json");
     std::fs::write(&file, &text).unwrap();
     let argument = format!("policy=@{}", file.display());
-    scene
+    mount
         .cli
-        .ok(&["write", &scene.path("roles/app"), &argument])
+        .ok(&["write", &mount.path("roles/app"), &argument])
         .await;
     assert_eq!(
-        scene.read("roles/app").await.data()["policy"],
+        mount.read("roles/app").await.data()["policy"],
         Value::String(text)
     );
-    scene
+    mount
         .write("roles/app", json!({ "policy": policy }))
         .await
         .ok();
-    assert_eq!(scene.read("roles/app").await.data()["policy"], policy);
+    assert_eq!(mount.read("roles/app").await.data()["policy"], policy);
 
-    let credential = scene.credential("app").await;
-    scene.cli.ok(&["delete", &scene.path("roles/app")]).await;
-    scene.revoke(&credential.lease_id).await;
-    scene
-        .until_dead(&credential.token, crate::scene::SOON)
-        .await;
-    let left = scene.api.list(&scene.path("astra-roles/default")).await;
+    let credential = mount.credential("app").await;
+    mount.cli.ok(&["delete", &mount.path("roles/app")]).await;
+    mount.revoke(&credential.lease_id).await;
+    mount.until_dead(&credential.token, harness::SOON).await;
+    let left = mount.api.list(&mount.path("astra-roles/default")).await;
     let left = left.keys();
     assert!(
         !left.iter().any(|name| name.starts_with("vault-")),
         "{left:?}"
     );
 
-    let refused = scene
+    let refused = mount
         .write("roles/bad", json!({ "policy": "{\"resources\"" }))
         .await
         .refused(400);
@@ -245,5 +245,5 @@ async fn a_policy_from_a_file_is_a_role_and_reads_back_as_it_was() {
         refused.starts_with("policy: the text is not JSON ("),
         "{refused}"
     );
-    scene.finish().await;
+    mount.finish().await;
 }

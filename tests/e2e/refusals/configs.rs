@@ -6,13 +6,14 @@ use serde_json::json;
 
 use super::refused;
 use super::state;
-use crate::scene::Scene;
+
+use crate::setup;
 
 #[tokio::test]
 async fn configs() {
-    let scene = Scene::new("refusals-configs").await;
-    let root = scene.astra.root_token();
-    let url = scene.astra.url();
+    let mount = setup::mount("refusals-configs").await;
+    let root = mount.astra.root_token();
+    let url = mount.astra.url();
     let with = |more: Value| {
         let mut body = json!({ "token": root, "url": url });
         for (key, value) in more.as_object().unwrap() {
@@ -20,10 +21,10 @@ async fn configs() {
         }
         body
     };
-    let other_org = &scene.astra.emulator.seeds().organizations[1].id;
-    let own_org = scene.astra.org_id();
-    let tokens = scene.astra.emulator.seeds().tokens;
-    let vault = scene.server.address();
+    let other_org = &mount.astra.emulator.seeds().organizations[1].id;
+    let own_org = mount.astra.org_id();
+    let tokens = mount.astra.emulator.seeds().tokens;
+    let vault = mount.server.address();
     let nobody = format!("http://127.0.0.1:{}", harness::free_port());
     let unknown = format!("AstraCS:{}:{}", "a".repeat(24), "0".repeat(64));
     let cases = [
@@ -116,43 +117,43 @@ async fn configs() {
         ),
     ];
     for (body, text) in cases {
-        refused(&scene, "config/bad", body, &text).await;
+        refused(&mount, "config/bad", body, &text).await;
     }
-    let refusal = scene.api.delete(&scene.path("config")).await.refused(400);
+    let refusal = mount.api.delete(&mount.path("config")).await.refused(400);
     assert_eq!(
         refusal,
         "config \"default\" is in use: roles reader. Delete those roles and revoke those leases first, or delete with force=true"
     );
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_root_token_that_rotation_replaced() {
-    let scene = Scene::new("refusals-replaced").await;
-    let first = scene.astra.root_token();
-    let client_id = scene.astra.root_client_id();
-    scene.expect_replaced_root();
-    let rotated = scene.write("rotate-root", json!({})).await.data();
-    scene.keep(rotated["token_client_id"].as_str().unwrap(), None);
+    let mount = setup::mount("refusals-replaced").await;
+    let first = mount.astra.root_token();
+    let client_id = mount.astra.root_client_id();
+    mount.expect_replaced_root();
+    let rotated = mount.write("rotate-root", json!({})).await.data();
+    mount.keep(rotated["token_client_id"].as_str().unwrap(), None);
     let text = format!(
         "token: the token with client id {client_id} was replaced by a rotation and is not taken back: leave token out to keep the \
          present one, or give a new one"
     );
-    let url = scene.astra.url();
-    refused(&scene, "config", json!({ "token": first }), &text).await;
+    let url = mount.astra.url();
+    refused(&mount, "config", json!({ "token": first }), &text).await;
     // An old file with all else it had, as Terraform would write it.
     let file = json!({ "token": first, "url": url, "verify": false });
-    refused(&scene, "config/default", file, &text).await;
-    scene.finish().await;
+    refused(&mount, "config/default", file, &text).await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_root_token_that_may_not_mint() {
-    let scene = Scene::new("refusals-lister").await;
-    let emulator = &scene.astra.emulator;
+    let mount = setup::mount("refusals-lister").await;
+    let emulator = &mount.astra.emulator;
     let policy = json!({
         "description": "lists tokens", "effect": "allow", "actions": ["org-token-read"],
-        "resources": [format!("drn:astra:org:{}", scene.astra.org_id())],
+        "resources": [format!("drn:astra:org:{}", mount.astra.org_id())],
     });
     let policy = serde_json::from_value(policy).unwrap();
     emulator.create_role(None, "Lister", policy).unwrap();
@@ -161,9 +162,9 @@ async fn a_root_token_that_may_not_mint() {
         ..PortalToken::default()
     };
     let token = emulator.create_token(lister).unwrap().token;
-    let body = json!({ "token": token, "url": scene.astra.url() });
-    let before = state(&scene).await;
-    let refusal = scene.write("config/bad", body).await.refused(400);
+    let body = json!({ "token": token, "url": mount.astra.url() });
+    let before = state(&mount).await;
+    let refusal = mount.write("config/bad", body).await.refused(400);
     // The client id that it tries to delete is drawn at random.
     let (start, end) = (
         "config \"bad\": the root token cannot create and delete tokens (org-token-write): the root token may not do DELETE \
@@ -175,6 +176,6 @@ async fn a_root_token_that_may_not_mint() {
         refusal.starts_with(start) && refusal.ends_with(end),
         "{refusal}"
     );
-    assert_eq!(state(&scene).await, before);
-    scene.finish().await;
+    assert_eq!(state(&mount).await, before);
+    mount.finish().await;
 }

@@ -3,15 +3,16 @@
 use serde_json::json;
 
 use super::state;
-use crate::scene::READ_ONLY;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+
+use crate::setup;
 
 #[tokio::test]
 async fn credentials() {
-    let scene = Scene::new("refusals-creds").await;
+    let mount = setup::mount("refusals-creds").await;
     let strict = json!({ "astra_roles": READ_ONLY, "require_reason": true });
-    scene.write("roles/strict", strict).await.ok();
-    let mount = &scene.mount;
+    mount.write("roles/strict", strict).await.ok();
+    let name = &mount.name;
     let cases = [
         (
             "creds/none",
@@ -22,7 +23,7 @@ async fn credentials() {
             "creds/strict",
             json!({ "ttl": "5m" }),
             format!(
-                "role \"strict\" needs a reason: say why the credential is wanted, for instance vault read {mount}/creds/strict \
+                "role \"strict\" needs a reason: say why the credential is wanted, for instance vault read {name}/creds/strict \
                  reason=OPS-1234"
             ),
         ),
@@ -35,55 +36,55 @@ async fn credentials() {
         ),
     ];
     for (path, body, text) in cases {
-        let before = state(&scene).await;
-        let reply = scene.write(path, body.clone()).await;
+        let before = state(&mount).await;
+        let reply = mount.write(path, body.clone()).await;
         assert_eq!(reply.refused(400), text, "{path} {body}");
-        assert_eq!(state(&scene).await, before);
+        assert_eq!(state(&mount).await, before);
     }
-    let output = scene
+    let output = mount
         .cli
-        .run(&["read", &scene.path("creds/strict")])
+        .run(&["read", &mount.path("creds/strict")])
         .await
         .refused();
     assert!(
         output.contains("* role \"strict\" needs a reason"),
         "{output}"
     );
-    scene.finish().await;
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn too_many_credentials() {
-    let scene = Scene::new("refusals-limit").await;
-    let mount = &scene.mount;
+    let mount = setup::mount("refusals-limit").await;
+    let name = &mount.name;
     let role = json!({ "astra_roles": READ_ONLY, "max_active": 1 });
-    scene.write("roles/few", role).await.ok();
-    scene.credential("few").await;
+    mount.write("roles/few", role).await.ok();
+    mount.credential("few").await;
     let text = format!(
         "role \"few\" may have no more live tokens (it has 1, its max_active is 1): wait until a lease ends, revoke leases that nobody needs (vault lease \
-         revoke {mount}/creds/few/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/few"
+         revoke {name}/creds/few/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/few"
     );
-    let before = state(&scene).await;
-    assert_eq!(scene.read("creds/few").await.refused(400), text);
-    let output = scene.cli.run(&["read", &scene.path("creds/few")]).await;
+    let before = state(&mount).await;
+    assert_eq!(mount.read("creds/few").await.refused(400), text);
+    let output = mount.cli.run(&["read", &mount.path("creds/few")]).await;
     let output = output.refused();
     assert!(
         output.contains("Code: 400") && output.contains(&format!("* {text}")),
         "{output}"
     );
-    assert_eq!(state(&scene).await, before);
-    scene.finish().await;
+    assert_eq!(state(&mount).await, before);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_bundle_that_a_sleeping_database_does_not_give() {
-    let scene = Scene::new("refusals-asleep").await;
-    let database = scene.astra.emulator.seeds().databases["classic_db"]
+    let mount = setup::mount("refusals-asleep").await;
+    let database = mount.astra.emulator.seeds().databases["classic_db"]
         .id
         .clone();
     let role =
         json!({ "astra_roles": READ_ONLY, "database_id": database, "secure_connect_bundle": true });
-    let reply = scene.write("roles/asleep", role).await;
+    let reply = mount.write("roles/asleep", role).await;
     assert_eq!(
         reply.warnings(),
         [format!(
@@ -91,24 +92,24 @@ async fn a_bundle_that_a_sleeping_database_does_not_give() {
              answer, and gives no secure connect bundle, until it is resumed"
         )]
     );
-    let before = state(&scene).await;
-    let refusal = scene.read("creds/asleep").await.refused(503);
+    let before = state(&mount).await;
+    let refusal = mount.read("creds/asleep").await.refused(503);
     let expected = format!(
         "config \"default\": database {database} gives no secure connect bundle in its present state: resume it, or set \
          secure_connect_bundle=false on the role ("
     );
     assert!(refusal.contains(&expected), "{refusal}");
-    assert_eq!(state(&scene).await, before, "no token is left");
-    scene.finish().await;
+    assert_eq!(state(&mount).await, before, "no token is left");
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn an_astra_that_refuses_or_is_away() {
-    let scene = Scene::new("refusals-away").await;
-    let org = scene.astra.org_id();
-    let grand = scene.astra.emulator.seeds().tokens["db_admin"].clone();
+    let mount = setup::mount("refusals-away").await;
+    let org = mount.astra.org_id();
+    let grand = mount.astra.emulator.seeds().tokens["db_admin"].clone();
     // A root token that has fewer rights than its role is to grant.
-    scene
+    mount
         .write(
             "config",
             json!({ "token": grand.token, "allow_token_admin": true }),
@@ -116,42 +117,42 @@ async fn an_astra_that_refuses_or_is_away() {
         .await
         .ok();
     let role = json!({ "astra_roles": "Organization Administrator" });
-    scene.write("roles/grand", role).await.ok();
-    let refusal = scene.read("creds/grand").await.refused(502);
+    mount.write("roles/grand", role).await.ok();
+    let refusal = mount.read("creds/grand").await.refused(502);
     assert!(
         refusal.contains(
             "config \"default\": cannot mint a token: the root token may not do POST /v2/clientIdSecrets (HTTP 403)"
         ),
         "{refusal}"
     );
-    scene.astra.close(true);
-    let refusal = scene.read("creds/reader").await.refused(502);
+    mount.astra.close(true);
+    let refusal = mount.read("creds/reader").await.refused(502);
     assert!(
         refusal.contains("config \"default\": cannot mint a token: ")
             && refusal.contains("cannot be reached for POST /v2/clientIdSecrets"),
         "{refusal}"
     );
-    scene.astra.close(false);
-    assert_eq!(scene.read("config").await.data()["org_id"], json!(org));
-    scene.finish().await;
+    mount.astra.close(false);
+    assert_eq!(mount.read("config").await.data()["org_id"], json!(org));
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn a_renewal_without_its_role() {
-    let scene = Scene::new("refusals-renewal").await;
-    let credential = scene.credential("reader").await;
-    scene.api.delete(&scene.path("roles/reader")).await.ok();
+    let mount = setup::mount("refusals-renewal").await;
+    let credential = mount.credential("reader").await;
+    mount.api.delete(&mount.path("roles/reader")).await.ok();
     // Vault puts the message into words of its own.
     let text = "does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
                 read a credential of another role";
     let body = json!({ "lease_id": credential.lease_id });
-    let refusal = scene.api.write("sys/leases/renew", body).await.refused(400);
+    let refusal = mount.api.write("sys/leases/renew", body).await.refused(400);
     assert!(refusal.contains(text), "{refusal}");
-    let output = scene
+    let output = mount
         .cli
         .run(&["lease", "renew", &credential.lease_id])
         .await
         .refused();
     assert!(output.contains(text), "{output}");
-    scene.finish().await;
+    mount.finish().await;
 }

@@ -9,27 +9,27 @@ mod static_roles;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::scene::Scene;
+use harness::TestMount;
 
 /// What is stored and what Astra holds, to be compared.
-async fn state(scene: &Scene) -> Value {
+async fn state(mount: &TestMount) -> Value {
     let mut found = Vec::new();
     for kind in ["config", "roles", "static-roles"] {
-        for name in scene.api.list(&scene.path(kind)).await.keys() {
-            found.push(scene.read(&format!("{kind}/{name}")).await.data());
+        for name in mount.api.list(&mount.path(kind)).await.keys() {
+            found.push(mount.read(&format!("{kind}/{name}")).await.data());
         }
     }
-    let roles = scene.astra.emulator.roles(None).unwrap().len();
-    json!([found, scene.astra.live(), scene.astra.minted(), roles])
+    let roles = mount.astra.emulator.roles(None).unwrap().len();
+    json!([found, mount.astra.live(), mount.astra.minted(), roles])
 }
 
 /// Sends `body` to `path` and expects exactly `text`; then the same by `vault write`.
-async fn refused(scene: &Scene, path: &str, body: Value, text: &str) {
-    let before = state(scene).await;
-    let reply = scene.write(path, body.clone()).await;
+async fn refused(mount: &TestMount, path: &str, body: Value, text: &str) {
+    let before = state(mount).await;
+    let reply = mount.write(path, body.clone()).await;
     assert_eq!(reply.refused(400), text, "{path} {body}");
 
-    let mut arguments = vec!["write".to_owned(), scene.path(path)];
+    let mut arguments = vec!["write".to_owned(), mount.path(path)];
     for (field, value) in body.as_object().unwrap() {
         let value = value
             .as_str()
@@ -37,13 +37,13 @@ async fn refused(scene: &Scene, path: &str, body: Value, text: &str) {
         arguments.push(format!("{field}={value}"));
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let output = scene.cli.run(&arguments).await.refused();
+    let output = mount.cli.run(&arguments).await.refused();
     assert!(
         output.contains("Code: 400") && output.contains(&format!("* {text}")),
         "{text:?} is not in {output:?}"
     );
     assert_eq!(
-        state(scene).await,
+        state(mount).await,
         before,
         "{path} {body} changed something"
     );

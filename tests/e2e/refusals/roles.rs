@@ -3,21 +3,22 @@
 use serde_json::json;
 
 use super::refused;
-use crate::scene::READ_ONLY;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+
+use crate::setup;
 
 pub(super) const POLICY: &str = "an Astra policy has the lists resources and actions, the text effect, which is \"allow\", and optionally the \
                       text description";
 
 #[tokio::test]
 async fn roles() {
-    let scene = Scene::new("refusals-roles").await;
-    let seeds = scene.astra.emulator.seeds();
+    let mount = setup::mount("refusals-roles").await;
+    let seeds = mount.astra.emulator.seeds();
     let second =
-        json!({ "token": seeds.tokens["second_org_admin"].token, "url": scene.astra.url() });
-    scene.write("config/second", second).await.ok();
+        json!({ "token": seeds.tokens["second_org_admin"].token, "url": mount.astra.url() });
+    mount.write("config/second", second).await.ok();
     let database = &seeds.databases["vector_db"].id;
-    let org = scene.astra.org_id();
+    let org = mount.astra.org_id();
     let cases = [
         (
             json!({ "astra_roles": "API RO Usr" }),
@@ -112,18 +113,18 @@ async fn roles() {
         ),
     ];
     for (body, text) in cases {
-        refused(&scene, "roles/bad", body, &text).await;
+        refused(&mount, "roles/bad", body, &text).await;
     }
     // Also of a role that exists, which keeps what it had.
-    let refusal = scene
+    let refusal = mount
         .api
-        .patch(&scene.path("roles/reader"), json!({ "ttl": "9h" }))
+        .patch(&mount.path("roles/reader"), json!({ "ttl": "9h" }))
         .await
         .refused(400);
     assert_eq!(
         refusal,
         "ttl: 32400s is longer than max_ttl, 28800s: shorten ttl or lengthen max_ttl"
     );
-    assert_eq!(scene.read("roles/reader").await.data()["ttl"], 3600);
-    scene.finish().await;
+    assert_eq!(mount.read("roles/reader").await.data()["ttl"], 3600);
+    mount.finish().await;
 }

@@ -4,12 +4,13 @@ use serde_json::json;
 
 use super::refused;
 use super::roles::POLICY;
-use crate::scene::READ_ONLY;
-use crate::scene::Scene;
+use harness::READ_ONLY;
+
+use crate::setup;
 
 #[tokio::test]
 async fn static_roles_and_the_rest() {
-    let scene = Scene::new("refusals-rest").await;
+    let mount = setup::mount("refusals-rest").await;
     let none = "does not exist: write it first, at static-roles/none";
     let cases = [
         (
@@ -74,39 +75,39 @@ async fn static_roles_and_the_rest() {
         ),
     ];
     for (path, body, text) in cases {
-        refused(&scene, path, body, &text).await;
+        refused(&mount, path, body, &text).await;
     }
-    assert_eq!(scene.read("static-creds/none").await.status, 404);
+    assert_eq!(mount.read("static-creds/none").await.status, 404);
     for path in ["astra-roles/none", "databases/none", "tokens/none"] {
         assert_eq!(
-            scene.api.list(&scene.path(path)).await.refused(400),
+            mount.api.list(&mount.path(path)).await.refused(400),
             "config \"none\" does not exist: write it first, with token=… at config/none"
         );
     }
-    let patched = scene
+    let patched = mount
         .api
-        .patch(&scene.path("static-roles/none"), json!({ "overlap": 60 }))
+        .patch(&mount.path("static-roles/none"), json!({ "overlap": 60 }))
         .await;
     // Vault wraps what is not a 400 in words of its own.
     assert_eq!(
         patched.refused(404).trim(),
         "1 error occurred:\n\t* static role \"none\" does not exist: write it before patching it"
     );
-    assert_eq!(scene.read("no/such/path").await.status, 404);
-    assert_eq!(scene.api.delete(&scene.path("status")).await.status, 405);
-    scene.finish().await;
+    assert_eq!(mount.read("no/such/path").await.status, 404);
+    assert_eq!(mount.api.delete(&mount.path("status")).await.status, 405);
+    mount.finish().await;
 }
 
 #[tokio::test]
 async fn changes_of_a_static_role() {
-    let scene = Scene::new("refusals-static").await;
-    let seeds = scene.astra.emulator.seeds();
+    let mount = setup::mount("refusals-static").await;
+    let seeds = mount.astra.emulator.seeds();
     let second =
-        json!({ "token": seeds.tokens["second_org_admin"].token, "url": scene.astra.url() });
-    scene.write("config/second", second).await.ok();
+        json!({ "token": seeds.tokens["second_org_admin"].token, "url": mount.astra.url() });
+    mount.write("config/second", second).await.ok();
     let role = json!({ "astra_roles": READ_ONLY, "rotation_period": "1h" });
-    scene.write("static-roles/batch", role).await.ok();
-    let first = scene.read("static-creds/batch").await.data();
+    mount.write("static-roles/batch", role).await.ok();
+    let first = mount.read("static-creds/batch").await.data();
     for (body, text) in [
         (
             json!({ "config": "second" }),
@@ -126,16 +127,16 @@ async fn changes_of_a_static_role() {
             "rotation_period or rotation_schedule is missing: give one of the two, for instance rotation_period=24h",
         ),
     ] {
-        refused(&scene, "static-roles/batch", body.clone(), text).await;
-        let path = scene.path("static-roles/batch");
-        assert_eq!(scene.api.patch(&path, body).await.refused(400), text);
+        refused(&mount, "static-roles/batch", body.clone(), text).await;
+        let path = mount.path("static-roles/batch");
+        assert_eq!(mount.api.patch(&path, body).await.refused(400), text);
     }
-    let last = scene.read("static-creds/batch").await.data();
+    let last = mount.read("static-creds/batch").await.data();
     assert_eq!(last["token"], first["token"]);
-    scene
+    mount
         .api
-        .delete(&scene.path("static-roles/batch"))
+        .delete(&mount.path("static-roles/batch"))
         .await
         .ok();
-    scene.finish().await;
+    mount.finish().await;
 }

@@ -169,7 +169,7 @@ impl Astra {
         }
     }
 
-    /// Whether nobody can connect, as when the service is down.
+    /// Whether every connection is refused, as when the service is down.
     pub fn close(&self, closed: bool) {
         self.emulator.clear_faults();
         if closed {
@@ -185,7 +185,7 @@ impl Astra {
         };
         assert!(
             self.emulator.wait(wanted, limit).await,
-            "waited {limit:?} in vain for {count} live tokens"
+            "{count} live tokens: not within {limit:?}"
         );
     }
 

@@ -57,7 +57,13 @@ pub struct Holdings {
 
 /// Waits until the live tokens of `astra` are those of the live leases below `mount` and those of
 /// `holdings` that need none, then checks that Astra has nothing to complain about.
-pub async fn settle(api: &Api, astra: &Astra, mount: &str, holdings: &Holdings, limit: Duration) {
+pub async fn assert_reconciled(
+    api: &Api,
+    astra: &Astra,
+    mount: &str,
+    holdings: &Holdings,
+    limit: Duration,
+) {
     let deadline = Instant::now() + limit;
     while let Err(difference) = compare(api, astra, mount, holdings).await {
         assert!(
@@ -78,7 +84,7 @@ pub async fn settle(api: &Api, astra: &Astra, mount: &str, holdings: &Holdings, 
     // A rotated root token goes to the plugin alone, which is whom Astra delivers it to.
     assert_eq!(
         invariants.orphans, 0,
-        "tokens that nobody received: {:?}",
+        "tokens that no caller received: {:?}",
         invariants.orphan_ids
     );
     let violations = astra.emulator.violations();

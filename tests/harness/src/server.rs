@@ -50,7 +50,7 @@ pub struct Options {
     /// Whether `sys/raw` may be read, to see what the server and its plugins really store.
     pub raw_storage: bool,
     /// How patient the nodes of a cluster are with each other, from 1: on a busy machine the least patient
-    /// take each other for dead again and again.
+    /// take each other for dead many times.
     pub raft_patience: u8,
     /// Files to put into the plugin directory before the start, as (name, file).
     pub plugins: Vec<(String, PathBuf)>,
@@ -217,9 +217,9 @@ impl Server {
         fs::metadata(self.log_path()).map_or(0, |metadata| metadata.len())
     }
 
-    /// Forgets what was logged so far; only for whoever keeps no place in the log.
+    /// Forgets what was logged so far; only for callers that keep no offset into the log.
     pub fn empty_log(&self) {
-        // It is only ever appended to, so whoever writes goes on at the new end.
+        // It is only ever appended to, so the writer continues at the new end.
         let log = OpenOptions::new().write(true).open(self.log_path());
         log.and_then(|log| log.set_len(0)).expect("a log file");
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
-/// Asks `condition` again and again until it holds; panics with `what` once `limit` has passed.
+/// Repeats `condition` until it holds; panics with `what` once `limit` has passed.
 ///
 /// The pause between two questions grows from 5 ms to 250 ms, so short waits end early and long
 /// ones cost little.
@@ -11,10 +11,7 @@ pub async fn wait_until(what: &str, limit: Duration, mut condition: impl AsyncFn
     let deadline = Instant::now() + limit;
     let mut pause = Duration::from_millis(5);
     while !condition().await {
-        assert!(
-            Instant::now() < deadline,
-            "waited {limit:?} in vain until {what}"
-        );
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(250));
     }

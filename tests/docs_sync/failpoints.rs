@@ -41,7 +41,7 @@ const EFFECTS: &[&str] = &[
 /// Functions that begin with a point.
 const BEGIN_WITH_A_POINT: &[&str] = &["fresh", "remove_by_tag"];
 
-/// Functions that change something and leave the point to whoever calls them, or need none, and why.
+/// Functions that change something and leave the point to their callers, or need none, and why.
 const EXEMPT: &[(&str, &str, &str)] = &[
     ("config/registry.rs", "put", "its callers have the points"),
     (

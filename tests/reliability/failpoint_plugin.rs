@@ -1,4 +1,4 @@
-//! The plugin as it is, but that it dies at the point which the file named by `ASTRA_CRASH_FILE` names.
+//! The plugin as it is, but that it dies at the point which the file named by `ASTRA_FAILPOINT_FILE` names.
 
 use std::process::ExitCode;
 
@@ -16,6 +16,6 @@ const PRODUCT: Product = Product {
 };
 
 fn main() -> ExitCode {
-    crash::listen("ASTRA_CRASH_FILE");
+    crash::listen("ASTRA_FAILPOINT_FILE");
     serve(PRODUCT, AstraFactory::default())
 }

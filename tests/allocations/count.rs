@@ -25,7 +25,7 @@ impl Cost {
     }
 }
 
-/// What `work` allocates, and what it comes to.
+/// What `work` allocates, and its result.
 pub(crate) async fn of<T>(work: impl Future<Output = T>) -> (Cost, T) {
     let _profiler = Profiler::builder().testing().build();
     let result = work.await;
@@ -37,7 +37,7 @@ pub(crate) async fn of<T>(work: impl Future<Output = T>) -> (Cost, T) {
     (cost, result)
 }
 
-/// The most bytes that `work` has allocated at one moment, and what it comes to.
+/// The most bytes that `work` has allocated at one moment, and its result.
 pub(crate) async fn peak_of<T>(work: impl Future<Output = T>) -> (u64, T) {
     let _profiler = Profiler::builder().testing().build();
     let result = work.await;

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod crash_points;
 mod errors;
+mod failpoints;
 mod messages;
 #[path = "../sources.rs"]
 mod sources;

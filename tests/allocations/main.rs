@@ -5,9 +5,9 @@
 //! HTTP client to an Astra that is a process of its own. Allocations are counted, not timed, so the
 //! machine and what else it does make no difference.
 //!
-//! `cargo test --test budget` prints the table and fails when a figure is above its budget, or so far
-//! below that the budget is no longer one. The budget is `tests/budget/budget.json`.
-//! `cargo test --test budget -- profile` writes `dhat-heap.json`, which tells who allocates: open it with
+//! `cargo test --test allocations` prints the table and fails when a figure is above its budget, or so far
+//! below that the budget is no longer one. The budget is `tests/allocations/budget.json`.
+//! `cargo test --test allocations -- profile` writes `dhat-heap.json`, which tells who allocates: open it with
 //! DHAT's viewer (<https://nnethercote.github.io/dh_view/dh_view.html>).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -33,7 +33,7 @@ pub(crate) struct Message {
     pub(crate) text: String,
     /// The HTTP status, where the code says it beside the text.
     pub(crate) status: Option<u16>,
-    /// File and line, for whoever has to look.
+    /// File and line, for the failure message.
     pub(crate) place: String,
 }
 

@@ -13,7 +13,7 @@ use astra_emulator::PortalToken;
 
 /// Makes this program the emulator.
 pub(crate) const ARGUMENT: &str = "upstream";
-/// How many tokens there are that nobody minted through the API, the root token not counted.
+/// How many tokens there are that were not minted through the API, the root token not counted.
 pub(crate) const TOKENS: usize = 20_000;
 
 /// A running emulator; ends when dropped.
@@ -50,7 +50,7 @@ impl Drop for Upstream {
     }
 }
 
-/// Serves until nobody holds the other end of standard input any more.
+/// Serves until the other end of standard input is closed.
 pub(crate) fn serve() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

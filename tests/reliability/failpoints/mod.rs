@@ -1,7 +1,7 @@
-//! The plugin dies at every point between two awaits that matter, on every way that leads there.
+//! The plugin dies at every point between two awaits that matter, on every scenario that leads there.
 
-mod play;
-mod ways;
+mod run;
+mod scenarios;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -14,15 +14,16 @@ use harness::Storage;
 use harness::wait_until;
 use vault_plugin_secrets_astra::engine::crash::POINTS;
 
-use crate::balance::assert_kept;
 use crate::binary;
-use crate::stage::Stage;
-use crate::stage::TICK;
-use crate::stage::server;
-use ways::Asked;
-use ways::Replaced;
-use ways::Way;
-use ways::ways;
+use crate::reconciliation;
+use crate::reconciliation::assert_kept;
+use crate::setup::server;
+use harness::TICK;
+use harness::TestMount;
+use scenarios::Asked;
+use scenarios::Replaced;
+use scenarios::Scenario;
+use scenarios::scenarios;
 
 /// How many points are played at once.
 const AT_ONCE: usize = 8;
@@ -30,13 +31,13 @@ const AT_ONCE: usize = 8;
 /// minutes after the first tick that found nothing.
 const HIT: Duration = Duration::from_secs(400);
 
-/// One point, one way there, and what was done while the point was armed.
+/// One point, one scenario there, and what was done while the point was armed.
 struct Case {
     point: &'static str,
-    way: Way,
+    scenario: Scenario,
     /// For messages, and the name of the mount.
     name: String,
-    stage: Stage,
+    mount: TestMount,
     /// Credentials that were handed out and never revoked.
     kept: Vec<Credential>,
     /// Credentials whose revocation was asked for.
@@ -51,22 +52,26 @@ struct Case {
 
 #[tokio::test]
 async fn wherever_the_plugin_dies_nothing_is_left_behind() {
-    binary::with_crash_points().await;
+    binary::with_failpoints().await;
     let start = Instant::now();
     let server = server(Storage::Memory).await;
     let all: Vec<_> = POINTS
         .iter()
-        .flat_map(|point| ways(point).into_iter().map(move |way| (*point, way)))
+        .flat_map(|point| {
+            scenarios(point)
+                .into_iter()
+                .map(move |scenario| (*point, scenario))
+        })
         .collect();
     let count = all.len();
     // All wait for the same ticks; not all are set up at once, as each starts a process.
     let cases: Vec<Case> = futures_util::stream::iter(all)
-        .map(|(point, (name, way))| Case::play(point, name, way, &server))
+        .map(|(point, (name, scenario))| Case::run(point, name, scenario, &server))
         .buffered(AT_ONCE)
         .collect()
         .await;
     println!(
-        "{count} ways to {} points played in {:.0?}",
+        "{count} scenarios to {} points played in {:.0?}",
         POINTS.len(),
         start.elapsed()
     );
@@ -85,7 +90,7 @@ async fn wherever_the_plugin_dies_nothing_is_left_behind() {
         "{} of {count} failed: {failed:?}",
         failed.len()
     );
-    println!("{count} ways checked in {:.0?}", start.elapsed());
+    println!("{count} scenarios checked in {:.0?}", start.elapsed());
     println!(
         "{} points, 0 orphans, 0 lost revocations, 0 handed-out tokens deleted",
         POINTS.len()
@@ -95,27 +100,27 @@ async fn wherever_the_plugin_dies_nothing_is_left_behind() {
 impl Case {
     /// Waits until the point is hit and a tick has ended after that, and compares.
     async fn check(&self) {
-        let Self { stage, name, .. } = self;
-        wait_until(&format!("{name} is hit"), HIT, async || !stage.is_armed()).await;
+        let Self { mount, name, .. } = self;
+        wait_until(&format!("{name} is hit"), HIT, async || !mount.is_armed()).await;
         if let Some(Asked { method, path, body }) = &self.after {
-            let path = format!("{}/{path}", stage.mount);
-            stage
+            let path = format!("{}/{path}", mount.name);
+            mount
                 .insist(method.clone(), &path, Some(body.clone()))
                 .await;
         }
-        stage.until_tick().await;
-        let balance = stage.settled(2 * TICK).await;
+        mount.until_tick().await;
+        let result = reconciliation::reached(&mount, 2 * TICK).await;
         let most = usize::from(self.is_window);
-        assert!(balance.window.len() <= most, "{name}: {:?}", balance.window);
-        assert_kept(&stage.stored, &stage.astra, &self.kept).await;
+        assert!(result.window.len() <= most, "{name}: {:?}", result.window);
+        assert_kept(&mount.stored, &mount.astra, &self.kept).await;
         for credential in &self.ended {
             assert!(
-                !stage.astra.accepts(&credential.token).await,
+                !mount.astra.accepts(&credential.token).await,
                 "{name}: a revocation got lost"
             );
         }
         self.check_custom_roles().await;
-        let deleted = stage.astra.emulator.invariants().foreign_deletes;
+        let deleted = mount.astra.emulator.invariants().foreign_deletes;
         let expected = match self.replaced {
             Replaced::No => deleted == 0,
             Replaced::Yes => deleted == 1,
@@ -123,31 +128,31 @@ impl Case {
         };
         assert!(expected, "{name}: {deleted} tokens of others deleted");
         // And it goes on working.
-        let last = stage.credential("reader").await;
-        assert!(stage.astra.accepts(&last.token).await, "{name}");
+        let last = mount.eventual_credential("reader").await;
+        assert!(mount.astra.accepts(&last.token).await, "{name}");
     }
 
     /// Custom Astra roles are there for the roles and static roles that have a policy, and for no other.
     async fn check_custom_roles(&self) {
-        let Self { stage, name, .. } = self;
+        let Self { mount, name, .. } = self;
         let mut wanted = 0;
-        for role in stage.names("roles").await {
-            let data = stage.data(&format!("roles/{role}")).await;
+        for role in mount.names("roles").await {
+            let data = mount.data(&format!("roles/{role}")).await;
             if data["policy"].is_object() {
                 wanted += 1;
-                let credential = stage.credential(&role).await;
-                assert!(stage.astra.accepts(&credential.token).await, "{name}");
+                let credential = mount.eventual_credential(&role).await;
+                assert!(mount.astra.accepts(&credential.token).await, "{name}");
             }
         }
-        for role in stage.names("static-roles").await {
-            let data = stage.data(&format!("static-roles/{role}")).await;
+        for role in mount.names("static-roles").await {
+            let data = mount.data(&format!("static-roles/{role}")).await;
             wanted += usize::from(data["policy"].is_object());
-            let data = stage.data(&format!("static-creds/{role}")).await;
+            let data = mount.data(&format!("static-creds/{role}")).await;
             let token = data["token"].as_str().unwrap();
-            assert!(stage.astra.accepts(token).await, "{name}");
+            assert!(mount.astra.accepts(token).await, "{name}");
         }
         let is_even = || {
-            let roles = stage.astra.emulator.roles(None).unwrap();
+            let roles = mount.astra.emulator.roles(None).unwrap();
             let mut names = roles.into_iter().map(|role| role.name);
             names
                 .by_ref()

@@ -6,7 +6,7 @@ use serde_json::json;
 
 /// What is done with the mount of a point.
 #[derive(Clone)]
-pub(super) enum Way {
+pub(super) enum Scenario {
     /// The first config of a mount is written.
     FirstConfig,
     /// A credential is read.
@@ -51,7 +51,7 @@ pub(super) enum Way {
 pub(super) struct Change {
     /// What is there before.
     pub(super) before: Vec<Asked>,
-    /// Where the process dies in a change before, which nobody tries again.
+    /// Where the process dies in a change before, which is not tried again.
     pub(super) died_at: Option<(&'static str, Asked)>,
     /// Whether the point is armed before the last of what is there before, as a tick could come right after.
     pub(super) is_armed_early: bool,
@@ -133,8 +133,8 @@ fn spare_config() -> Asked {
     put("config/spare", json!({ "token": "$ROOT", "url": "$URL" }))
 }
 
-fn change(before: &[Asked], request: Asked) -> Way {
-    Way::Change(Box::new(Change {
+fn change(before: &[Asked], request: Asked) -> Scenario {
+    Scenario::Change(Box::new(Change {
         before: before.to_vec(),
         request: Some(request),
         ..Change::default()
@@ -142,8 +142,8 @@ fn change(before: &[Asked], request: Asked) -> Way {
 }
 
 /// The same where root tokens are replaced.
-fn replacing(before: &[Asked], request: Asked) -> Way {
-    Way::Change(Box::new(Change {
+fn replacing(before: &[Asked], request: Asked) -> Scenario {
+    Scenario::Change(Box::new(Change {
         before: before.to_vec(),
         request: Some(request),
         replaced: Replaced::Yes,
@@ -152,38 +152,38 @@ fn replacing(before: &[Asked], request: Asked) -> Way {
 }
 
 /// A tick works on what a process left that died at `died_at` during `request`.
-fn settling(died_at: &'static str, request: Asked) -> Way {
-    Way::Change(Box::new(Change {
+fn settling(died_at: &'static str, request: Asked) -> Scenario {
+    Scenario::Change(Box::new(Change {
         died_at: Some((died_at, request)),
         ..Change::default()
     }))
 }
 
-/// Every way to `point`, with a name where there are several.
-pub(super) fn ways(point: &str) -> Vec<(&'static str, Way)> {
+/// Every scenario to `point`, with a name where there are several.
+pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
     let rotate_root = || put("rotate-root", json!({}));
     let rotate_role = || put("rotate-role/app", json!({}));
-    let one = |way| vec![("", way)];
+    let one = |scenario| vec![("", scenario)];
     match point {
-        "mount.identified" => one(Way::FirstConfig),
-        "mint.block-reserved" => one(Way::MintByNewProcess),
-        "mint.block-refreshed" => one(Way::MintAfterPause),
+        "mount.identified" => one(Scenario::FirstConfig),
+        "mint.block-reserved" => one(Scenario::MintByNewProcess),
+        "mint.block-refreshed" => one(Scenario::MintAfterPause),
         "mint.outcome-unknown" | "mint.found-deleted" => vec![
-            ("unanswered", Way::MintUnanswered),
-            ("mistaken", Way::MintMistaken),
+            ("unanswered", Scenario::MintUnanswered),
+            ("mistaken", Scenario::MintMistaken),
         ],
-        "fresh.discarded" | "rotation.failure-noted" => one(Way::Unproved),
-        "fresh.removed" => one(Way::UnprovedUntagged),
-        "rotation.failures-cleared" => one(Way::ProvedAtLast),
-        "tick.received" | "tick.listed" => one(Way::TickAfterDeath),
+        "fresh.discarded" | "rotation.failure-noted" => one(Scenario::Unproved),
+        "fresh.removed" => one(Scenario::UnprovedUntagged),
+        "rotation.failures-cleared" => one(Scenario::ProvedAtLast),
+        "tick.received" | "tick.listed" => one(Scenario::TickAfterDeath),
         "tick.token-deleted" => vec![
-            ("death", Way::TickAfterDeath),
-            ("take-back", Way::TickAfterTakeBack),
-            ("unanswered", Way::TickAfterUnanswered),
+            ("death", Scenario::TickAfterDeath),
+            ("take-back", Scenario::TickAfterTakeBack),
+            ("unanswered", Scenario::TickAfterUnanswered),
         ],
-        "block.saved" => one(Way::TickAfterTakeBack),
-        "block.retired" => one(Way::Reload),
-        "tick.block-removed" => one(Way::TickMuchLater),
+        "block.saved" => one(Scenario::TickAfterTakeBack),
+        "block.retired" => one(Scenario::Reload),
+        "tick.block-removed" => one(Scenario::TickMuchLater),
         "tick.custom-role-sent" => vec![
             ("role", settling("role.stored", role())),
             (
@@ -248,13 +248,13 @@ pub(super) fn ways(point: &str) -> Vec<(&'static str, Way)> {
             ("changed", change(&[role()], wider_role())),
             ("given-up", change(&[role()], plain_role())),
         ],
-        "role.unusable-removed" => one(Way::Unreadable("role/broken")),
+        "role.unusable-removed" => one(Scenario::Unreadable("role/broken")),
         "role.removal-noted" | "role.removed" => one(change(&[role()], delete("roles/narrow"))),
         "custom-role.made" => vec![
             ("role", change(&[], role())),
             ("static", change(&[], policy_static_role(&["db-rest"]))),
         ],
-        "custom-role.adopted" => one(Way::Change(Box::new(Change {
+        "custom-role.adopted" => one(Scenario::Change(Box::new(Change {
             died_at: Some(("custom-role.made", role())),
             request: Some(role()),
             keeps_custom_role: true,
@@ -288,23 +288,23 @@ pub(super) fn ways(point: &str) -> Vec<(&'static str, Way)> {
             ),
             ("new", change(&[], spare_config())),
         ],
-        "config.farewell-dropped" => one(Way::Change(Box::new(Change {
+        "config.farewell-dropped" => one(Scenario::Change(Box::new(Change {
             before: vec![spare_config(), put("rotate-root/spare", json!({}))],
             died_at: Some(("config.farewell-noted", delete("config/spare"))),
             replaced: Replaced::Yes,
             ..Change::default()
         }))),
-        "config.unusable-removed" => one(Way::Unreadable("config/broken")),
+        "config.unusable-removed" => one(Scenario::Unreadable("config/broken")),
         point if point.starts_with("config.") => one(replacing(
             // With a root token that rotation minted, which goes with the config.
             &[spare_config(), put("rotate-root/spare", json!({}))],
             delete("config/spare"),
         )),
         point => one(match point.split('.').next() {
-            Some("mint") => Way::Mint,
-            Some("take-back") => Way::TakeBack,
-            Some("revoke") => Way::Revoke,
-            Some("tidy") => Way::Tidy,
+            Some("mint") => Scenario::Mint,
+            Some("take-back") => Scenario::TakeBack,
+            Some("revoke") => Scenario::Revoke,
+            Some("tidy") => Scenario::Tidy,
             _ => panic!("nothing leads to {point}"),
         }),
     }
@@ -317,15 +317,15 @@ fn plain_role() -> Asked {
     )
 }
 
-fn remove_static_role() -> Way {
+fn remove_static_role() -> Scenario {
     change(
         &[policy_static_role(&["db-rest"])],
         delete("static-roles/app"),
     )
 }
 
-fn root_by_tick(replaced: Replaced) -> Way {
-    Way::Change(Box::new(Change {
+fn root_by_tick(replaced: Replaced) -> Scenario {
+    Scenario::Change(Box::new(Change {
         before: vec![put("config", json!({ "rotation_period": "60s" }))],
         after: Some(put("config", json!({ "disable_automated_rotation": true }))),
         replaced,
@@ -333,9 +333,9 @@ fn root_by_tick(replaced: Replaced) -> Way {
     }))
 }
 
-fn role_by_tick() -> Way {
+fn role_by_tick() -> Scenario {
     let soon = json!({ "astra_roles": "API RO User", "rotation_period": "60s" });
-    Way::Change(Box::new(Change {
+    Scenario::Change(Box::new(Change {
         before: vec![static_role(soon)],
         after: Some(plain_static_role()),
         ..Change::default()
@@ -343,8 +343,8 @@ fn role_by_tick() -> Way {
 }
 
 /// The operator writes a root token in the place of one that rotation minted, which a tick deletes.
-fn replaced_root() -> Way {
-    Way::Change(Box::new(Change {
+fn replaced_root() -> Scenario {
+    Scenario::Change(Box::new(Change {
         before: vec![
             put("rotate-root", json!({})),
             put("config", json!({ "token": "$ROOT" })),
@@ -355,9 +355,9 @@ fn replaced_root() -> Way {
     }))
 }
 
-fn out_of_reach() -> Way {
+fn out_of_reach() -> Scenario {
     let there = json!({ "astra_roles": "API RO User", "config": "spare" });
-    Way::Change(Box::new(Change {
+    Scenario::Change(Box::new(Change {
         before: vec![
             spare_config(),
             static_role(there),

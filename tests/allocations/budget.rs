@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::count::Cost;
 
 /// Where it is recorded, from the repository's root.
-const FILE: &str = "tests/budget/budget.json";
+const FILE: &str = "tests/allocations/budget.json";
 /// A figure below this share of its budget has become so good that the budget must follow.
 const TOO_GENEROUS: f64 = 0.9;
 

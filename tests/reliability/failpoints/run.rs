@@ -1,4 +1,4 @@
-//! Setting the scene of a point, arming it, and doing what leads there.
+//! Prepares a mount for a failpoint, arms it, and does what leads there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::Case;
-use super::ways::Asked;
-use super::ways::Change;
-use super::ways::Replaced;
-use super::ways::Way;
+use super::scenarios::Asked;
+use super::scenarios::Change;
+use super::scenarios::Replaced;
+use super::scenarios::Scenario;
 use crate::binary;
-use crate::stage::SOON;
-use crate::stage::Stage;
-use crate::tidying;
+use crate::setup;
+use crate::tidy;
+use harness::SOON;
 
 /// How long an impatient caller waits, and how much longer than that Astra takes.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -32,83 +32,85 @@ const SLOW: Duration = Duration::from_secs(2);
 const REFRESH: Duration = Duration::from_millis(5_200);
 
 impl Case {
-    /// Sets the scene, arms the point and does what leads there.
-    pub(super) async fn play(
+    /// Prepares the mount, arms the point and does what leads there.
+    pub(super) async fn run(
         point: &'static str,
-        way_name: &'static str,
-        way: Way,
+        scenario_name: &'static str,
+        scenario: Scenario,
         server: &Arc<Server>,
     ) -> Self {
-        let name = format!("{point} {way_name}").trim_end().replace(' ', "-");
-        let binary = binary::with_crash_points().await;
-        let astra = match way {
-            Way::Tidy => Astra::start_in_the_past(tidying::BEHIND).await,
+        let name = format!("{point} {scenario_name}")
+            .trim_end()
+            .replace(' ', "-");
+        let binary = binary::with_failpoints().await;
+        let astra = match scenario {
+            Scenario::Tidy => Astra::start_in_the_past(tidy::BEHIND).await,
             _ => Astra::start().await,
         };
-        let stage = Stage::mounted(astra, server, binary, &name).await;
+        let mount = setup::bare_mount(astra, server, binary, &name).await;
         let mut case = Self {
             point,
             name,
-            way: way.clone(),
-            stage,
+            scenario: scenario.clone(),
+            mount,
             kept: Vec::new(),
             ended: Vec::new(),
             after: None,
             replaced: Replaced::No,
             is_window: matches!(point, "mint.completed" | "take-back.begun"),
         };
-        if let Way::FirstConfig = way {
+        if let Scenario::FirstConfig = scenario {
             case.first_config().await;
             return case;
         }
-        case.stage.configure().await;
-        let warm = case.stage.credential("reader").await;
+        case.mount.configure().await;
+        let warm = case.mount.eventual_credential("reader").await;
         case.kept.push(warm);
-        match way {
-            Way::FirstConfig => {}
-            Way::Mint
-            | Way::MintByNewProcess
-            | Way::MintAfterPause
-            | Way::MintUnanswered
-            | Way::MintMistaken => case.mint().await,
-            Way::TakeBack => case.take_back().await,
-            Way::Revoke => case.revoke().await,
-            Way::TickAfterDeath => case.leave_a_token_behind().await,
-            Way::TickAfterTakeBack => case.tick_after_take_back().await,
-            Way::TickAfterUnanswered => case.tick_after_unanswered().await,
-            Way::TickMuchLater => {
-                case.stage.arm(point);
-                case.stage.end_process().await;
+        match scenario {
+            Scenario::FirstConfig => {}
+            Scenario::Mint
+            | Scenario::MintByNewProcess
+            | Scenario::MintAfterPause
+            | Scenario::MintUnanswered
+            | Scenario::MintMistaken => case.mint().await,
+            Scenario::TakeBack => case.take_back().await,
+            Scenario::Revoke => case.revoke().await,
+            Scenario::TickAfterDeath => case.leave_a_token_behind().await,
+            Scenario::TickAfterTakeBack => case.tick_after_take_back().await,
+            Scenario::TickAfterUnanswered => case.tick_after_unanswered().await,
+            Scenario::TickMuchLater => {
+                case.mount.arm(point);
+                case.mount.end_process().await;
             }
-            Way::Tidy => case.tidy().await,
-            Way::Reload => case.reload().await,
-            Way::Unproved | Way::UnprovedUntagged => case.unproved().await,
-            Way::ProvedAtLast => case.proved_at_last().await,
-            Way::Unreadable(what) => case.unreadable(what).await,
-            Way::Change(change) => case.change(*change).await,
+            Scenario::Tidy => case.tidy().await,
+            Scenario::Reload => case.reload().await,
+            Scenario::Unproved | Scenario::UnprovedUntagged => case.unproved().await,
+            Scenario::ProvedAtLast => case.proved_at_last().await,
+            Scenario::Unreadable(what) => case.unreadable(what).await,
+            Scenario::Change(change) => case.change(*change).await,
         }
         case
     }
 
     async fn first_config(&self) {
-        let Self { stage, point, .. } = self;
-        stage.arm(point);
-        let path = format!("{}/config", stage.mount);
-        let config = stage.config();
-        stage.die_at(point, Method::PUT, &path, Some(config)).await;
-        stage.configure().await;
+        let Self { mount, point, .. } = self;
+        mount.arm(point);
+        let path = format!("{}/config", mount.name);
+        let config = mount.config();
+        mount.die_at(point, Method::PUT, &path, Some(config)).await;
+        mount.configure().await;
     }
 
     async fn mint(&mut self) {
-        let stage = &self.stage;
-        match self.way {
-            Way::MintByNewProcess => stage.end_process().await,
+        let mount = &self.mount;
+        match self.scenario {
+            Scenario::MintByNewProcess => mount.end_process().await,
             // What is waited for is that time passes.
-            Way::MintAfterPause => tokio::time::sleep(REFRESH).await,
-            Way::MintUnanswered => stage.astra.lose_mint_answers(1),
-            Way::MintMistaken => {
+            Scenario::MintAfterPause => tokio::time::sleep(REFRESH).await,
+            Scenario::MintUnanswered => mount.astra.lose_mint_answers(1),
+            Scenario::MintMistaken => {
                 let rule = FaultRule::new(Fault::WrongHash {}).on("POST", "/v2/clientIdSecrets");
-                stage
+                mount
                     .astra
                     .emulator
                     .add_fault(rule.times(1))
@@ -116,9 +118,9 @@ impl Case {
             }
             _ => {}
         }
-        stage.arm(self.point);
-        let path = format!("{}/creds/reader", stage.mount);
-        let reply = stage.die_at(self.point, Method::GET, &path, None).await;
+        mount.arm(self.point);
+        let path = format!("{}/creds/reader", mount.name);
+        let reply = mount.die_at(self.point, Method::GET, &path, None).await;
         // Vault sends the request again when it sees the process die before it sees the call fail.
         if reply.is_ok() {
             self.kept.push(Credential::parse(&reply.ok()));
@@ -127,25 +129,25 @@ impl Case {
 
     /// A token whose caller went away while it was made.
     async fn take_back(&self) {
-        self.stage.astra.set_mint_answer_delay(SLOW);
-        self.stage.arm(self.point);
-        self.stage
-            .go_away_until(PATIENCE, || !self.stage.is_armed())
+        self.mount.astra.set_mint_answer_delay(SLOW);
+        self.mount.arm(self.point);
+        self.mount
+            .abandon_reads_until(PATIENCE, || !self.mount.is_armed())
             .await;
-        self.stage.astra.set_mint_answer_delay(Duration::ZERO);
+        self.mount.astra.set_mint_answer_delay(Duration::ZERO);
     }
 
     async fn revoke(&mut self) {
-        let ended = self.stage.credential("reader").await;
-        self.stage.arm(self.point);
+        let ended = self.mount.eventual_credential("reader").await;
+        self.mount.arm(self.point);
         // Whether it succeeds at once or Vault has to try it again later, it must not get lost.
         let body = Some(json!({ "lease_id": ended.lease_id, "sync": true }));
-        let (stage, path) = (&self.stage, "sys/leases/revoke");
-        let reply = stage
+        let (mount, path) = (&self.mount, "sys/leases/revoke");
+        let reply = mount
             .die_at(self.point, Method::PUT, path, body.clone())
             .await;
         if !reply.is_ok() {
-            stage.insist(Method::PUT, path, body).await;
+            mount.insist(Method::PUT, path, body).await;
         }
         self.ended.push(ended);
     }
@@ -153,25 +155,25 @@ impl Case {
     /// A token that no process has marked: the plugin is killed before Astra's answer, and the caller
     /// is gone, so that nothing repeats the request.
     async fn leave_a_token_behind(&self) {
-        let Self { stage, .. } = self;
-        let live = stage.astra.live().len();
-        let before = stage.process();
-        stage.astra.set_mint_answer_delay(SLOW);
-        stage
-            .go_away_until(PATIENCE, || stage.astra.live().len() > live)
+        let Self { mount, .. } = self;
+        let live = mount.astra.live().len();
+        let before = mount.process();
+        mount.astra.set_mint_answer_delay(SLOW);
+        mount
+            .abandon_reads_until(PATIENCE, || mount.astra.live().len() > live)
             .await;
         // The next tick may follow at once.
-        stage.arm(self.point);
+        mount.arm(self.point);
         before.kill();
         wait_until("the plugin is dead", SOON, async || !before.is_alive()).await;
-        stage.astra.set_mint_answer_delay(Duration::ZERO);
+        mount.astra.set_mint_answer_delay(Duration::ZERO);
     }
 
     /// A token that the process itself lost: its caller went away, and Astra refused to delete it.
     async fn tick_after_take_back(&self) {
-        let Self { stage, .. } = self;
-        let emulator = &stage.astra.emulator;
-        stage.astra.set_mint_answer_delay(SLOW);
+        let Self { mount, .. } = self;
+        let emulator = &mount.astra.emulator;
+        mount.astra.set_mint_answer_delay(SLOW);
         self.refuse("DELETE", "/v2/clientIdSecrets/*");
         let refusals = || {
             let is_refusal = |method: &str, status| method == "DELETE" && status == Some(403);
@@ -180,59 +182,59 @@ impl Case {
                 .iter()
                 .any(|entry| is_refusal(&entry.method, entry.status))
         };
-        stage.go_away_until(PATIENCE, refusals).await;
-        stage.arm(self.point);
+        mount.abandon_reads_until(PATIENCE, refusals).await;
+        mount.arm(self.point);
         emulator.clear_faults();
     }
 
     /// A token that the process itself lost: the answer did not come, and Astra refused to list it.
     async fn tick_after_unanswered(&self) {
-        let Self { stage, .. } = self;
-        stage.astra.lose_mint_answers(1);
+        let Self { mount, .. } = self;
+        mount.astra.lose_mint_answers(1);
         self.refuse("GET", "/v2/clientIdSecrets");
-        let live = stage.astra.live().len();
-        let reply = stage.read("creds/reader").await;
+        let live = mount.astra.live().len();
+        let reply = mount.read("creds/reader").await;
         assert!(!reply.is_ok(), "it was answered");
-        assert_eq!(stage.astra.live().len(), live + 1, "the token was made");
-        stage.arm(self.point);
-        stage.astra.emulator.clear_faults();
+        assert_eq!(mount.astra.live().len(), live + 1, "the token was made");
+        mount.arm(self.point);
+        mount.astra.emulator.clear_faults();
     }
 
     async fn tidy(&mut self) {
-        tidying::leave_an_unheld_token(&self.stage).await;
-        let path = format!("{}/tidy", self.stage.mount);
+        tidy::leave_an_unheld_token(&self.mount).await;
+        let path = format!("{}/tidy", self.mount.name);
         self.ask_twice(Method::PUT, &path, json!({})).await;
     }
 
     async fn reload(&self) {
-        let body = json!({ "mounts": [format!("{}/", self.stage.mount)] });
+        let body = json!({ "mounts": [format!("{}/", self.mount.name)] });
         self.ask_twice(Method::PUT, "sys/plugins/reload/backend", body)
             .await;
     }
 
     /// The new root token is not taken, as Astra does not answer what it is asked to prove it.
     async fn unproved(&mut self) {
-        let path = format!("{}/rotate-root", self.stage.mount);
-        if let Way::UnprovedUntagged = self.way {
+        let path = format!("{}/rotate-root", self.mount.name);
+        if let Scenario::UnprovedUntagged = self.scenario {
             let knobs = json!({ "ignore_description": true });
-            self.stage.astra.emulator.set_knobs(knobs).expect("a knob");
+            self.mount.astra.emulator.set_knobs(knobs).expect("a knob");
         }
         self.refuse_proofs();
-        self.stage.arm(self.point);
-        self.stage
+        self.mount.arm(self.point);
+        self.mount
             .die_at(self.point, Method::PUT, &path, Some(json!({})))
             .await;
-        self.stage.astra.emulator.clear_faults();
-        self.stage.insist(Method::PUT, &path, Some(json!({}))).await;
+        self.mount.astra.emulator.clear_faults();
+        self.mount.insist(Method::PUT, &path, Some(json!({}))).await;
         self.replaced = Replaced::Yes;
     }
 
     async fn proved_at_last(&mut self) {
-        let path = format!("{}/rotate-root", self.stage.mount);
+        let path = format!("{}/rotate-root", self.mount.name);
         self.refuse_proofs();
-        let refused = self.stage.write("rotate-root", json!({})).await;
+        let refused = self.mount.write("rotate-root", json!({})).await;
         assert!(!refused.is_ok(), "it was proved");
-        self.stage.astra.emulator.clear_faults();
+        self.mount.astra.emulator.clear_faults();
         self.ask_twice(Method::PUT, &path, json!({})).await;
         self.replaced = Replaced::Yes;
     }
@@ -243,16 +245,16 @@ impl Case {
 
     fn refuse(&self, method: &str, path: &str) {
         let refused = FaultRule::new(forbidden()).on(method, path);
-        let emulator = &self.stage.astra.emulator;
+        let emulator = &self.mount.astra.emulator;
         emulator.add_fault(refused).expect("a fault");
     }
 
     /// Something that a newer version or a mistake has left in storage is deleted.
     async fn unreadable(&self, what: &str) {
-        self.stage.stored.spoil(&format!("v1/{what}")).await;
+        self.mount.stored.spoil(&format!("v1/{what}")).await;
         let path = match what.starts_with("config/") {
-            true => format!("{}/{what}?force=true", self.stage.mount),
-            false => format!("{}/{what}", self.stage.mount).replace("/role/", "/roles/"),
+            true => format!("{}/{what}?force=true", self.mount.name),
+            false => format!("{}/{what}", self.mount.name).replace("/role/", "/roles/"),
         };
         self.ask_twice(Method::DELETE, &path, json!({})).await;
     }
@@ -266,31 +268,31 @@ impl Case {
         }
         for (place, asked) in (1..).zip(&change.before) {
             if change.is_armed_early && place == change.before.len() {
-                self.stage.arm(self.point);
+                self.mount.arm(self.point);
             }
             let (method, path, body) = self.asked(asked);
-            self.stage.insist(method, &path, Some(body)).await;
+            self.mount.insist(method, &path, Some(body)).await;
         }
         if let Some((point, asked)) = &change.died_at {
             loop {
-                self.stage.arm_all(&[point, self.point]);
+                self.mount.arm_all(&[point, self.point]);
                 let (method, path, body) = self.asked(asked);
-                let reply = self.stage.die_at(point, method, &path, Some(body)).await;
-                if !reply.is_ok() || !self.stage.is_armed() {
+                let reply = self.mount.die_at(point, method, &path, Some(body)).await;
+                if !reply.is_ok() || !self.mount.is_armed() {
                     break;
                 }
                 // Vault saw the process die before it saw the call fail, and sent the request again: then
-                // nothing is left to settle.
-                self.stage.api.delete(&path).await.ok();
+                // nothing is left to do.
+                self.mount.api.delete(&path).await.ok();
                 for asked in &change.before {
                     let (method, path, body) = self.asked(asked);
-                    self.stage.insist(method, &path, Some(body)).await;
+                    self.mount.insist(method, &path, Some(body)).await;
                 }
             }
         }
         let mut out_of_reach = Value::Null;
         if change.is_out_of_reach {
-            out_of_reach = self.stage.data("static-roles/app").await["client_id"].take();
+            out_of_reach = self.mount.data("static-roles/app").await["client_id"].take();
         }
         match &change.request {
             Some(asked) => {
@@ -298,44 +300,44 @@ impl Case {
                 self.ask_twice(method, &path, body).await;
             }
             None if change.is_armed_early || change.died_at.is_some() => {}
-            None => self.stage.arm(self.point),
+            None => self.mount.arm(self.point),
         }
         if change.keeps_custom_role {
-            self.stage.astra.emulator.clear_faults();
+            self.mount.astra.emulator.clear_faults();
         }
         if let Some(client_id) = out_of_reach.as_str() {
             // As the warning tells the operator to do.
-            self.stage.astra.delete(client_id);
+            self.mount.astra.delete(client_id);
         }
     }
 
     fn asked(&self, asked: &Asked) -> (Method, String, Value) {
-        let Self { stage, .. } = self;
+        let Self { mount, .. } = self;
         let mut body = asked.body.clone();
         if body["token"] == "$ROOT" {
             let wanted = PortalToken {
                 roles: vec!["Organization Administrator".to_owned()],
                 ..PortalToken::default()
             };
-            let root = stage.astra.emulator.create_token(wanted).unwrap();
+            let root = mount.astra.emulator.create_token(wanted).unwrap();
             body["token"] = json!(root.token);
         }
         if body["url"] == "$URL" {
-            body["url"] = json!(stage.astra.url());
+            body["url"] = json!(mount.astra.url());
         }
-        let path = format!("{}/{}", stage.mount, asked.path);
+        let path = format!("{}/{}", mount.name, asked.path);
         (asked.method.clone(), path, body)
     }
 
     /// Dies at the point during a request, and then does again what failed, as an operator does.
     async fn ask_twice(&self, method: Method, path: &str, body: Value) {
-        let Self { stage, point, .. } = self;
-        stage.arm(point);
-        let reply = stage
+        let Self { mount, point, .. } = self;
+        mount.arm(point);
+        let reply = mount
             .die_at(point, method.clone(), path, Some(body.clone()))
             .await;
         if !reply.is_ok() {
-            stage.insist(method, path, Some(body)).await;
+            mount.insist(method, path, Some(body)).await;
         }
     }
 }
