@@ -10,14 +10,13 @@ use crate::knobs::ExpiredReply;
 use crate::policy::Rights;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::state::State;
-use crate::state::World;
+use crate::state::records::Records;
+use crate::state::service_state::ServiceState;
 use crate::state::token::Facts;
 use crate::state::token::Token;
 
-/// Wire texts as observed, format verbs and all.
+/// FaultyStream texts as observed, format verbs and all.
 const MALFORMED: &str = "Resource, token, was malformed. Error: auth-manager returned 400 for call %s/v2/admin/tokens?%s";
-const UNKNOWN: &str = "Resource not found: token with identifier: auth-manager returned 404 for call %s/v2/admin/tokens?%s";
 
 /// An authenticated caller.
 pub(crate) struct Caller {
@@ -30,31 +29,26 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Whether `org` is the caller's, directly or through its enterprise.
-    pub(crate) fn reaches(&self, state: &State, org: &str) -> bool {
+    pub(crate) fn reaches(&self, records: &Records, org: &str) -> bool {
         org == self.org
             || self.enterprise.is_some()
-                && state
+                && records
                     .org(org)
                     .is_some_and(|org| org.enterprise_id == self.enterprise)
     }
 }
 
 /// The roles of a token that still exist, as seen in `org`.
-pub(crate) fn rights(state: &State, facts: &Facts, org: &str) -> Rights {
+pub(crate) fn rights(records: &Records, facts: &Facts, org: &str) -> Rights {
     Rights {
         org: org.to_owned(),
         roles: facts
             .roles
             .iter()
-            .filter_map(|id| state.roles.get(&facts.org_id, id))
+            .filter_map(|id| records.roles.get(&facts.org_id, id))
             .cloned()
             .collect(),
     }
-}
-
-/// The reply to a token that is unknown or was deleted.
-pub(crate) fn unknown_token() -> Reply {
-    Reply::errors(401, 340_018, UNKNOWN)
 }
 
 /// Why a caller is refused; the second member is the violation, if it is one.
@@ -62,7 +56,7 @@ pub(crate) type Refusal = (Reply, Option<&'static str>);
 
 /// Checks the bearer token.
 pub(crate) fn authenticate(
-    world: &World,
+    state: &ServiceState,
     request: &Request,
     now: OffsetDateTime,
 ) -> Result<Caller, Refusal> {
@@ -87,10 +81,10 @@ pub(crate) fn authenticate(
         let reply = Reply::errors(401, 340_016, MALFORMED);
         return Err((reply, Some("the bearer is not an application token")));
     };
-    let token = known(world, client_id, hash, now).ok_or_else(|| (unknown_token(), None))?;
+    let token = known(state, client_id, hash, now).ok_or_else(|| (Reply::unknown_token(), None))?;
     if token.expired(now) {
-        let reply = match world.knobs.expired_reply {
-            ExpiredReply::Unknown => unknown_token(),
+        let reply = match state.knobs.expired_reply {
+            ExpiredReply::Unknown => Reply::unknown_token(),
             ExpiredReply::Malformed => Reply::errors(401, 340_016, MALFORMED),
             ExpiredReply::Forbidden => Reply::string(403, "token expired"),
         };
@@ -100,23 +94,23 @@ pub(crate) fn authenticate(
     Ok(Caller {
         client_id: facts.client_id.clone(),
         org: facts.org_id.to_string(),
-        enterprise: world
-            .state
+        enterprise: state
+            .records
             .org(&facts.org_id)
             .filter(|_| facts.enterprise)
             .and_then(|org| org.enterprise_id.clone()),
-        rights: rights(&world.state, facts, &facts.org_id),
+        rights: rights(&state.records, facts, &facts.org_id),
     })
 }
 
 /// The token of that id and hash that authentication sees now, expired or not.
 pub(crate) fn known<'a>(
-    world: &'a World,
+    state: &'a ServiceState,
     client_id: &str,
     hash: &str,
     now: OffsetDateTime,
 ) -> Option<&'a Token> {
-    world.state.ledger.get(client_id).filter(|token| {
+    state.records.ledger.get(client_id).filter(|token| {
         token.facts.hash == hash
             && token.auth_from <= now
             && (token.deleted_at.is_none() || token.auth_until.is_some_and(|until| until > now))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 use std::time::Instant;
+use std::time::SystemTime;
 
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -50,9 +51,6 @@ pub(crate) fn earlier(at: OffsetDateTime, by: Duration) -> OffsetDateTime {
 
 const MILLIS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
-    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-);
 const COMPACT: &[BorrowedFormatItem<'_>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 
@@ -69,7 +67,10 @@ pub(crate) fn millis(at: OffsetDateTime) -> String {
 
 /// The format of the `date` and `retry-after` headers.
 pub(crate) fn http_date(at: OffsetDateTime) -> String {
-    at.format(HTTP_DATE).unwrap_or_default()
+    // The format has four digits for the year, and httpdate panics outside 1970 to 9999.
+    let seconds = at.unix_timestamp().clamp(0, 253_402_300_799);
+    let since_epoch = Duration::from_secs(seconds.unsigned_abs());
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since_epoch)
 }
 
 /// The format of `X-Amz-Date` in a pre-signed URL.

@@ -32,20 +32,12 @@ pub(crate) fn uuid(rng: &mut fastrand::Rng) -> String {
 
 /// The last part of a token: the lower-case hexadecimal SHA-256 of the secret.
 pub(crate) fn hash(secret: &str) -> String {
-    hex(&Sha256::digest(secret.as_bytes()))
+    hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
 /// `AstraCS:<clientId>:<hash of the secret>`.
 pub(crate) fn token(client_id: &str, hash: &str) -> String {
     format!("AstraCS:{client_id}:{hash}")
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
 }
 
 /// Splits a well-formed application token into client id and hash.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::state::World;
+use crate::state::service_state::ServiceState;
 use crate::state::token::Origin;
 
 /// What is left and what went wrong.
@@ -32,17 +32,17 @@ pub struct Invariants {
     pub violations: usize,
 }
 
-pub(crate) fn count(world: &World, now: OffsetDateTime) -> Invariants {
+pub(crate) fn count(state: &ServiceState, now: OffsetDateTime) -> Invariants {
     let mut found = Invariants {
-        minted: world.counters.minted,
-        deleted: world.counters.deleted,
-        deletes_of_unknown: world.counters.deletes_of_unknown,
-        foreign_deletes: world.counters.foreign_deletes,
-        violations: world.violations.len(),
+        minted: state.counters.minted,
+        deleted: state.counters.deleted,
+        deletes_of_unknown: state.counters.deletes_of_unknown,
+        foreign_deletes: state.counters.foreign_deletes,
+        violations: state.violations.len(),
         ..Invariants::default()
     };
     let mut descriptions: HashMap<(&str, &str), usize> = HashMap::new();
-    for token in world.state.ledger.iter() {
+    for token in state.records.ledger.iter() {
         let facts = &token.facts;
         if facts.origin != Origin::Api || !token.live(now) {
             continue;

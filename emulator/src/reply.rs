@@ -12,6 +12,9 @@ pub(crate) const JSON: &str = "application/json; charset=UTF-8";
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) const HTML: &str = "text/html";
 
+/// The text as observed in production, with its unexpanded format verbs.
+const UNKNOWN_TOKEN: &str = "Resource not found: token with identifier: auth-manager returned 404 for call %s/v2/admin/tokens?%s";
+
 /// An answer before it is sent.
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -90,6 +93,11 @@ impl Reply {
         }
     }
 
+    /// 401 with error 340018: the token is unknown or was deleted.
+    pub(crate) fn unknown_token() -> Self {
+        Self::errors(401, 340_018, UNKNOWN_TOKEN)
+    }
+
     pub(crate) fn not_routed() -> Self {
         Self::text(404, "404 page not found\n")
     }
@@ -108,7 +116,7 @@ pub(crate) struct Handled {
     pub(crate) reply: Reply,
     /// Builds `reply.body` later.
     pub(crate) deferred: Option<Deferred>,
-    /// State was changed.
+    /// Records was changed.
     pub(crate) committed: bool,
     /// The token made or deleted.
     pub(crate) subject: Option<Arc<str>>,

@@ -43,13 +43,13 @@ pub enum Certificate {
 }
 
 /// All certificates of one emulator.
-pub(crate) struct Kit {
+pub(crate) struct Certificates {
     /// The CA to trust.
     pub(crate) ca_pem: String,
     keys: [Arc<CertifiedKey>; 4],
 }
 
-impl Kit {
+impl Certificates {
     pub(crate) fn generate() -> Result<Self, Error> {
         let ca = authority("astra-emulator CA")?;
         let other = authority("some other CA")?;
@@ -76,7 +76,7 @@ impl Kit {
             .map_err(|error| Error::Tls(error.to_string()))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(Resolver {
-                kit: self.clone(),
+                certificates: self.clone(),
                 choice,
             }));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -88,7 +88,7 @@ impl Kit {
 }
 
 struct Resolver {
-    kit: Arc<Kit>,
+    certificates: Arc<Certificates>,
     choice: Arc<AtomicU8>,
 }
 
@@ -100,7 +100,7 @@ impl std::fmt::Debug for Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.kit
+        self.certificates
             .keys
             .get(usize::from(self.choice.load(Ordering::SeqCst)))
             .cloned()

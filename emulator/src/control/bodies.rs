@@ -1,4 +1,4 @@
-//! Bodies of requests to the control API.
+//! Bodies and queries of requests to the control API.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -99,7 +99,7 @@ pub(super) struct Restore {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Listener {
+pub(super) struct NewListener {
     pub(super) kind: Certificate,
 }
 
@@ -113,4 +113,18 @@ pub(super) struct Wait {
 
 fn ten_seconds() -> u64 {
     10_000
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenQuery {
+    pub(super) state: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JournalQuery {
+    /// Only entries after this sequence number.
+    #[serde(default)]
+    pub(super) since: u64,
 }

@@ -4,35 +4,35 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::emulator::Emulator;
+use crate::emulator::handle::Emulator;
 use crate::error::Error;
 use crate::options::Profile;
-use crate::state::State;
-use crate::state::World;
+use crate::seed;
+use crate::state::records::Records;
 
 impl Emulator {
     /// The virtual time.
     pub fn now(&self) -> OffsetDateTime {
-        self.inner.shared.lock().now()
+        self.inner.service.lock().now()
     }
 
     /// Leaps forward.
     pub fn advance_clock(&self, by: Duration) {
-        self.inner.shared.lock().clock.advance(by);
-        self.inner.shared.changed.notify_waiters();
+        self.inner.service.lock().clock.advance(by);
+        self.inner.service.changed.notify_waiters();
     }
 
     /// Sets the virtual time.
     pub fn set_clock(&self, at: OffsetDateTime) {
-        self.inner.shared.lock().clock.set(at);
-        self.inner.shared.changed.notify_waiters();
+        self.inner.service.lock().clock.set(at);
+        self.inner.service.changed.notify_waiters();
     }
 
     /// Keeps a copy of organizations, roles, tokens and databases, and returns its id.
     pub fn snapshot(&self) -> u64 {
-        let world = &mut *self.inner.shared.lock();
-        let id = world.snapshots.last_key_value().map_or(1, |(id, _)| id + 1);
-        world.snapshots.insert(id, State::clone(&world.state));
+        let state = &mut *self.inner.service.lock();
+        let id = state.snapshots.last_key_value().map_or(1, |(id, _)| id + 1);
+        state.snapshots.insert(id, Records::clone(&state.records));
         id
     }
 
@@ -42,10 +42,10 @@ impl Emulator {
     ///
     /// There is no such copy.
     pub fn restore(&self, id: u64) -> Result<(), Error> {
-        let world = &mut *self.inner.shared.lock();
-        match world.snapshots.get(&id) {
-            Some(state) => {
-                world.state = state.clone();
+        let state = &mut *self.inner.service.lock();
+        match state.snapshots.get(&id) {
+            Some(records) => {
+                state.records = records.clone();
                 Ok(())
             }
             None => Err(Error::unknown("snapshot", &id.to_string())),
@@ -62,10 +62,10 @@ impl Emulator {
         options.seed = seed.unwrap_or(options.seed);
         options.profile = profile.unwrap_or(options.profile);
         let url = self.url();
-        *self.inner.shared.lock() = World::new(&options, url);
-        self.inner.shared.gauge.reset();
+        *self.inner.service.lock() = seed::new_state(&options, url);
+        self.inner.service.in_flight.reset();
         self.apply_listener_faults()?;
-        self.inner.shared.changed.notify_waiters();
+        self.inner.service.changed.notify_waiters();
         Ok(())
     }
 }

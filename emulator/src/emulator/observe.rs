@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::Serialize;
 
-use crate::emulator::Emulator;
+use crate::emulator::handle::Emulator;
 use crate::invariants;
 use crate::invariants::Invariants;
 use crate::state::journal::JournalEntry;
@@ -40,10 +40,10 @@ pub struct Stats {
 impl Emulator {
     /// Tokens minted through the API that are neither deleted nor expired, oldest first.
     pub fn live_tokens(&self) -> Vec<TokenView> {
-        let world = self.inner.shared.lock();
-        let now = world.now();
-        world
-            .state
+        let state = self.inner.service.lock();
+        let now = state.now();
+        state
+            .records
             .ledger
             .iter()
             .filter(|token| token.facts.origin == Origin::Api && token.live(now))
@@ -53,9 +53,9 @@ impl Emulator {
 
     /// All tokens, seeds and deleted ones (the last 100,000) included; with their secrets if asked for.
     pub fn tokens(&self, secrets: bool) -> Vec<TokenView> {
-        let world = self.inner.shared.lock();
-        let now = world.now();
-        let ledger = &world.state.ledger;
+        let state = self.inner.service.lock();
+        let now = state.now();
+        let ledger = &state.records.ledger;
         ledger
             .iter()
             .chain(ledger.deleted())
@@ -65,10 +65,10 @@ impl Emulator {
 
     /// One token, live or not, without its secret.
     pub fn token(&self, client_id: &str) -> Option<TokenView> {
-        let world = self.inner.shared.lock();
-        let now = world.now();
-        world
-            .state
+        let state = self.inner.service.lock();
+        let now = state.now();
+        state
+            .records
             .ledger
             .find(client_id)
             .map(|token| token.view(now, false))
@@ -81,18 +81,18 @@ impl Emulator {
 
     /// The journal after sequence number `seq`.
     pub fn journal_since(&self, seq: u64) -> Vec<JournalEntry> {
-        self.inner.shared.lock().journal.since(seq)
+        self.inner.service.lock().journal.since(seq)
     }
 
     /// Empties the journal; sequence numbers go on.
     pub fn clear_journal(&self) {
-        self.inner.shared.lock().journal.clear();
+        self.inner.service.lock().journal.clear();
     }
 
     /// Deviations from the API so far (the last 10,000).
     pub fn violations(&self) -> Vec<Violation> {
         self.inner
-            .shared
+            .service
             .lock()
             .violations
             .iter()
@@ -102,34 +102,34 @@ impl Emulator {
 
     /// Forgets the deviations.
     pub fn clear_violations(&self) {
-        self.inner.shared.lock().violations.clear();
+        self.inner.service.lock().violations.clear();
     }
 
     /// Counts what must be zero in the end.
     pub fn invariants(&self) -> Invariants {
-        let world = self.inner.shared.lock();
-        invariants::count(&world, world.now())
+        let state = self.inner.service.lock();
+        invariants::count(&state, state.now())
     }
 
     /// Requests and concurrency.
     pub fn stats(&self) -> Stats {
         Stats {
-            requests: self.inner.shared.lock().journal.len(),
-            concurrency: self.inner.shared.gauge.now(),
-            max_concurrency_seen: self.inner.shared.gauge.max(),
+            requests: self.inner.service.lock().journal.len(),
+            concurrency: self.inner.service.in_flight.now(),
+            max_concurrency_seen: self.inner.service.in_flight.max(),
         }
     }
 
     /// Starts `max_concurrency_seen` over.
     pub fn reset_concurrency(&self) {
-        self.inner.shared.gauge.reset();
+        self.inner.service.in_flight.reset();
     }
 
     /// Waits until `wanted` holds; `false` if it did not in time.
     pub async fn wait(&self, wanted: WaitFor, timeout: Duration) -> bool {
         let deadline = tokio::time::Instant::now() + timeout;
         loop {
-            let changed = self.inner.shared.changed.notified();
+            let changed = self.inner.service.changed.notified();
             tokio::pin!(changed);
             // From here on no change is missed.
             changed.as_mut().enable();
@@ -145,15 +145,15 @@ impl Emulator {
     }
 
     fn holds(&self, wanted: WaitFor) -> bool {
-        let world = self.inner.shared.lock();
-        let requests = world.journal.len();
+        let state = self.inner.service.lock();
+        let requests = state.journal.len();
         if wanted.journal_len.is_some_and(|wanted| requests < wanted) {
             return false;
         }
         if wanted.token_count.is_none() && wanted.orphans.is_none() {
             return true;
         }
-        let found = invariants::count(&world, world.now());
+        let found = invariants::count(&state, state.now());
         wanted
             .token_count
             .is_none_or(|count| count == found.live_tokens)

@@ -6,18 +6,18 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::clock;
-use crate::emulator::Emulator;
+use crate::emulator::handle::Emulator;
 use crate::error::Error;
 use crate::ids;
 use crate::seed;
-use crate::seed::OrgSeed;
-use crate::seed::TokenSeed;
-use crate::state::NewToken;
-use crate::state::World;
 use crate::state::database::Database;
 use crate::state::org;
 use crate::state::role::Policy;
 use crate::state::role::Role;
+use crate::state::seeds::OrgSeed;
+use crate::state::seeds::TokenSeed;
+use crate::state::service_state::NewToken;
+use crate::state::service_state::ServiceState;
 use crate::state::token::Origin;
 
 /// A token to be made by hand, as in Astra's portal.
@@ -43,14 +43,14 @@ impl Emulator {
     ///
     /// There is no such organization.
     pub fn create_token(&self, wanted: PortalToken) -> Result<TokenSeed, Error> {
-        let mut world = self.inner.shared.lock();
-        let org = organization_id(&world, wanted.org_id.as_deref())?;
-        let now = world.now();
+        let mut state = self.inner.service.lock();
+        let org = organization_id(&state, wanted.org_id.as_deref())?;
+        let now = state.now();
         let roles = wanted
             .roles
             .into_iter()
             .map(|role| {
-                let named = world.state.roles.of(&org).find(|own| own.name == role);
+                let named = state.records.roles.of(&org).find(|own| own.name == role);
                 named.map(|own| own.id.clone()).unwrap_or(role)
             })
             .collect();
@@ -65,9 +65,9 @@ impl Emulator {
             origin: Origin::Portal,
             enterprise: wanted.enterprise,
         };
-        let facts = world.mint(new, now);
-        drop(world);
-        self.inner.shared.changed.notify_waiters();
+        let facts = state.mint(new, now);
+        drop(state);
+        self.inner.service.changed.notify_waiters();
         Ok(TokenSeed::from(&*facts))
     }
 
@@ -77,11 +77,11 @@ impl Emulator {
     ///
     /// There is no such token, or it was deleted before.
     pub fn revoke_token(&self, client_id: &str) -> Result<(), Error> {
-        let mut world = self.inner.shared.lock();
-        let now = world.now();
-        let deleted = world.state.ledger.delete(client_id, now, now, now);
-        drop(world);
-        self.inner.shared.changed.notify_waiters();
+        let mut state = self.inner.service.lock();
+        let now = state.now();
+        let deleted = state.records.ledger.delete(client_id, now, now, now);
+        drop(state);
+        self.inner.service.changed.notify_waiters();
         match deleted {
             true => Ok(()),
             false => Err(Error::unknown("token", client_id)),
@@ -94,9 +94,9 @@ impl Emulator {
     ///
     /// There is no such token.
     pub fn expire_token(&self, client_id: &str) -> Result<(), Error> {
-        let mut world = self.inner.shared.lock();
-        let now = world.now();
-        match world.state.ledger.get_mut(client_id) {
+        let mut state = self.inner.service.lock();
+        let now = state.now();
+        match state.records.ledger.get_mut(client_id) {
             Some(token) => {
                 token.expiry = Some(now);
                 Ok(())
@@ -116,17 +116,17 @@ impl Emulator {
         name: &str,
         policy: Policy,
     ) -> Result<Role, Error> {
-        let mut world = self.inner.shared.lock();
-        let org = organization_id(&world, org_id)?;
+        let mut state = self.inner.service.lock();
+        let org = organization_id(&state, org_id)?;
         let role = Role {
-            id: ids::uuid(&mut world.rng),
+            id: ids::uuid(&mut state.rng),
             org_id: Some(org),
             name: name.to_owned(),
             policy,
-            last_update_date_time: clock::rfc3339(world.now()),
+            last_update_date_time: clock::rfc3339(state.now()),
             last_update_user_id: String::new(),
         };
-        world.state.roles.put(role.clone());
+        state.records.roles.put(role.clone());
         Ok(role)
     }
 
@@ -136,16 +136,16 @@ impl Emulator {
     ///
     /// There is no such role.
     pub fn edit_role(&self, id: &str, policy: Policy) -> Result<Role, Error> {
-        let mut world = self.inner.shared.lock();
-        let Some(old) = world.state.roles.find(id).cloned() else {
+        let mut state = self.inner.service.lock();
+        let Some(old) = state.records.roles.find(id).cloned() else {
             return Err(Error::unknown("role", id));
         };
         let role = Role {
             policy,
-            last_update_date_time: clock::rfc3339(world.now()),
+            last_update_date_time: clock::rfc3339(state.now()),
             ..Role::clone(&old)
         };
-        world.state.roles.put(role.clone());
+        state.records.roles.put(role.clone());
         Ok(role)
     }
 
@@ -155,7 +155,7 @@ impl Emulator {
     ///
     /// There is no such role.
     pub fn delete_role(&self, id: &str) -> Result<(), Error> {
-        let removed = self.inner.shared.lock().state.roles.remove(id);
+        let removed = self.inner.service.lock().records.roles.remove(id);
         removed.map(drop).ok_or_else(|| Error::unknown("role", id))
     }
 
@@ -165,10 +165,10 @@ impl Emulator {
     ///
     /// There is no such organization.
     pub fn roles(&self, org_id: Option<&str>) -> Result<Vec<Role>, Error> {
-        let world = self.inner.shared.lock();
-        let org = organization_id(&world, org_id)?;
-        Ok(world
-            .state
+        let state = self.inner.service.lock();
+        let org = organization_id(&state, org_id)?;
+        Ok(state
+            .records
             .roles
             .of(&org)
             .map(|role| Role::clone(role))
@@ -181,9 +181,9 @@ impl Emulator {
     ///
     /// None at present.
     pub fn create_org(&self, name: &str, enterprise_id: Option<&str>) -> Result<OrgSeed, Error> {
-        let mut world = self.inner.shared.lock();
-        seed::organization(&mut world, name, enterprise_id.map(str::to_owned));
-        let added = world.seeds.organizations.last().cloned();
+        let mut state = self.inner.service.lock();
+        seed::organization(&mut state, name, enterprise_id.map(str::to_owned));
+        let added = state.seeds.organizations.last().cloned();
         added.ok_or_else(|| Error::unknown("organization", name))
     }
 
@@ -201,8 +201,8 @@ impl Emulator {
         if let Some(bad) = devops_acl.iter().flatten().find(|cidr| !org::is_cidr(cidr)) {
             return Err(Error::Invalid(format!("{bad} is not an address or a CIDR")));
         }
-        let mut world = self.inner.shared.lock();
-        let Some(org) = world.state.org_mut(id) else {
+        let mut state = self.inner.service.lock();
+        let Some(org) = state.records.org_mut(id) else {
             return Err(Error::unknown("organization", id));
         };
         if let Some(acl) = devops_acl {
@@ -220,9 +220,9 @@ impl Emulator {
     ///
     /// There is no such database.
     pub fn set_database_status(&self, id: &str, status: &str) -> Result<(), Error> {
-        let mut world = self.inner.shared.lock();
-        let found = world
-            .state
+        let mut state = self.inner.service.lock();
+        let found = state
+            .records
             .databases
             .iter_mut()
             .find(|database| database.id == id);
@@ -236,15 +236,15 @@ impl Emulator {
 
     /// All databases.
     pub fn databases(&self) -> Vec<Database> {
-        self.inner.shared.lock().state.databases.clone()
+        self.inner.service.lock().records.databases.clone()
     }
 }
 
-fn organization_id(world: &World, id: Option<&str>) -> Result<String, Error> {
+fn organization_id(state: &ServiceState, id: Option<&str>) -> Result<String, Error> {
     match id {
-        Some(id) if world.state.org(id).is_some() => Ok(id.to_owned()),
+        Some(id) if state.records.org(id).is_some() => Ok(id.to_owned()),
         Some(id) => Err(Error::unknown("organization", id)),
-        None => match world.state.orgs.first() {
+        None => match state.records.orgs.first() {
             Some(org) => Ok(org.id.clone()),
             None => Err(Error::unknown("organization", "")),
         },

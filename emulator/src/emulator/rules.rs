@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::emulator::Emulator;
+use crate::emulator::handle::Emulator;
 use crate::error::Error;
 use crate::fault::ActiveRule;
 use crate::fault::Fault;
@@ -13,7 +13,7 @@ use crate::tls::Certificate;
 impl Emulator {
     /// The knobs as they are.
     pub fn knobs(&self) -> Knobs {
-        self.inner.shared.lock().knobs.clone()
+        self.inner.service.lock().knobs.clone()
     }
 
     /// Changes the knobs named in a JSON object and returns all of them.
@@ -22,9 +22,9 @@ impl Emulator {
     ///
     /// A knob is unknown or its value has the wrong type; nothing is changed then.
     pub fn set_knobs(&self, changes: serde_json::Value) -> Result<Knobs, Error> {
-        let mut world = self.inner.shared.lock();
-        world.knobs = world.knobs.with(changes)?;
-        Ok(world.knobs.clone())
+        let mut state = self.inner.service.lock();
+        state.knobs = state.knobs.with(changes)?;
+        Ok(state.knobs.clone())
     }
 
     /// Adds a fault rule and returns its id.
@@ -43,7 +43,7 @@ impl Emulator {
                 rule.fault.kind()
             )));
         }
-        let id = self.inner.shared.lock().faults.add(rule)?;
+        let id = self.inner.service.lock().faults.add(rule)?;
         self.apply_listener_faults()?;
         Ok(id)
     }
@@ -54,14 +54,14 @@ impl Emulator {
     ///
     /// The API's port cannot be opened again.
     pub fn remove_fault(&self, id: u64) -> Result<bool, Error> {
-        let removed = self.inner.shared.lock().faults.remove(id);
+        let removed = self.inner.service.lock().faults.remove(id);
         self.apply_listener_faults()?;
         Ok(removed)
     }
 
     /// Removes all rules. Should the port stay closed because somebody else took it, a warning is logged.
     pub fn clear_faults(&self) {
-        self.inner.shared.lock().faults.clear();
+        self.inner.service.lock().faults.clear();
         if let Err(error) = self.apply_listener_faults() {
             tracing::warn!(%error, "the API port stays closed");
         }
@@ -69,12 +69,12 @@ impl Emulator {
 
     /// The rules in force.
     pub fn faults(&self) -> Vec<ActiveRule> {
-        self.inner.shared.lock().faults.all()
+        self.inner.service.lock().faults.all()
     }
 
     pub(super) fn apply_listener_faults(&self) -> Result<(), Error> {
         let (mut open, mut certificate) = (true, Certificate::Good);
-        for fault in self.inner.shared.lock().faults.listener() {
+        for fault in self.inner.service.lock().faults.listener_faults() {
             match fault {
                 Fault::NoListen {} => open = false,
                 Fault::TlsWrongHost {} => certificate = Certificate::WrongHost,

@@ -1,8 +1,6 @@
 //! Secure connect bundles: pre-signed URLs and the archives behind them.
 
 use serde::Serialize;
-use sha2::Digest;
-use sha2::Sha256;
 use time::OffsetDateTime;
 use time::PrimitiveDateTime;
 use time::macros::format_description;
@@ -10,13 +8,13 @@ use time::macros::format_description;
 use crate::archive;
 use crate::auth::Caller;
 use crate::clock;
-use crate::endpoints::Call;
+use crate::endpoints::bundle_url;
+use crate::endpoints::call::Call;
 use crate::endpoints::databases;
-use crate::ids;
 use crate::reply::Handled;
 use crate::reply::Reply;
 use crate::router::Endpoint;
-use crate::state::World;
+use crate::state::service_state::ServiceState;
 
 #[derive(Serialize)]
 struct Links {
@@ -43,33 +41,13 @@ struct DatacenterLinks<'a> {
     custom_domain_bundles: [(); 0],
 }
 
-fn links(world: &World, datacenter: &str) -> Links {
+fn links(state: &ServiceState, datacenter: &str) -> Links {
     Links {
-        download: url(world, datacenter, "bundle"),
-        internal: url(world, datacenter, "internal"),
-        proxy: url(world, datacenter, "proxy"),
-        proxy_internal: url(world, datacenter, "proxy-internal"),
+        download: bundle_url::signed(state, datacenter, "bundle"),
+        internal: bundle_url::signed(state, datacenter, "internal"),
+        proxy: bundle_url::signed(state, datacenter, "proxy"),
+        proxy_internal: bundle_url::signed(state, datacenter, "proxy-internal"),
     }
-}
-
-/// A URL at this emulator, good for the time that the knob says.
-pub(super) fn url(world: &World, datacenter: &str, kind: &str) -> String {
-    let date = clock::compact(world.now());
-    let expires = world.knobs.bundle_expires_s;
-    let signature = sign(world, datacenter, kind, &date, expires);
-    format!(
-        "{}/_bundle/{datacenter}.zip?kind={kind}&X-Amz-Algorithm=AWS4-HMAC-SHA256\
-         &X-Amz-Date={date}&X-Amz-Expires={expires}&X-Amz-Signature={signature}",
-        world.base_url
-    )
-}
-
-fn sign(world: &World, datacenter: &str, kind: &str, date: &str, expires: u64) -> String {
-    let text = format!(
-        "{}\n{datacenter}\n{kind}\n{date}\n{expires}",
-        world.bundle_key
-    );
-    ids::hex(&Sha256::digest(text.as_bytes()))
 }
 
 pub(super) fn create(
@@ -86,7 +64,7 @@ pub(super) fn create(
         return Err(Reply::errors(409, 340_009, text));
     }
     if !all {
-        return Ok(Reply::json(200, &links(call.world, &database.datacenter_id(0))).into());
+        return Ok(Reply::json(200, &links(call.state, &database.datacenter_id(0))).into());
     }
     let ids: Vec<String> = (0..database.regions.len())
         .map(|index| database.datacenter_id(index))
@@ -95,7 +73,7 @@ pub(super) fn create(
         .iter()
         .zip(&database.regions)
         .map(|(id, region)| DatacenterLinks {
-            links: links(call.world, id),
+            links: links(call.state, id),
             datacenter_id: id,
             region,
             cloud_provider: &database.cloud_provider,
@@ -110,7 +88,7 @@ pub(super) fn download(call: &mut Call<'_>, endpoint: &Endpoint, file: &str) -> 
     if let Err(reply) = call.well_formed(endpoint) {
         return reply.into();
     }
-    if call.world.strict()
+    if call.state.strict()
         && call
             .request
             .headers
@@ -148,7 +126,7 @@ fn archive_of(call: &Call<'_>, file: &str) -> Result<Vec<u8>, &'static str> {
     let datacenter = file.strip_suffix(".zip").ok_or("AccessDenied")?;
     let (date, kind) = (get("X-Amz-Date"), get("kind"));
     let expires: u64 = get("X-Amz-Expires").parse().map_err(|_| "AccessDenied")?;
-    let signature = sign(call.world, datacenter, kind, date, expires);
+    let signature = bundle_url::signature(call.state, datacenter, kind, date, expires);
     if signature != get("X-Amz-Signature") {
         return Err("SignatureDoesNotMatch");
     }
@@ -161,7 +139,7 @@ fn archive_of(call: &Call<'_>, file: &str) -> Result<Vec<u8>, &'static str> {
     }
     let (id, index) = datacenter.rsplit_once('-').ok_or("AccessDenied")?;
     let index: usize = index.parse().map_err(|_| "AccessDenied")?;
-    let database = call.world.state.database(id).ok_or("AccessDenied")?;
+    let database = call.state.records.database(id).ok_or("AccessDenied")?;
     let region = database
         .regions
         .get(index.wrapping_sub(1))
@@ -177,10 +155,14 @@ fn archive_of(call: &Call<'_>, file: &str) -> Result<Vec<u8>, &'static str> {
         "keyLocation": "./key",
     })
     .to_string();
-    Ok(archive::zip(&[
+    archive::zip(&[
         ("config.json", config.as_bytes()),
         ("ca.crt", b"not a certificate: made by astra-emulator\n"),
         ("cert", b"not a certificate: made by astra-emulator\n"),
         ("key", b"not a key: made by astra-emulator\n"),
-    ]))
+    ])
+    .map_err(|error| {
+        tracing::error!(%error, "cannot write the bundle");
+        "InternalError"
+    })
 }

@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use crate::auth::Caller;
-use crate::endpoints::Call;
-use crate::endpoints::bundles;
+use crate::endpoints::bundle_url;
+use crate::endpoints::call::Call;
 use crate::ids;
 use crate::reply::Handled;
 use crate::reply::Reply;
 use crate::router::Endpoint;
-use crate::state::World;
 use crate::state::database::Database;
+use crate::state::service_state::ServiceState;
 
 /// Values of `include` in either published document.
 const INCLUDE: &[&str] = &[
@@ -87,7 +87,7 @@ struct View<'a> {
     observed_status: &'a str,
 }
 
-fn datacenters_of<'a>(world: &World, database: &'a Database) -> Vec<Datacenter<'a>> {
+fn datacenters_of<'a>(state: &ServiceState, database: &'a Database) -> Vec<Datacenter<'a>> {
     database
         .regions
         .iter()
@@ -101,8 +101,8 @@ fn datacenters_of<'a>(world: &World, database: &'a Database) -> Vec<Datacenter<'
                 cloud_provider: &database.cloud_provider,
                 region,
                 capacity_units: 1,
-                secure_bundle_url: bundles::url(world, &id, "bundle"),
-                secure_bundle_internal_url: bundles::url(world, &id, "internal"),
+                secure_bundle_url: bundle_url::signed(state, &id, "bundle"),
+                secure_bundle_internal_url: bundle_url::signed(state, &id, "internal"),
                 date_created: &database.creation_time,
                 id,
             }
@@ -110,7 +110,7 @@ fn datacenters_of<'a>(world: &World, database: &'a Database) -> Vec<Datacenter<'
         .collect()
 }
 
-fn view<'a>(world: &World, database: &'a Database) -> View<'a> {
+fn view<'a>(state: &ServiceState, database: &'a Database) -> View<'a> {
     let first = |list: &'a [String]| list.first().map_or("", String::as_str);
     let region = first(&database.regions);
     let host = |zone: &str| format!("https://{}-{region}.{zone}.astra.datastax.com", database.id);
@@ -122,7 +122,7 @@ fn view<'a>(world: &World, database: &'a Database) -> View<'a> {
             name: &database.name,
             keyspaces: &database.keyspaces,
             additional_keyspaces: database.keyspaces.get(1..).filter(|rest| !rest.is_empty()),
-            datacenters: datacenters_of(world, database),
+            datacenters: datacenters_of(state, database),
             keyspace: first(&database.keyspaces),
             cloud_provider: &database.cloud_provider,
             tier: &database.tier,
@@ -149,8 +149,8 @@ pub(super) fn list(
     caller: &Caller,
 ) -> Result<Handled, Reply> {
     let scoped = call
-        .world
         .state
+        .records
         .databases
         .iter()
         .filter(|database| database.org_id == caller.org)
@@ -161,9 +161,9 @@ pub(super) fn list(
     }
     call.well_formed(endpoint)?;
     let page = Page::parse(call)?;
-    let world = &*call.world;
-    let visible: Vec<&Database> = world
-        .state
+    let state = &*call.state;
+    let visible: Vec<&Database> = state
+        .records
         .databases
         .iter()
         .filter(|database| database.org_id == caller.org)
@@ -183,7 +183,7 @@ pub(super) fn list(
         .skip(start)
         .filter(|database| page.includes(database))
         .take(page.limit)
-        .map(|database| view(world, database))
+        .map(|database| view(state, database))
         .collect();
     Ok(Reply::json(200, &views).into())
 }
@@ -223,7 +223,7 @@ impl Page {
                     page.after = Some(value.to_owned());
                     ids::is_uuid(value)
                 }
-                _ => !call.world.strict(),
+                _ => !call.state.strict(),
             };
             if !good {
                 let text = format!("parameter {name} has a bad value or does not exist");
@@ -254,8 +254,8 @@ pub(super) fn accessible(
         return Err(call.deviation("database_id", "the database id is not a UUID"));
     }
     let found = call
-        .world
         .state
+        .records
         .database(id)
         .filter(|database| database.org_id == caller.org);
     match found {
@@ -276,7 +276,7 @@ pub(super) fn get(
 ) -> Result<Handled, Reply> {
     let database = accessible(call, caller, id, "org-db-view")?;
     call.well_formed(endpoint)?;
-    Ok(Reply::json(200, &view(call.world, &database)).into())
+    Ok(Reply::json(200, &view(call.state, &database)).into())
 }
 
 pub(super) fn datacenters(
@@ -288,7 +288,7 @@ pub(super) fn datacenters(
     let database = accessible(call, caller, id, "org-db-view")?;
     call.well_formed(endpoint)?;
     all_parameter(call)?;
-    Ok(Reply::json(200, &datacenters_of(call.world, &database)).into())
+    Ok(Reply::json(200, &datacenters_of(call.state, &database)).into())
 }
 
 /// The only parameter of some operations, `all=true|false`.
@@ -299,7 +299,7 @@ pub(super) fn all_parameter(call: &mut Call<'_>) -> Result<bool, Reply> {
         match (name, value) {
             ("all", "true") => all = true,
             ("all", "false") => all = false,
-            _ if call.world.strict() => {
+            _ if call.state.strict() => {
                 let text = format!("parameter {name} has a bad value or does not exist");
                 return Err(call.deviation("query", &text));
             }

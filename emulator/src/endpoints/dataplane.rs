@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::auth;
 use crate::clock;
-use crate::endpoints::Call;
+use crate::endpoints::call::Call;
 use crate::ids;
 use crate::policy::Rights;
 use crate::reply::Handled;
@@ -169,8 +169,8 @@ fn unauthorized(message: &str) -> Reply {
 
 fn find(call: &Call<'_>, host: &str) -> Option<Database> {
     let (id, region) = (host.get(..36)?, host.get(36..)?.strip_prefix('-')?);
-    call.world
-        .state
+    call.state
+        .records
         .database(id)
         .filter(|database| database.regions.iter().any(|own| own == region))
         .cloned()
@@ -180,39 +180,39 @@ fn find(call: &Call<'_>, host: &str) -> Option<Database> {
 fn session(call: &mut Call<'_>, database: &Database) -> Result<Rights, Reply> {
     let request = call.request;
     let Some(token) = request.data_plane_token() else {
-        call.violate("token_header", "neither Token nor X-Cassandra-Token");
+        call.record_violation("token_header", "neither Token nor X-Cassandra-Token");
         return Err(unauthorized("no token in the request"));
     };
     let Some((client_id, hash)) = ids::parse_token(token) else {
-        call.violate("token_header", "not an application token");
+        call.record_violation("token_header", "not an application token");
         return Err(unauthorized("the token is malformed"));
     };
     let key = (Arc::<str>::from(client_id), database.id.clone());
-    let life = Duration::from_secs(call.world.knobs.dataplane_cache_s);
+    let life = Duration::from_secs(call.state.knobs.dataplane_cache_s);
     let cached = call
-        .world
         .state
+        .records
         .sessions
         .get(&key)
         .is_some_and(|opened| clock::later(*opened, life) > call.now);
-    let world = &*call.world;
+    let state = &*call.state;
     let facts = if cached {
-        world
-            .state
+        state
+            .records
             .ledger
             .find(client_id)
             .filter(|token| token.facts.hash == hash)
     } else {
-        auth::known(world, client_id, hash, call.now).filter(|token| !token.expired(call.now))
+        auth::known(state, client_id, hash, call.now).filter(|token| !token.expired(call.now))
     }
     .map(|token| token.facts.clone());
     let Some(facts) = facts else {
-        call.world.state.sessions.remove(&key);
+        call.state.records.sessions.remove(&key);
         return Err(unauthorized("the token is unknown, deleted or expired"));
     };
     if !cached && !life.is_zero() {
-        call.world.state.sessions.insert(key, call.now);
+        call.state.records.sessions.insert(key, call.now);
     }
     // Permissions are looked up each time: a role edit shows at once.
-    Ok(auth::rights(&call.world.state, &facts, &facts.org_id))
+    Ok(auth::rights(&call.state.records, &facts, &facts.org_id))
 }

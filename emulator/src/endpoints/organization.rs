@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::auth::Caller;
-use crate::endpoints::Call;
+use crate::endpoints::call::Call;
 use crate::reply::Handled;
 use crate::reply::Reply;
 use crate::router::Endpoint;
@@ -55,8 +55,8 @@ pub(super) fn users(
     }
     call.permit(endpoint, caller, "org-user-read")?;
     call.well_formed(endpoint)?;
-    let state = &call.world.state;
-    let Some(org) = state.org(&caller.org) else {
+    let records = &call.state.records;
+    let Some(org) = records.org(&caller.org) else {
         return Err(call.refuse(404, "organization not found"));
     };
     let users = org
@@ -69,7 +69,7 @@ pub(super) fn users(
             roles: user
                 .roles
                 .iter()
-                .filter_map(|id| state.roles.get(&org.id, id))
+                .filter_map(|id| records.roles.get(&org.id, id))
                 .map(|role| UserRole {
                     id: role.id.clone(),
                     name: role.name.clone(),

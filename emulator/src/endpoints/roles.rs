@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::auth::Caller;
 use crate::clock;
-use crate::endpoints::Call;
+use crate::endpoints::call::Call;
 use crate::ids;
 use crate::knobs::RoleCase;
 use crate::reply::Handled;
@@ -103,13 +103,13 @@ pub(super) fn list(
     endpoint: &Endpoint,
     caller: &Caller,
 ) -> Result<Handled, Reply> {
-    if call.world.knobs.list_roles_needs_permission {
+    if call.state.knobs.list_roles_needs_permission {
         call.permit(endpoint, caller, "org-role-read")?;
     }
     call.well_formed(endpoint)?;
-    let case = call.world.knobs.role_case;
+    let case = call.state.knobs.role_case;
     let mut body = vec![b'['];
-    for role in call.world.state.roles.of(&caller.org) {
+    for role in call.state.records.roles.of(&caller.org) {
         if body.len() > 1 {
             body.push(b',');
         }
@@ -128,7 +128,7 @@ pub(super) fn get(
     call.permit(endpoint, caller, "org-role-read")?;
     call.well_formed(endpoint)?;
     let role = existing(call, caller, id)?;
-    Ok(one(200, &role, call.world.knobs.role_case).into())
+    Ok(one(200, &role, call.state.knobs.role_case).into())
 }
 
 pub(super) fn create(
@@ -141,15 +141,15 @@ pub(super) fn create(
     let (name, policy) = definition(call, caller)?;
     unique(call, caller, &name, None)?;
     let role = Role {
-        id: ids::uuid(&mut call.world.rng),
+        id: ids::uuid(&mut call.state.rng),
         org_id: Some(caller.org.clone()),
         name,
         policy,
         last_update_date_time: clock::rfc3339(call.now),
         last_update_user_id: caller.client_id.to_string(),
     };
-    let reply = one(201, &role, call.world.knobs.role_case);
-    call.world.state.roles.put(role);
+    let reply = one(201, &role, call.state.knobs.role_case);
+    call.state.records.roles.put(role);
     Ok(Handled::done(reply))
 }
 
@@ -174,8 +174,8 @@ pub(super) fn update(
         last_update_user_id: caller.client_id.to_string(),
         ..old
     };
-    let reply = one(200, &role, call.world.knobs.role_case);
-    call.world.state.roles.put(role);
+    let reply = one(200, &role, call.state.knobs.role_case);
+    call.state.records.roles.put(role);
     Ok(Handled::done(reply))
 }
 
@@ -192,7 +192,7 @@ pub(super) fn delete(
         return Err(call.refuse(403, "built-in roles cannot be deleted"));
     }
     // Tokens keep the id; it grants nothing any more.
-    call.world.state.roles.remove(id);
+    call.state.records.roles.remove(id);
     Ok(Handled::done(Reply::empty(204)))
 }
 
@@ -200,7 +200,7 @@ fn existing(call: &mut Call<'_>, caller: &Caller, id: &str) -> Result<Role, Repl
     if !ids::is_uuid(id) {
         return Err(call.deviation("role_id", "the role id is not a UUID"));
     }
-    match call.world.state.roles.get(&caller.org, id) {
+    match call.state.records.roles.get(&caller.org, id) {
         Some(role) => Ok(Role::clone(role)),
         None => Err(call.refuse(404, &format!("role {id} not found"))),
     }
@@ -213,8 +213,8 @@ fn unique(
     except: Option<&str>,
 ) -> Result<(), Reply> {
     let taken = call
-        .world
         .state
+        .records
         .roles
         .of(&caller.org)
         .any(|role| role.name == name && Some(role.id.as_str()) != except);
@@ -226,7 +226,7 @@ fn unique(
 
 fn definition(call: &mut Call<'_>, caller: &Caller) -> Result<(String, Policy), Reply> {
     let body = call.object()?;
-    parse(&body, &caller.org, call.world.strict()).map_err(|text| call.deviation("role", &text))
+    parse(&body, &caller.org, call.state.strict()).map_err(|text| call.deviation("role", &text))
 }
 
 /// Reads `{"name":…,"policy":{…}}`, all of it required.

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::auth;
 use crate::auth::Caller;
 use crate::clock;
-use crate::endpoints::Call;
+use crate::endpoints::call::Call;
 use crate::ids;
 use crate::knobs::DeleteMissing;
 use crate::knobs::DeleteReply;
@@ -21,7 +21,7 @@ use crate::knobs::MaxExpiryMode;
 use crate::reply::Handled;
 use crate::reply::Reply;
 use crate::router::Endpoint;
-use crate::state::NewToken;
+use crate::state::service_state::NewToken;
 use crate::state::token::Facts;
 use crate::state::token::Origin;
 
@@ -60,19 +60,19 @@ pub(super) fn list(
 ) -> Result<Handled, Reply> {
     call.permit(endpoint, caller, "org-token-read")?;
     call.well_formed(endpoint)?;
-    let knobs = &call.world.knobs;
+    let knobs = &call.state.knobs;
     let (fields, expired) = (knobs.list_fields, knobs.list_expired);
     let stale = Duration::from_millis(knobs.list_stale_ms);
     let (now, seen) = (call.now, clock::earlier(call.now, stale));
-    let state = &call.world.state;
-    let tokens: Vec<(Arc<Facts>, Option<OffsetDateTime>)> = state
+    let records = &call.state.records;
+    let tokens: Vec<(Arc<Facts>, Option<OffsetDateTime>)> = records
         .ledger
         .iter()
         .filter(|token| {
             token.list_from <= seen
                 && (token.deleted_at.is_none() || token.list_until.is_some_and(|until| until > now))
                 && (expired || !token.expired(now))
-                && caller.reaches(state, &token.facts.org_id)
+                && caller.reaches(records, &token.facts.org_id)
         })
         .map(|token| (token.facts.clone(), token.expiry))
         .collect();
@@ -115,9 +115,9 @@ pub(super) fn create(
     let description = description(call, &body)?;
     let expiry = expiry(call, &body, &org)?;
     granted(call, caller, &org, &roles)?;
-    let knobs = &call.world.knobs;
+    let knobs = &call.state.knobs;
     if let Some(max) = knobs.max_tokens
-        && call.world.state.ledger.count(&org) >= max
+        && call.state.records.ledger.count(&org) >= max
     {
         return Err(call.refuse(
             knobs.max_tokens_status,
@@ -127,7 +127,7 @@ pub(super) fn create(
     if call.drop_role && !roles.is_empty() {
         roles.remove(0);
     }
-    let facts = call.world.mint(
+    let facts = call.state.mint(
         NewToken {
             org_id: org.into(),
             roles,
@@ -149,7 +149,7 @@ pub(super) fn create(
         description: &facts.description,
         token_expiry: expiry.map(clock::rfc3339),
     };
-    let mut handled = Handled::done(Reply::json(call.world.knobs.create_status, &created));
+    let mut handled = Handled::done(Reply::json(call.state.knobs.create_status, &created));
     handled.subject = Some(facts.client_id.clone());
     handled.minted = true;
     Ok(handled)
@@ -160,7 +160,7 @@ fn known_fields(
     body: &Map<String, Value>,
     with_org: bool,
 ) -> Result<(), Reply> {
-    if !call.world.strict() {
+    if !call.state.strict() {
         return Ok(());
     }
     for name in body.keys() {
@@ -185,7 +185,7 @@ fn organization(
     match body.get("orgId").filter(|_| with_org) {
         None => Ok(caller.org.clone()),
         Some(Value::String(id)) if ids::is_uuid(id) => {
-            if caller.reaches(&call.world.state, id) {
+            if caller.reaches(&call.state.records, id) {
                 return Ok(id.clone());
             }
             Err(call.refuse(403, "the token does not reach this organization"))
@@ -206,7 +206,7 @@ fn role_ids(call: &mut Call<'_>, body: &Map<String, Value>) -> Result<Vec<String
         let Value::String(id) = item else {
             return Err(call.deviation("roles", "a role is not a string"));
         };
-        if !ids::is_uuid(id) && !call.world.knobs.accept_unknown_roles {
+        if !ids::is_uuid(id) && !call.state.knobs.accept_unknown_roles {
             return Err(call.deviation("roles", "a role is not a UUID"));
         }
         if roles.contains(id) {
@@ -223,7 +223,7 @@ fn description(call: &mut Call<'_>, body: &Map<String, Value>) -> Result<String,
         Some(Value::String(text)) => text,
         Some(_) => return Err(call.deviation("description", "description is not a string")),
     };
-    let knobs = &call.world.knobs;
+    let knobs = &call.state.knobs;
     if text.len() > knobs.max_description {
         // The limit is not documented, so this is a refusal but no deviation.
         return Err(call.refuse(400, "description is too long"));
@@ -245,14 +245,14 @@ fn expiry(
     org: &str,
 ) -> Result<Option<OffsetDateTime>, Reply> {
     let latest = call
-        .world
+        .state
         .max_token_life(org)
         .map(|life| clock::later(call.now, life));
     let asked = match body.get("tokenExpiry") {
         None => None,
         Some(Value::String(text)) => {
             let parsed = OffsetDateTime::parse(text, &Rfc3339).ok();
-            let Some(at) = parsed.filter(|_| text.ends_with('Z') || !call.world.strict()) else {
+            let Some(at) = parsed.filter(|_| text.ends_with('Z') || !call.state.strict()) else {
                 return Err(
                     call.deviation("token_expiry", "tokenExpiry is not RFC 3339 in UTC (Z)")
                 );
@@ -264,10 +264,10 @@ fn expiry(
         }
         Some(_) => return Err(call.deviation("token_expiry", "tokenExpiry is not a string")),
     };
-    let asked = asked.filter(|_| !call.world.knobs.ignore_expiry);
+    let asked = asked.filter(|_| !call.state.knobs.ignore_expiry);
     match (asked, latest) {
         (Some(at), Some(latest)) if at > latest => {
-            match call.world.knobs.org_max_token_expiry_mode {
+            match call.state.knobs.org_max_token_expiry_mode {
                 MaxExpiryMode::Clamp => Ok(Some(latest)),
                 MaxExpiryMode::Refuse => Err(call.refuse(
                     400,
@@ -282,20 +282,20 @@ fn expiry(
 
 /// The roles exist and grant nothing beyond the caller's own rights.
 fn granted(call: &mut Call<'_>, caller: &Caller, org: &str, roles: &[String]) -> Result<(), Reply> {
-    let state = &call.world.state;
+    let records = &call.state.records;
     // In another organization of its enterprise a token has the rights it has in its own.
-    let own = match state.ledger.get(&caller.client_id) {
-        Some(token) => auth::rights(state, &token.facts, org),
-        None => return Err(auth::unknown_token()),
+    let own = match records.ledger.get(&caller.client_id) {
+        Some(token) => auth::rights(records, &token.facts, org),
+        None => return Err(Reply::unknown_token()),
     };
     for id in roles {
-        match state.roles.get(org, id) {
+        match records.roles.get(org, id) {
             Some(role) if own.include(role) => {}
             Some(_) => {
                 let text = format!("role {id} grants more than the calling token has");
                 return Err(call.refuse(403, &text));
             }
-            None if call.world.knobs.accept_unknown_roles => {}
+            None if call.state.knobs.accept_unknown_roles => {}
             None => return Err(call.refuse(404, &format!("role {id} not found"))),
         }
     }
@@ -316,22 +316,22 @@ pub(super) fn delete(
     if !ids::is_client_id(client_id) {
         return Err(call.deviation("client_id", "a client id is 24 letters"));
     }
-    let state = &call.world.state;
-    let found = state
+    let records = &call.state.records;
+    let found = records
         .ledger
         .get(client_id)
         .filter(|token| token.deleted_at.is_none())
-        .filter(|token| caller.reaches(state, &token.facts.org_id));
+        .filter(|token| caller.reaches(records, &token.facts.org_id));
     let Some(token) = found else {
         return Err(missing(call, client_id));
     };
     let subject = token.facts.client_id.clone();
     if token.facts.origin != Origin::Api {
-        call.world.counters.foreign_deletes += 1;
+        call.state.counters.foreign_deletes += 1;
     }
-    call.world.delete(client_id, call.now);
-    call.world.counters.deleted += 1;
-    let reply = match call.world.knobs.delete_status {
+    call.state.delete(client_id, call.now);
+    call.state.counters.deleted += 1;
+    let reply = match call.state.knobs.delete_status {
         DeleteReply::NoContent => Reply::empty(204),
         DeleteReply::OkEmpty => Reply::empty(200),
         DeleteReply::OkObject => Reply::json(200, &Map::new()),
@@ -342,23 +342,23 @@ pub(super) fn delete(
 }
 
 fn missing(call: &mut Call<'_>, client_id: &str) -> Reply {
-    call.world.counters.deletes_of_unknown += 1;
+    call.state.counters.deletes_of_unknown += 1;
     let one_case = client_id.bytes().all(|byte| byte.is_ascii_lowercase())
         || client_id.bytes().all(|byte| byte.is_ascii_uppercase());
     let folded = one_case
         && call
-            .world
             .state
+            .records
             .ledger
             .iter()
             .any(|token| token.facts.client_id.eq_ignore_ascii_case(client_id));
     if folded {
-        call.violate(
+        call.record_violation(
             "client_id",
             "client ids are case-sensitive; this one lost its case",
         );
     }
-    match call.world.knobs.delete_missing {
+    match call.state.knobs.delete_missing {
         DeleteMissing::NotFound => {
             Reply::errors(404, 340_004, &format!("client id {client_id} not found"))
         }

@@ -30,7 +30,7 @@ pub struct JournalEntry {
     pub client_id_of_subject: Option<String>,
     /// Kinds of the faults that fired.
     pub fault_applied: Vec<&'static str>,
-    /// State was changed.
+    /// Records was changed.
     pub committed: bool,
     /// The whole answer was handed to the operating system.
     pub delivered: bool,

@@ -7,32 +7,32 @@ use serde::Serialize;
 
 /// An organization.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Org {
+pub(crate) struct Org {
     /// UUID.
-    pub id: String,
+    pub(crate) id: String,
     /// Shown in the user list.
-    pub name: String,
+    pub(crate) name: String,
     /// The enterprise it belongs to.
-    pub enterprise_id: Option<String>,
+    pub(crate) enterprise_id: Option<String>,
     /// Longest life of a token in seconds; the knob `org_max_token_expiry_s` applies if `None`.
-    pub max_token_expiry_s: Option<u64>,
+    pub(crate) max_token_expiry_s: Option<u64>,
     /// Addresses (CIDR) that may use the API; empty lets everybody.
-    pub devops_acl: Vec<String>,
+    pub(crate) devops_acl: Vec<String>,
     /// Its people.
-    pub users: Vec<User>,
+    pub(crate) users: Vec<User>,
 }
 
 /// A person of an organization.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct User {
+pub(crate) struct User {
     /// UUID.
-    pub id: String,
+    pub(crate) id: String,
     /// Address.
-    pub email: String,
+    pub(crate) email: String,
     /// `active` or `invited`.
-    pub status: String,
+    pub(crate) status: String,
     /// Role ids.
-    pub roles: Vec<String>,
+    pub(crate) roles: Vec<String>,
 }
 
 impl Org {

@@ -38,12 +38,12 @@ pub struct Role {
 
 /// All roles of all organizations, in the order in which they came.
 #[derive(Clone, Default)]
-pub(crate) struct RoleBook {
+pub(crate) struct RoleTable {
     order: Vec<String>,
     by_id: HashMap<String, Arc<Role>>,
 }
 
-impl RoleBook {
+impl RoleTable {
     /// Adds a role or replaces the one of the same id.
     pub(crate) fn put(&mut self, role: Role) {
         if !self.by_id.contains_key(&role.id) {

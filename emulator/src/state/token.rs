@@ -144,7 +144,7 @@ pub struct TokenView {
 }
 
 /// How many deleted tokens are remembered.
-const GRAVES: usize = 100_000;
+const DELETED_KEPT: usize = 100_000;
 
 /// Every token: constant-time look-up, insertion and removal, listed in insertion order.
 #[derive(Clone, Default)]
@@ -153,8 +153,8 @@ pub(crate) struct Ledger {
     index: HashMap<Arc<str>, usize>,
     /// Deleted tokens that somebody still sees.
     leaving: VecDeque<Arc<str>>,
-    graves: HashMap<Arc<str>, Token>,
-    grave_order: VecDeque<Arc<str>>,
+    deleted_by_id: HashMap<Arc<str>, Token>,
+    deleted_order: VecDeque<Arc<str>>,
     /// Not deleted tokens per organization.
     counts: HashMap<Arc<str>, usize>,
 }
@@ -178,7 +178,8 @@ impl Ledger {
 
     /// A token in the list or a remembered deleted one.
     pub(crate) fn find(&self, client_id: &str) -> Option<&Token> {
-        self.get(client_id).or_else(|| self.graves.get(client_id))
+        self.get(client_id)
+            .or_else(|| self.deleted_by_id.get(client_id))
     }
 
     /// Marks a token deleted; it leaves the list when nobody sees it any more.
@@ -206,7 +207,7 @@ impl Ledger {
         if auth_until > now || list_until > now {
             self.leaving.push_back(id);
         } else {
-            self.bury(&id);
+            self.move_to_deleted(&id);
         }
         true
     }
@@ -223,7 +224,9 @@ impl Ledger {
 
     /// Remembered deleted tokens, oldest first.
     pub(crate) fn deleted(&self) -> impl Iterator<Item = &Token> {
-        self.grave_order.iter().filter_map(|id| self.graves.get(id))
+        self.deleted_order
+            .iter()
+            .filter_map(|id| self.deleted_by_id.get(id))
     }
 
     fn purge(&mut self, now: OffsetDateTime) {
@@ -236,22 +239,22 @@ impl Ledger {
                 return;
             }
             self.leaving.pop_front();
-            self.bury(&id);
+            self.move_to_deleted(&id);
         }
     }
 
-    fn bury(&mut self, client_id: &Arc<str>) {
+    fn move_to_deleted(&mut self, client_id: &Arc<str>) {
         let Some(slot) = self.index.remove(client_id) else {
             return;
         };
         if let Some(token) = self.slots.get_mut(slot).and_then(Option::take) {
-            self.graves.insert(client_id.clone(), token);
-            self.grave_order.push_back(client_id.clone());
+            self.deleted_by_id.insert(client_id.clone(), token);
+            self.deleted_order.push_back(client_id.clone());
         }
-        if self.grave_order.len() > GRAVES
-            && let Some(oldest) = self.grave_order.pop_front()
+        if self.deleted_order.len() > DELETED_KEPT
+            && let Some(oldest) = self.deleted_order.pop_front()
         {
-            self.graves.remove(&oldest);
+            self.deleted_by_id.remove(&oldest);
         }
         if self.slots.len() > 1024 && self.index.len() < self.slots.len() / 2 {
             self.compact();

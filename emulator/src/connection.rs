@@ -4,27 +4,35 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 
+use parking_lot::Mutex;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::shared::Delivery;
+/// Is told what becomes of an answer.
+pub(crate) trait Delivery: Send {
+    /// The last bytes are about to be written.
+    fn begin(&self);
+
+    /// Everything was written.
+    fn complete(self: Box<Self>);
+
+    /// The connection ended before everything was written.
+    fn fail(self: Box<Self>);
+}
 
 /// What happens to the connection once an answer is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Afterwards {
+pub(crate) enum AfterResponse {
     Keep = 0,
     Close = 1,
     ResetOnNext = 2,
@@ -32,28 +40,28 @@ pub(crate) enum Afterwards {
 
 /// What follows the last byte of an answer.
 pub(crate) struct End {
-    pub(crate) delivery: Option<Delivery>,
-    pub(crate) afterwards: Afterwards,
+    pub(crate) delivery: Option<Box<dyn Delivery>>,
+    pub(crate) after_response: AfterResponse,
     /// Writing of the last bytes has begun.
     pub(crate) begun: bool,
 }
 
 /// The side of a connection that answers can see.
-pub(crate) struct Conn {
+pub(crate) struct ConnectionState {
     pub(crate) peer: SocketAddr,
     pub(crate) tls: bool,
     reset: AtomicBool,
-    afterwards: AtomicU8,
+    after_response: AtomicU8,
     outbox: Mutex<Option<End>>,
 }
 
-impl Conn {
+impl ConnectionState {
     pub(crate) fn new(peer: SocketAddr, tls: bool) -> Self {
         Self {
             peer,
             tls,
             reset: AtomicBool::new(false),
-            afterwards: AtomicU8::new(Afterwards::Keep as u8),
+            after_response: AtomicU8::new(AfterResponse::Keep as u8),
             outbox: Mutex::new(None),
         }
     }
@@ -65,12 +73,12 @@ impl Conn {
 
     /// The last byte of an answer was handed over; `end` applies at the next flush.
     pub(crate) fn ended(&self, end: End) {
-        *self.outbox() = Some(end);
+        *self.outbox.lock() = Some(end);
     }
 
     /// Bytes are about to be written, the last ones if an end was handed over.
     fn writing(&self) {
-        let mut outbox = self.outbox();
+        let mut outbox = self.outbox.lock();
         if let Some(end) = outbox.as_mut().filter(|end| !end.begun) {
             end.begun = true;
             if let Some(delivery) = &end.delivery {
@@ -80,31 +88,27 @@ impl Conn {
     }
 
     /// Everything handed over was written.
-    fn flushed(&self) -> Afterwards {
-        let Some(end) = self.outbox().take() else {
-            return Afterwards::Keep;
+    fn flushed(&self) -> AfterResponse {
+        let Some(end) = self.outbox.lock().take() else {
+            return AfterResponse::Keep;
         };
         if let Some(delivery) = end.delivery {
             delivery.complete();
         }
-        self.afterwards
-            .store(end.afterwards as u8, Ordering::SeqCst);
-        end.afterwards
+        self.after_response
+            .store(end.after_response as u8, Ordering::SeqCst);
+        end.after_response
     }
 
     /// The connection is over, whatever was still to be written.
     fn over(&self) {
-        if let Some(delivery) = self.outbox().take().and_then(|end| end.delivery) {
+        if let Some(delivery) = self.outbox.lock().take().and_then(|end| end.delivery) {
             delivery.fail();
         }
     }
 
-    fn outbox(&self) -> MutexGuard<'_, Option<End>> {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is(&self, afterwards: Afterwards) -> bool {
-        self.afterwards.load(Ordering::SeqCst) == afterwards as u8
+    fn is(&self, after_response: AfterResponse) -> bool {
+        self.after_response.load(Ordering::SeqCst) == after_response as u8
     }
 }
 
@@ -123,22 +127,25 @@ impl Transport {
     }
 }
 
-/// A transport that knows its [`Conn`].
-pub(crate) struct Wire {
+/// A transport that knows its [`ConnectionState`].
+pub(crate) struct FaultyStream {
     transport: Transport,
-    conn: Arc<Conn>,
+    connection: Arc<ConnectionState>,
 }
 
-impl Wire {
-    pub(crate) fn new(transport: Transport, conn: Arc<Conn>) -> Self {
-        Self { transport, conn }
+impl FaultyStream {
+    pub(crate) fn new(transport: Transport, connection: Arc<ConnectionState>) -> Self {
+        Self {
+            transport,
+            connection,
+        }
     }
 }
 
-impl Drop for Wire {
+impl Drop for FaultyStream {
     fn drop(&mut self) {
-        self.conn.over();
-        if self.conn.reset.load(Ordering::SeqCst) {
+        self.connection.over();
+        if self.connection.reset.load(Ordering::SeqCst) {
             // Closing with a zero linger time sends RST instead of FIN.
             if let Err(error) = self.transport.tcp().set_zero_linger() {
                 tracing::warn!(%error, "cannot reset the connection");
@@ -147,13 +154,13 @@ impl Drop for Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for FaultyStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.conn.is(Afterwards::Close) {
+        if self.connection.is(AfterResponse::Close) {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
@@ -161,25 +168,25 @@ impl AsyncRead for Wire {
             Transport::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
             Transport::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buffer),
         };
-        if self.conn.is(Afterwards::ResetOnNext)
+        if self.connection.is(AfterResponse::ResetOnNext)
             && matches!(result, Poll::Ready(Ok(())))
             && buffer.filled().len() > before
         {
             buffer.set_filled(before);
-            self.conn.reset();
+            self.connection.reset();
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         result
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for FaultyStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.conn.writing();
+        self.connection.writing();
         match &mut self.transport {
             Transport::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Transport::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, bytes),
@@ -192,7 +199,9 @@ impl AsyncWrite for Wire {
             Transport::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
         };
         // hyper flushes the transport only after it has written all it holds.
-        if matches!(result, Poll::Ready(Ok(()))) && self.conn.flushed() == Afterwards::Close {
+        if matches!(result, Poll::Ready(Ok(())))
+            && self.connection.flushed() == AfterResponse::Close
+        {
             cx.waker().wake_by_ref();
         }
         result
@@ -200,7 +209,7 @@ impl AsyncWrite for Wire {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A FIN ahead of the RST would look like an orderly end.
-        if self.conn.reset.load(Ordering::SeqCst) {
+        if self.connection.reset.load(Ordering::SeqCst) {
             return Poll::Ready(Ok(()));
         }
         match &mut self.transport {

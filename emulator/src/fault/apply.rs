@@ -8,14 +8,13 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::archive;
-use crate::auth;
 use crate::clock;
-use crate::fault::Ending;
-use crate::fault::Fault;
-use crate::fault::FaultBody;
-use crate::fault::Malformation;
-use crate::fault::RedirectTarget;
-use crate::fault::RetryAfter;
+use crate::fault::kind::Ending;
+use crate::fault::kind::Fault;
+use crate::fault::kind::FaultBody;
+use crate::fault::kind::Malformation;
+use crate::fault::kind::RedirectTarget;
+use crate::fault::kind::RetryAfter;
 use crate::ids;
 use crate::reply::HTML;
 use crate::reply::Handled;
@@ -46,7 +45,7 @@ pub(crate) enum Mode {
 }
 
 /// An answer that takes the place of processing.
-pub(crate) enum Instead {
+pub(crate) enum Replacement {
     Reply(Reply),
     Mode(Mode),
 }
@@ -57,25 +56,27 @@ pub(crate) fn before(
     request: &Request,
     tls: bool,
     now: OffsetDateTime,
-) -> Option<Instead> {
-    let instead = match fault {
-        Fault::ResetBeforeCommit {} => Instead::Mode(Mode::Reset),
-        Fault::Hang { committed: false } => Instead::Mode(Mode::Silence),
+) -> Option<Replacement> {
+    let replacement = match fault {
+        Fault::ResetBeforeCommit {} => Replacement::Mode(Mode::Reset),
+        Fault::Hang { committed: false } => Replacement::Mode(Mode::Silence),
         Fault::Status {
             status,
             body,
             retry_after,
             committed: false,
-        } => Instead::Reply(status_reply(*status, *body, *retry_after, now)),
-        Fault::RootExpired { .. } => Instead::Reply(auth::unknown_token()),
-        Fault::OkWithErrors {} => Instead::Reply(Reply::errors(200, 340_000, "injected failure")),
+        } => Replacement::Reply(status_reply(*status, *body, *retry_after, now)),
+        Fault::RootExpired { .. } => Replacement::Reply(Reply::unknown_token()),
+        Fault::OkWithErrors {} => {
+            Replacement::Reply(Reply::errors(200, 340_000, "injected failure"))
+        }
         Fault::Redirect { status, to } => {
             let location = location(to, request, tls);
-            Instead::Reply(Reply::empty(*status).with(header::LOCATION, location))
+            Replacement::Reply(Reply::empty(*status).with(header::LOCATION, location))
         }
         _ => return None,
     };
-    Some(instead)
+    Some(replacement)
 }
 
 fn location(to: &RedirectTarget, request: &Request, tls: bool) -> String {
@@ -215,7 +216,13 @@ pub(crate) fn after(
         }
         Fault::Gzip {} => {
             handled.minted = false;
-            handled.reply.body = archive::gzip(&handled.reply.body).into();
+            handled.reply.body = match archive::gzip(&handled.reply.body) {
+                Ok(body) => body.into(),
+                Err(error) => {
+                    tracing::error!(%error, "cannot compress the body");
+                    return Mode::Reset;
+                }
+            };
             handled
                 .reply
                 .headers
@@ -230,7 +237,7 @@ fn malform(handled: &mut Handled, how: Malformation) {
     let body = &handled.reply.body;
     handled.reply.body = match how {
         Malformation::Cut => {
-            // Of a created token, this is inside the secret.
+            // Of a created token, this is guard the secret.
             let half = body.len() / 2;
             body.slice(..half)
         }

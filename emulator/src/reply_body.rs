@@ -14,9 +14,9 @@ use hyper::body::Frame;
 use hyper::body::SizeHint;
 use tokio::time::Sleep;
 
-use crate::limiter::Inside;
-use crate::wire::Conn;
-use crate::wire::End;
+use crate::connection::ConnectionState;
+use crate::connection::End;
+use crate::in_flight::InFlightGuard;
 
 /// One thing a body does.
 pub(crate) enum Step {
@@ -31,25 +31,25 @@ pub(crate) enum Step {
 pub(crate) struct ReplyBody {
     steps: VecDeque<Step>,
     sleep: Option<Pin<Box<Sleep>>>,
-    conn: Arc<Conn>,
+    connection: Arc<ConnectionState>,
     end: Option<End>,
     /// The request counts as under way until its last bytes are handed over or it is given up.
-    inside: Option<Inside>,
+    guard: Option<InFlightGuard>,
 }
 
 impl ReplyBody {
     pub(crate) fn new(
         steps: VecDeque<Step>,
-        conn: Arc<Conn>,
+        connection: Arc<ConnectionState>,
         end: End,
-        inside: Option<Inside>,
+        guard: Option<InFlightGuard>,
     ) -> Self {
         let mut body = Self {
             steps,
             sleep: None,
-            conn,
+            connection,
             end: Some(end),
-            inside,
+            guard,
         };
         body.finish();
         body
@@ -60,8 +60,8 @@ impl ReplyBody {
         if self.steps.is_empty()
             && let Some(end) = self.end.take()
         {
-            self.inside = None;
-            self.conn.ended(end);
+            self.guard = None;
+            self.connection.ended(end);
         }
     }
 }
@@ -90,7 +90,7 @@ impl Body for ReplyBody {
                 Some(Step::Wait(time)) => self.sleep = Some(Box::pin(tokio::time::sleep(time))),
                 Some(Step::Abort(reset)) => {
                     if reset {
-                        self.conn.reset();
+                        self.connection.reset();
                     }
                     return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
                 }

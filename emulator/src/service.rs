@@ -1,10 +1,7 @@
-//! What the listeners, the control API and the library API share; the path of one request.
+//! The emulated service: its state behind one lock, and the path of one request.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -13,33 +10,37 @@ use http::HeaderValue;
 use http::Response;
 use http::StatusCode;
 use http::header;
+use parking_lot::Mutex;
+use parking_lot::MutexGuard;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 
-use crate::body::ReplyBody;
-use crate::body::Step;
 use crate::clock;
+use crate::connection::AfterResponse;
+use crate::connection::ConnectionState;
+use crate::connection::Delivery;
+use crate::connection::End;
+use crate::endpoints;
 use crate::endpoints::Call;
 use crate::fault::Fault;
-use crate::fault::Fired;
-use crate::limiter::Gauge;
-use crate::limiter::Inside;
-use crate::mangle;
-use crate::mangle::Instead;
-use crate::mangle::Mode;
+use crate::fault::FiredFaults;
+use crate::fault::apply;
+use crate::fault::apply::Mode;
+use crate::fault::apply::Replacement;
+use crate::in_flight::InFlight;
+use crate::in_flight::InFlightGuard;
 use crate::reply::Handled;
 use crate::reply::Reply;
+use crate::reply_body::ReplyBody;
+use crate::reply_body::Step;
 use crate::request::Request;
-use crate::state::World;
 use crate::state::journal::JournalEntry;
-use crate::wire::Afterwards;
-use crate::wire::Conn;
-use crate::wire::End;
+use crate::state::service_state::ServiceState;
 
 /// One emulator.
-pub(crate) struct Shared {
-    world: Mutex<World>,
-    pub(crate) gauge: Arc<Gauge>,
+pub(crate) struct Service {
+    state: Mutex<ServiceState>,
+    pub(crate) in_flight: Arc<InFlight>,
     /// Told after every request and every change from outside.
     pub(crate) changed: Notify,
 }
@@ -49,41 +50,41 @@ pub(crate) struct Shared {
 #[error("a fault rule drops the connection")]
 pub(crate) struct Dropped;
 
-/// Marks what an answer delivers, once it is out.
-pub(crate) struct Delivery {
-    shared: Arc<Shared>,
+/// Marks what an answer delivers, once it is written.
+struct TokenDelivery {
+    service: Arc<Service>,
     seq: u64,
     minted: Option<Arc<str>>,
 }
 
-impl Delivery {
-    /// The last bytes are about to be written. Marked now, because a client that has read them may
-    /// ask for the count of orphans at once.
-    pub(crate) fn begin(&self) {
-        self.mark(true);
-    }
-
-    /// Everything was written.
-    pub(crate) fn complete(self) {
-        self.shared.changed.notify_waiters();
-    }
-
-    /// The connection ended before everything was written.
-    pub(crate) fn fail(self) {
-        self.mark(false);
-        self.shared.changed.notify_waiters();
-    }
-
+impl TokenDelivery {
     fn mark(&self, delivered: bool) {
-        let mut world = self.shared.lock();
-        world.journal.delivered(self.seq, delivered);
+        let mut state = self.service.lock();
+        state.journal.delivered(self.seq, delivered);
         if let Some(token) = self
             .minted
             .as_ref()
-            .and_then(|id| world.state.ledger.get_mut(id))
+            .and_then(|id| state.records.ledger.get_mut(id))
         {
             token.delivered = delivered;
         }
+    }
+}
+
+impl Delivery for TokenDelivery {
+    /// Marked before the write, because a client that has read the last bytes may ask for the count
+    /// of orphans at once.
+    fn begin(&self) {
+        self.mark(true);
+    }
+
+    fn complete(self: Box<Self>) {
+        self.service.changed.notify_waiters();
+    }
+
+    fn fail(self: Box<Self>) {
+        self.mark(false);
+        self.service.changed.notify_waiters();
     }
 }
 
@@ -93,51 +94,51 @@ struct Answer {
     mode: Mode,
     minted: Option<Arc<str>>,
     seq: u64,
-    afterwards: Afterwards,
+    after_response: AfterResponse,
     after: Duration,
     now: OffsetDateTime,
     elapsed: Duration,
 }
 
-impl Shared {
-    pub(crate) fn new(world: World) -> Self {
+impl Service {
+    pub(crate) fn new(state: ServiceState) -> Self {
         Self {
-            world: Mutex::new(world),
-            gauge: Arc::default(),
+            state: Mutex::new(state),
+            in_flight: Arc::default(),
             changed: Notify::new(),
         }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ServiceState> {
+        self.state.lock()
     }
 
     /// Answers a request, or drops the connection.
     pub(crate) async fn serve(
         self: Arc<Self>,
         request: Request,
-        conn: Arc<Conn>,
-        inside: Inside,
+        connection: Arc<ConnectionState>,
+        guard: InFlightGuard,
     ) -> Result<Response<ReplyBody>, Dropped> {
         let (seq, fired, delay) = self.arrive(&request);
         let waits = !delay.is_zero() || !fired.after.is_zero();
         let answer = if waits {
             // A client that gives up does not stop the service: what it asked for still happens.
-            let (shared, tls) = (self.clone(), conn.tls);
+            let (service, tls) = (self.clone(), connection.tls);
             let work = tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
-                let answer = shared.process(&request, fired, seq, tls);
+                let answer = service.process(&request, fired, seq, tls);
                 tokio::time::sleep(answer.after).await;
                 answer
             });
             work.await.map_err(|_| Dropped)?
         } else {
-            self.process(&request, fired, seq, conn.tls)
+            self.process(&request, fired, seq, connection.tls)
         };
         self.changed.notify_waiters();
         match answer.mode {
             Mode::Reset => {
-                conn.reset();
+                connection.reset();
                 return Err(Dropped);
             }
             Mode::Silence => {
@@ -146,55 +147,55 @@ impl Shared {
             }
             _ => {}
         }
-        Ok(self.respond(answer, conn, inside))
+        Ok(self.respond(answer, connection, guard))
     }
 
-    fn arrive(&self, request: &Request) -> (u64, Fired, Duration) {
-        let world = &mut *self.lock();
-        let seq = world.journal.next();
-        let fired = world.faults.fire(
-            &mut world.chance,
+    fn arrive(&self, request: &Request) -> (u64, FiredFaults, Duration) {
+        let state = &mut *self.lock();
+        let seq = state.journal.next();
+        let fired = state.faults.fire(
+            &mut state.chance,
             request.method.as_str(),
             &request.path,
             request.presented_client_id(),
         );
         let delay = fired
             .before
-            .saturating_add(Duration::from_millis(world.knobs.latency_ms));
+            .saturating_add(Duration::from_millis(state.knobs.latency_ms));
         (seq, fired, delay)
     }
 
-    fn process(&self, request: &Request, fired: Fired, seq: u64, tls: bool) -> Answer {
+    fn process(&self, request: &Request, fired: FiredFaults, seq: u64, tls: bool) -> Answer {
         let started = Instant::now();
-        let mut world = self.lock();
-        let now = world.now();
-        let instead = fired
+        let mut state = self.lock();
+        let now = state.now();
+        let replacement = fired
             .main
             .as_ref()
-            .and_then(|fault| mangle::before(fault, request, tls, now));
-        let processed = instead.is_none();
+            .and_then(|fault| apply::before(fault, request, tls, now));
+        let processed = replacement.is_none();
         let mut mode = Mode::Whole;
-        let mut handled = match instead {
-            Some(Instead::Reply(reply)) => reply.into(),
-            Some(Instead::Mode(instead)) => {
-                mode = instead;
+        let mut handled = match replacement {
+            Some(Replacement::Reply(reply)) => reply.into(),
+            Some(Replacement::Mode(replacement)) => {
+                mode = replacement;
                 Reply::empty(500).into()
             }
-            None => handle(&mut world, request, &fired, seq, now),
+            None => handle(&mut state, request, &fired, seq, now),
         };
         if let Some(Fault::RootExpired { persist: true }) = fired.main
             && let Some(client_id) = request.presented_client_id()
-            && let Some(token) = world.state.ledger.get_mut(client_id)
+            && let Some(token) = state.records.ledger.get_mut(client_id)
         {
             token.expiry = Some(now);
         }
-        let foreign = world
+        let foreign = state
             .seeds
             .tokens
             .get("portal_1")
             .map(|seed| seed.client_id.clone())
             .unwrap_or_default();
-        drop(world);
+        drop(state);
         // A long list is written without the lock.
         if let Some(build) = handled.deferred.take() {
             handled.reply.body = build();
@@ -202,7 +203,7 @@ impl Shared {
         if let Some(fault) = &fired.main
             && processed
         {
-            mode = mangle::after(fault, &mut handled, &foreign, now);
+            mode = apply::after(fault, &mut handled, &foreign, now);
         }
         let elapsed = started.elapsed();
         self.record(request, &fired, seq, now, &handled, mode, elapsed);
@@ -212,10 +213,10 @@ impl Shared {
             reply: handled.reply,
             mode,
             seq,
-            afterwards: match fired.close_idle {
-                None => Afterwards::Keep,
-                Some(false) => Afterwards::Close,
-                Some(true) => Afterwards::ResetOnNext,
+            after_response: match fired.close_idle {
+                None => AfterResponse::Keep,
+                Some(false) => AfterResponse::Close,
+                Some(true) => AfterResponse::ResetOnNext,
             },
             after: fired.after,
             now,
@@ -227,7 +228,7 @@ impl Shared {
     fn record(
         &self,
         request: &Request,
-        fired: &Fired,
+        fired: &FiredFaults,
         seq: u64,
         now: OffsetDateTime,
         handled: &Handled,
@@ -252,7 +253,7 @@ impl Shared {
             fault_applied: fired.kinds.clone(),
             committed: handled.committed,
             delivered: false,
-            concurrency: self.gauge.now(),
+            concurrency: self.in_flight.now(),
             duration_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
         };
         self.lock().journal.push(entry);
@@ -261,18 +262,20 @@ impl Shared {
     fn respond(
         self: &Arc<Self>,
         answer: Answer,
-        conn: Arc<Conn>,
-        inside: Inside,
+        connection: Arc<ConnectionState>,
+        guard: InFlightGuard,
     ) -> Response<ReplyBody> {
         let reply = answer.reply;
         let whole = matches!(answer.mode, Mode::Whole | Mode::Slow { .. });
         let end = End {
-            delivery: whole.then(|| Delivery {
-                shared: self.clone(),
-                seq: answer.seq,
-                minted: answer.minted,
+            delivery: whole.then(|| -> Box<dyn Delivery> {
+                Box::new(TokenDelivery {
+                    service: self.clone(),
+                    seq: answer.seq,
+                    minted: answer.minted,
+                })
             }),
-            afterwards: answer.afterwards,
+            after_response: answer.after_response,
             begun: false,
         };
         let bare = matches!(reply.status, 100..200 | 204 | 304);
@@ -280,7 +283,7 @@ impl Shared {
             Mode::Cut { chunked: true, .. } => None,
             _ => (!bare).then_some(reply.body.len()),
         };
-        let body = ReplyBody::new(steps(reply.body, answer.mode), conn, end, Some(inside));
+        let body = ReplyBody::new(steps(reply.body, answer.mode), connection, end, Some(guard));
         let mut response = Response::new(body);
         *response.status_mut() =
             StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -311,28 +314,28 @@ impl Shared {
 }
 
 fn handle(
-    world: &mut World,
+    state: &mut ServiceState,
     request: &Request,
-    fired: &Fired,
+    fired: &FiredFaults,
     seq: u64,
     now: OffsetDateTime,
 ) -> Handled {
-    if let Some(rate) = world.knobs.rate_limit_per_s
-        && let Err(seconds) = world.limiter.take(rate)
+    if let Some(rate) = state.knobs.rate_limit_per_s
+        && let Err(seconds) = state.rate_limit.take(rate)
     {
         return Reply::string(429, "rate limit exceeded")
             .with(header::RETRY_AFTER, seconds.to_string())
             .into();
     }
     let drop_role = matches!(fired.main, Some(Fault::RolesMismatch {}));
-    Call {
-        world,
+    let mut call = Call {
+        state,
         request,
         seq,
         now,
         drop_role,
-    }
-    .handle()
+    };
+    endpoints::handle(&mut call)
 }
 
 /// Time for written bytes to leave before a connection is broken.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::fault::Fault;
-use crate::fault::FaultRule;
-use crate::fault::LatencyPoint;
+use crate::fault::kind::Fault;
+use crate::fault::kind::LatencyPoint;
+use crate::fault::rule::FaultRule;
 
 /// A rule that was added.
 #[derive(Clone, Debug, Serialize)]
@@ -26,7 +26,7 @@ pub struct ActiveRule {
 
 /// What the rules make of one request.
 #[derive(Default)]
-pub(crate) struct Fired {
+pub(crate) struct FiredFaults {
     /// The fault that decides the answer.
     pub(crate) main: Option<Fault>,
     pub(crate) before: Duration,
@@ -38,12 +38,12 @@ pub(crate) struct Fired {
 
 /// The rules in force.
 #[derive(Default)]
-pub(crate) struct FaultBook {
+pub(crate) struct FaultRules {
     rules: Vec<ActiveRule>,
     last_id: u64,
 }
 
-impl FaultBook {
+impl FaultRules {
     pub(crate) fn add(&mut self, rule: FaultRule) -> Result<u64, Error> {
         rule.fault.check()?;
         if rule
@@ -81,11 +81,11 @@ impl FaultBook {
     }
 
     /// The listener faults in force.
-    pub(crate) fn listener(&self) -> impl Iterator<Item = &Fault> {
+    pub(crate) fn listener_faults(&self) -> impl Iterator<Item = &Fault> {
         self.rules
             .iter()
             .map(|active| &active.rule.fault)
-            .filter(|fault| fault.of_listener())
+            .filter(|fault| fault.is_listener_fault())
     }
 
     /// Matches a request against every rule and uses up what fires.
@@ -95,11 +95,11 @@ impl FaultBook {
         method: &str,
         path: &str,
         client_id: Option<&str>,
-    ) -> Fired {
-        let mut fired = Fired::default();
+    ) -> FiredFaults {
+        let mut fired = FiredFaults::default();
         for active in &mut self.rules {
             let fault = &active.rule.fault;
-            if fault.of_listener() || (fired.main.is_some() && !fault.additive()) {
+            if fault.is_listener_fault() || (fired.main.is_some() && !fault.is_additive()) {
                 continue;
             }
             if !active.hit(rng, method, path, client_id) {
