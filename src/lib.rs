@@ -8,6 +8,6 @@ pub mod astra;
 pub mod engine;
 pub mod framework;
 pub mod plugin;
+pub mod proto;
 pub mod secret;
 pub mod vault;
-pub mod wire;

@@ -45,7 +45,7 @@ fn offences(folder: &str, words: &[&str]) -> Vec<String> {
 fn what_other_plugins_could_use_does_not_name_astra() {
     for folder in [
         "proto",
-        "src/wire.rs",
+        "src/proto.rs",
         "src/plugin",
         "src/vault",
         "src/framework",
@@ -71,7 +71,7 @@ fn lower_layers_do_not_use_higher_ones() {
         Vec::<String>::new()
     );
     assert_eq!(
-        uses("src/framework", &["plugin", "engine", "wire"]),
+        uses("src/framework", &["plugin", "engine", "proto"]),
         Vec::<String>::new()
     );
     assert_eq!(
@@ -79,7 +79,7 @@ fn lower_layers_do_not_use_higher_ones() {
         Vec::<String>::new()
     );
     assert_eq!(
-        uses("src/engine", &["plugin", "wire"]),
+        uses("src/engine", &["plugin", "proto"]),
         Vec::<String>::new()
     );
 }

@@ -56,7 +56,7 @@ pub struct MintedToken {
 pub enum MintError {
     /// A token was made but is not what was asked for, so it must be deleted.
     #[error("{error}")]
-    Mismatch {
+    CoercionError {
         /// Its id, when the answer is consistent about it.  An answer that mixed up tokens could
         /// name one that belongs to somebody else, so look at its description before deleting it.
         client_id: Option<String>,
@@ -76,7 +76,9 @@ impl MintError {
     /// The failure behind it.
     pub fn error(&self) -> &Error {
         match self {
-            Self::Mismatch { error, .. } | Self::NotMinted(error) | Self::Unknown(error) => error,
+            Self::CoercionError { error, .. } | Self::NotMinted(error) | Self::Unknown(error) => {
+                error
+            }
         }
     }
 }
@@ -194,7 +196,7 @@ impl Made {
         call: Call,
         root: Option<&str>,
     ) -> Result<MintedToken, MintError> {
-        let mismatch = |client_id: Option<&str>, reason: &str| MintError::Mismatch {
+        let mismatch = |client_id: Option<&str>, reason: &str| MintError::CoercionError {
             client_id: client_id.map(str::to_owned),
             error: Error::Malformed {
                 call: call.clone(),

@@ -14,14 +14,14 @@ use crate::vault::Events;
 const UNDER_WAY: usize = 64;
 
 /// Tells the host what happened in one mount.
-pub struct Announcer {
+pub struct EventPublisher {
     service: Arc<dyn Events>,
     free: Arc<Semaphore>,
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Happening {
+pub enum EngineEvent {
     /// A config was written.
     ConfigWrite,
     /// A config was deleted.
@@ -57,7 +57,7 @@ pub struct Subject<'a> {
     pub client_id: &'a str,
 }
 
-impl Happening {
+impl EngineEvent {
     /// The event's kind without the engine's name, and its `operation`.
     fn operation(self) -> &'static str {
         match self {
@@ -91,7 +91,7 @@ impl Happening {
     }
 }
 
-impl Announcer {
+impl EventPublisher {
     /// Tells `service`.
     pub fn new(service: Arc<dyn Events>) -> Self {
         Self {
@@ -101,8 +101,8 @@ impl Announcer {
     }
 
     /// Says that `happening` has happened to `subject`; returns at once.
-    pub fn tell(&self, happening: Happening, subject: Subject<'_>) {
-        if !self.service.is_heard() {
+    pub fn publish(&self, happening: EngineEvent, subject: Subject<'_>) {
+        if !self.service.has_subscribers() {
             return;
         }
         let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
@@ -121,7 +121,7 @@ impl Announcer {
     }
 }
 
-fn event(happening: Happening, subject: &Subject<'_>) -> Event {
+fn event(happening: EngineEvent, subject: &Subject<'_>) -> Event {
     let operation = happening.operation();
     let mut metadata = vec![
         ("path".to_owned(), subject.path.to_owned()),

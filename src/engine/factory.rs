@@ -7,8 +7,8 @@ use super::Engine;
 use super::config;
 use super::creds;
 use super::discovery;
+use super::periodic;
 use super::role;
-use super::rollback;
 use super::rotation;
 use super::static_role;
 use super::status;
@@ -52,16 +52,16 @@ impl AstraFactory {
             .special_paths(SpecialPaths {
                 seal_wrap_storage: [
                     Key::CONFIGS,
-                    Key::FAREWELLS,
+                    Key::PENDING_DELETIONS,
                     Key::STATIC_ROLES,
                 ]
                 .map(str::to_owned)
                 .to_vec(),
                 ..SpecialPaths::default()
             })
-            .on_rollback(rollback::tick)
-            .on_invalidate(rollback::invalidate)
-            .on_cleanup(rollback::cleanup);
+            .on_rollback(periodic::periodic)
+            .on_invalidate(periodic::invalidate)
+            .on_cleanup(periodic::cleanup);
         paths
             .into_iter()
             .flatten()

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::vault::Error;
-use crate::vault::System;
+use crate::vault::SystemView;
 
 /// The mount's limits at one moment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,7 +26,7 @@ const FRESH: Duration = Duration::from_millis(200);
 
 /// The host's system view.
 pub struct Host {
-    system: Arc<dyn System>,
+    system: Arc<dyn SystemView>,
     view: Mutex<Option<View>>,
 }
 
@@ -39,7 +39,7 @@ struct View {
 
 impl Host {
     /// The host behind `system`.
-    pub fn new(system: Arc<dyn System>) -> Self {
+    pub fn new(system: Arc<dyn SystemView>) -> Self {
         Self {
             system,
             view: Mutex::new(None),
@@ -115,7 +115,7 @@ mod tests {
     struct Node(AtomicI32);
 
     #[async_trait]
-    impl System for Node {
+    impl SystemView for Node {
         async fn default_lease_ttl(&self) -> Result<Duration, SystemError> {
             Ok(Duration::from_secs(1))
         }
@@ -139,7 +139,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_change_is_seen_at_once_or_once_the_answer_is_stale() {
         let node = Arc::new(Node::default());
-        let host = Host::new(Arc::clone(&node) as Arc<dyn System>);
+        let host = Host::new(Arc::clone(&node) as Arc<dyn SystemView>);
         let limits = host.writer_limits().await;
         assert_eq!(
             limits.map(|limits| limits.max_ttl),

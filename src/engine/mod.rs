@@ -3,22 +3,23 @@
 //! It knows nothing of gRPC: requests arrive through [`crate::framework`], storage and the system
 //! view are traits of [`crate::vault`].
 
-mod change;
+mod astra_error;
 mod clock;
 mod config;
-pub mod crash;
 mod creds;
 mod discovery;
 mod events;
 mod factory;
+pub mod failpoint;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod held;
 mod host;
-mod identity;
+mod in_use;
 mod intent;
+mod merge;
+mod mount_id;
+mod periodic;
 mod role;
-mod rollback;
 mod rotation;
 mod schedule;
 mod static_role;
@@ -30,7 +31,6 @@ mod testing;
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;
 mod tidy;
-mod upstream;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,13 +40,13 @@ pub use factory::AstraFactory;
 use crate::vault::Mount;
 use clock::Clock;
 use config::Configs;
-use events::Announcer;
+use events::EventPublisher;
 use host::Host;
-use identity::Identity;
+use mount_id::Identity;
 use role::ActiveLimits;
 use role::CustomRoles;
 use role::Roles;
-use rotation::Doubts;
+use rotation::UncertainWrites;
 use static_role::StaticRoles;
 use store::Store;
 
@@ -55,13 +55,13 @@ pub struct Engine {
     pub(crate) configs: Configs,
     pub(crate) roles: Roles,
     pub(crate) static_roles: StaticRoles,
-    pub(crate) doubts: Doubts,
+    pub(crate) uncertain_writes: UncertainWrites,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) custom_roles: CustomRoles,
     pub(crate) active: ActiveLimits,
     pub(crate) host: Host,
-    pub(crate) events: Announcer,
+    pub(crate) events: EventPublisher,
     pub(crate) deadlines: Deadlines,
 }
 
@@ -72,12 +72,12 @@ pub struct Deadlines {
     pub operation: Duration,
     /// How long a create that nobody waits for any more may still take effect in Astra: so long a
     /// lost token is looked for.
-    pub settle: Duration,
+    pub late_create_window: Duration,
 }
 
 impl Deadlines {
     /// How much of its time a tick must have left to begin with one more rotation: 18 of 55 s.
-    pub fn enough(&self) -> Duration {
+    pub fn min_for_rotation(&self) -> Duration {
         self.operation / 3
     }
 }
@@ -86,7 +86,7 @@ impl Default for Deadlines {
     fn default() -> Self {
         Self {
             operation: Duration::from_secs(55),
-            settle: intent::SETTLE,
+            late_create_window: intent::LATE_CREATE_WINDOW,
         }
     }
 }
@@ -95,17 +95,17 @@ impl Engine {
     /// The engine of `mount`.  Calls nothing: storage may be absent while a plugin is registered.
     pub fn new(mount: &Mount, deadlines: Deadlines) -> Self {
         let store = Store::new(Arc::clone(&mount.storage));
-        let identity = Arc::new(Identity::new(store.clone()));
+        let mount_id = Arc::new(Identity::new(store.clone()));
         Self {
-            configs: Configs::new(store.clone(), identity, deadlines.settle),
+            configs: Configs::new(store.clone(), mount_id, deadlines.late_create_window),
             roles: Roles::new(store.clone()),
             static_roles: StaticRoles::new(store.clone()),
-            doubts: Doubts::default(),
+            uncertain_writes: UncertainWrites::default(),
             clock: Clock::default(),
             custom_roles: CustomRoles::new(store.clone()),
             active: ActiveLimits::default(),
             host: Host::new(Arc::clone(&mount.system)),
-            events: Announcer::new(Arc::clone(&mount.events)),
+            events: EventPublisher::new(Arc::clone(&mount.events)),
             store,
             deadlines,
         }

@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Engine;
 use super::config::Connection;
-use super::config::Readable;
+use super::config::Loaded;
 use super::discovery;
 use super::rotation;
 use super::rotation::Failures;
@@ -22,8 +22,8 @@ use crate::astra::TokenEntry;
 use crate::framework::Call;
 use crate::framework::Path;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 /// How long an organization has to answer: status is asked when something is wrong.
@@ -43,17 +43,17 @@ pub fn paths() -> Vec<Path<Engine>> {
     ]
 }
 
-async fn read(engine: Arc<Engine>, _call: Call) -> Outcome {
+async fn read(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     let mut connections = Vec::new();
     let mut unusable = Map::new();
     for name in engine.configs.names().await? {
-        match engine.configs.find_readable(&name).await? {
-            Readable::Yes(connection) => connections.push(connection),
-            Readable::No(error) => {
+        match engine.configs.load(&name).await? {
+            Loaded::Valid(connection) => connections.push(connection),
+            Loaded::Corrupt(error) => {
                 let error = error.to_string();
                 unusable.insert(name, json!({"reachable": false, "error": error}));
             }
-            Readable::None => {}
+            Loaded::Missing => {}
         }
     }
     let shown = connections
@@ -129,7 +129,7 @@ async fn listed(connection: &Connection, deadline: Deadline) -> Result<Listed, a
             is_ours: bool,
         },
     }
-    let own = discovery::Own::of(connection);
+    let own = discovery::MountTokenFilter::of(connection);
     let root = connection.entry.token_client_id().to_owned();
     let look = move |token: &TokenEntry| match token.client_id == root {
         true => Some(Seen::Root {

@@ -101,9 +101,9 @@ impl Key {
     }
 
     /// A deleted config whose root token, of this client id, is to be deleted; seal-wrapped too.
-    pub fn farewell(client_id: &str) -> Self {
+    pub fn pending_deletion(client_id: &str) -> Self {
         Self {
-            path: format!("v1/farewell/{client_id}"),
+            path: format!("v1/pending-deletion/{client_id}"),
             seal_wrap: true,
         }
     }
@@ -140,7 +140,7 @@ impl Key {
     /// The folder of all static roles.
     pub const STATIC_ROLES: &'static str = "v1/static-role/";
     /// The folder of all deleted configs whose root tokens are to be deleted.
-    pub const FAREWELLS: &'static str = "v1/farewell/";
+    pub const PENDING_DELETIONS: &'static str = "v1/pending-deletion/";
     /// The folder of all intents: a folder per config.
     pub const INTENTS: &'static str = "v1/intent/";
 

@@ -8,21 +8,21 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::Engine;
+use super::astra_error;
 use super::config;
-use super::crash;
 use super::discovery;
 use super::discovery::TaggedToken;
-use super::held;
-use super::intent::HeldTokens;
-use super::upstream;
+use super::failpoint;
+use super::in_use;
+use super::intent::InUseTokens;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
-use crate::engine::creds::certain_end;
+use crate::engine::creds::lease_end_bound;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 /// The path.
@@ -43,18 +43,19 @@ pub fn paths() -> Vec<Path<Engine>> {
     ]
 }
 
-async fn tidy(engine: Arc<Engine>, call: Call) -> Outcome {
+async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = call
         .fields
-        .text("config")
+        .string("config")
         .unwrap_or_else(|| config::DEFAULT.to_owned());
-    let dry_run = call.fields.flag("dry_run").unwrap_or_default();
+    let dry_run = call.fields.bool("dry_run").unwrap_or_default();
     let connection = engine.configs.require(&name).await?;
     let deadline = Deadline::after(engine.deadlines.operation);
-    let held = held::tokens(&engine).await?;
+    let held = in_use::tokens(&engine).await?;
     let tokens = discovery::live(&connection, deadline).await;
-    let tokens = tokens.map_err(|error| upstream::failed("list tokens", &connection, &error))?;
+    let tokens =
+        tokens.map_err(|error| astra_error::request_error("list tokens", &connection, &error))?;
     let now = OffsetDateTime::now_utc();
     let mut unheld = Map::new();
     let (mut kept, mut unknown) = (0_u64, 0_u64);
@@ -70,13 +71,13 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> Outcome {
                         .delete_token(client_id, deadline)
                         .await
                         .map_err(|error| {
-                            upstream::failed(
+                            astra_error::request_error(
                                 "delete a token that nobody holds",
                                 &connection,
                                 &error,
                             )
                         })?;
-                    crash::point("tidy.token-deleted");
+                    failpoint::hit("tidy.token-deleted");
                     tracing::info!(
                         config = name,
                         client_id,
@@ -110,7 +111,7 @@ enum Verdict {
     Unknown,
 }
 
-fn verdict(token: &TaggedToken, held: &HeldTokens, now: OffsetDateTime) -> Verdict {
+fn verdict(token: &TaggedToken, held: &InUseTokens, now: OffsetDateTime) -> Verdict {
     if held.contains(&token.token.client_id) {
         return Verdict::Keep;
     }
@@ -122,7 +123,7 @@ fn verdict(token: &TaggedToken, held: &HeldTokens, now: OffsetDateTime) -> Verdi
     let (Some(made), Some(expiry)) = (*generated_on, *token_expiry) else {
         return Verdict::Unknown;
     };
-    match certain_end(made, expiry) {
+    match lease_end_bound(made, expiry) {
         Some(end) if end <= now => Verdict::Unheld,
         Some(_) | None => Verdict::Keep,
     }

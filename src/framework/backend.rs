@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Builder;
 use super::Call;
 use super::Fields;
-use super::SecretKind;
+use super::SecretType;
 use super::builder::Hooks;
 use super::help;
 use super::openapi;
@@ -19,20 +19,20 @@ use super::schema::convert;
 use super::warning::Warnings;
 use crate::vault::Backend;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Request;
 use crate::vault::Response;
 use crate::vault::SpecialPaths;
-use crate::vault::System;
+use crate::vault::SystemView;
 
 /// A secrets engine made of declarations; `E` is the engine's own state, one per mount.
 pub struct Framework<E> {
     pub(crate) engine: Arc<E>,
-    pub(crate) system: Arc<dyn System>,
+    pub(crate) system: Arc<dyn SystemView>,
     pub(crate) description: &'static str,
     pub(crate) routes: Vec<Route<E>>,
-    pub(crate) secrets: Vec<SecretKind<E>>,
+    pub(crate) secrets: Vec<SecretType<E>>,
     pub(crate) special: SpecialPaths,
     pub(crate) hooks: Hooks<E>,
 }
@@ -43,7 +43,7 @@ type Captures = Vec<(String, Option<String>)>;
 impl<E: Send + Sync + 'static> Framework<E> {
     /// Starts the declarations of `engine`; `system` tells the host's version for the OpenAPI
     /// document.
-    pub fn builder(engine: Arc<E>, system: Arc<dyn System>) -> Builder<E> {
+    pub fn builder(engine: Arc<E>, system: Arc<dyn SystemView>) -> Builder<E> {
         Builder::new(engine, system)
     }
 
@@ -57,7 +57,7 @@ impl<E: Send + Sync + 'static> Framework<E> {
         })
     }
 
-    async fn routed(&self, mut request: Request) -> Outcome {
+    async fn routed(&self, mut request: Request) -> HandlerResult {
         let word_is_known = !matches!(request.operation, Operation::Other(_))
             || self
                 .routes
@@ -70,7 +70,7 @@ impl<E: Send + Sync + 'static> Framework<E> {
         let operation = route
             .operation(&request.operation)
             .ok_or(Error::UnsupportedOperation)?;
-        let (fields, warnings) = admit(route, captures, &mut request.data)?;
+        let (fields, warnings) = parse_fields(route, captures, &mut request.data)?;
         let response = operation
             .handler
             .call(&self.engine, Call { request, fields })
@@ -78,7 +78,7 @@ impl<E: Send + Sync + 'static> Framework<E> {
         Ok(response.map(|response| warnings.add_to(response)))
     }
 
-    async fn help(&self, request: Request) -> Outcome {
+    async fn help(&self, request: Request) -> HandlerResult {
         let prefix = request
             .data
             .get("requestResponsePrefix")
@@ -126,7 +126,7 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
         }
     }
 
-    async fn handle(&self, request: Request) -> Outcome {
+    async fn handle(&self, request: Request) -> HandlerResult {
         let unrouted = |request| Call {
             request,
             fields: Fields::default(),
@@ -134,11 +134,11 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
         match request.operation {
             Operation::Help => self.help(request).await,
             Operation::Renew => {
-                let kind = SecretKind::find(&self.secrets, request.lease.as_ref())?;
+                let kind = SecretType::find(&self.secrets, request.lease.as_ref())?;
                 kind.renew(&self.engine, unrouted(request)).await
             }
             Operation::Revoke => {
-                let kind = SecretKind::find(&self.secrets, request.lease.as_ref())?;
+                let kind = SecretType::find(&self.secrets, request.lease.as_ref())?;
                 kind.revoke(&self.engine, unrouted(request)).await
             }
             Operation::Rollback => {
@@ -162,7 +162,7 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
         let Some(exists) = &route.exists else {
             return Ok(None);
         };
-        let (fields, _) = admit(route, captures, &mut request.data)?;
+        let (fields, _) = parse_fields(route, captures, &mut request.data)?;
         exists
             .call(&self.engine, Call { request, fields })
             .await
@@ -183,7 +183,7 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
 }
 
 /// Moves the declared parameters out of `data` and converts them.
-fn admit<E>(
+fn parse_fields<E>(
     route: &Route<E>,
     captures: Captures,
     data: &mut Map<String, Value>,

@@ -7,19 +7,19 @@ use super::Call;
 use super::DefinitionError;
 use super::Framework;
 use super::Path;
-use super::SecretKind;
+use super::SecretType;
 use super::handler::Handler;
 use crate::vault::Error;
 use crate::vault::SpecialPaths;
-use crate::vault::System;
+use crate::vault::SystemView;
 
 /// An engine's declarations, in the order in which requests are matched.
 pub struct Builder<E> {
     engine: Arc<E>,
-    system: Arc<dyn System>,
+    system: Arc<dyn SystemView>,
     description: &'static str,
     paths: Vec<Path<E>>,
-    secrets: Vec<SecretKind<E>>,
+    secrets: Vec<SecretType<E>>,
     special: SpecialPaths,
     hooks: Hooks<E>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Hooks<E> {
 }
 
 impl<E: Send + Sync + 'static> Builder<E> {
-    pub(crate) fn new(engine: Arc<E>, system: Arc<dyn System>) -> Self {
+    pub(crate) fn new(engine: Arc<E>, system: Arc<dyn SystemView>) -> Self {
         Self {
             engine,
             system,
@@ -69,7 +69,7 @@ impl<E: Send + Sync + 'static> Builder<E> {
     }
 
     /// Adds a kind of leased secret.
-    pub fn secret(mut self, kind: SecretKind<E>) -> Self {
+    pub fn secret(mut self, kind: SecretType<E>) -> Self {
         self.secrets.push(kind);
         self
     }

@@ -59,7 +59,7 @@ impl Fields {
     }
 
     /// A string, lowercase or name field that is no secret.
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub fn string(&self, name: &str) -> Option<String> {
         self.get(name, |value| match value {
             FieldValue::Text(text) => Some(text.clone()),
             _ => None,
@@ -75,7 +75,7 @@ impl Fields {
     }
 
     /// A bool field.
-    pub fn flag(&self, name: &str) -> Option<bool> {
+    pub fn bool(&self, name: &str) -> Option<bool> {
         self.get(name, |value| match value {
             FieldValue::Flag(flag) => Some(*flag),
             _ => None,

@@ -2,7 +2,7 @@
 //!
 //! An engine declares each [`Path`] with its [`Field`]s, operations and help; the [`Framework`] routes
 //! requests, converts input, answers `path-help`, writes the OpenAPI document and hands leases to
-//! the [`SecretKind`] that issued them.  It behaves like the framework that Vault's own engines use
+//! the [`SecretType`] that issued them.  It behaves like the framework that Vault's own engines use
 //! (docs/protocol.md, "What Vault's framework adds"), and knows nothing of any particular engine.
 
 mod backend;
@@ -40,5 +40,5 @@ pub use field::FieldType;
 pub use fields::Fields;
 pub use path::Path;
 pub use secret::SECRET_TYPE;
-pub use secret::SecretKind;
+pub use secret::SecretType;
 pub use secret::lease;

@@ -10,8 +10,8 @@ use super::handler::Handler;
 use super::pattern::Pattern;
 use super::schema::Schema;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 
 /// A path of an engine: template, fields, operations and help.
 ///
@@ -42,7 +42,7 @@ pub(crate) struct Route<E> {
 pub(crate) struct PathOperation<E> {
     pub(crate) operation: Operation,
     pub(crate) summary: &'static str,
-    pub(crate) handler: Handler<E, Call, Outcome>,
+    pub(crate) handler: Handler<E, Call, HandlerResult>,
 }
 
 impl<E: Send + Sync + 'static> Path<E> {
@@ -75,7 +75,7 @@ impl<E: Send + Sync + 'static> Path<E> {
     pub fn on<F, R>(mut self, operation: Operation, summary: &'static str, handler: F) -> Self
     where
         F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
-        R: Future<Output = Outcome> + Send + 'static,
+        R: Future<Output = HandlerResult> + Send + 'static,
     {
         self.operations.push(PathOperation {
             operation,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Field;
 use super::coerce;
-use super::coerce::Mismatch;
+use super::coerce::CoercionError;
 use super::value::FieldValue;
 use crate::secret::Secret;
 
@@ -17,7 +17,7 @@ pub(crate) struct Schema {
 
 impl Schema {
     /// Adds `field`; says whether its name was free.
-    pub(crate) fn insert(&mut self, field: Field) -> Result<bool, Mismatch> {
+    pub(crate) fn insert(&mut self, field: Field) -> Result<bool, CoercionError> {
         if self.fields.contains_key(field.name) {
             return Ok(false);
         }
@@ -50,7 +50,7 @@ impl Schema {
 pub(crate) fn convert(
     field: &Field,
     value: serde_json::Value,
-) -> Result<Option<FieldValue>, Mismatch> {
+) -> Result<Option<FieldValue>, CoercionError> {
     Ok(match coerce::coerce(field.kind, value)? {
         Some(FieldValue::Text(text)) if field.sensitive => {
             Some(FieldValue::Secret(Secret::new(text)))

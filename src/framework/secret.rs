@@ -10,18 +10,18 @@ use serde_json::Value;
 use super::Call;
 use super::handler::Handler;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
-use crate::vault::Outcome;
 
-/// The key of a lease's internal data that names its [`SecretKind`].
+/// The key of a lease's internal data that names its [`SecretType`].
 pub const SECRET_TYPE: &str = "secret_type";
 
 /// What can be done with the leases of one kind.
-pub struct SecretKind<E> {
+pub struct SecretType<E> {
     pub(crate) name: &'static str,
-    pub(crate) renew: Option<Handler<E, Call, Outcome>>,
-    pub(crate) revoke: Option<Handler<E, Call, Outcome>>,
+    pub(crate) renew: Option<Handler<E, Call, HandlerResult>>,
+    pub(crate) revoke: Option<Handler<E, Call, HandlerResult>>,
 }
 
 /// A lease of the kind `secret_type`, whose name goes into its internal data.  `renewable` has to say
@@ -42,7 +42,7 @@ pub fn lease(
     }
 }
 
-impl<E: Send + Sync + 'static> SecretKind<E> {
+impl<E: Send + Sync + 'static> SecretType<E> {
     /// A kind that leases call `name` in their internal data, for as long as leases live.
     pub fn new(name: &'static str) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl<E: Send + Sync + 'static> SecretKind<E> {
     pub fn on_renew<F, R>(mut self, handler: F) -> Self
     where
         F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
-        R: Future<Output = Outcome> + Send + 'static,
+        R: Future<Output = HandlerResult> + Send + 'static,
     {
         self.renew = Some(Handler::new(handler));
         self
@@ -66,7 +66,7 @@ impl<E: Send + Sync + 'static> SecretKind<E> {
     pub fn on_revoke<F, R>(mut self, handler: F) -> Self
     where
         F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
-        R: Future<Output = Outcome> + Send + 'static,
+        R: Future<Output = HandlerResult> + Send + 'static,
     {
         self.revoke = Some(Handler::new(handler));
         self
@@ -89,7 +89,7 @@ impl<E: Send + Sync + 'static> SecretKind<E> {
             .ok_or_else(|| Error::Internal("secret is unsupported by this backend".to_owned()))
     }
 
-    pub(crate) async fn renew(&self, engine: &Arc<E>, call: Call) -> Outcome {
+    pub(crate) async fn renew(&self, engine: &Arc<E>, call: Call) -> HandlerResult {
         let renew = self.renew.as_ref().ok_or(Error::UnsupportedOperation)?;
         let mut outcome = renew.call(engine, call).await?;
         // The host stores the lease as it is answered here; without its type it could not be revoked.
@@ -104,7 +104,7 @@ impl<E: Send + Sync + 'static> SecretKind<E> {
         Ok(outcome)
     }
 
-    pub(crate) async fn revoke(&self, engine: &Arc<E>, call: Call) -> Outcome {
+    pub(crate) async fn revoke(&self, engine: &Arc<E>, call: Call) -> HandlerResult {
         let revoke = self.revoke.as_ref().ok_or(Error::UnsupportedOperation)?;
         revoke.call(engine, call).await
     }

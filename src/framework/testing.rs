@@ -21,8 +21,8 @@ use crate::vault::LeaseInfo;
 use crate::vault::Operation;
 use crate::vault::ReplicationState;
 use crate::vault::Request;
-use crate::vault::System;
 use crate::vault::SystemError;
+use crate::vault::SystemView;
 
 /// The engine's state in these tests: what its handlers were asked.
 #[derive(Default)]
@@ -48,7 +48,7 @@ impl Shelf {
 pub(crate) struct Host(pub(crate) Option<&'static str>);
 
 #[async_trait]
-impl System for Host {
+impl SystemView for Host {
     async fn default_lease_ttl(&self) -> Result<Duration, SystemError> {
         Ok(Duration::ZERO)
     }

@@ -18,8 +18,8 @@ use tonic::Streaming;
 
 use super::lifecycle::Contact;
 use super::lifecycle::Lifecycle;
-use crate::wire::plugin::ConnInfo;
-use crate::wire::plugin::grpc_broker_server::GrpcBroker;
+use crate::proto::plugin::ConnInfo;
+use crate::proto::plugin::grpc_broker_server::GrpcBroker;
 
 /// How many announcements wait for their call at most.  The call follows at once, so a host that works
 /// leaves one for each mount that it is just setting up.

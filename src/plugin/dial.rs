@@ -18,7 +18,7 @@ use tonic::transport::Uri;
 
 use super::coalesce::Coalescing;
 use super::identity::SERVER_NAME;
-use crate::wire::plugin::ConnInfo;
+use crate::proto::plugin::ConnInfo;
 
 /// How long a connection may take; the host is on the same machine.
 const TIME_LIMIT: Duration = Duration::from_secs(5);

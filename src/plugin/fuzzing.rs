@@ -17,7 +17,7 @@ use super::identity::parse_host_certificate;
 use super::lifecycle::Contact;
 use super::lifecycle::Lifecycle;
 use super::tls;
-use crate::wire::plugin::ConnInfo;
+use crate::proto::plugin::ConnInfo;
 
 /// A plugin process that has not started yet.
 pub struct Starting(Identity);

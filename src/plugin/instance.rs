@@ -11,7 +11,7 @@ use tonic::metadata::MetadataMap;
 
 use super::tasks::Tasks;
 use crate::vault::Backend;
-use crate::vault::wire::Link;
+use crate::vault::codec::Link;
 
 /// The metadata key under which the host names the mount's connection.
 pub const MULTIPLEX_ID: &str = "multiplex_id";

@@ -27,14 +27,14 @@ use super::services::Stdio;
 use super::services::Version;
 use super::tasks::Tasks;
 use super::tls;
+use crate::proto::grpc::health::v1::health_server::HealthServer;
+use crate::proto::logical::plugin_version_server::PluginVersionServer;
+use crate::proto::pb::backend_server::BackendServer;
+use crate::proto::plugin::grpc_broker_server::GrpcBrokerServer;
+use crate::proto::plugin::grpc_controller_server::GrpcControllerServer;
+use crate::proto::plugin::grpc_stdio_server::GrpcStdioServer;
+use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexingServer;
 use crate::vault::Factory;
-use crate::wire::grpc::health::v1::health_server::HealthServer;
-use crate::wire::logical::plugin_version_server::PluginVersionServer;
-use crate::wire::pb::backend_server::BackendServer;
-use crate::wire::plugin::grpc_broker_server::GrpcBrokerServer;
-use crate::wire::plugin::grpc_controller_server::GrpcControllerServer;
-use crate::wire::plugin::grpc_stdio_server::GrpcStdioServer;
-use crate::wire::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexingServer;
 
 /// The host limits messages to this itself.
 const MESSAGE_LIMIT: usize = i32::MAX as usize;

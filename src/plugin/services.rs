@@ -9,19 +9,19 @@ use tonic::Status;
 
 use super::lifecycle::Lifecycle;
 use super::lifecycle::Reason;
-use crate::wire::grpc::health::v1::HealthCheckRequest;
-use crate::wire::grpc::health::v1::HealthCheckResponse;
-use crate::wire::grpc::health::v1::health_check_response::ServingStatus;
-use crate::wire::grpc::health::v1::health_server::Health;
-use crate::wire::logical;
-use crate::wire::logical::plugin_version_server::PluginVersion;
-use crate::wire::plugin;
-use crate::wire::plugin::StdioData;
-use crate::wire::plugin::grpc_controller_server::GrpcController;
-use crate::wire::plugin::grpc_stdio_server::GrpcStdio;
-use crate::wire::pluginutil::multiplexing::MultiplexingSupportRequest;
-use crate::wire::pluginutil::multiplexing::MultiplexingSupportResponse;
-use crate::wire::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexing;
+use crate::proto::grpc::health::v1::HealthCheckRequest;
+use crate::proto::grpc::health::v1::HealthCheckResponse;
+use crate::proto::grpc::health::v1::health_check_response::ServingStatus;
+use crate::proto::grpc::health::v1::health_server::Health;
+use crate::proto::logical;
+use crate::proto::logical::plugin_version_server::PluginVersion;
+use crate::proto::plugin;
+use crate::proto::plugin::StdioData;
+use crate::proto::plugin::grpc_controller_server::GrpcController;
+use crate::proto::plugin::grpc_stdio_server::GrpcStdio;
+use crate::proto::pluginutil::multiplexing::MultiplexingSupportRequest;
+use crate::proto::pluginutil::multiplexing::MultiplexingSupportResponse;
+use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexing;
 
 /// A response stream.
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

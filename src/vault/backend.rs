@@ -7,10 +7,10 @@ use async_trait::async_trait;
 
 use super::Error;
 use super::Events;
-use super::Outcome;
+use super::HandlerResult;
 use super::Request;
 use super::Storage;
-use super::System;
+use super::SystemView;
 
 /// Makes one [`Backend`] per mount; one process serves several mounts.
 pub trait Factory: Send + Sync + 'static {
@@ -31,7 +31,7 @@ pub struct Mount {
     /// The mount's storage.
     pub storage: Arc<dyn Storage>,
     /// The host's system view.
-    pub system: Arc<dyn System>,
+    pub system: Arc<dyn SystemView>,
     /// The host's event service.
     pub events: Arc<dyn Events>,
 }
@@ -57,7 +57,7 @@ pub trait Backend: Send + Sync + 'static {
     /// Called once after set-up, when storage works.  Requests may arrive before it.
     async fn initialize(&self) -> Result<(), Error>;
     /// Handles one request to its end; runs in a task of its own, not in the RPC's future.
-    async fn handle(&self, request: Request) -> Outcome;
+    async fn handle(&self, request: Request) -> HandlerResult;
     /// Whether the object at the request's path exists; `None` where no path asks.
     async fn exists(&self, request: Request) -> Result<Option<bool>, Error>;
     /// Another node changed the storage entry at `key`.

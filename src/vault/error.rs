@@ -15,7 +15,7 @@ pub enum Error {
     /// Something upstream of the engine failed in a way that has its own HTTP status, for instance
     /// 502 or 504.  Never 2xx.
     #[error("{message}")]
-    Coded {
+    Status {
         /// The HTTP status.
         status: u16,
         /// The sentence for the caller.

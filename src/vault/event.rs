@@ -15,7 +15,7 @@ pub struct Event {
 #[async_trait]
 pub trait Events: Send + Sync {
     /// Whether an event could reach somebody, as far as is known.
-    fn is_heard(&self) -> bool {
+    fn has_subscribers(&self) -> bool {
         true
     }
 

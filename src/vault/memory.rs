@@ -16,8 +16,8 @@ use super::HostInfo;
 use super::ReplicationState;
 use super::Storage;
 use super::StorageError;
-use super::System;
 use super::SystemError;
+use super::SystemView;
 use super::storage::page;
 
 /// Storage in memory, for tests and tools.
@@ -188,7 +188,7 @@ impl Default for FixedSystem {
 }
 
 #[async_trait]
-impl System for FixedSystem {
+impl SystemView for FixedSystem {
     async fn default_lease_ttl(&self) -> Result<Duration, SystemError> {
         Ok(self.default_lease_ttl)
     }

@@ -4,6 +4,7 @@
 //! and the generated protobuf messages.
 
 mod backend;
+pub mod codec;
 mod error;
 mod event;
 pub mod memory;
@@ -13,7 +14,6 @@ mod request;
 mod response;
 mod storage;
 mod system;
-pub mod wire;
 
 pub use backend::Backend;
 pub use backend::Factory;
@@ -33,9 +33,9 @@ pub use storage::Entry;
 pub use storage::Storage;
 pub use storage::StorageError;
 pub use system::HostInfo;
-pub use system::System;
 pub use system::SystemError;
+pub use system::SystemView;
 
 /// What handling a request comes to.  `None` is the host's "nil response": 404 on a read, 204 on a
 /// write, success on a revoke.
-pub type Outcome = Result<Option<Response>, Error>;
+pub type HandlerResult = Result<Option<Response>, Error>;

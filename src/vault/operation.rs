@@ -29,7 +29,7 @@ pub enum Operation {
 
 impl Operation {
     /// The operation for the host's word.
-    pub fn from_word(word: &str) -> Self {
+    pub fn from_name(word: &str) -> Self {
         match word {
             "create" => Self::Create,
             "delete" => Self::Delete,

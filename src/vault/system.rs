@@ -8,7 +8,7 @@ use super::ReplicationState;
 
 /// The host's system view.
 #[async_trait]
-pub trait System: Send + Sync {
+pub trait SystemView: Send + Sync {
     /// The mount's default lease TTL, tuning included; it may change at any time.
     async fn default_lease_ttl(&self) -> Result<Duration, SystemError>;
     /// The mount's maximum lease TTL, tuning included; it may change at any time.
@@ -35,7 +35,7 @@ pub struct HostInfo {
 impl HostInfo {
     /// Whether somebody may be subscribed to events: since Vault 1.16 only Enterprise editions let
     /// anybody subscribe, although the others still take events (docs/protocol.md, "Events").
-    pub fn may_hear_events(&self) -> bool {
+    pub fn events_subscribable(&self) -> bool {
         let mut numbers = self.version.split('.').map(str::parse::<u32>);
         match (numbers.next(), numbers.next()) {
             (Some(Ok(1)), Some(Ok(minor))) if minor >= 16 => self.metadata.contains("ent"),
@@ -73,7 +73,7 @@ mod tests {
                 version: version.to_owned(),
                 metadata: metadata.to_owned(),
             };
-            assert_eq!(info.may_hear_events(), heard, "{info:?}");
+            assert_eq!(info.events_subscribable(), heard, "{info:?}");
         }
     }
 }

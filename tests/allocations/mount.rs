@@ -8,17 +8,17 @@ use serde_json::json;
 use time::OffsetDateTime;
 use vault_plugin_secrets_astra::astra;
 use vault_plugin_secrets_astra::engine::AstraFactory;
+use vault_plugin_secrets_astra::proto::pb;
 use vault_plugin_secrets_astra::secret::Secret;
 use vault_plugin_secrets_astra::vault::Backend;
 use vault_plugin_secrets_astra::vault::Factory;
 use vault_plugin_secrets_astra::vault::Mount;
+use vault_plugin_secrets_astra::vault::codec::Context;
+use vault_plugin_secrets_astra::vault::codec::decode_request;
+use vault_plugin_secrets_astra::vault::codec::encode_outcome;
 use vault_plugin_secrets_astra::vault::memory::FixedSystem;
 use vault_plugin_secrets_astra::vault::memory::MemoryStorage;
 use vault_plugin_secrets_astra::vault::memory::NoEvents;
-use vault_plugin_secrets_astra::vault::wire::Context;
-use vault_plugin_secrets_astra::vault::wire::decode_request;
-use vault_plugin_secrets_astra::vault::wire::encode_outcome;
-use vault_plugin_secrets_astra::wire::pb;
 
 use crate::upstream::Upstream;
 

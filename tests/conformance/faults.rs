@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde_json::Value;
 use serde_json::json;
-use vault_plugin_secrets_astra::wire::pb;
+use vault_plugin_secrets_astra::proto::pb;
 
 use crate::host::Host;
 use crate::host::LONG;

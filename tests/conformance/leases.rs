@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use vault_plugin_secrets_astra::wire::pb;
+use vault_plugin_secrets_astra::proto::pb;
 
 use crate::host::Host;
 use crate::host::LONG;

@@ -5,10 +5,10 @@ use http::uri::PathAndQuery;
 use serde_json::json;
 use tonic::Code;
 use tonic::client::Grpc;
-use vault_plugin_secrets_astra::wire::grpc::health::v1::HealthCheckRequest;
-use vault_plugin_secrets_astra::wire::grpc::health::v1::health_check_response::ServingStatus;
-use vault_plugin_secrets_astra::wire::grpc::health::v1::health_client::HealthClient;
-use vault_plugin_secrets_astra::wire::pb;
+use vault_plugin_secrets_astra::proto::grpc::health::v1::HealthCheckRequest;
+use vault_plugin_secrets_astra::proto::grpc::health::v1::health_check_response::ServingStatus;
+use vault_plugin_secrets_astra::proto::grpc::health::v1::health_client::HealthClient;
+use vault_plugin_secrets_astra::proto::pb;
 
 use crate::host::Host;
 use crate::upstream::Upstream;

@@ -6,8 +6,8 @@ use std::time::Instant;
 use rustls::SignatureScheme;
 use tonic::Code;
 use tonic::Status;
-use vault_plugin_secrets_astra::wire::grpc::health::v1::HealthCheckRequest;
-use vault_plugin_secrets_astra::wire::grpc::health::v1::health_client::HealthClient;
+use vault_plugin_secrets_astra::proto::grpc::health::v1::HealthCheckRequest;
+use vault_plugin_secrets_astra::proto::grpc::health::v1::health_client::HealthClient;
 
 use crate::host::Dial;
 use crate::host::Host;

@@ -26,7 +26,7 @@ const SOURCES: &[&str] = &[
     "src/vault/error.rs",
     "src/vault/storage.rs",
     "src/vault/system.rs",
-    "src/vault/wire",
+    "src/vault/codec",
 ];
 
 /// Texts in these sources that are no messages, and why.

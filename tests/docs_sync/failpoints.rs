@@ -15,7 +15,7 @@ use syn::ItemMod;
 use syn::Lit;
 use syn::Pat;
 use syn::visit::Visit;
-use vault_plugin_secrets_astra::engine::crash::POINTS;
+use vault_plugin_secrets_astra::engine::failpoint::FAILPOINTS;
 
 use crate::sources::is_test;
 use crate::sources::parsed;
@@ -103,7 +103,7 @@ struct Walk {
 fn walk() -> Walk {
     let mut walk = Walk::default();
     for (file, syntax) in parsed("src/engine") {
-        if file.ends_with("crash.rs") {
+        if file.ends_with("failpoint.rs") {
             continue;
         }
         walk.file = file.trim_start_matches("src/engine/").to_owned();
@@ -170,7 +170,7 @@ impl<'ast> Visit<'ast> for Walk {
             .iter()
             .map(|segment| segment.ident.to_string())
             .collect();
-        if names == ["crash", "point"]
+        if names == ["failpoint", "hit"]
             && let Some(Expr::Lit(literal)) = call.args.first()
             && let Lit::Str(name) = &literal.lit
         {
@@ -234,7 +234,7 @@ fn every_change_of_the_engine_is_followed_by_a_point() {
     assert!(walk.effects > 30, "only {} changes found", walk.effects);
     assert!(
         walk.bare.is_empty(),
-        "no crash::point between these and the next change: {:#?}",
+        "no failpoint::hit between these and the next change: {:#?}",
         walk.bare
     );
     let exempt: BTreeSet<(String, String)> = EXEMPT
@@ -253,11 +253,11 @@ fn the_list_has_every_point_once() {
     let walk = walk();
     let found: BTreeSet<&str> = walk.points.iter().map(String::as_str).collect();
     assert_eq!(found.len(), walk.points.len(), "a point stands twice");
-    let listed: BTreeSet<&str> = POINTS.iter().copied().collect();
-    assert_eq!(listed.len(), POINTS.len(), "a point is listed twice");
+    let listed: BTreeSet<&str> = FAILPOINTS.iter().copied().collect();
+    assert_eq!(listed.len(), FAILPOINTS.len(), "a point is listed twice");
     assert_eq!(
         found, listed,
-        "in the sources, and in engine::crash::POINTS"
+        "in the sources, and in engine::failpoint::FAILPOINTS"
     );
 }
 
@@ -269,5 +269,5 @@ fn the_document_tells_how_many_points_there_are() {
         .split(" points")
         .filter_map(|before| before.split([' ', '\n']).next_back()?.parse().ok())
         .collect();
-    assert_eq!(told, BTreeSet::from([POINTS.len()]));
+    assert_eq!(told, BTreeSet::from([FAILPOINTS.len()]));
 }

@@ -11,7 +11,7 @@ pub(crate) const PLAIN: &str = env!("CARGO_BIN_EXE_vault-plugin-secrets-astra");
 /// The version that both report.
 pub(crate) const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
-/// The plugin that dies on demand (`src/engine/crash.rs`), built once.  It is a program of its own, so
+/// The plugin that dies on demand (`src/engine/failpoint.rs`), built once.  It is a program of its own, so
 /// that the feature does not get into the plain plugin, beside which it is built.
 pub(crate) async fn with_failpoints() -> &'static Path {
     static BINARY: OnceCell<PathBuf> = OnceCell::const_new();

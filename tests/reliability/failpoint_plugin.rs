@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use vault_plugin_secrets_astra::engine::AstraFactory;
-use vault_plugin_secrets_astra::engine::crash;
+use vault_plugin_secrets_astra::engine::failpoint;
 use vault_plugin_secrets_astra::plugin::Product;
 use vault_plugin_secrets_astra::plugin::serve;
 
@@ -16,6 +16,6 @@ const PRODUCT: Product = Product {
 };
 
 fn main() -> ExitCode {
-    crash::listen("ASTRA_FAILPOINT_FILE");
+    failpoint::listen("ASTRA_FAILPOINT_FILE");
     serve(PRODUCT, AstraFactory::default())
 }

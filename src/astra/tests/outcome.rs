@@ -38,10 +38,10 @@ pub(super) fn outcome(result: Result<MintedToken, MintError>) -> String {
     }
     let kind = error.error().kind();
     match error {
-        MintError::Mismatch {
+        MintError::CoercionError {
             client_id: None, ..
         } => format!("mismatch nobody {kind}"),
-        MintError::Mismatch { .. } => format!("mismatch {kind}"),
+        MintError::CoercionError { .. } => format!("mismatch {kind}"),
         MintError::NotMinted(_) => format!("not minted {kind}"),
         MintError::Unknown(_) => format!("unknown {kind}"),
     }

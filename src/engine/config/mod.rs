@@ -3,6 +3,7 @@
 mod connection;
 mod entry;
 mod paths;
+pub mod pending_deletion;
 mod registry;
 mod remove;
 mod verify;
@@ -12,7 +13,7 @@ pub use connection::Connection;
 pub use entry::ConfigEntry;
 pub use paths::paths;
 pub use registry::Configs;
-pub use registry::Readable;
+pub use registry::Loaded;
 pub use verify::verify;
 
 /// The config that is meant where none is named.

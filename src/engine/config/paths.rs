@@ -12,7 +12,7 @@ use super::entry::DEFAULT_CONCURRENCY;
 use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
 use super::entry::fingerprint;
-use super::registry::Readable;
+use super::registry::Loaded;
 use super::remove::delete;
 use super::write;
 use crate::engine::Engine;
@@ -24,8 +24,8 @@ use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 const NAME: &str = "name";
@@ -78,19 +78,21 @@ pub(super) fn name_of(call: &Call) -> String {
     if call.request.path.trim_end_matches('/') == "config" {
         return DEFAULT.to_owned();
     }
-    call.fields.text(NAME).unwrap_or_else(|| DEFAULT.to_owned())
+    call.fields
+        .string(NAME)
+        .unwrap_or_else(|| DEFAULT.to_owned())
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {
-    let found = engine.configs.find_readable(&name_of(&call)).await?;
-    Ok(!matches!(found, Readable::None))
+    let found = engine.configs.load(&name_of(&call)).await?;
+    Ok(!matches!(found, Loaded::Missing))
 }
 
-async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
+async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     let mut key_info = Map::new();
     let names = engine.configs.names().await?;
     for name in &names {
-        if let Readable::Yes(connection) = engine.configs.find_readable(name).await? {
+        if let Loaded::Valid(connection) = engine.configs.load(name).await? {
             let ConfigEntry { url, org_id, .. } = &connection.entry;
             key_info.insert(name.clone(), json!({"url": url, "org_id": org_id}));
         }
@@ -98,7 +100,7 @@ async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
     Ok(Some(Response::list(names, key_info)))
 }
 
-async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
+async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
     let Some(connection) = engine.configs.find(&name).await? else {
         return Ok(None);

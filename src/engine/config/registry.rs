@@ -13,8 +13,8 @@ use super::ConfigEntry;
 use super::Connection;
 use super::connection::Health;
 use crate::astra::Client;
-use crate::engine::identity::Identity;
 use crate::engine::intent::Ledger;
+use crate::engine::mount_id::Identity;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
@@ -41,13 +41,13 @@ struct Slot {
 }
 
 /// What is stored under a config's name.
-pub enum Readable {
+pub enum Loaded {
     /// A config.
-    Yes(Arc<Connection>),
+    Valid(Arc<Connection>),
     /// Something that cannot be used, and why.  Writing the config again replaces it.
-    No(Error),
+    Corrupt(Error),
     /// Nothing.
-    None,
+    Missing,
 }
 
 /// Why a stored config cannot be used.
@@ -91,13 +91,13 @@ impl Configs {
     }
 
     /// [`Configs::find`] for whoever must go on without a config whose entry cannot be read.
-    pub async fn find_readable(&self, name: &str) -> Result<Readable, Error> {
+    pub async fn load(&self, name: &str) -> Result<Loaded, Error> {
         match self.lock().await.load(name).await {
-            Ok(Some(connection)) => Ok(Readable::Yes(connection)),
-            Ok(None) => Ok(Readable::None),
+            Ok(Some(connection)) => Ok(Loaded::Valid(connection)),
+            Ok(None) => Ok(Loaded::Missing),
             Err(Unusable::Broken(error)) => {
                 tracing::error!(config = name, %error, "the config cannot be used");
-                Ok(Readable::No(error))
+                Ok(Loaded::Corrupt(error))
             }
             Err(Unusable::Host(error)) => Err(error),
         }

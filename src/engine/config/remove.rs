@@ -4,36 +4,37 @@ use std::sync::Arc;
 
 use super::Connection;
 use super::paths::name_of;
-use super::registry::Readable;
+use super::pending_deletion;
+use super::registry::Loaded;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::crash;
 use crate::engine::discovery;
-use crate::engine::events::Happening;
+use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
-use crate::engine::held;
+use crate::engine::failpoint;
+use crate::engine::in_use;
 use crate::engine::rotation;
 use crate::framework::Call;
 use crate::vault::Error;
-use crate::vault::Outcome;
+use crate::vault::HandlerResult;
 use crate::vault::Response;
 
-pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
+pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
     let _changing = engine.configs.changing().await;
-    let force = call.fields.flag("force").unwrap_or_default();
-    let connection = match engine.configs.find_readable(&name).await? {
-        Readable::Yes(connection) => connection,
-        Readable::None => return Ok(None),
-        Readable::No(error) if !force => {
+    let force = call.fields.bool("force").unwrap_or_default();
+    let connection = match engine.configs.load(&name).await? {
+        Loaded::Valid(connection) => connection,
+        Loaded::Missing => return Ok(None),
+        Loaded::Corrupt(error) if !force => {
             return Err(Error::BadRequest(format!(
                 "{error}. Who uses it cannot be told either, so it is only deleted with force=true"
             )));
         }
-        Readable::No(error) => {
+        Loaded::Corrupt(error) => {
             engine.configs.lock().await.delete(&name).await?;
-            crash::point("config.unusable-removed");
+            failpoint::hit("config.unusable-removed");
             tracing::info!(config = name, %error, "unusable config deleted");
             return Ok(None);
         }
@@ -44,17 +45,17 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
             "config \"{name}\" is in use: {held}. Delete those roles and revoke those leases first, or delete with force=true"
         )));
     }
-    crash::point("config.unheld");
-    rotation::farewell::note(&engine, &connection.entry).await?;
+    failpoint::hit("config.unheld");
+    pending_deletion::record(&engine, &connection.entry).await?;
     engine.configs.lock().await.delete(&name).await?;
-    crash::point("config.removed");
+    failpoint::hit("config.removed");
     tracing::info!(config = name, force, "config deleted");
     let subject = Subject {
         path: &format!("config/{name}"),
         config: &name,
         ..Subject::default()
     };
-    engine.events.tell(Happening::ConfigDelete, subject);
+    engine.events.publish(EngineEvent::ConfigDelete, subject);
     let forgotten = rotation::root::forget(&engine, &connection).await;
     let mut warnings: Vec<String> = forgotten.into_iter().collect();
     warnings.extend(held.map(|held| {
@@ -75,7 +76,7 @@ async fn holders(engine: &Engine, connection: &Connection) -> Result<Option<Stri
         held.push(format!("static roles {}", static_roles.join(", ")));
     }
     // Root tokens go with the config, and static roles are named already.
-    let mut own = held::tokens(engine).await?;
+    let mut own = in_use::tokens(engine).await?;
     own.extend(connection.entry.pending_delete.iter().cloned());
     let deadline = Deadline::after(engine.deadlines.operation);
     match discovery::live(connection, deadline).await {

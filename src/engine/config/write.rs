@@ -10,32 +10,32 @@ use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
 use super::entry::fingerprint;
 use super::paths::name_of;
-use super::registry::Readable;
+use super::registry::Loaded;
 use super::verify::verify;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::change::pick;
-use crate::engine::crash;
-use crate::engine::events::Happening;
+use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
+use crate::engine::failpoint;
+use crate::engine::merge::merge_field;
 use crate::engine::schedule;
 use crate::framework::Call;
 use crate::framework::Fields;
 use crate::secret::Secret;
 use crate::vault::Error;
-use crate::vault::Outcome;
+use crate::vault::HandlerResult;
 use crate::vault::Response;
 
 /// The longest that one HTTP attempt may be allowed to take: the whole operation has a minute.
 const MAX_REQUEST_TIMEOUT: u64 = 60;
 const MAX_CONCURRENCY: u32 = 1_000;
 
-pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
+pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
     if engine.configs.find(&name).await?.is_none() {
         let message = format!("config \"{name}\" does not exist: write it before patching it");
-        return Err(Error::Coded {
+        return Err(Error::Status {
             status: 404,
             message,
         });
@@ -43,14 +43,14 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
     write(engine, call).await
 }
 
-pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
+pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
     let _changing = engine.configs.changing().await;
     // What cannot be read is replaced.
-    let stored = match engine.configs.find_readable(&name).await? {
-        Readable::Yes(connection) => Some(connection),
-        Readable::No(_) | Readable::None => None,
+    let stored = match engine.configs.load(&name).await? {
+        Loaded::Valid(connection) => Some(connection),
+        Loaded::Corrupt(_) | Loaded::Missing => None,
     };
     let stored = stored.as_ref().map(|connection| &connection.entry);
     let mut entry = merged(&call.fields, stored, engine.clock.now())?;
@@ -67,21 +67,21 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     } else {
         warnings.push("verify=false: the root token was stored without being tried".to_owned());
     }
-    let force = call.fields.flag("force").unwrap_or_default();
+    let force = call.fields.bool("force").unwrap_or_default();
     check_same_organization(&name, &entry, stored, force)?;
     if let Some(stored) = stored {
         warnings.extend(leave_behind(&mut entry, stored));
     }
-    crash::point("config.checked");
+    failpoint::hit("config.checked");
     engine.configs.lock().await.put(&name, entry).await?;
-    crash::point("config.stored");
+    failpoint::hit("config.stored");
     tracing::info!(config = name, "config written");
     let subject = Subject {
         path: &format!("config/{name}"),
         config: &name,
         ..Subject::default()
     };
-    engine.events.tell(Happening::ConfigWrite, subject);
+    engine.events.publish(EngineEvent::ConfigWrite, subject);
     Ok(Response::to_write(warnings))
 }
 
@@ -110,11 +110,11 @@ fn merged(
     };
     crate::astra::client_id(token.expose())
         .map_err(|error| Error::BadRequest(format!("token: {error}")))?;
-    let text = |name| pick(fields, name, Fields::text, None, String::new);
-    let url = pick(
+    let text = |name| merge_field(fields, name, Fields::string, None, String::new);
+    let url = merge_field(
         fields,
         "url",
-        Fields::text,
+        Fields::string,
         stored.map(|entry| entry.url.clone()),
         || DEFAULT_URL.to_owned(),
     );
@@ -131,14 +131,14 @@ fn merged(
         stored.and_then(|entry| entry.ca_cert.clone())
     };
     let seconds = |fields: &Fields, name: &str| fields.seconds(name);
-    let request_timeout = pick(
+    let request_timeout = merge_field(
         fields,
         "request_timeout",
         seconds,
         stored.map(|entry| entry.request_timeout as i64),
         || DEFAULT_REQUEST_TIMEOUT as i64,
     );
-    let concurrency = pick(
+    let concurrency = merge_field(
         fields,
         "max_concurrent_requests",
         Fields::integer,
@@ -158,30 +158,30 @@ fn merged(
             .unwrap_or_default(),
         rotation,
         rotation_set_at,
-        disable_automated_rotation: pick(
+        disable_automated_rotation: merge_field(
             fields,
             "disable_automated_rotation",
-            Fields::flag,
+            Fields::bool,
             stored.map(|entry| entry.disable_automated_rotation),
             || false,
         ),
         token,
         url: url.as_str().to_owned(),
         org_id: org_id.filter(|id| !id.is_empty()),
-        verify: pick(
+        verify: merge_field(
             fields,
             "verify",
-            Fields::flag,
+            Fields::bool,
             stored.map(|entry| entry.verify),
             || true,
         ),
         ca_cert: ca_cert.filter(|pem| !pem.is_empty()),
         request_timeout: in_range("request_timeout", request_timeout, MAX_REQUEST_TIMEOUT)?,
         max_concurrent_requests: in_range("max_concurrent_requests", concurrency, MAX_CONCURRENCY)?,
-        allow_token_admin: pick(
+        allow_token_admin: merge_field(
             fields,
             "allow_token_admin",
-            Fields::flag,
+            Fields::bool,
             stored.map(|entry| entry.allow_token_admin),
             || false,
         ),

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use crate::astra::Deadline;
 use crate::astra::Error as AstraError;
+use crate::engine::astra_error;
 use crate::engine::config::Connection;
 use crate::engine::role::DatabaseChoice;
-use crate::engine::upstream;
 use crate::secret::Secret;
 use crate::vault::Error;
 
@@ -27,7 +27,7 @@ pub async fn bundle_url(
         .secure_bundle_url(&database.id, region, deadline)
         .await;
     url.map(Some).map_err(|error| match error {
-        AstraError::Conflict { .. } => Error::Coded {
+        AstraError::Conflict { .. } => Error::Status {
             status: 503,
             message: format!(
                 "config \"{}\": database {} gives no secure connect bundle in its present state: resume it, or set \
@@ -35,7 +35,7 @@ pub async fn bundle_url(
                 connection.name, database.id
             ),
         },
-        error => upstream::failed("get the link to the secure connect bundle", connection, &error),
+        error => astra_error::request_error("get the link to the secure connect bundle", connection, &error),
     })
 }
 

@@ -11,18 +11,18 @@ use time::OffsetDateTime;
 use super::renewal::renew;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::astra_error;
 use crate::engine::config;
-use crate::engine::crash;
-use crate::engine::events::Happening;
+use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
+use crate::engine::failpoint;
 use crate::engine::rotation::time_text;
-use crate::engine::upstream;
 use crate::framework::Call;
-use crate::framework::SecretKind;
+use crate::framework::SecretType;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
-use crate::vault::Outcome;
 
 /// The word by which the host's lease finds its way back here.
 pub const SECRET_TYPE: &str = "astra_token";
@@ -54,8 +54,8 @@ fn default_config() -> String {
 }
 
 /// What the framework is told about the leases.
-pub fn secret() -> SecretKind<Engine> {
-    SecretKind::new(SECRET_TYPE)
+pub fn secret() -> SecretType<Engine> {
+    SecretType::new(SECRET_TYPE)
         .on_renew(renew)
         .on_revoke(revoke)
 }
@@ -94,8 +94,8 @@ impl LeaseData {
     }
 }
 
-async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
-    crash::point("revoke.received");
+async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
+    failpoint::hit("revoke.received");
     let (data, _) = LeaseData::of(call)?;
     engine.host.recent_writer_limits().await?;
     if data
@@ -128,7 +128,7 @@ async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
             data.ends_by_itself()
         )));
     }
-    crash::point("revoke.config-found");
+    failpoint::hit("revoke.config-found");
     let deadline = Deadline::after(engine.deadlines.operation);
     match connection
         .client
@@ -136,17 +136,17 @@ async fn revoke(engine: Arc<Engine>, call: Call) -> Outcome {
         .await
     {
         Ok(_) => {
-            crash::point("revoke.token-deleted");
+            failpoint::hit("revoke.token-deleted");
             let subject = Subject {
                 path: &format!("creds/{}", data.role),
                 config: &data.config,
                 role: &data.role,
                 client_id: &data.client_id,
             };
-            engine.events.tell(Happening::CredsRevoke, subject);
+            engine.events.publish(EngineEvent::CredsRevoke, subject);
             Ok(None)
         }
-        Err(error) => Err(upstream::revoke_failed(
+        Err(error) => Err(astra_error::revoke_error(
             &connection,
             &data.client_id,
             &error,

@@ -11,15 +11,15 @@ use crate::astra::MintError;
 use crate::astra::MintedToken;
 use crate::astra::NewToken;
 use crate::astra::TokenEntry;
+use crate::engine::astra_error;
 use crate::engine::config::Connection;
-use crate::engine::crash;
+use crate::engine::failpoint;
 use crate::engine::intent::ClearError;
 use crate::engine::intent::Completed;
 use crate::engine::intent::Intent;
 use crate::engine::intent::Owner;
 use crate::engine::intent::RequestMark;
 use crate::engine::intent::Tag;
-use crate::engine::upstream;
 use crate::vault::Error;
 
 /// How often a mint whose outcome stays unknown is tried anew, time permitting.
@@ -49,7 +49,7 @@ pub struct Mint<'a> {
 
 /// A token that nobody holds yet: its intent still stands for it, so that a process which dies now
 /// leaves it to be found and deleted.
-pub struct Fresh {
+pub struct UncommittedToken {
     /// The token.
     pub token: MintedToken,
     connection: Arc<Connection>,
@@ -80,7 +80,7 @@ impl Mint<'_> {
         let undone = ledger.undo_first_try(client, &request, deadline).await;
         undone.map_err(|error| match error {
             ClearError::Store(error) => error.into(),
-            ClearError::Astra(error) => upstream::failed(
+            ClearError::Astra(error) => astra_error::request_error(
                 "look for the token of an interrupted request",
                 self.connection,
                 &error,
@@ -95,7 +95,7 @@ impl Mint<'_> {
 
     /// Mints a token that is not to be handed out yet.  On an error no token is left, or an intent
     /// still stands for it.
-    pub async fn mint(&self, deadline: Deadline) -> Result<Fresh, Error> {
+    pub async fn mint(&self, deadline: Deadline) -> Result<UncommittedToken, Error> {
         let Connection {
             name,
             client,
@@ -104,13 +104,13 @@ impl Mint<'_> {
         } = self.connection.as_ref();
         let request = RequestMark::of(self.request_id);
         self.undo_first_try(deadline).await?;
-        crash::point("mint.first-try-undone");
+        failpoint::hit("mint.first-try-undone");
         let mut attempt = 1;
         let mut expiry = self.expiry;
         let mut refused = None;
         loop {
             let intent = ledger.begin().await?;
-            crash::point("mint.intent-begun");
+            failpoint::hit("mint.intent-begun");
             let tag = Tag {
                 mount: ledger.mount(),
                 owner: Owner::of(name, self.role),
@@ -129,7 +129,11 @@ impl Mint<'_> {
                     // Refused with an expiry and granted without one, it would never end.
                     if let Some(error) = refused.filter(|_| token.expiry.is_none()) {
                         let _ = self.remove_by_tag(intent, &tag, deadline).await;
-                        return Err(upstream::failed("mint a token", self.connection, &error));
+                        return Err(astra_error::request_error(
+                            "mint a token",
+                            self.connection,
+                            &error,
+                        ));
                     }
                     return Ok(self.fresh(intent, tag, token, &wanted));
                 }
@@ -137,7 +141,7 @@ impl Mint<'_> {
                 // deleted.
                 Ok(_) => {
                     let _ = self.remove_by_tag(intent, &tag, deadline).await;
-                    return Err(Error::Coded {
+                    return Err(Error::Status {
                         status: 502,
                         message: format!(
                             "config \"{name}\": Astra answered a mint with another token than the one asked for; read the \
@@ -154,18 +158,30 @@ impl Mint<'_> {
                 }
                 Err(MintError::NotMinted(error)) => {
                     intent.cancel();
-                    return Err(upstream::failed("mint a token", self.connection, &error));
+                    return Err(astra_error::request_error(
+                        "mint a token",
+                        self.connection,
+                        &error,
+                    ));
                 }
                 // An answer that does not fit may name a token of somebody else: like an answer
                 // that did not come, it is no reason to delete anything but what bears the tag.
-                Err(MintError::Mismatch { error, .. } | MintError::Unknown(error)) => {
+                Err(MintError::CoercionError { error, .. } | MintError::Unknown(error)) => {
                     let found = self.remove_by_tag(intent, &tag, deadline).await;
                     if let Err(cause) = found {
                         tracing::warn!(config = name, error = %cause, "a token may be left behind; the next tick looks for it");
-                        return Err(upstream::failed("mint a token", self.connection, &error));
+                        return Err(astra_error::request_error(
+                            "mint a token",
+                            self.connection,
+                            &error,
+                        ));
                     }
                     if attempt == ATTEMPTS || deadline.is_over() {
-                        return Err(upstream::failed("mint a token", self.connection, &error));
+                        return Err(astra_error::request_error(
+                            "mint a token",
+                            self.connection,
+                            &error,
+                        ));
                     }
                     tracing::info!(config = name, error = %error, attempt, "the outcome of a mint is unknown; minting anew");
                     attempt += 1;
@@ -175,7 +191,13 @@ impl Mint<'_> {
     }
 
     /// Notes what the answer shows of the organization.
-    fn fresh(&self, intent: Intent, tag: Tag, token: MintedToken, wanted: &NewToken) -> Fresh {
+    fn fresh(
+        &self,
+        intent: Intent,
+        tag: Tag,
+        token: MintedToken,
+        wanted: &NewToken,
+    ) -> UncommittedToken {
         // Only the tag at its start is needed.
         let echoed = token.description.as_deref().and_then(Tag::parse);
         let ignores_description = echoed != Tag::parse(&wanted.description);
@@ -186,8 +208,8 @@ impl Mint<'_> {
             None => health.ignores_expiry(),
         };
         health.minted(ignores_description, ignores_expiry);
-        crash::point("mint.token-made");
-        Fresh {
+        failpoint::hit("mint.token-made");
+        UncommittedToken {
             token,
             connection: Arc::clone(self.connection),
             intent,
@@ -203,7 +225,7 @@ impl Mint<'_> {
         tag: &Tag,
         deadline: Deadline,
     ) -> Result<(), astra::Error> {
-        crash::point("mint.outcome-unknown");
+        failpoint::hit("mint.outcome-unknown");
         // Dropped on every way out, an intent counts as lost.
         let _standing = intent;
         delete_by_tag(self.connection, tag, deadline)
@@ -212,7 +234,7 @@ impl Mint<'_> {
     }
 }
 
-impl Fresh {
+impl UncommittedToken {
     /// Makes the completion durable, so that the token may be handed out; a token whose completion is
     /// not is deleted.
     pub async fn complete(self, deadline: Deadline) -> Result<Minted, Error> {
@@ -225,7 +247,7 @@ impl Fresh {
         let name = format!("{}.{}", intent.block(), intent.index());
         match intent.complete().await {
             Ok(completed) => {
-                crash::point("mint.completed");
+                failpoint::hit("mint.completed");
                 Ok(Minted {
                     intent: name,
                     completed,
@@ -241,7 +263,7 @@ impl Fresh {
     }
 
     /// The mount has stored the token for its own use, so nothing is left to clean up for it.  Should
-    /// this not become durable, [`held`](crate::engine::held) tokens stay all the same.
+    /// this not become durable, [`held`](crate::engine::in_use) tokens stay all the same.
     pub async fn keep(self) {
         if let Err((intent, error)) = self.intent.complete().await {
             tracing::debug!(%error, "the intent of a stored token is not marked; it is held all the same");
@@ -265,7 +287,7 @@ impl Fresh {
         }
         match delete_by_tag(&connection, &tag, deadline).await {
             Ok(1..) => {
-                crash::point("fresh.discarded");
+                failpoint::hit("fresh.discarded");
                 intent.cancel();
             }
             // Perhaps it is not listed yet.
@@ -293,7 +315,7 @@ async fn delete_by_tag(
     };
     for client_id in client.shared_tokens(bears, deadline).await? {
         client.delete_token(&client_id, deadline).await?;
-        crash::point("mint.found-deleted");
+        failpoint::hit("mint.found-deleted");
         deleted += 1;
     }
     Ok(deleted)
@@ -303,7 +325,7 @@ async fn delete_by_tag(
 async fn remove(connection: &Connection, intent: Intent, client_id: String, deadline: Deadline) {
     match connection.client.delete_token(&client_id, deadline).await {
         Ok(_) => {
-            crash::point("fresh.removed");
+            failpoint::hit("fresh.removed");
             intent.cancel();
         }
         Err(error) => {
@@ -334,17 +356,17 @@ pub async fn take_back(
     deadline: Deadline,
 ) {
     tracing::info!(client_id, "the caller is gone; deleting its token");
-    crash::point("take-back.begun");
+    failpoint::hit("take-back.begun");
     // First the durable note, so that the token is found even if this process dies next; but a host
     // that is gone, storage and all, must not keep the token alive.
     let (intent, noted) = completed.reopen().await;
-    crash::point("take-back.reopened");
+    failpoint::hit("take-back.reopened");
     if let Err(error) = noted {
         tracing::warn!(client_id, %error, "the intent of an undelivered token could not be noted");
     }
     match connection.client.delete_token(&client_id, deadline).await {
         Ok(_) => {
-            crash::point("take-back.token-deleted");
+            failpoint::hit("take-back.token-deleted");
             intent.cancel();
         }
         Err(error) => {

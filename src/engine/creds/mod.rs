@@ -6,10 +6,10 @@ mod lease;
 mod mint;
 mod paths;
 mod renewal;
-mod term;
+mod ttl;
 
 pub use lease::secret;
-pub use mint::Fresh;
 pub use mint::Mint;
+pub use mint::UncommittedToken;
 pub use paths::paths;
-pub use term::certain_end;
+pub use ttl::lease_end_bound;

@@ -11,18 +11,18 @@ use super::lease::LeaseData;
 use super::mint::Mint;
 use super::mint::Minted;
 use super::mint::take_back;
-use super::term::Term;
+use super::ttl::EffectiveTtl;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::crash;
-use crate::engine::events::Happening;
+use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
+use crate::engine::failpoint;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 const NAME: &str = "name";
@@ -47,10 +47,10 @@ pub fn paths() -> Vec<Path<Engine>> {
     ]
 }
 
-async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
-    crash::point("mint.received");
+async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
+    failpoint::hit("mint.received");
     let limits = engine.host.recent_writer_limits().await?;
-    let name = call.fields.text(NAME).unwrap_or_default();
+    let name = call.fields.string(NAME).unwrap_or_default();
     let role = engine.roles.find(&name).await?.ok_or_else(|| {
         Error::BadRequest(format!(
             "role \"{name}\" does not exist: write it first, at roles/{name}"
@@ -59,7 +59,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
     let requested = call.fields.duration("ttl").filter(|ttl| !ttl.is_zero());
     let reason = call
         .fields
-        .text("reason")
+        .string("reason")
         .filter(|reason| !reason.trim().is_empty());
     let mount_point = &call.request.mount_point;
     if role.require_reason && reason.is_none() {
@@ -69,8 +69,8 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         )));
     }
     let connection = engine.configs.require(&role.config).await?;
-    crash::point("mint.limits-asked");
-    let mut term = Term::new(&role, limits, requested);
+    failpoint::hit("mint.limits-asked");
+    let mut term = EffectiveTtl::new(&role, limits, requested);
     let deadline = Deadline::after(engine.deadlines.operation);
     let mint = Mint {
         connection: &connection,
@@ -87,10 +87,13 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         true => {
             // A token of this request's own first try must not count.
             mint.undo_first_try(deadline).await?;
-            let admission =
-                engine
-                    .active
-                    .admit(&connection, &name, role.max_active, mount_point, deadline);
+            let admission = engine.active.parse_fields(
+                &connection,
+                &name,
+                role.max_active,
+                mount_point,
+                deadline,
+            );
             Some(admission.await?)
         }
         false => None,
@@ -136,7 +139,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
         role: &name,
         client_id: &token.client_id,
     };
-    engine.events.tell(Happening::CredsCreate, subject);
+    engine.events.publish(EngineEvent::CredsCreate, subject);
     let mut answer = Map::new();
     answer.insert("token".into(), token.token.expose().into());
     answer.insert("client_id".into(), token.client_id.into());

@@ -6,22 +6,22 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::lease::LeaseData;
-use super::term::GRACE;
-use super::term::LATE;
-use super::term::Term;
+use super::ttl::EffectiveTtl;
+use super::ttl::GRACE;
+use super::ttl::MINT_SLACK;
 use crate::engine::Engine;
 use crate::engine::host::Limits;
 use crate::engine::role::RoleEntry;
 use crate::engine::rotation::time_text;
 use crate::framework::Call;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Lease;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 /// What is known of the lease that is to be extended.
 #[derive(Clone, Copy, Debug)]
-struct Present {
+struct RenewalState {
     /// When it began.
     issued: OffsetDateTime,
     /// When Astra ends the token, which is fixed since its mint; `None` where it does not.
@@ -30,7 +30,7 @@ struct Present {
     increment: Duration,
 }
 
-pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
+pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let limits = engine.host.recent_writer_limits().await?;
     let (data, lease) = LeaseData::of(call)?;
     let role = engine.roles.find(&data.role).await?.ok_or_else(|| {
@@ -41,7 +41,7 @@ pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
         ))
     })?;
     let now = OffsetDateTime::now_utc();
-    let present = Present {
+    let present = RenewalState {
         issued: lease.issue_time.unwrap_or(now),
         expiry: data.expires_at,
         increment: lease.increment,
@@ -65,10 +65,10 @@ pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> Outcome {
 fn extended(
     role: &RoleEntry,
     limits: Limits,
-    present: Present,
+    present: RenewalState,
     now: OffsetDateTime,
-) -> Result<Term, Error> {
-    let mut term = Term::new(role, limits, None);
+) -> Result<EffectiveTtl, Error> {
+    let mut term = EffectiveTtl::new(role, limits, None);
     let mut end = present.issued + term.max_ttl;
     let mut cap = format!("what is left of {}", term.max_name);
     if let Some(expiry) = present.expiry {
@@ -81,7 +81,7 @@ fn extended(
                 time_text(Some(expiry))
             )));
         }
-        if last + LATE < end {
+        if last + MINT_SLACK < end {
             "what is left until shortly before Astra ends the token".clone_into(&mut cap);
         }
         end = end.min(last);
@@ -139,7 +139,7 @@ mod tests {
             default_ttl: HOUR,
             max_ttl: mount_max,
         };
-        let present = Present {
+        let present = RenewalState {
             issued: ISSUED,
             expiry: Some(ISSUED + life),
             increment,

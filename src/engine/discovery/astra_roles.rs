@@ -11,13 +11,13 @@ use super::config_field;
 use crate::astra::Deadline;
 use crate::astra::Role;
 use crate::engine::Engine;
-use crate::engine::upstream;
+use crate::engine::astra_error;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 const ROLE: &str = "role";
@@ -46,7 +46,7 @@ pub(super) fn read_path() -> Path<Engine> {
         .help("Shows what the role allows: its actions and resources.")
 }
 
-async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
+async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let roles = roles(&engine, &call).await?;
     let mut keys = Vec::new();
     let mut key_info = Map::new();
@@ -60,8 +60,8 @@ async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
     Ok(Some(Response::list(keys, key_info)))
 }
 
-async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
-    let wanted = call.fields.text(ROLE).unwrap_or_default();
+async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
+    let wanted = call.fields.string(ROLE).unwrap_or_default();
     let roles = roles(&engine, &call).await?;
     let by_id = roles
         .iter()
@@ -85,13 +85,15 @@ async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
 }
 
 async fn roles(engine: &Engine, call: &Call) -> Result<Vec<Role>, Error> {
-    let name = call.fields.text(CONFIG).unwrap_or_default();
+    let name = call.fields.string(CONFIG).unwrap_or_default();
     let connection = engine.configs.require(&name).await?;
     let roles = connection
         .client
         .roles(Deadline::after(engine.deadlines.operation))
         .await;
-    roles.map_err(|error| upstream::failed("list the organization's roles", &connection, &error))
+    roles.map_err(|error| {
+        astra_error::request_error("list the organization's roles", &connection, &error)
+    })
 }
 
 fn shown(role: &Role) -> Map<String, Value> {

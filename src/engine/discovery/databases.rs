@@ -11,13 +11,13 @@ use super::config_field;
 use crate::astra::Database;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::astra_error;
 use crate::engine::role::database::api_endpoint;
 use crate::engine::role::database::regions;
-use crate::engine::upstream;
 use crate::framework::Call;
 use crate::framework::Path;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 pub(super) fn path() -> Path<Engine> {
@@ -28,15 +28,15 @@ pub(super) fn path() -> Path<Engine> {
         .help("The keys are database ids; key_info tells name, status, keyspaces, regions, and the endpoint of the HTTP APIs in each region.")
 }
 
-async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
-    let name = call.fields.text(CONFIG).unwrap_or_default();
+async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {
+    let name = call.fields.string(CONFIG).unwrap_or_default();
     let connection = engine.configs.require(&name).await?;
     let databases = connection
         .client
         .databases(Deadline::after(engine.deadlines.operation))
         .await;
     let mut databases = databases.map_err(|error| {
-        upstream::failed("list the organization's databases", &connection, &error)
+        astra_error::request_error("list the organization's databases", &connection, &error)
     })?;
     databases.sort_by(|one, other| one.id.cmp(&other.id));
     let keys = databases

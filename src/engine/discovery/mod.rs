@@ -6,7 +6,7 @@ mod databases;
 mod tagged;
 mod tokens;
 
-pub use tagged::Own;
+pub use tagged::MountTokenFilter;
 pub use tagged::TaggedToken;
 pub use tagged::live;
 pub(super) use tokens::shown;

@@ -16,7 +16,7 @@ pub struct TaggedToken {
 
 /// The live tokens that this mount minted from the connection's config.
 pub async fn live(connection: &Connection, deadline: Deadline) -> Result<Vec<TaggedToken>, Error> {
-    let own = Own::of(connection);
+    let own = MountTokenFilter::of(connection);
     let tagged = move |token: &TokenEntry| {
         own.tag(token).map(|_| TaggedToken {
             token: token.clone(),
@@ -27,12 +27,12 @@ pub async fn live(connection: &Connection, deadline: Deadline) -> Result<Vec<Tag
 
 /// How a token is known to be minted by a mount from one of its configs.
 #[derive(Clone, Copy)]
-pub struct Own {
+pub struct MountTokenFilter {
     mount: MountId,
     config: ConfigMark,
 }
 
-impl Own {
+impl MountTokenFilter {
     /// The tokens that this mount minted from the connection's config.
     pub fn of(connection: &Connection) -> Self {
         Self {

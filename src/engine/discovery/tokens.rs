@@ -14,11 +14,11 @@ use super::config_field;
 use super::live;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::upstream;
+use crate::engine::astra_error;
 use crate::framework::Call;
 use crate::framework::Path;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 pub(super) fn path() -> Path<Engine> {
@@ -33,12 +33,12 @@ pub(super) fn path() -> Path<Engine> {
         )
 }
 
-async fn list(engine: Arc<Engine>, call: Call) -> Outcome {
-    let name = call.fields.text(CONFIG).unwrap_or_default();
+async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {
+    let name = call.fields.string(CONFIG).unwrap_or_default();
     let connection = engine.configs.require(&name).await?;
     let tokens = live(&connection, Deadline::after(engine.deadlines.operation)).await;
     let mut tokens =
-        tokens.map_err(|error| upstream::failed("list tokens", &connection, &error))?;
+        tokens.map_err(|error| astra_error::request_error("list tokens", &connection, &error))?;
     tokens.sort_by(|one, other| one.token.client_id.cmp(&other.token.client_id));
     let keys = tokens
         .iter()

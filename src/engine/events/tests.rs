@@ -156,9 +156,9 @@ impl Events for Hanging {
 #[tokio::test]
 async fn a_host_that_hangs_delays_nothing_and_is_told_no_more() {
     let service = Arc::new(Hanging::default());
-    let announcer = Announcer::new(Arc::clone(&service) as _);
+    let announcer = EventPublisher::new(Arc::clone(&service) as _);
     for _ in 0..UNDER_WAY * 3 {
-        announcer.tell(Happening::CredsCreate, Subject::default());
+        announcer.publish(EngineEvent::CredsCreate, Subject::default());
     }
     while service.0.load(Ordering::SeqCst) < UNDER_WAY {
         tokio::task::yield_now().await;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::entry::BlockEntry;
 use super::entry::SIZE;
 use super::tag::BlockId;
-use crate::engine::crash;
+use crate::engine::failpoint;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
@@ -72,7 +72,7 @@ impl Block {
         let key = Key::intent(config, id);
         let entry = BlockEntry::new();
         store.put(&key, &entry).await?;
-        crash::point("mint.block-reserved");
+        failpoint::hit("mint.block-reserved");
         let marks = Marks {
             entry,
             next: 0,
@@ -137,7 +137,7 @@ impl Block {
             marks.version
         };
         self.flush(version).await?;
-        crash::point("block.saved");
+        failpoint::hit("block.saved");
         Ok(())
     }
 
@@ -159,7 +159,7 @@ impl Block {
             marks.next = SIZE;
         }
         self.store.delete(&self.key).await?;
-        crash::point("block.retired");
+        failpoint::hit("block.retired");
         drop(durable);
         Ok(true)
     }
@@ -193,7 +193,7 @@ impl Block {
             marks.version += 1;
         }
         self.write(&mut durable).await?;
-        crash::point("mint.block-refreshed");
+        failpoint::hit("mint.block-refreshed");
         Ok(())
     }
 

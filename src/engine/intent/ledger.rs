@@ -13,15 +13,15 @@ use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::HeldTokens;
+use super::InUseTokens;
 use super::block::Block;
 use super::block::Intent;
 use super::block::Lost;
-use super::leftover::Leftovers;
-use super::leftover::SETTLE;
-use super::leftover::Sighting;
-use super::round::Round;
-use super::round::first_error;
+use super::recovery::LATE_CREATE_WINDOW;
+use super::recovery::RecoveredBlocks;
+use super::recovery::TaggedToken;
+use super::sweep::Sweep;
+use super::sweep::first_error;
 use super::tag::BlockId;
 use super::tag::MountId;
 use super::tag::RequestMark;
@@ -30,7 +30,7 @@ use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
-use crate::engine::crash;
+use crate::engine::failpoint;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
@@ -51,7 +51,7 @@ pub struct Ledger {
     /// Held while a new block is reserved.
     reserving: tokio::sync::Mutex<()>,
     /// What an earlier process left; read at first use.
-    leftovers: OnceCell<Mutex<Leftovers>>,
+    leftovers: OnceCell<Mutex<RecoveredBlocks>>,
     /// How long a create that nobody waits for any more may still take effect.
     settle: Duration,
 }
@@ -78,11 +78,11 @@ impl Ledger {
             blocks: Mutex::new(Vec::new()),
             reserving: tokio::sync::Mutex::new(()),
             leftovers: OnceCell::new(),
-            settle: SETTLE,
+            settle: LATE_CREATE_WINDOW,
         }
     }
 
-    /// The ledger with another time than [`SETTLE`].
+    /// The ledger with another time than [`LATE_CREATE_WINDOW`].
     pub fn settling_after(self, settle: Duration) -> Self {
         Self { settle, ..self }
     }
@@ -143,7 +143,7 @@ impl Ledger {
             }
         }
         let first_tries = lock(leftovers).take(request);
-        for Sighting { tag, client_id } in first_tries {
+        for TaggedToken { tag, client_id } in first_tries {
             let client_id = client_id.as_ref();
             tracing::info!(
                 client_id,
@@ -170,7 +170,7 @@ impl Ledger {
     pub async fn clear(
         &self,
         client: &Client,
-        held: &HeldTokens,
+        held: &InUseTokens,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
         let lost = self.lost();
@@ -180,7 +180,7 @@ impl Ledger {
         if let Ok(leftovers) = self.leftovers().await {
             wanted.append(&mut lock(leftovers).ids());
         }
-        let round = Round {
+        let round = Sweep {
             client,
             held,
             deadline,
@@ -224,11 +224,11 @@ impl Ledger {
     pub(super) fn look(
         &self,
         blocks: BTreeSet<BlockId>,
-    ) -> impl Fn(&TokenEntry) -> Option<Sighting> + Send + Sync + use<> {
+    ) -> impl Fn(&TokenEntry) -> Option<TaggedToken> + Send + Sync + use<> {
         let mount = self.mount;
         move |token| {
             let of_blocks = |tag: &Tag| tag.mount == mount && blocks.contains(&tag.block);
-            Sighting::of(token).filter(|sighting| of_blocks(&sighting.tag))
+            TaggedToken::of(token).filter(|sighting| of_blocks(&sighting.tag))
         }
     }
 
@@ -243,16 +243,16 @@ impl Ledger {
             .collect()
     }
 
-    async fn leftovers(&self) -> Result<&Mutex<Leftovers>, StoreError> {
+    async fn leftovers(&self) -> Result<&Mutex<RecoveredBlocks>, StoreError> {
         self.leftovers
             .get_or_try_init(|| async {
-                let leftovers = Leftovers::load(&self.store, &self.config).await?;
+                let leftovers = RecoveredBlocks::load(&self.store, &self.config).await?;
                 Ok(Mutex::new(leftovers))
             })
             .await
     }
 
-    async fn clear_leftovers(&self, round: &Round<'_>) -> Result<(), ClearError> {
+    async fn clear_leftovers(&self, round: &Sweep<'_>) -> Result<(), ClearError> {
         let leftovers = self.leftovers().await?;
         if lock(leftovers).is_empty() {
             return Ok(());
@@ -276,7 +276,7 @@ impl Ledger {
         let settled = lock(leftovers).settled(self.settle);
         for id in settled {
             self.store.delete(&Key::intent(&self.config, id)).await?;
-            crash::point("tick.block-removed");
+            failpoint::hit("tick.block-removed");
             lock(leftovers).remove(&id);
         }
         Ok(())
@@ -293,7 +293,7 @@ impl Ledger {
 
     async fn clear_lost(
         &self,
-        round: &Round<'_>,
+        round: &Sweep<'_>,
         all: Vec<(Arc<Block>, u16, Lost)>,
     ) -> Result<(), ClearError> {
         let mut known = Vec::new();
@@ -330,7 +330,7 @@ impl Ledger {
     /// Looks for lost tokens whose client id is not known.
     async fn search(
         &self,
-        round: &Round<'_>,
+        round: &Sweep<'_>,
         lost: Vec<(Arc<Block>, u16, Instant)>,
     ) -> Result<(), astra::Error> {
         if lost.is_empty() {
@@ -342,7 +342,7 @@ impl Ledger {
             .map(|(block, index, _)| (block.id, *index))
             .collect();
         let mut by_intent: HashMap<(BlockId, u16), Vec<String>> = HashMap::new();
-        for Sighting { tag, client_id } in listed {
+        for TaggedToken { tag, client_id } in listed {
             let intent = (tag.block, tag.index);
             if of_lost.contains(&intent) && !round.held.contains(client_id.as_ref()) {
                 let found = by_intent.entry(intent).or_default();

@@ -10,8 +10,8 @@
 mod block;
 mod entry;
 mod ledger;
-mod leftover;
-mod round;
+mod recovery;
+mod sweep;
 mod tag;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -21,7 +21,7 @@ pub use block::Completed;
 pub use block::Intent;
 pub use ledger::ClearError;
 pub use ledger::Ledger;
-pub use leftover::SETTLE;
+pub use recovery::LATE_CREATE_WINDOW;
 #[cfg(test)]
 pub use tag::BlockId;
 pub use tag::ConfigMark;
@@ -31,4 +31,4 @@ pub use tag::RequestMark;
 pub use tag::Tag;
 
 /// Client ids of tokens that the mount itself uses: root tokens, tokens of static roles.
-pub type HeldTokens = std::collections::BTreeSet<String>;
+pub type InUseTokens = std::collections::BTreeSet<String>;

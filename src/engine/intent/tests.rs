@@ -15,8 +15,8 @@ use super::block::Intent;
 use super::block::REFRESH;
 use super::entry::BlockEntry;
 use super::entry::SIZE;
-use super::leftover::Leftovers;
-use super::leftover::Sighting;
+use super::recovery::RecoveredBlocks;
+use super::recovery::TaggedToken;
 use super::tag::MountId;
 use crate::astra::TokenEntry;
 use crate::engine::store::Key;
@@ -216,7 +216,7 @@ async fn an_orderly_end_leaves_no_block_but_one_with_work() {
 }
 
 /// What Astra lists for `intent`.
-fn listed(mount: MountId, intent: &Intent) -> Sighting {
+fn listed(mount: MountId, intent: &Intent) -> TaggedToken {
     let tag = Tag {
         mount,
         owner: Owner::of("default", "reader"),
@@ -232,7 +232,7 @@ fn listed(mount: MountId, intent: &Intent) -> Sighting {
         roles: Vec::new(),
         token_expiry: None,
     };
-    Sighting::of(&token).unwrap()
+    TaggedToken::of(&token).unwrap()
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
     let ledger = Ledger::new("default", store.clone(), mount);
     let in_flight = ledger.begin().await.unwrap();
     let mut tokens = vec![listed(mount, &in_flight)];
-    let leftovers = async || Leftovers::load(&store, "default").await.unwrap();
+    let leftovers = async || RecoveredBlocks::load(&store, "default").await.unwrap();
     // After a crash now, the token in flight was received by nobody.
     assert_eq!(leftovers().await.unmarked(&tokens), ["token-0"]);
 

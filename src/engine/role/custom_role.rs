@@ -13,18 +13,18 @@ use serde::Deserialize;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::Claimant;
+use super::PolicyOwner;
 use super::PolicyRole;
 use super::policy::Policy;
 use crate::astra;
 use crate::astra::Deadline;
 use crate::astra::NewRole;
+use crate::engine::astra_error;
 use crate::engine::config::Connection;
-use crate::engine::crash;
-use crate::engine::intent::SETTLE;
+use crate::engine::failpoint;
+use crate::engine::intent::LATE_CREATE_WINDOW;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
-use crate::engine::upstream;
 use crate::vault::Error;
 
 /// Keeps custom Astra roles in step with the roles that have a policy.
@@ -67,10 +67,10 @@ impl CustomRoles {
     ///
     /// `known_id` is the id of the custom role that `claimant` has already.  A note stands until
     /// [`CustomRoles::stored`], which is for the caller to call once the role is stored.
-    pub async fn bring_in_step(
+    pub async fn ensure(
         &self,
         connection: &Connection,
-        claimant: Claimant<'_>,
+        claimant: PolicyOwner<'_>,
         policy: &Policy,
         known_id: Option<&str>,
         deadline: Deadline,
@@ -84,7 +84,7 @@ impl CustomRoles {
             self.note(connection, claimant, false).await?;
             match connection.client.update_role(id, &wanted, deadline).await {
                 Ok(()) => {
-                    crash::point("custom-role.updated");
+                    failpoint::hit("custom-role.updated");
                     return Ok(id.to_owned());
                 }
                 // Somebody deleted it in Astra.
@@ -101,13 +101,13 @@ impl CustomRoles {
             }
             let updated = connection.client.update_role(&found, &wanted, deadline);
             updated.await.map_err(|error| refused(&error))?;
-            crash::point("custom-role.adopted");
+            failpoint::hit("custom-role.adopted");
             return Ok(found);
         }
         self.note(connection, claimant, true).await?;
         match connection.client.create_role(&wanted, deadline).await {
             Ok(made) => {
-                crash::point("custom-role.made");
+                failpoint::hit("custom-role.made");
                 Ok(made.id)
             }
             Err(error) if certainly_not_made(&error) => {
@@ -131,7 +131,7 @@ impl CustomRoles {
     pub async fn note_removal(
         &self,
         connection: &Connection,
-        claimant: Claimant<'_>,
+        claimant: PolicyOwner<'_>,
     ) -> Result<(), Error> {
         self.note(connection, claimant, false).await
     }
@@ -141,14 +141,14 @@ impl CustomRoles {
     pub async fn remove(
         &self,
         connection: &Connection,
-        claimant: Claimant<'_>,
+        claimant: PolicyOwner<'_>,
         custom: &PolicyRole,
         deadline: Deadline,
     ) -> Option<String> {
         let id = &custom.role_id;
         match connection.client.delete_role(id, deadline).await {
             Ok(_) => {
-                crash::point("custom-role.deleted");
+                failpoint::hit("custom-role.deleted");
                 let creating = match self.noted(&connection.name, claimant).await {
                     Ok(note) => note.is_some_and(|note| note.creating),
                     Err(_) => true,
@@ -170,17 +170,17 @@ impl CustomRoles {
     }
 
     /// Storage and Astra agree about the custom role of `claimant`.
-    async fn forget(&self, config: &str, claimant: Claimant<'_>) -> Result<(), Error> {
+    async fn forget(&self, config: &str, claimant: PolicyOwner<'_>) -> Result<(), Error> {
         let key = claimant.note_key(config);
         self.store.delete(&key).await?;
-        crash::point("custom-role.note-dropped");
+        failpoint::hit("custom-role.note-dropped");
         self.clean_since().remove(&key);
         Ok(())
     }
 
     /// The claim is stored, so Astra and storage agree; a note that cannot be dropped goes with the
     /// next tick.
-    pub async fn stored(&self, connection: &Connection, claimant: Claimant<'_>) {
+    pub async fn stored(&self, connection: &Connection, claimant: PolicyOwner<'_>) {
         if let Err(error) = self.forget(&connection.name, claimant).await {
             tracing::debug!(%claimant, %error, "the note of a custom role stays until the next tick");
         }
@@ -203,7 +203,7 @@ impl CustomRoles {
     pub async fn settle(
         &self,
         connection: &Connection,
-        claimant: Claimant<'_>,
+        claimant: PolicyOwner<'_>,
         claim: Option<&PolicyRole>,
         deadline: Deadline,
     ) -> Result<Settled, Error> {
@@ -231,7 +231,7 @@ impl CustomRoles {
                 .await
             {
                 Ok(()) => {
-                    crash::point("tick.custom-role-sent");
+                    failpoint::hit("tick.custom-role-sent");
                     self.forget(&connection.name, claimant).await?;
                     return Ok(Settled::Done);
                 }
@@ -256,8 +256,8 @@ impl CustomRoles {
                 .delete_role(&id, deadline)
                 .await
                 .map_err(|error| refused(connection, &error))?;
-            crash::point("tick.custom-role-deleted");
-        } else if note.creating && !self.is_clean_for_long(&connection.name, claimant) {
+            failpoint::hit("tick.custom-role-deleted");
+        } else if note.creating && !self.absent_since_window(&connection.name, claimant) {
             return Ok(Settled::Later);
         }
         self.forget(&connection.name, claimant).await?;
@@ -267,7 +267,7 @@ impl CustomRoles {
     async fn note(
         &self,
         connection: &Connection,
-        claimant: Claimant<'_>,
+        claimant: PolicyOwner<'_>,
         creating: bool,
     ) -> Result<(), Error> {
         let key = claimant.note_key(&connection.name);
@@ -280,7 +280,7 @@ impl CustomRoles {
         };
         if before.as_ref() != Some(&note) {
             self.store.put(&key, &note).await?;
-            crash::point("custom-role.noted");
+            failpoint::hit("custom-role.noted");
         }
         if creating {
             self.clean_since().remove(&key);
@@ -288,15 +288,15 @@ impl CustomRoles {
         Ok(())
     }
 
-    async fn noted(&self, config: &str, claimant: Claimant<'_>) -> Result<Option<Note>, Error> {
+    async fn noted(&self, config: &str, claimant: PolicyOwner<'_>) -> Result<Option<Note>, Error> {
         Ok(self.store.get(&claimant.note_key(config)).await?)
     }
 
-    fn is_clean_for_long(&self, config: &str, claimant: Claimant<'_>) -> bool {
+    fn absent_since_window(&self, config: &str, claimant: PolicyOwner<'_>) -> bool {
         let now = Instant::now();
         let mut clean_since = self.clean_since();
         let since = clean_since.entry(claimant.note_key(config)).or_insert(now);
-        now.duration_since(*since) >= SETTLE
+        now.duration_since(*since) >= LATE_CREATE_WINDOW
     }
 
     fn clean_since(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Instant>> {
@@ -307,7 +307,7 @@ impl CustomRoles {
 }
 
 /// The description where the operator gave none.
-fn purpose(claimant: Claimant<'_>) -> String {
+fn purpose(claimant: PolicyOwner<'_>) -> String {
     format!("Kept by Vault for {claimant}")
 }
 
@@ -317,10 +317,9 @@ async fn find(
     name: &str,
     deadline: Deadline,
 ) -> Result<Option<String>, Error> {
-    let roles =
-        connection.client.roles(deadline).await.map_err(|error| {
-            upstream::failed("list the organization's roles", connection, &error)
-        })?;
+    let roles = connection.client.roles(deadline).await.map_err(|error| {
+        astra_error::request_error("list the organization's roles", connection, &error)
+    })?;
     let found = roles.into_iter().find(|role| role.name == name);
     Ok(found.map(|role| role.id))
 }
@@ -352,7 +351,7 @@ fn refused(connection: &Connection, error: &astra::Error) -> Error {
         astra::Error::BadRequest { .. } => Error::BadRequest(format!(
             "policy: Astra does not accept it, so correct its resources and actions ({error})"
         )),
-        _ => upstream::failed(
+        _ => astra_error::request_error(
             "keep the custom Astra role of the policy",
             connection,
             error,

@@ -5,13 +5,13 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
-use super::Claimant;
+use super::PolicyOwner;
 use super::policy::Policy;
 use super::resolve::resolve;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::astra_error;
 use crate::engine::config::Connection;
-use crate::engine::upstream;
 use crate::framework::Field;
 use crate::framework::Fields;
 use crate::vault::Error;
@@ -169,7 +169,7 @@ impl Grant {
         self,
         engine: &Engine,
         connection: &Connection,
-        claimant: Claimant<'_>,
+        claimant: PolicyOwner<'_>,
         known: Option<&Granted>,
         deadline: Deadline,
     ) -> Result<Granted, Error> {
@@ -189,7 +189,7 @@ impl Grant {
                         let known_id = known.map(|known| known.role_id.as_str());
                         let role_id = engine
                             .custom_roles
-                            .bring_in_step(connection, claimant, &policy, known_id, deadline)
+                            .ensure(connection, claimant, &policy, known_id, deadline)
                             .await?;
                         PolicyRole {
                             given,
@@ -222,10 +222,9 @@ async fn astra_roles(
     if let Some(known) = known.filter(|known| known.given_roles() == given) {
         return Ok(known.astra_roles.clone());
     }
-    let roles =
-        connection.client.roles(deadline).await.map_err(|error| {
-            upstream::failed("list the organization's roles", connection, &error)
-        })?;
+    let roles = connection.client.roles(deadline).await.map_err(|error| {
+        astra_error::request_error("list the organization's roles", connection, &error)
+    })?;
     resolve(given, &roles, connection.entry.allow_token_admin)
 }
 
@@ -235,5 +234,7 @@ async fn org_id(connection: &Connection, deadline: Deadline) -> Result<String, E
         return Ok(org_id.clone());
     }
     let found = connection.client.current_org(deadline).await;
-    found.map_err(|error| upstream::failed("find out the organization", connection, &error))
+    found.map_err(|error| {
+        astra_error::request_error("find out the organization", connection, &error)
+    })
 }

@@ -1,15 +1,15 @@
 //! Roles: which Astra roles a credential gets, from which config, for how long.
 
-mod abandoned;
-mod active;
-mod claimant;
+mod active_limit;
 mod custom_role;
 pub mod database;
 mod entry;
 pub mod grant;
 mod paths;
 mod policy;
+mod policy_owner;
 mod registry;
+mod released_role;
 mod resolve;
 mod settle;
 #[cfg(test)]
@@ -17,10 +17,7 @@ mod tests;
 mod unresolved;
 mod write;
 
-pub use abandoned::Abandoned;
-pub use abandoned::out_of_reach;
-pub use active::ActiveLimits;
-pub use claimant::Claimant;
+pub use active_limit::ActiveLimits;
 pub use custom_role::CustomRoles;
 pub use entry::DatabaseChoice;
 pub use entry::RoleEntry;
@@ -29,6 +26,9 @@ pub use grant::Grant;
 pub use grant::Granted;
 pub use grant::PolicyRole;
 pub use paths::paths;
+pub use policy_owner::PolicyOwner;
 pub use registry::Roles;
+pub use released_role::ReleasedCustomRole;
+pub use released_role::unreachable_role_warning;
 pub use settle::settle;
 pub use settle::settle_one;

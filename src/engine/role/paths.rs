@@ -17,8 +17,8 @@ use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 const NAME: &str = "name";
@@ -58,19 +58,19 @@ pub fn paths() -> Vec<Path<Engine>> {
 }
 
 pub(super) fn name_of(call: &Call) -> String {
-    call.fields.text(NAME).unwrap_or_default()
+    call.fields.string(NAME).unwrap_or_default()
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {
-    let (_, is_stored) = engine.roles.find_readable(&name_of(&call)).await?;
+    let (_, is_stored) = engine.roles.load(&name_of(&call)).await?;
     Ok(is_stored)
 }
 
-async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
+async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     let mut key_info = Map::new();
     let names = engine.roles.names().await?;
     for name in &names {
-        if let (Some(role), _) = engine.roles.find_readable(name).await? {
+        if let (Some(role), _) = engine.roles.load(name).await? {
             key_info.insert(
                 name.clone(),
                 json!({
@@ -85,7 +85,7 @@ async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
     Ok(Some(Response::list(names, key_info)))
 }
 
-async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
+async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let Some(role) = engine.roles.find(&name_of(&call)).await? else {
         return Ok(None);
     };

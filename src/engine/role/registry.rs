@@ -67,7 +67,7 @@ impl Roles {
 
     /// [`Roles::find`] for whoever replaces or removes the role: an entry that cannot be read counts as
     /// none, and `true` says that there is one.
-    pub async fn find_readable(&self, name: &str) -> Result<(Option<Arc<RoleEntry>>, bool), Error> {
+    pub async fn load(&self, name: &str) -> Result<(Option<Arc<RoleEntry>>, bool), Error> {
         match self.lock().await.load(name).await {
             Ok(role) => {
                 let is_stored = role.is_some();

@@ -1,6 +1,6 @@
 //! The tick's part of keeping custom Astra roles in step.
 
-use super::Claimant;
+use super::PolicyOwner;
 use super::PolicyRole;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -17,7 +17,7 @@ pub async fn settle(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
         };
         let entry = engine.roles.find(&role).await?;
         let claim = entry.as_ref().and_then(|entry| entry.claim_in(&config));
-        settle_one(engine, &config, Claimant::Role(&role), claim, deadline).await;
+        settle_one(engine, &config, PolicyOwner::Role(&role), claim, deadline).await;
     }
     Ok(())
 }
@@ -27,7 +27,7 @@ pub async fn settle(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
 pub async fn settle_one(
     engine: &Engine,
     config: &str,
-    claimant: Claimant<'_>,
+    claimant: PolicyOwner<'_>,
     claim: Option<&PolicyRole>,
     deadline: Deadline,
 ) {

@@ -2,34 +2,34 @@
 
 use std::sync::Arc;
 
-use super::Abandoned;
-use super::Claimant;
 use super::Grant;
+use super::PolicyOwner;
+use super::ReleasedCustomRole;
 use super::RoleEntry;
 use super::database::Wanted;
-use super::out_of_reach;
+use super::unreachable_role_warning;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::change::pick;
 use crate::engine::config;
-use crate::engine::crash;
-use crate::engine::events::Happening;
+use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
+use crate::engine::failpoint;
 use crate::engine::host::Limits;
+use crate::engine::merge::merge_field;
 use crate::framework::Call;
 use crate::framework::Fields;
 use crate::vault::Error;
-use crate::vault::Outcome;
+use crate::vault::HandlerResult;
 use crate::vault::Response;
 
 /// More live tokens than any role needs, and few enough to count.
 const MAX_ACTIVE: u32 = 1_000_000;
 
-pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
+pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = super::paths::name_of(&call);
     if engine.roles.find(&name).await?.is_none() {
         let message = format!("role \"{name}\" does not exist: write it before patching it");
-        return Err(Error::Coded {
+        return Err(Error::Status {
             status: 404,
             message,
         });
@@ -37,13 +37,13 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
     write(engine, call).await
 }
 
-pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
+pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let limits = engine.host.writer_limits().await?;
     let name = super::paths::name_of(&call);
     let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.roles.changing(&name).await;
     // What cannot be read is replaced.
-    let (stored, _) = engine.roles.find_readable(&name).await?;
+    let (stored, _) = engine.roles.load(&name).await?;
     let stored = stored.as_deref();
     let fields = &call.fields;
 
@@ -62,7 +62,7 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
     role.database = choice;
     warnings.extend(found);
     let known = stored_here.map(|stored| &stored.granted);
-    let claimant = Claimant::Role(&name);
+    let claimant = PolicyOwner::Role(&name);
     role.granted = grant
         .realize(&engine, &connection, claimant, known, deadline)
         .await?;
@@ -72,9 +72,9 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
         None => None,
     };
     let keeps_policy = role.granted.policy.is_some();
-    crash::point("role.checked");
+    failpoint::hit("role.checked");
     engine.roles.lock().await.put(&name, role).await?;
-    crash::point("role.stored");
+    failpoint::hit("role.stored");
     if keeps_policy {
         engine.custom_roles.stored(&connection, claimant).await;
     }
@@ -88,29 +88,29 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
         role: &name,
         ..Subject::default()
     };
-    engine.events.tell(Happening::RoleWrite, subject);
+    engine.events.publish(EngineEvent::RoleWrite, subject);
     Ok(Response::to_write(warnings))
 }
 
-pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
+pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = super::paths::name_of(&call);
     let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.roles.changing(&name).await;
-    let (stored, is_stored) = engine.roles.find_readable(&name).await?;
+    let (stored, is_stored) = engine.roles.load(&name).await?;
     let Some(stored) = stored else {
         if is_stored {
             engine.roles.lock().await.delete(&name).await?;
-            crash::point("role.unusable-removed");
+            failpoint::hit("role.unusable-removed");
             tracing::info!(role = name, "unusable role deleted");
         }
         return Ok(None);
     };
-    let claimant = Claimant::Role(&name);
+    let claimant = PolicyOwner::Role(&name);
     let abandoned = abandon(&engine, claimant, &stored, None).await?;
-    crash::point("role.removal-noted");
+    failpoint::hit("role.removal-noted");
     engine.roles.lock().await.delete(&name).await?;
-    crash::point("role.removed");
+    failpoint::hit("role.removed");
     tracing::info!(role = name, "role deleted");
     let subject = Subject {
         path: &format!("roles/{name}"),
@@ -118,10 +118,10 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
         role: &name,
         ..Subject::default()
     };
-    engine.events.tell(Happening::RoleDelete, subject);
+    engine.events.publish(EngineEvent::RoleDelete, subject);
     let warnings = match (&stored.granted.policy, abandoned) {
         (Some(_), Some(abandoned)) => abandoned.remove(&engine, deadline).await,
-        (Some(custom), None) => vec![out_of_reach(&stored.config, custom)],
+        (Some(custom), None) => vec![unreachable_role_warning(&stored.config, custom)],
         (None, _) => Vec::new(),
     };
     Ok(Response::to_write(warnings))
@@ -130,24 +130,24 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
 /// Notes that `stored` gives its custom role up for `next`, if it does.
 async fn abandon<'a>(
     engine: &Engine,
-    claimant: Claimant<'a>,
+    claimant: PolicyOwner<'a>,
     stored: &'a RoleEntry,
     next: Option<&RoleEntry>,
-) -> Result<Option<Abandoned<'a>>, Error> {
+) -> Result<Option<ReleasedCustomRole<'a>>, Error> {
     let next = next.filter(|next| next.config == stored.config);
     let next = next.map(|next| &next.granted);
     match stored.granted.abandoned_for(next) {
-        Some(custom) => Abandoned::note(engine, &stored.config, claimant, custom).await,
+        Some(custom) => ReleasedCustomRole::note(engine, &stored.config, claimant, custom).await,
         None => Ok(None),
     }
 }
 
 /// The fields that need nobody else.
 fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry, Error> {
-    let config = pick(
+    let config = merge_field(
         fields,
         "config",
-        Fields::text,
+        Fields::string,
         stored.map(|role| role.config.clone()),
         || config::DEFAULT.to_owned(),
     );
@@ -158,21 +158,21 @@ fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry
             "ttl: {ttl}s is longer than max_ttl, {max_ttl}s: shorten ttl or lengthen max_ttl"
         )));
     }
-    let description = pick(
+    let description = merge_field(
         fields,
         "description",
-        Fields::text,
+        Fields::string,
         stored.map(|role| role.description.clone()),
         String::new,
     );
-    let require_reason = pick(
+    let require_reason = merge_field(
         fields,
         "require_reason",
-        Fields::flag,
+        Fields::bool,
         stored.map(|role| role.require_reason),
         || false,
     );
-    let max_active = pick(
+    let max_active = merge_field(
         fields,
         "max_active",
         Fields::integer,
@@ -199,7 +199,7 @@ fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry
 }
 
 fn seconds(fields: &Fields, name: &'static str, stored: Option<u64>) -> u64 {
-    pick(
+    merge_field(
         fields,
         name,
         |fields, name| fields.duration(name).map(|ttl| ttl.as_secs()),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use time::Duration;
 use time::OffsetDateTime;
 
-use crate::engine::crash;
+use crate::engine::failpoint;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
@@ -45,7 +45,7 @@ impl Failures {
         if let Err(error) = store.put(key, &failures).await {
             tracing::warn!(%error, "a failed rotation could not be noted");
         }
-        crash::point("rotation.failure-noted");
+        failpoint::hit("rotation.failure-noted");
     }
 
     /// Forgets the failures, if there are any.
@@ -56,7 +56,7 @@ impl Failures {
         if let Err(error) = store.delete(key).await {
             tracing::warn!(%error, "former failures of a rotation could not be cleared");
         }
-        crash::point("rotation.failures-cleared");
+        failpoint::hit("rotation.failures-cleared");
     }
 
     fn after(before: u32, error: &Error, now: OffsetDateTime) -> Self {

@@ -1,29 +1,28 @@
 //! Replacing tokens that the mount itself keeps: what root tokens and static roles have in common,
 //! and the rotation of root tokens.
 
-mod doubt;
 mod failures;
-pub mod farewell;
 mod paths;
-mod present;
-mod proof;
+mod propagation;
 pub mod root;
+mod root_spec;
 #[cfg(test)]
 mod tests;
 mod tick;
+mod uncertain_write;
 
 use serde_json::Map;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub use doubt::Doubts;
-pub use doubt::Stored;
-pub use doubt::settle;
 pub use failures::Failures;
 pub use paths::paths;
-pub use proof::Patience;
+pub use propagation::PropagationBackoff;
 pub use tick::tick;
+pub use uncertain_write::UncertainWrites;
+pub use uncertain_write::WriteOutcome;
+pub use uncertain_write::settle;
 
 /// Shows when the next rotation is due and what came of the last try.
 pub fn show(

@@ -11,8 +11,8 @@ use crate::engine::config;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 const NAME: &str = "name";
@@ -32,11 +32,11 @@ pub fn paths() -> Vec<Path<Engine>> {
     ]
 }
 
-async fn rotate(engine: Arc<Engine>, call: Call) -> Outcome {
+async fn rotate(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = call
         .fields
-        .text(NAME)
+        .string(NAME)
         .unwrap_or_else(|| config::DEFAULT.to_owned());
     let deadline = Deadline::after(engine.deadlines.operation);
     let rotated = root::rotate(&engine, &name, deadline).await?;

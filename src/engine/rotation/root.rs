@@ -9,24 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Failures;
-use super::Patience;
-use super::Stored;
-use super::farewell;
-use super::present::Present;
+use super::PropagationBackoff;
+use super::WriteOutcome;
+use super::root_spec::RootSpec;
 use super::settle;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::astra_error;
 use crate::engine::config::ConfigEntry;
 use crate::engine::config::Connection;
+use crate::engine::config::pending_deletion;
 use crate::engine::config::verify;
-use crate::engine::crash;
-use crate::engine::creds::Fresh;
 use crate::engine::creds::Mint;
-use crate::engine::events::Happening;
+use crate::engine::creds::UncommittedToken;
+use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
+use crate::engine::failpoint;
 use crate::engine::store::Key;
-use crate::engine::upstream;
 use crate::vault::Error;
 
 /// How long requests that began with the old token may go on before it is deleted all the same.
@@ -89,7 +89,7 @@ pub async fn tend(engine: &Engine, name: &str, deadline: Deadline) -> Result<(),
 /// rotation minted, and says what is not deleted yet.
 pub async fn forget(engine: &Engine, connection: &Connection) -> Option<String> {
     Failures::clear(&engine.store, &Key::root_rotation(&connection.name)).await;
-    farewell::bid(engine, &connection.name, &connection.entry).await
+    pending_deletion::run(engine, &connection.name, &connection.entry).await
 }
 
 async fn replace_noted(
@@ -109,7 +109,7 @@ async fn replace_noted(
                 client_id,
                 ..Subject::default()
             };
-            engine.events.tell(Happening::RootRotate, subject);
+            engine.events.publish(EngineEvent::RootRotate, subject);
             Failures::clear(&engine.store, &key).await;
         }
         Err(error) => {
@@ -126,7 +126,7 @@ async fn replace(
     deadline: Deadline,
 ) -> Result<Rotated, Error> {
     let fresh = mint(engine, &old, deadline).await.map_err(unchanged)?;
-    crash::point("rotate-root.minted");
+    failpoint::hit("rotate-root.minted");
     let entry = old
         .entry
         .rotated(fresh.token.token.clone(), engine.clock.now());
@@ -134,14 +134,14 @@ async fn replace(
         fresh.discard(deadline).await;
         return Err(unchanged(error));
     }
-    crash::point("rotate-root.proved");
+    failpoint::hit("rotate-root.proved");
     let fresh = store(engine, &old, entry, fresh, deadline)
         .await
         .map_err(unchanged)?;
-    crash::point("rotate-root.stored");
+    failpoint::hit("rotate-root.stored");
     let client_id = fresh.token.client_id.clone();
     fresh.keep().await;
-    crash::point("rotate-root.kept");
+    failpoint::hit("rotate-root.kept");
     // From here on the new token is the root token, whatever else fails.
     let new = engine.configs.require(&old.name).await?;
     let warnings = if is_unused(&old, deadline).await {
@@ -158,8 +158,12 @@ async fn replace(
     })
 }
 
-async fn mint(engine: &Engine, old: &Arc<Connection>, deadline: Deadline) -> Result<Fresh, Error> {
-    let present = Present::of(old, engine.clock.now(), deadline).await?;
+async fn mint(
+    engine: &Engine,
+    old: &Arc<Connection>,
+    deadline: Deadline,
+) -> Result<UncommittedToken, Error> {
+    let present = RootSpec::of(old, engine.clock.now(), deadline).await?;
     let mint = Mint {
         connection: old,
         role: &format!("rotate-root/{}", old.name),
@@ -176,22 +180,21 @@ async fn mint(engine: &Engine, old: &Arc<Connection>, deadline: Deadline) -> Res
 
 /// Tries the new token for all that a root token must do, in the old one's organization.
 async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
-    let failed = |cause: String| Error::Coded {
+    let failed = |cause: String| Error::Status {
         status: 502,
         message: format!(
             "config \"{}\": the new root token was minted but not taken: {cause}; it was deleted again",
             old.name
         ),
     };
-    let org =
-        old.client.current_org(deadline).await.map_err(|error| {
-            upstream::failed("ask for the root token's organization", old, &error)
-        })?;
+    let org = old.client.current_org(deadline).await.map_err(|error| {
+        astra_error::request_error("ask for the root token's organization", old, &error)
+    })?;
     let settings = entry
         .client_config()
         .map_err(|error| failed(error.to_string()))?;
     let client = Client::new(settings).map_err(|error| failed(error.to_string()))?;
-    let mut patience = Patience::until(deadline);
+    let mut patience = PropagationBackoff::until(deadline);
     loop {
         match verify(&client, deadline).await {
             Ok(new_org) if new_org == org => return Ok(()),
@@ -212,9 +215,9 @@ async fn store(
     engine: &Engine,
     old: &Connection,
     entry: ConfigEntry,
-    fresh: Fresh,
+    fresh: UncommittedToken,
     deadline: Deadline,
-) -> Result<Fresh, Error> {
+) -> Result<UncommittedToken, Error> {
     let error = match engine.configs.lock().await.put(&old.name, entry).await {
         Ok(_) => return Ok(fresh),
         Err(error) => error,
@@ -222,9 +225,9 @@ async fn store(
     engine.configs.forget(&old.name).await;
     let found = engine.configs.find(&old.name).await;
     let found = found.map(|found| found.map(|found| found.entry.token_client_id().to_owned()));
-    match settle(&engine.doubts, fresh, error, found, deadline).await {
-        Stored::Yes(fresh) => Ok(fresh),
-        Stored::No(error) => Err(error),
+    match settle(&engine.uncertain_writes, fresh, error, found, deadline).await {
+        WriteOutcome::Persisted(fresh) => Ok(fresh),
+        WriteOutcome::Rejected(error) => Err(error),
     }
 }
 
@@ -254,7 +257,7 @@ async fn delete_replaced(
             continue;
         }
         match connection.client.delete_token(&client_id, deadline).await {
-            Ok(_) => crash::point("rotate-root.old-deleted"),
+            Ok(_) => failpoint::hit("rotate-root.old-deleted"),
             Err(error) => {
                 warnings.push(format!(
                     "the former root token with client id {client_id} is not deleted yet, the host's ticks try again: {error}"
@@ -273,7 +276,7 @@ async fn delete_replaced(
         .await
         .put(&connection.name, entry)
         .await;
-    crash::point("rotate-root.old-forgotten");
+    failpoint::hit("rotate-root.old-forgotten");
     if let Err(error) = stored {
         engine.configs.forget(&connection.name).await;
         warnings.push(format!(
@@ -288,7 +291,7 @@ fn unchanged(error: Error) -> Error {
     let add = |text: String| format!("{text}. The root token was not changed");
     match error {
         Error::BadRequest(text) => Error::BadRequest(add(text)),
-        Error::Coded { status, message } => Error::Coded {
+        Error::Status { status, message } => Error::Status {
             status,
             message: add(message),
         },

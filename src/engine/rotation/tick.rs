@@ -1,9 +1,9 @@
 //! What rotation does on the host's tick.
 
-use super::farewell;
 use super::root;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::config::pending_deletion;
 use crate::engine::static_role;
 use crate::vault::Error;
 
@@ -19,14 +19,14 @@ pub async fn tick(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
 }
 
 async fn tend_roots(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
-    let farewells = farewell::tend(engine, deadline).await;
+    let deletions = pending_deletion::reconcile(engine, deadline).await;
     for name in engine.configs.names().await? {
-        if deadline.remaining() < engine.deadlines.enough() {
+        if deadline.remaining() < engine.deadlines.min_for_rotation() {
             break;
         }
         if let Err(error) = root::tend(engine, &name, deadline).await {
             tracing::warn!(config = name, %error, "the root token is not tended; a later tick tries again");
         }
     }
-    farewells
+    deletions
 }

@@ -32,7 +32,7 @@ pub fn declare() -> [Field; 2] {
 pub fn read(fields: &Fields, stored: Option<&Schedule>) -> Result<Option<Schedule>, Error> {
     let sent = fields.sent();
     let period = sent.seconds(PERIOD).filter(|seconds| *seconds != 0);
-    let text = sent.text(SCHEDULE).filter(|text| !text.trim().is_empty());
+    let text = sent.string(SCHEDULE).filter(|text| !text.trim().is_empty());
     match (period, text) {
         (Some(seconds), Some(_)) => Err(Error::BadRequest(format!(
             "{PERIOD}: {seconds} was given together with {SCHEDULE}: give one of the two"

@@ -17,8 +17,8 @@ use crate::engine::store::Key;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 const NAME: &str = "name";
@@ -43,8 +43,8 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
     ]
 }
 
-async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
-    let name = call.fields.text(NAME).unwrap_or_default();
+async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
+    let name = call.fields.string(NAME).unwrap_or_default();
     let Some(role) = engine.static_roles.live(&name).await? else {
         return Ok(None);
     };

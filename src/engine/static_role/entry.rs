@@ -111,7 +111,7 @@ impl StaticRoleEntry {
     }
 
     /// Whether a token that is to live on for the overlap has its rights from a custom Astra role.
-    pub fn lends_custom_role(&self) -> bool {
+    pub fn previous_uses_custom_role(&self) -> bool {
         self.is_live() && self.previous.iter().any(|token| token.by_policy)
     }
 
@@ -167,7 +167,7 @@ impl StaticRoleEntry {
     }
 
     /// The role is deleted at `now`: all its tokens are to be deleted.
-    pub fn bury(&mut self, now: OffsetDateTime) {
+    pub fn tombstone(&mut self, now: OffsetDateTime) {
         self.retire(now);
         for token in &mut self.previous {
             token.delete_at = token.delete_at.min(now);

@@ -11,7 +11,7 @@ use super::write;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config;
-use crate::engine::events::Happening;
+use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::role;
 use crate::engine::role::grant;
@@ -23,8 +23,8 @@ use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 
 const NAME: &str = "name";
@@ -68,14 +68,14 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
 }
 
 fn name_of(call: &Call) -> String {
-    call.fields.text(NAME).unwrap_or_default()
+    call.fields.string(NAME).unwrap_or_default()
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {
     Ok(engine.static_roles.live(&name_of(&call)).await?.is_some())
 }
 
-async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
+async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     let mut names = Vec::new();
     let mut key_info = Map::new();
     for name in engine.static_roles.names().await? {
@@ -95,7 +95,7 @@ async fn list(engine: Arc<Engine>, _call: Call) -> Outcome {
     Ok(Some(Response::list(names, key_info)))
 }
 
-async fn read(engine: Arc<Engine>, call: Call) -> Outcome {
+async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
     let Some(role) = engine.static_roles.live(&name).await? else {
         return Ok(None);
@@ -122,10 +122,10 @@ pub(super) fn last_rotation(role: &StaticRoleEntry) -> String {
     rotation::time_text(role.current.as_ref().map(|current| current.rotated_at))
 }
 
-async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
+async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
     if engine.static_roles.live(&name).await?.is_none() {
-        return Err(Error::Coded {
+        return Err(Error::Status {
             status: 404,
             message: format!("static role \"{name}\" does not exist: write it before patching it"),
         });
@@ -133,7 +133,7 @@ async fn patch(engine: Arc<Engine>, call: Call) -> Outcome {
     write(engine, call).await
 }
 
-async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
+async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
     let _changing = engine.static_roles.changing(&name).await;
@@ -145,11 +145,11 @@ async fn write(engine: Arc<Engine>, call: Call) -> Outcome {
         role: &name,
         ..Subject::default()
     };
-    engine.events.tell(Happening::StaticRoleWrite, subject);
+    engine.events.publish(EngineEvent::StaticRoleWrite, subject);
     Ok(Response::to_write(warnings))
 }
 
-async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
+async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
     let _changing = engine.static_roles.changing(&name).await;
@@ -165,11 +165,13 @@ async fn delete(engine: Arc<Engine>, call: Call) -> Outcome {
         role: &name,
         ..Subject::default()
     };
-    engine.events.tell(Happening::StaticRoleDelete, subject);
+    engine
+        .events
+        .publish(EngineEvent::StaticRoleDelete, subject);
     Ok(Response::to_write(warnings))
 }
 
-async fn rotate_now(engine: Arc<Engine>, call: Call) -> Outcome {
+async fn rotate_now(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
     let _changing = engine.static_roles.changing(&name).await;

@@ -4,14 +4,14 @@ use super::entry::PreviousToken;
 use super::entry::StaticRoleEntry;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::astra_error;
 use crate::engine::config::Connection;
-use crate::engine::crash;
-use crate::engine::role::Abandoned;
-use crate::engine::role::Claimant;
-use crate::engine::role::out_of_reach;
+use crate::engine::failpoint;
+use crate::engine::role::PolicyOwner;
+use crate::engine::role::ReleasedCustomRole;
+use crate::engine::role::unreachable_role_warning;
 use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
-use crate::engine::upstream;
 use crate::vault::Error;
 
 /// Deletes the role called `name`, whose change the caller holds, its tokens, and the custom Astra role
@@ -27,17 +27,17 @@ pub async fn remove(
     let custom = entry.granted.policy.as_ref();
     let abandoned = match custom {
         Some(custom) => {
-            let claimant = Claimant::StaticRole(name);
-            Abandoned::note(engine, &entry.config, claimant, custom).await?
+            let claimant = PolicyOwner::StaticRole(name);
+            ReleasedCustomRole::note(engine, &entry.config, claimant, custom).await?
         }
         None => None,
     };
-    crash::point("static-role.removal-noted");
+    failpoint::hit("static-role.removal-noted");
     let mut buried = entry.clone();
-    buried.bury(engine.clock.now());
+    buried.tombstone(engine.clock.now());
     // First the role goes out of sight: nobody may be served a token that is being deleted.
     engine.static_roles.put(name, buried.clone()).await?;
-    crash::point("static-role.buried");
+    failpoint::hit("static-role.tombstoned");
     Failures::clear(&engine.store, &Key::static_rotation(name)).await;
     if engine.configs.find(&buried.config).await?.is_none() {
         let left: Vec<&str> = buried.client_ids().collect();
@@ -48,8 +48,8 @@ pub async fn remove(
             left.join(", ")
         );
         engine.static_roles.delete(name).await?;
-        crash::point("static-role.given-up");
-        let left = custom.map(|custom| out_of_reach(&buried.config, custom));
+        failpoint::hit("static-role.given-up");
+        let left = custom.map(|custom| unreachable_role_warning(&buried.config, custom));
         return Ok(std::iter::once(warning).chain(left).collect());
     }
     let mut warnings = Vec::new();
@@ -88,13 +88,13 @@ pub async fn delete_due(engine: &Engine, name: &str, deadline: Deadline) -> Resu
         }
         left.previous.push(token.clone());
     }
-    crash::point("static-role.old-deleted");
+    failpoint::hit("static-role.old-deleted");
     if !left.is_live() && left.previous.is_empty() {
         engine.static_roles.delete(name).await?;
     } else if left.previous != entry.previous {
         engine.static_roles.put(name, left).await?;
     }
-    crash::point("static-role.old-forgotten");
+    failpoint::hit("static-role.old-forgotten");
     failure.map_or(Ok(()), Err)
 }
 
@@ -124,7 +124,7 @@ async fn delete(
         .await
         .map(drop)
         .map_err(|error| {
-            upstream::failed(
+            astra_error::request_error(
                 &format!("delete the token with client id {client_id}"),
                 connection,
                 &error,

@@ -10,18 +10,18 @@ use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::astra_error;
 use crate::engine::config::Connection;
-use crate::engine::crash;
-use crate::engine::creds::Fresh;
 use crate::engine::creds::Mint;
-use crate::engine::events::Happening;
+use crate::engine::creds::UncommittedToken;
+use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
+use crate::engine::failpoint;
 use crate::engine::rotation::Failures;
-use crate::engine::rotation::Patience;
-use crate::engine::rotation::Stored;
+use crate::engine::rotation::PropagationBackoff;
+use crate::engine::rotation::WriteOutcome;
 use crate::engine::rotation::settle;
 use crate::engine::store::Key;
-use crate::engine::upstream;
 use crate::vault::Error;
 
 /// Replaces the token of the role called `name`, whose change the caller holds, and deletes those
@@ -44,7 +44,7 @@ pub async fn rotate(
                 role: name,
                 ..Subject::default()
             };
-            engine.events.tell(Happening::StaticRotate, subject);
+            engine.events.publish(EngineEvent::StaticRotate, subject);
             Failures::clear(&engine.store, &key).await;
         }
         Err(error) => {
@@ -77,19 +77,19 @@ pub async fn mint_and_store(
         text: &entry.description,
     };
     let fresh = mint.mint(deadline).await?;
-    crash::point("rotate-role.minted");
+    failpoint::hit("rotate-role.minted");
     if let Err(error) = await_usable(&connection, &fresh, deadline).await {
         fresh.discard(deadline).await;
         return Err(error);
     }
-    crash::point("rotate-role.proved");
+    failpoint::hit("rotate-role.proved");
     let now = engine.clock.now();
     entry.replace(current(&connection, &entry, &fresh, whole(now)), now);
     let warnings = expiry_warnings(&entry, asked);
     let fresh = store(engine, name, entry, fresh, deadline).await?;
-    crash::point("rotate-role.stored");
+    failpoint::hit("rotate-role.stored");
     fresh.keep().await;
-    crash::point("rotate-role.kept");
+    failpoint::hit("rotate-role.kept");
     // Nobody may wait longer for a new token because an old one cannot be deleted.
     if let Err(error) = delete_due(engine, name, deadline).await {
         tracing::warn!(static_role = name, %error, "a replaced token is not deleted yet; the next tick tries again");
@@ -100,7 +100,7 @@ pub async fn mint_and_store(
 fn current(
     connection: &Connection,
     entry: &StaticRoleEntry,
-    fresh: &Fresh,
+    fresh: &UncommittedToken,
     rotated_at: time::OffsetDateTime,
 ) -> CurrentToken {
     let token = &fresh.token;
@@ -123,7 +123,7 @@ fn current(
 /// Readers take a moved `last_vault_rotation` as the sign to use the token, so it must work by then.
 async fn await_usable(
     connection: &Connection,
-    fresh: &Fresh,
+    fresh: &UncommittedToken,
     deadline: Deadline,
 ) -> Result<(), Error> {
     let mut entry = connection.entry.clone();
@@ -138,12 +138,16 @@ async fn await_usable(
         .client_config()
         .map_err(|error| unusable(error.to_string()))?;
     let client = Client::new(settings).map_err(|error| unusable(error.to_string()))?;
-    let mut patience = Patience::until(deadline);
+    let mut patience = PropagationBackoff::until(deadline);
     loop {
         match client.current_org(deadline).await {
             Err(astra::Error::Unauthorized { .. }) if patience.wait().await => {}
             Err(error @ astra::Error::Unauthorized { .. }) => {
-                return Err(upstream::failed("use the new token", connection, &error));
+                return Err(astra_error::request_error(
+                    "use the new token",
+                    connection,
+                    &error,
+                ));
             }
             // Any other failure says nothing about the token.
             _ => return Ok(()),
@@ -155,9 +159,9 @@ async fn store(
     engine: &Engine,
     name: &str,
     entry: StaticRoleEntry,
-    fresh: Fresh,
+    fresh: UncommittedToken,
     deadline: Deadline,
-) -> Result<Fresh, Error> {
+) -> Result<UncommittedToken, Error> {
     let roles = &engine.static_roles;
     let Err(error) = roles.put(name, entry).await else {
         return Ok(fresh);
@@ -166,9 +170,9 @@ async fn store(
         let current = found.and_then(|entry| entry.current.clone());
         current.map(|current| current.client_id)
     });
-    match settle(&engine.doubts, fresh, error, found, deadline).await {
-        Stored::Yes(fresh) => Ok(fresh),
-        Stored::No(error) => Err(error),
+    match settle(&engine.uncertain_writes, fresh, error, found, deadline).await {
+        WriteOutcome::Persisted(fresh) => Ok(fresh),
+        WriteOutcome::Rejected(error) => Err(error),
     }
 }
 

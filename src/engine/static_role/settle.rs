@@ -3,7 +3,7 @@
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::role;
-use crate::engine::role::Claimant;
+use crate::engine::role::PolicyOwner;
 use crate::engine::store::Key;
 use crate::vault::Error;
 
@@ -23,14 +23,14 @@ pub async fn settle(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
         let claim = entry.as_ref().and_then(|entry| entry.claim());
         let is_lent = entry
             .as_ref()
-            .is_some_and(|entry| entry.lends_custom_role());
+            .is_some_and(|entry| entry.previous_uses_custom_role());
         if claim.is_none() && is_lent {
             continue;
         }
         role::settle_one(
             engine,
             &config,
-            Claimant::StaticRole(&name),
+            PolicyOwner::StaticRole(&name),
             claim,
             deadline,
         )

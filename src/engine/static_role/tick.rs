@@ -36,7 +36,7 @@ pub async fn tend(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     names.sort_by_key(|name| order.hash_one(name));
     futures_util::stream::iter(names.iter().take(PER_TICK))
         .for_each_concurrent(AT_ONCE, |name| async move {
-            if deadline.remaining() < engine.deadlines.enough() {
+            if deadline.remaining() < engine.deadlines.min_for_rotation() {
                 return;
             }
             if let Err(error) = tend_one(engine, name, deadline).await {

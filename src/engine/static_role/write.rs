@@ -7,13 +7,13 @@ use super::rotate::mint_and_store;
 use super::rotate::rotate;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::change::pick;
 use crate::engine::config;
-use crate::engine::crash;
-use crate::engine::role::Abandoned;
-use crate::engine::role::Claimant;
+use crate::engine::failpoint;
+use crate::engine::merge::merge_field;
 use crate::engine::role::Grant;
 use crate::engine::role::Granted;
+use crate::engine::role::PolicyOwner;
+use crate::engine::role::ReleasedCustomRole;
 use crate::engine::role::database::Wanted;
 use crate::engine::schedule;
 use crate::framework::Fields;
@@ -52,16 +52,16 @@ pub async fn write(
         .choice(known_database, afresh, &connection, deadline)
         .await?;
     entry.database = choice;
-    let claimant = Claimant::StaticRole(name);
+    let claimant = PolicyOwner::StaticRole(name);
     entry.granted = grant
         .realize(engine, &connection, claimant, known, deadline)
         .await?;
     let abandoned = match known.and_then(|known| known.abandoned_for(Some(&entry.granted))) {
-        Some(custom) => Abandoned::note(engine, &entry.config, claimant, custom).await?,
+        Some(custom) => ReleasedCustomRole::note(engine, &entry.config, claimant, custom).await?,
         None => None,
     };
     let keeps_policy = entry.granted.policy.is_some();
-    crash::point("static-role.checked");
+    failpoint::hit("static-role.checked");
 
     if let Some(stored) = &stored {
         entry.current = stored.current.clone();
@@ -75,14 +75,14 @@ pub async fn write(
     } else {
         warnings.extend(mint_and_store(engine, name, entry, deadline).await?);
     }
-    crash::point("static-role.stored");
+    failpoint::hit("static-role.stored");
     if keeps_policy {
         engine.custom_roles.stored(&connection, claimant).await;
     }
     if let Some(abandoned) = abandoned {
         let stored = engine.static_roles.find(name).await?;
         // Until the overlap is over the previous token needs it; then a tick deletes it.
-        if !stored.is_some_and(|stored| stored.lends_custom_role()) {
+        if !stored.is_some_and(|stored| stored.previous_uses_custom_role()) {
             warnings.extend(abandoned.remove(engine, deadline).await);
         }
     }
@@ -95,10 +95,10 @@ fn plain_fields(
     stored: Option<&StaticRoleEntry>,
     now: OffsetDateTime,
 ) -> Result<StaticRoleEntry, Error> {
-    let config = pick(
+    let config = merge_field(
         fields,
         "config",
-        Fields::text,
+        Fields::string,
         stored.map(|role| role.config.clone()),
         || config::DEFAULT.to_owned(),
     );
@@ -121,7 +121,7 @@ fn plain_fields(
         _ => now,
     };
     let seconds = |fields: &Fields, name: &str| fields.duration(name).map(|time| time.as_secs());
-    let overlap = pick(
+    let overlap = merge_field(
         fields,
         "overlap",
         |fields, name| seconds(fields, name).map(Some),
@@ -134,10 +134,10 @@ fn plain_fields(
             "overlap: {overlap}s is not less than the time between two rotations, {gap}s: shorten overlap or rotate less often"
         )));
     }
-    let description = pick(
+    let description = merge_field(
         fields,
         "description",
-        Fields::text,
+        Fields::string,
         stored.map(|role| role.description.clone()),
         String::new,
     );

@@ -23,10 +23,10 @@ use crate::framework::Framework;
 use crate::vault::Backend;
 use crate::vault::Entry;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::LeaseInfo;
 use crate::vault::Mount;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::ReplicationState;
 use crate::vault::Request;
 use crate::vault::Response;
@@ -170,11 +170,11 @@ impl Bench {
     }
 
     /// Sends a request as the host does.
-    pub async fn call(&self, operation: Operation, path: &str, data: Value) -> Outcome {
+    pub async fn call(&self, operation: Operation, path: &str, data: Value) -> HandlerResult {
         call(&self.mount, operation, path, data).await
     }
 
-    pub async fn write(&self, path: &str, data: Value) -> Outcome {
+    pub async fn write(&self, path: &str, data: Value) -> HandlerResult {
         let exists = self
             .mount
             .exists(request(Operation::Update, path, data.clone()));
@@ -201,7 +201,7 @@ impl Bench {
     }
 
     /// Ends the lease of a credential.
-    pub async fn revoke(&self, credential: &Response) -> Outcome {
+    pub async fn revoke(&self, credential: &Response) -> HandlerResult {
         let lease = credential.lease().unwrap();
         let lease = LeaseInfo {
             internal_data: lease.internal_data.clone(),
@@ -274,7 +274,7 @@ impl Bench {
 
 /// Runs `work` until it ends or a write hangs, and then drops it: what a process's death at that await
 /// looks like.
-pub async fn until_hung(storage: &Flaky, work: impl Future<Output = Outcome>) {
+pub async fn until_hung(storage: &Flaky, work: impl Future<Output = HandlerResult>) {
     tokio::select! {
         _ = work => {}
         () = storage.hung.notified() => {}
@@ -291,7 +291,7 @@ pub async fn call(
     operation: Operation,
     path: &str,
     data: Value,
-) -> Outcome {
+) -> HandlerResult {
     mount.handle(request(operation, path, data)).await
 }
 

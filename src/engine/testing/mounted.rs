@@ -18,10 +18,10 @@ use crate::vault::Backend;
 use crate::vault::Error;
 use crate::vault::Events;
 use crate::vault::Factory;
+use crate::vault::HandlerResult;
 use crate::vault::LeaseInfo;
 use crate::vault::Mount;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Request;
 use crate::vault::Response;
 use crate::vault::memory::FixedSystem;
@@ -91,21 +91,26 @@ impl Bench {
     }
 
     /// One request as the host would send it.
-    pub(crate) async fn send(&self, operation: Operation, path: &str, data: Value) -> Outcome {
+    pub(crate) async fn send(
+        &self,
+        operation: Operation,
+        path: &str,
+        data: Value,
+    ) -> HandlerResult {
         self.backend
             .handle(self.request(operation, path, data))
             .await
     }
 
     /// A read with a request id of its own, as when the host repeats it.
-    pub(crate) async fn read_as(&self, id: &str, path: &str) -> Outcome {
+    pub(crate) async fn read_as(&self, id: &str, path: &str) -> HandlerResult {
         let mut request = self.request(Operation::Read, path, json!({}));
         request.id = id.to_owned();
         self.backend.handle(request).await
     }
 
     /// A create or an update.
-    pub(crate) async fn write(&self, path: &str, data: Value) -> Outcome {
+    pub(crate) async fn write(&self, path: &str, data: Value) -> HandlerResult {
         self.send(Operation::Update, path, data).await
     }
 
@@ -131,7 +136,7 @@ impl Bench {
     pub(crate) fn revoke<'a>(
         &'a self,
         credential: &Response,
-    ) -> impl Future<Output = Outcome> + use<'a> {
+    ) -> impl Future<Output = HandlerResult> + use<'a> {
         let lease = credential.lease().unwrap();
         let mut request = self.request(Operation::Revoke, "", json!({}));
         request.lease = Some(LeaseInfo {
@@ -168,7 +173,7 @@ impl Bench {
 }
 
 /// The text of an HTTP 400.
-pub(crate) fn refusal(outcome: Outcome) -> String {
+pub(crate) fn refusal(outcome: HandlerResult) -> String {
     match outcome {
         Err(Error::BadRequest(text)) => text,
         Err(other) => panic!("not a 400: {other:?}"),

@@ -19,11 +19,11 @@ use crate::vault::Backend;
 use crate::vault::Entry;
 use crate::vault::Error;
 use crate::vault::Factory;
+use crate::vault::HandlerResult;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
 use crate::vault::Mount;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Request;
 use crate::vault::Response;
 use crate::vault::Storage;
@@ -191,11 +191,11 @@ impl Bench {
     }
 
     /// Sends a request as the host does.
-    pub async fn call(&self, operation: Operation, path: &str, data: Value) -> Outcome {
+    pub async fn call(&self, operation: Operation, path: &str, data: Value) -> HandlerResult {
         self.engine.handle(request(operation, path, data)).await
     }
 
-    pub async fn write(&self, path: &str, data: Value) -> Outcome {
+    pub async fn write(&self, path: &str, data: Value) -> HandlerResult {
         let asked = request(Operation::Update, path, data.clone());
         let operation = match self.engine.exists(asked).await? {
             Some(false) => Operation::Create,
@@ -204,11 +204,11 @@ impl Bench {
         self.call(operation, path, data).await
     }
 
-    pub async fn patch(&self, path: &str, data: Value) -> Outcome {
+    pub async fn patch(&self, path: &str, data: Value) -> HandlerResult {
         self.call(Operation::Patch, path, data).await
     }
 
-    pub async fn delete(&self, path: &str, data: Value) -> Outcome {
+    pub async fn delete(&self, path: &str, data: Value) -> HandlerResult {
         self.call(Operation::Delete, path, data).await
     }
 
@@ -242,13 +242,13 @@ impl Bench {
         Ok(Credential::of(response))
     }
 
-    pub async fn renew(&self, credential: &Credential) -> Outcome {
+    pub async fn renew(&self, credential: &Credential) -> HandlerResult {
         self.engine
             .handle(on_lease(Operation::Renew, credential))
             .await
     }
 
-    pub async fn revoke(&self, credential: &Credential) -> Outcome {
+    pub async fn revoke(&self, credential: &Credential) -> HandlerResult {
         self.engine
             .handle(on_lease(Operation::Revoke, credential))
             .await
@@ -367,7 +367,7 @@ pub fn on_lease(operation: Operation, credential: &Credential) -> Request {
 }
 
 /// The message of an outcome that is the caller's fault.
-pub fn refused(outcome: Outcome) -> String {
+pub fn refused(outcome: HandlerResult) -> String {
     match outcome {
         Err(Error::BadRequest(text)) => text,
         Err(error) => panic!("not the caller's fault: {error:?}"),

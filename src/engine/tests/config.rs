@@ -98,7 +98,7 @@ async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
     let missing = bench.patch("config/other", json!({"verify": false})).await;
     assert_eq!(
         missing.err(),
-        Some(Error::Coded {
+        Some(Error::Status {
             status: 404,
             message: "config \"other\" does not exist: write it before patching it".to_owned()
         })

@@ -238,7 +238,7 @@ async fn a_refusal_to_mint_says_what_astra_said() {
         .set_knobs(json!({"max_tokens": 1, "max_tokens_status": 403}))
         .unwrap();
     let error = bench.mint("reader").await.unwrap_err();
-    let Error::Coded {
+    let Error::Status {
         status: 502,
         message,
     } = error

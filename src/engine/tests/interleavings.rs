@@ -25,8 +25,8 @@ use super::bench::request;
 use super::fault_matrix::variants;
 use super::fault_matrix::variants::Variant;
 use crate::engine::Deadlines;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Request;
 
 /// How many scripts run.
@@ -153,7 +153,7 @@ struct Run {
     held: Vec<Credential>,
     /// Those whose revocation has failed so far: whether it took effect, nobody can tell.
     ending: Vec<Credential>,
-    under_way: Vec<(Request, JoinHandle<Outcome>)>,
+    under_way: Vec<(Request, JoinHandle<HandlerResult>)>,
 }
 
 impl Run {
@@ -161,7 +161,7 @@ impl Run {
         let deadlines = Deadlines {
             operation: Duration::from_secs(3),
             // The latest of the late requests takes effect after a second and a half.
-            settle: Duration::from_millis(2_500),
+            late_create_window: Duration::from_millis(2_500),
         };
         let bench = Bench::with(Options::default(), deadlines).await;
         bench.mount().await;
@@ -231,7 +231,7 @@ impl Run {
         }
     }
 
-    fn hold(&mut self, outcome: Outcome) {
+    fn hold(&mut self, outcome: HandlerResult) {
         if let Ok(Some(response)) = outcome {
             self.held.push(Credential::of(response));
         }

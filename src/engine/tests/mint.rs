@@ -256,7 +256,7 @@ async fn blocks_of_a_dead_process_are_removed_once_all_has_settled() {
     let mut bench = Bench::with(
         Default::default(),
         Deadlines {
-            settle: Duration::ZERO,
+            late_create_window: Duration::ZERO,
             ..Deadlines::default()
         },
     )

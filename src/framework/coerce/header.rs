@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Map;
 use serde_json::Value;
 
-use super::Mismatch;
+use super::CoercionError;
 use super::list;
 use super::map;
 use super::mismatch::shown;
@@ -17,7 +17,7 @@ const EXPECTED: &str =
     "a set of headers: an object, its JSON text (also in base64), or name:value texts";
 
 /// An object of texts or text arrays, JSON text of one, base64 of that, or `name:value` texts.
-pub(super) fn headers(value: Value) -> Result<BTreeMap<String, Vec<String>>, Mismatch> {
+pub(super) fn headers(value: Value) -> Result<BTreeMap<String, Vec<String>>, CoercionError> {
     match value {
         Value::Object(map) => from_map(map),
         Value::Array(parts) if parts.iter().all(Value::is_object) => {
@@ -28,21 +28,21 @@ pub(super) fn headers(value: Value) -> Result<BTreeMap<String, Vec<String>>, Mis
             let decoded = BASE64_STANDARD
                 .decode(json)
                 .unwrap_or_else(|_| json.clone().into_bytes());
-            let map =
-                serde_json::from_slice(&decoded).map_err(|_| Mismatch::of(EXPECTED, &value))?;
+            let map = serde_json::from_slice(&decoded)
+                .map_err(|_| CoercionError::of(EXPECTED, &value))?;
             from_map(map)
         }
-        other => Err(Mismatch::of(EXPECTED, &other)),
+        other => Err(CoercionError::of(EXPECTED, &other)),
     }
 }
 
-fn from_map(map: Map<String, Value>) -> Result<BTreeMap<String, Vec<String>>, Mismatch> {
+fn from_map(map: Map<String, Value>) -> Result<BTreeMap<String, Vec<String>>, CoercionError> {
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, values) in map {
         for value in list::values(values) {
             if !value.is_string() && !value.is_number() {
                 let message = format!("header {name:?}: {} is not text", shown(&value));
-                return Err(Mismatch::saying(EXPECTED, message));
+                return Err(CoercionError::saying(EXPECTED, message));
             }
             headers
                 .entry(canonical(&name))
@@ -53,7 +53,7 @@ fn from_map(map: Map<String, Value>) -> Result<BTreeMap<String, Vec<String>>, Mi
     Ok(headers)
 }
 
-fn from_pairs(parts: Vec<Value>) -> Result<BTreeMap<String, Vec<String>>, Mismatch> {
+fn from_pairs(parts: Vec<Value>) -> Result<BTreeMap<String, Vec<String>>, CoercionError> {
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for part in parts {
         match part.as_str().and_then(|text| text.split_once(':')) {
@@ -64,7 +64,7 @@ fn from_pairs(parts: Vec<Value>) -> Result<BTreeMap<String, Vec<String>>, Mismat
                     .push(value.to_owned());
             }
             _ => {
-                return Err(Mismatch::saying(
+                return Err(CoercionError::saying(
                     EXPECTED,
                     format!("invalid key pair {}", shown(&part)),
                 ));

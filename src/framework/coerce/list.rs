@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Mismatch;
+use super::CoercionError;
 use super::number;
 use super::text;
 
@@ -16,7 +16,7 @@ pub(super) fn values(value: Value) -> Vec<Value> {
 }
 
 /// An array of texts, or a single text; each trimmed.
-pub(super) fn strings(value: Value) -> Result<Vec<String>, Mismatch> {
+pub(super) fn strings(value: Value) -> Result<Vec<String>, CoercionError> {
     match value {
         Value::String(text) if text.is_empty() => Ok(Vec::new()),
         other => Ok(trimmed(texts(other)?)),
@@ -24,12 +24,12 @@ pub(super) fn strings(value: Value) -> Result<Vec<String>, Mismatch> {
 }
 
 /// An array of texts, or text split at commas; each trimmed.
-pub(super) fn comma_strings(value: Value) -> Result<Vec<String>, Mismatch> {
+pub(super) fn comma_strings(value: Value) -> Result<Vec<String>, CoercionError> {
     Ok(trimmed(texts(split(value))?))
 }
 
 /// An array of whole numbers, or text split at commas.
-pub(super) fn comma_integers(value: Value) -> Result<Vec<i64>, Mismatch> {
+pub(super) fn comma_integers(value: Value) -> Result<Vec<i64>, CoercionError> {
     values(split(value))
         .into_iter()
         .map(|value| match value {
@@ -42,7 +42,7 @@ pub(super) fn comma_integers(value: Value) -> Result<Vec<i64>, Mismatch> {
 }
 
 /// The elements as text, as they are.
-pub(super) fn texts(value: Value) -> Result<Vec<String>, Mismatch> {
+pub(super) fn texts(value: Value) -> Result<Vec<String>, CoercionError> {
     values(value).into_iter().map(text::text).collect()
 }
 

@@ -3,12 +3,12 @@
 use serde_json::Map;
 use serde_json::Value;
 
-use super::Mismatch;
+use super::CoercionError;
 
 const EXPECTED: &str = "an object";
 
 /// An object, or an array of objects, merged.
-pub(super) fn map(value: Value) -> Result<Map<String, Value>, Mismatch> {
+pub(super) fn map(value: Value) -> Result<Map<String, Value>, CoercionError> {
     match value {
         Value::Object(map) => Ok(map),
         Value::Array(parts) => {
@@ -16,11 +16,11 @@ pub(super) fn map(value: Value) -> Result<Map<String, Value>, Mismatch> {
             for part in parts {
                 match part {
                     Value::Object(map) => merged.extend(map),
-                    other => return Err(Mismatch::of(EXPECTED, &other)),
+                    other => return Err(CoercionError::of(EXPECTED, &other)),
                 }
             }
             Ok(merged)
         }
-        other => Err(Mismatch::of(EXPECTED, &other)),
+        other => Err(CoercionError::of(EXPECTED, &other)),
     }
 }

@@ -12,14 +12,14 @@ const SHOWN: usize = 64;
 /// Why a value does not convert.
 ///
 /// It displays what was expected and what came instead; for secrets there is
-/// [`Mismatch::without_value`].
+/// [`CoercionError::without_value`].
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Mismatch {
+pub(crate) struct CoercionError {
     expected: &'static str,
     message: String,
 }
 
-impl Mismatch {
+impl CoercionError {
     /// `value` is of another kind.
     pub(crate) fn of(expected: &'static str, value: &Value) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Mismatch {
     }
 }
 
-impl Display for Mismatch {
+impl Display for CoercionError {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
         formatter.write_str(&self.message)
     }

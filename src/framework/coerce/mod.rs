@@ -17,13 +17,13 @@ mod time;
 
 use serde_json::Value;
 
-pub(crate) use self::mismatch::Mismatch;
+pub(crate) use self::mismatch::CoercionError;
 use super::FieldType;
 use super::duration;
 use super::value::FieldValue;
 
 /// Converts `value`; `None` is "unset": `null`, and an empty text for durations.
-pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>, Mismatch> {
+pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>, CoercionError> {
     if value.is_null() {
         return Ok(None);
     }
@@ -50,24 +50,27 @@ pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>
     }))
 }
 
-fn seconds(kind: FieldType, value: &Value) -> Result<Option<i64>, Mismatch> {
+fn seconds(kind: FieldType, value: &Value) -> Result<Option<i64>, CoercionError> {
     const EXPECTED: &str = "a duration, in seconds or as text such as 90s, 1h30m or 7d";
     let seconds = match value {
         Value::String(text) => duration::parse_seconds(text)
-            .map_err(|error| Mismatch::because(EXPECTED, value, error.to_string()))?,
+            .map_err(|error| CoercionError::because(EXPECTED, value, error.to_string()))?,
         Value::Number(number) => {
-            let seconds = number::whole(number).ok_or_else(|| Mismatch::of(EXPECTED, value))?;
+            let seconds =
+                number::whole(number).ok_or_else(|| CoercionError::of(EXPECTED, value))?;
             // Through the text, so that both forms have the same limit.
             duration::parse_seconds(&seconds.to_string())
-                .map_err(|error| Mismatch::because(EXPECTED, value, error.to_string()))?
+                .map_err(|error| CoercionError::because(EXPECTED, value, error.to_string()))?
         }
-        _ => return Err(Mismatch::of(EXPECTED, value)),
+        _ => return Err(CoercionError::of(EXPECTED, value)),
     };
     match seconds {
-        Some(negative) if negative < 0 && kind == FieldType::Duration => Err(Mismatch::saying(
-            "a duration that is not negative",
-            format!("cannot provide negative value '{negative}'"),
-        )),
+        Some(negative) if negative < 0 && kind == FieldType::Duration => {
+            Err(CoercionError::saying(
+                "a duration that is not negative",
+                format!("cannot provide negative value '{negative}'"),
+            ))
+        }
         seconds => Ok(seconds),
     }
 }

@@ -3,13 +3,13 @@
 use serde_json::Number;
 use serde_json::Value;
 
-use super::Mismatch;
+use super::CoercionError;
 
 const INTEGER: &str = "a whole number of at most 64 bits";
 const FLOAT: &str = "a number";
 
 /// A whole number: fractions are cut off, text is read in Go's syntax, empty text is zero.
-pub(super) fn integer(value: &Value) -> Result<i64, Mismatch> {
+pub(super) fn integer(value: &Value) -> Result<i64, CoercionError> {
     match value {
         Value::Bool(flag) => Some(i64::from(*flag)),
         Value::Number(number) => whole(number),
@@ -17,11 +17,11 @@ pub(super) fn integer(value: &Value) -> Result<i64, Mismatch> {
         Value::String(text) => parse(text),
         _ => None,
     }
-    .ok_or_else(|| Mismatch::of(INTEGER, value))
+    .ok_or_else(|| CoercionError::of(INTEGER, value))
 }
 
 /// A finite number; empty text is zero.
-pub(super) fn float(value: &Value) -> Result<f64, Mismatch> {
+pub(super) fn float(value: &Value) -> Result<f64, CoercionError> {
     match value {
         Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
         Value::Number(number) => number.as_f64(),
@@ -30,7 +30,7 @@ pub(super) fn float(value: &Value) -> Result<f64, Mismatch> {
         _ => None,
     }
     .filter(|float| float.is_finite())
-    .ok_or_else(|| Mismatch::of(FLOAT, value))
+    .ok_or_else(|| CoercionError::of(FLOAT, value))
 }
 
 /// The whole part of a JSON number, where 64 bits hold it.

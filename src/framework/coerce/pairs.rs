@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Mismatch;
+use super::CoercionError;
 use super::list;
 use super::map;
 use super::text;
@@ -12,7 +12,7 @@ use super::text;
 const EXPECTED: &str = "a set of key=value pairs";
 
 /// An object of scalars, or texts of the form `key=value`.
-pub(super) fn pairs(value: Value) -> Result<BTreeMap<String, String>, Mismatch> {
+pub(super) fn pairs(value: Value) -> Result<BTreeMap<String, String>, CoercionError> {
     let is_object = match &value {
         Value::Object(_) => true,
         Value::Array(parts) => parts.iter().all(Value::is_object),
@@ -23,7 +23,7 @@ pub(super) fn pairs(value: Value) -> Result<BTreeMap<String, String>, Mismatch> 
             .into_iter()
             .map(|(key, value)| match text::text(value) {
                 Ok(text) => Ok((key, text)),
-                Err(mismatch) => Err(Mismatch::saying(
+                Err(mismatch) => Err(CoercionError::saying(
                     EXPECTED,
                     format!("the value of {key:?}: {mismatch}"),
                 )),
@@ -34,7 +34,7 @@ pub(super) fn pairs(value: Value) -> Result<BTreeMap<String, String>, Mismatch> 
         .into_iter()
         .map(|text| match text.split_once('=') {
             Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-            _ => Err(Mismatch::saying(
+            _ => Err(CoercionError::saying(
                 EXPECTED,
                 format!(
                     "invalid key pair {}",

@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::Mismatch;
+use super::CoercionError;
 use crate::framework::pattern::NAME;
 
 static NAME_ONLY: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(&format!("^(?:{NAME})$")).ok());
 
 /// Text; numbers become decimal text, bools `1` and `0`.
-pub(super) fn text(value: Value) -> Result<String, Mismatch> {
+pub(super) fn text(value: Value) -> Result<String, CoercionError> {
     match value {
         Value::Bool(flag) => Ok(if flag { "1" } else { "0" }.to_owned()),
         Value::Null => Ok(String::new()),
@@ -22,12 +22,12 @@ pub(super) fn text(value: Value) -> Result<String, Mismatch> {
             _ => number.to_string(),
         }),
         Value::String(text) => Ok(text),
-        Value::Array(_) | Value::Object(_) => Err(Mismatch::of("text", &value)),
+        Value::Array(_) | Value::Object(_) => Err(CoercionError::of("text", &value)),
     }
 }
 
 /// Text that is a Vault name.
-pub(super) fn name(value: Value) -> Result<String, Mismatch> {
+pub(super) fn name(value: Value) -> Result<String, CoercionError> {
     const EXPECTED: &str =
         "a name: letters, digits, underscores, and between them hyphens and dots";
     let name = text(value)?;
@@ -37,6 +37,6 @@ pub(super) fn name(value: Value) -> Result<String, Mismatch> {
     {
         Ok(name)
     } else {
-        Err(Mismatch::of(EXPECTED, &Value::String(name)))
+        Err(CoercionError::of(EXPECTED, &Value::String(name)))
     }
 }

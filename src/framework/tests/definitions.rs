@@ -4,7 +4,7 @@ use crate::framework::Builder;
 use crate::framework::DefinitionError;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::framework::SecretKind;
+use crate::framework::SecretType;
 use crate::framework::testing::Shelf;
 use crate::framework::testing::builder;
 use crate::vault::Operation;
@@ -89,7 +89,7 @@ fn nothing_is_declared_twice() {
         })
     );
 
-    let kind = || SecretKind::new("loan").on_revoke(|_, _| async { Ok(None) });
+    let kind = || SecretType::new("loan").on_revoke(|_, _| async { Ok(None) });
     assert_eq!(
         refused(builder().secret(kind()).secret(kind())),
         r#"secret kind "loan" is declared twice"#
@@ -98,7 +98,7 @@ fn nothing_is_declared_twice() {
 
 #[test]
 fn a_secret_can_always_be_revoked() {
-    let renew_only = SecretKind::new("loan").on_renew(|_, _| async { Ok(None) });
+    let renew_only = SecretType::new("loan").on_renew(|_, _| async { Ok(None) });
     assert_eq!(
         refused(builder().secret(renew_only)),
         r#"secret kind "loan" has no revoke handler"#

@@ -187,7 +187,7 @@ fn handler_errors_pass_through() {
         .path(
             Path::new("fail").on(Operation::Read, "", async |shelf: Arc<Shelf>, _: Call| {
                 shelf.note("called");
-                Err(Error::Coded {
+                Err(Error::Status {
                     status: 502,
                     message: "upstream".to_owned(),
                 })
@@ -198,7 +198,7 @@ fn handler_errors_pass_through() {
     let outcome = now(framework.handle(request(Operation::Read, "fail", json!({}))));
     assert_eq!(
         outcome.err(),
-        Some(Error::Coded {
+        Some(Error::Status {
             status: 502,
             message: "upstream".to_owned()
         })
@@ -211,7 +211,7 @@ fn handler_errors_pass_through() {
 #[should_panic(expected = "field \"titel\" is not declared by this path")]
 fn a_misspelt_field_is_found_in_development() {
     let path = Path::<Shelf>::new("a").on(Operation::Read, "", async |_, call: Call| {
-        assert_eq!(call.fields.text("titel"), None);
+        assert_eq!(call.fields.string("titel"), None);
         Ok(None)
     });
     let framework = builder().path(path).build().unwrap();

@@ -11,13 +11,13 @@ use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Framework;
 use crate::framework::Path;
-use crate::framework::SecretKind;
+use crate::framework::SecretType;
 use crate::framework::lease;
 use crate::framework::testing::Shelf;
 use crate::framework::testing::builder;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Response;
 use crate::vault::SpecialPaths;
 
@@ -57,7 +57,7 @@ pub(super) fn declared(builder: Builder<Shelf>) -> Builder<Shelf> {
                 .field(Field::int("shelf", "Where it was.").deprecated())
                 .field(Field::bool("force", "Delete though it is lent.").query().only_for([Operation::Delete]))
                 .exists(async |shelf: Arc<Shelf>, call: Call| {
-                    let name = call.fields.text("name").unwrap();
+                    let name = call.fields.string("name").unwrap();
                     shelf.note(format!("exists {name}"));
                     match name.as_str() {
                         "broken" => Err(Error::Internal("the catalogue is closed".to_owned())),
@@ -86,7 +86,7 @@ pub(super) fn declared(builder: Builder<Shelf>) -> Builder<Shelf> {
                 .synopsis("Count the books.")
                 .field(Field::name("name", "Which room.").default("main"))
                 .on(Operation::Update, "Count.", async |_, call: Call| {
-                    Ok(Some(response(json!({"room": call.fields.text("name"), "sent": call.fields.was_sent("name")}))))
+                    Ok(Some(response(json!({"room": call.fields.string("name"), "sent": call.fields.was_sent("name")}))))
                 }),
         )
         .path(
@@ -96,11 +96,11 @@ pub(super) fn declared(builder: Builder<Shelf>) -> Builder<Shelf> {
                 .on(Operation::List, "List scraps.", |_, _| async { Ok(None) })
                 .on(Operation::Update, "Store a scrap.", async |_, call: Call| {
                     let data = Value::Object(call.request.data);
-                    Ok(Some(response(json!({"rest": call.fields.text("rest"), "data": data}))))
+                    Ok(Some(response(json!({"rest": call.fields.string("rest"), "data": data}))))
                 }),
         )
-        .secret(SecretKind::new("loan").on_renew(renew).on_revoke(revoke))
-        .secret(SecretKind::new("gift").on_revoke(revoke))
+        .secret(SecretType::new("loan").on_renew(renew).on_revoke(revoke))
+        .secret(SecretType::new("gift").on_revoke(revoke))
 }
 
 pub(super) fn response(data: Value) -> Response {
@@ -110,8 +110,8 @@ pub(super) fn response(data: Value) -> Response {
     }
 }
 
-async fn list_books(_: Arc<Shelf>, call: Call) -> Outcome {
-    let after = call.fields.text("after").unwrap_or_default();
+async fn list_books(_: Arc<Shelf>, call: Call) -> HandlerResult {
+    let after = call.fields.string("after").unwrap_or_default();
     let keys = ["emma", "moby"]
         .into_iter()
         .filter(|key| *key > after.as_str())
@@ -119,22 +119,22 @@ async fn list_books(_: Arc<Shelf>, call: Call) -> Outcome {
     Ok(Some(Response::list(keys.collect(), serde_json::Map::new())))
 }
 
-async fn read_book(shelf: Arc<Shelf>, call: Call) -> Outcome {
-    let name = call.fields.text("name").ok_or(Error::UnsupportedPath)?;
+async fn read_book(shelf: Arc<Shelf>, call: Call) -> HandlerResult {
+    let name = call.fields.string("name").ok_or(Error::UnsupportedPath)?;
     shelf.note(format!("read {name}"));
     Ok((name == "moby").then(|| response(json!({"title": "Moby-Dick"}))))
 }
 
-async fn write_book(shelf: Arc<Shelf>, call: Call) -> Outcome {
+async fn write_book(shelf: Arc<Shelf>, call: Call) -> HandlerResult {
     shelf.note(call.request.operation.word());
-    let Some(title) = call.fields.text("title") else {
+    let Some(title) = call.fields.string("title") else {
         return Err(Error::BadRequest("title is missing".to_owned()));
     };
     if title == "nil" {
         return Ok(None);
     }
     Ok(Some(response(json!({
-        "name": call.fields.text("name"),
+        "name": call.fields.string("name"),
         "title": title,
         "loan": call.fields.seconds("loan"),
         "tags": call.fields.strings("tags"),
@@ -143,7 +143,7 @@ async fn write_book(shelf: Arc<Shelf>, call: Call) -> Outcome {
     }))))
 }
 
-async fn patch_book(_: Arc<Shelf>, call: Call) -> Outcome {
+async fn patch_book(_: Arc<Shelf>, call: Call) -> HandlerResult {
     let part = |name: &str| match (call.fields.was_sent(name), call.fields.is_null(name)) {
         (false, _) => "kept",
         (true, true) => "removed",
@@ -158,18 +158,18 @@ async fn patch_book(_: Arc<Shelf>, call: Call) -> Outcome {
     }))))
 }
 
-async fn lend(_: Arc<Shelf>, call: Call) -> Outcome {
+async fn lend(_: Arc<Shelf>, call: Call) -> HandlerResult {
     let ttl = call
         .fields
         .duration("ttl")
         .unwrap_or(Duration::from_secs(60));
-    let internal = json!({"name": call.fields.text("name")});
+    let internal = json!({"name": call.fields.string("name")});
     let internal = internal.as_object().cloned().unwrap_or_default();
     let lease = lease("loan", ttl, Duration::from_secs(600), true, internal);
     Ok(Some(response(json!({"receipt": "42"})).with_lease(lease)))
 }
 
-async fn renew(shelf: Arc<Shelf>, call: Call) -> Outcome {
+async fn renew(shelf: Arc<Shelf>, call: Call) -> HandlerResult {
     shelf.note("renew");
     let lease = call.request.lease.ok_or(Error::UnsupportedOperation)?;
     let mut internal = lease.internal_data;
@@ -182,7 +182,7 @@ async fn renew(shelf: Arc<Shelf>, call: Call) -> Outcome {
     })))
 }
 
-async fn revoke(shelf: Arc<Shelf>, call: Call) -> Outcome {
+async fn revoke(shelf: Arc<Shelf>, call: Call) -> HandlerResult {
     assert!(call.request.lease.is_some());
     shelf.note("revoke");
     Ok(None)

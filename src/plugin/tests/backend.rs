@@ -13,10 +13,10 @@ use crate::vault::Backend;
 use crate::vault::Entry;
 use crate::vault::Error;
 use crate::vault::Factory;
+use crate::vault::HandlerResult;
 use crate::vault::Lease;
 use crate::vault::Mount;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Request;
 use crate::vault::Response;
 use crate::vault::SpecialPaths;
@@ -114,7 +114,7 @@ impl Backend for TestBackend {
         Ok(self.mount.storage.put(entry).await?)
     }
 
-    async fn handle(&self, request: Request) -> Outcome {
+    async fn handle(&self, request: Request) -> HandlerResult {
         if let Operation::Other(_) = request.operation {
             return Err(Error::UnsupportedOperation);
         }

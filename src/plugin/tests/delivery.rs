@@ -121,7 +121,7 @@ async fn delivered_answers_stay() {
         host
     };
     host.backend()
-        .cleanup(named(crate::wire::pb::Empty {}, "a"))
+        .cleanup(named(crate::proto::pb::Empty {}, "a"))
         .await
         .unwrap();
     assert_eq!(*host.counters.finished.borrow(), 10);
@@ -197,7 +197,7 @@ async fn many_callers_that_go_away_at_any_moment_lose_nothing() {
         host.read("a", "echo").await;
     }
     host.backend()
-        .cleanup(named(crate::wire::pb::Empty {}, "a"))
+        .cleanup(named(crate::proto::pb::Empty {}, "a"))
         .await
         .unwrap();
     let undone = *host.counters.undone.borrow();

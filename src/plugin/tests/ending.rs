@@ -13,10 +13,10 @@ use super::host::named;
 use crate::plugin::lifecycle::Lifecycle;
 use crate::plugin::lifecycle::Limits;
 use crate::plugin::lifecycle::Reason;
-use crate::wire::pb;
-use crate::wire::plugin::Empty;
-use crate::wire::plugin::grpc_controller_client::GrpcControllerClient;
-use crate::wire::plugin::grpc_stdio_client::GrpcStdioClient;
+use crate::proto::pb;
+use crate::proto::plugin::Empty;
+use crate::proto::plugin::grpc_controller_client::GrpcControllerClient;
+use crate::proto::plugin::grpc_stdio_client::GrpcStdioClient;
 
 #[tokio::test]
 async fn shutdown_is_answered_and_finishes_what_runs() {

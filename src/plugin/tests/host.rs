@@ -42,12 +42,12 @@ use crate::plugin::server::PluginServer;
 use crate::plugin::socket::Socket;
 use crate::plugin::tls::client_config;
 use crate::plugin::tls::server_config;
-use crate::wire::pb;
-use crate::wire::pb::backend_client::BackendClient;
-use crate::wire::pb::storage_server::StorageServer;
-use crate::wire::pb::system_view_server::SystemViewServer;
-use crate::wire::plugin::ConnInfo;
-use crate::wire::plugin::grpc_broker_client::GrpcBrokerClient;
+use crate::proto::pb;
+use crate::proto::pb::backend_client::BackendClient;
+use crate::proto::pb::storage_server::StorageServer;
+use crate::proto::pb::system_view_server::SystemViewServer;
+use crate::proto::plugin::ConnInfo;
+use crate::proto::plugin::grpc_broker_client::GrpcBrokerClient;
 
 /// A running plugin and its host.
 pub struct Host {

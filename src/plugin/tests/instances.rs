@@ -13,14 +13,14 @@ use super::host::Host;
 use super::host::arguments;
 use super::host::named;
 use crate::plugin::instance::MULTIPLEX_ID;
-use crate::wire::grpc::health::v1::HealthCheckRequest;
-use crate::wire::grpc::health::v1::health_client::HealthClient;
-use crate::wire::logical;
-use crate::wire::logical::plugin_version_client::PluginVersionClient;
-use crate::wire::pb;
-use crate::wire::plugin::grpc_stdio_client::GrpcStdioClient;
-use crate::wire::pluginutil::multiplexing::MultiplexingSupportRequest;
-use crate::wire::pluginutil::multiplexing::plugin_multiplexing_client::PluginMultiplexingClient;
+use crate::proto::grpc::health::v1::HealthCheckRequest;
+use crate::proto::grpc::health::v1::health_client::HealthClient;
+use crate::proto::logical;
+use crate::proto::logical::plugin_version_client::PluginVersionClient;
+use crate::proto::pb;
+use crate::proto::plugin::grpc_stdio_client::GrpcStdioClient;
+use crate::proto::pluginutil::multiplexing::MultiplexingSupportRequest;
+use crate::proto::pluginutil::multiplexing::plugin_multiplexing_client::PluginMultiplexingClient;
 
 #[tokio::test]
 async fn the_small_services_answer_before_any_set_up() {

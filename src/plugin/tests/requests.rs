@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use super::host::Host;
 use super::host::arguments;
 use super::host::named;
+use crate::proto::pb;
 use crate::vault::StorageError;
-use crate::wire::pb;
 
 #[tokio::test]
 async fn odd_data_is_answered() {

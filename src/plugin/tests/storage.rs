@@ -9,14 +9,14 @@ use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 
+use crate::proto::logical;
+use crate::proto::pb;
+use crate::proto::pb::storage_server::Storage;
+use crate::proto::pb::system_view_server::SystemView;
 use crate::vault::Entry;
 use crate::vault::Storage as _;
 use crate::vault::StorageError;
 use crate::vault::memory::MemoryStorage;
-use crate::wire::logical;
-use crate::wire::pb;
-use crate::wire::pb::storage_server::Storage;
-use crate::wire::pb::system_view_server::SystemView;
 
 #[derive(Clone, Default)]
 pub struct HostSide {

@@ -16,8 +16,8 @@ use super::host::host_identity;
 use crate::plugin::identity::Identity;
 use crate::plugin::tls::Pinned;
 use crate::plugin::tls::client_config;
-use crate::wire::grpc::health::v1::HealthCheckRequest;
-use crate::wire::grpc::health::v1::health_client::HealthClient;
+use crate::proto::grpc::health::v1::HealthCheckRequest;
+use crate::proto::grpc::health::v1::health_client::HealthClient;
 
 async fn check(host: &Host, tls: ClientConfig) -> Result<i32, Status> {
     let mut client = HealthClient::new(dialer(&host.plugin_socket, Arc::new(tls)).channel());

@@ -17,9 +17,9 @@ use tokio::task::AbortHandle;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
-use vault_plugin_secrets_astra::wire::pb::events_server::EventsServer;
-use vault_plugin_secrets_astra::wire::pb::storage_server::StorageServer;
-use vault_plugin_secrets_astra::wire::pb::system_view_server::SystemViewServer;
+use vault_plugin_secrets_astra::proto::pb::events_server::EventsServer;
+use vault_plugin_secrets_astra::proto::pb::storage_server::StorageServer;
+use vault_plugin_secrets_astra::proto::pb::system_view_server::SystemViewServer;
 
 use super::Events;
 use super::Identity;

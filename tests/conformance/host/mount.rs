@@ -5,8 +5,8 @@ use tonic::Request;
 use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
-use vault_plugin_secrets_astra::wire::pb;
-use vault_plugin_secrets_astra::wire::pb::backend_client::BackendClient;
+use vault_plugin_secrets_astra::proto::pb;
+use vault_plugin_secrets_astra::proto::pb::backend_client::BackendClient;
 
 use super::Brokered;
 use super::Lease;

@@ -2,7 +2,7 @@
 
 use serde_json::Map;
 use serde_json::Value;
-use vault_plugin_secrets_astra::wire::pb;
+use vault_plugin_secrets_astra::proto::pb;
 
 /// What a plugin answered, after the checks that would make a host fail the request.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
-use vault_plugin_secrets_astra::wire::pb;
-use vault_plugin_secrets_astra::wire::pb::storage_server;
+use vault_plugin_secrets_astra::proto::pb;
+use vault_plugin_secrets_astra::proto::pb::storage_server;
 
 /// In-memory storage of one mount that counts, and that fails or waits on demand.  It outlives the
 /// plugin's process where a test keeps it.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
-use vault_plugin_secrets_astra::wire::logical;
-use vault_plugin_secrets_astra::wire::pb;
-use vault_plugin_secrets_astra::wire::pb::events_server;
-use vault_plugin_secrets_astra::wire::pb::system_view_server;
+use vault_plugin_secrets_astra::proto::logical;
+use vault_plugin_secrets_astra::proto::pb;
+use vault_plugin_secrets_astra::proto::pb::events_server;
+use vault_plugin_secrets_astra::proto::pb::system_view_server;
 
 /// The replication bits of a single node without replication.
 pub const COMMUNITY: i32 = 4_096 + 8_192;

@@ -47,7 +47,7 @@ async fn configs() {
             with(json!({ "token": tokens["read_only"].token })),
             "config \"bad\": the root token cannot list tokens (org-token-read): the root token may not do GET /v2/clientIdSecrets (HTTP \
              403): Astra says \"permission org-token-read is missing\"; its Astra role lacks a permission, it grants less than is asked \
-             for, or the organization's IP access list does not admit this address. Nothing was stored"
+             for, or the organization's IP access list does not parse_fields this address. Nothing was stored"
                 .to_owned(),
         ),
         (
@@ -170,7 +170,7 @@ async fn a_root_token_that_may_not_mint() {
         "config \"bad\": the root token cannot create and delete tokens (org-token-write): the root token may not do DELETE \
          /v2/clientIdSecrets/",
         " (HTTP 403): Astra says \"permission org-token-write is missing\"; its Astra role lacks a permission, it grants less than is \
-         asked for, or the organization's IP access list does not admit this address. Nothing was stored",
+         asked for, or the organization's IP access list does not parse_fields this address. Nothing was stored",
     );
     assert!(
         refusal.starts_with(start) && refusal.ends_with(end),

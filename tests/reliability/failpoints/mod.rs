@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use harness::Credential;
 use harness::Storage;
 use harness::wait_until;
-use vault_plugin_secrets_astra::engine::crash::POINTS;
+use vault_plugin_secrets_astra::engine::failpoint::FAILPOINTS;
 
 use crate::binary;
 use crate::reconciliation;
@@ -55,7 +55,7 @@ async fn wherever_the_plugin_dies_nothing_is_left_behind() {
     binary::with_failpoints().await;
     let start = Instant::now();
     let server = server(Storage::Memory).await;
-    let all: Vec<_> = POINTS
+    let all: Vec<_> = FAILPOINTS
         .iter()
         .flat_map(|point| {
             scenarios(point)
@@ -72,7 +72,7 @@ async fn wherever_the_plugin_dies_nothing_is_left_behind() {
         .await;
     println!(
         "{count} scenarios to {} points played in {:.0?}",
-        POINTS.len(),
+        FAILPOINTS.len(),
         start.elapsed()
     );
     let checks = cases.iter().map(async |case| {
@@ -93,7 +93,7 @@ async fn wherever_the_plugin_dies_nothing_is_left_behind() {
     println!("{count} scenarios checked in {:.0?}", start.elapsed());
     println!(
         "{} points, 0 orphans, 0 lost revocations, 0 handed-out tokens deleted",
-        POINTS.len()
+        FAILPOINTS.len()
     );
 }
 

@@ -288,9 +288,9 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
             ),
             ("new", change(&[], spare_config())),
         ],
-        "config.farewell-dropped" => one(Scenario::Change(Box::new(Change {
+        "config.pending-deletion-dropped" => one(Scenario::Change(Box::new(Change {
             before: vec![spare_config(), put("rotate-root/spare", json!({}))],
-            died_at: Some(("config.farewell-noted", delete("config/spare"))),
+            died_at: Some(("config.pending-deletion-recorded", delete("config/spare"))),
             replaced: Replaced::Yes,
             ..Change::default()
         }))),

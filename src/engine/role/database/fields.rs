@@ -4,7 +4,7 @@ use serde_json::Map;
 use serde_json::Value;
 
 use super::Wanted;
-use crate::engine::change::pick;
+use crate::engine::merge::merge_field;
 use crate::engine::role::DatabaseChoice;
 use crate::framework::Field;
 use crate::framework::Fields;
@@ -39,15 +39,15 @@ impl Wanted {
     /// database.
     pub fn read(fields: &Fields, stored: Option<&DatabaseChoice>) -> Result<Self, Error> {
         let is_cleared =
-            fields.was_sent(ID) && fields.sent().text(ID).unwrap_or_default().is_empty();
+            fields.was_sent(ID) && fields.sent().string(ID).unwrap_or_default().is_empty();
         // Without the database, what was stored about it has no meaning.
         let before = stored.filter(|_| !is_cleared);
         let before = before.map(|stored| Self::of(Some(stored)));
         let text = |name, read: fn(&Self) -> &String| {
-            pick(
+            merge_field(
                 fields,
                 name,
-                Fields::text,
+                Fields::string,
                 before.as_ref().map(|before| read(before).clone()),
                 String::new,
             )
@@ -56,10 +56,10 @@ impl Wanted {
             id: text(ID, |wanted| &wanted.id),
             region: text(REGION, |wanted| &wanted.region),
             keyspace: text(KEYSPACE, |wanted| &wanted.keyspace),
-            secure_connect_bundle: pick(
+            secure_connect_bundle: merge_field(
                 fields,
                 BUNDLE,
-                Fields::flag,
+                Fields::bool,
                 before.as_ref().map(|before| before.secure_connect_bundle),
                 || false,
             ),

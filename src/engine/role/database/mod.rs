@@ -6,8 +6,8 @@ use super::DatabaseChoice;
 use super::resolve::nearest;
 use crate::astra::Database;
 use crate::astra::Deadline;
+use crate::engine::astra_error;
 use crate::engine::config::Connection;
-use crate::engine::upstream;
 use crate::vault::Error;
 
 mod fields;
@@ -102,7 +102,7 @@ impl Wanted {
     ) -> Result<(DatabaseChoice, Vec<String>), Error> {
         let databases = connection.client.databases(deadline).await;
         let databases = databases.map_err(|error| {
-            upstream::failed("list the organization's databases", connection, &error)
+            astra_error::request_error("list the organization's databases", connection, &error)
         })?;
         self.choose(
             &databases,

@@ -76,7 +76,7 @@ async fn without_a_bundle_no_token_is_minted() {
         .set_database_status(&vector, "HIBERNATED")
         .unwrap();
     let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
-    let Err(Error::Coded { status, message }) = outcome else {
+    let Err(Error::Status { status, message }) = outcome else {
         panic!("not refused with a status");
     };
     assert_eq!(status, 503);

@@ -82,7 +82,8 @@ async fn what_a_deleted_config_leaves_goes_with_a_later_tick() {
     assert!(bench.minted().is_empty());
     let keys = bench.storage.memory.keys();
     assert!(
-        keys.iter().all(|key| !key.starts_with("v1/farewell/")),
+        keys.iter()
+            .all(|key| !key.starts_with("v1/pending-deletion/")),
         "{keys:?}"
     );
 }

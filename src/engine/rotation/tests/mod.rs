@@ -8,12 +8,12 @@ mod replacements;
 mod schedules;
 
 use crate::engine::testing::Bench;
-use crate::vault::Outcome;
+use crate::vault::HandlerResult;
 use astra_emulator::Fault;
 use astra_emulator::fault::FaultBody;
 use serde_json::json;
 
-async fn rotate(bench: &Bench) -> Outcome {
+async fn rotate(bench: &Bench) -> HandlerResult {
     bench.write("rotate-root", json!({})).await
 }
 

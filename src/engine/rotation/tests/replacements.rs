@@ -135,7 +135,7 @@ async fn a_root_that_may_not_mint_stays() {
     let mut config = bench.config(&token.token);
     config["verify"] = json!(false);
     bench.write("config", config).await.unwrap();
-    let Err(Error::Coded { status, message }) = rotate(&bench).await else {
+    let Err(Error::Status { status, message }) = rotate(&bench).await else {
         panic!("it rotated");
     };
     assert_eq!(status, 502);

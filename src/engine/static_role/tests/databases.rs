@@ -95,7 +95,7 @@ async fn a_database_without_a_bundle_is_a_clear_error() {
     let read = bench
         .call(Operation::Read, "static-creds/app", json!({}))
         .await;
-    let Some(Error::Coded { status, message }) = read.err() else {
+    let Some(Error::Status { status, message }) = read.err() else {
         panic!("not refused with a status");
     };
     assert_eq!(status, 503);

@@ -103,7 +103,7 @@ async fn other_astra_roles_mean_another_token() {
         .await;
     assert!(matches!(
         patch.err(),
-        Some(Error::Coded { status: 404, .. })
+        Some(Error::Status { status: 404, .. })
     ));
 }
 

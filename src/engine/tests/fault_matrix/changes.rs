@@ -9,7 +9,7 @@ use super::scenarios::Stage;
 use crate::engine::tests::bench::Bench;
 use crate::engine::tests::bench::READER;
 use crate::vault::Error;
-use crate::vault::Outcome;
+use crate::vault::HandlerResult;
 
 /// What is there before.
 pub async fn prepare(scenario: Scenario, bench: &Bench, stage: &mut Stage) {
@@ -57,7 +57,7 @@ pub async fn act(scenario: Scenario, bench: &Bench, stage: &mut Stage) -> Result
     }
 }
 
-fn told(outcome: Outcome) -> Result<(), Error> {
+fn told(outcome: HandlerResult) -> Result<(), Error> {
     let response = outcome?;
     let warnings = response.map_or_else(Vec::new, |response| response.warnings().to_vec());
     match warnings.first() {

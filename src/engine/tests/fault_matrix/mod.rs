@@ -34,7 +34,7 @@ const DEADLINES: Deadlines = Deadlines {
     operation: Duration::from_secs(10),
     // The latest of the late requests takes effect half a second after it was given up, if the machine
     // is not busy.
-    settle: Duration::from_secs(10),
+    late_create_window: Duration::from_secs(10),
 };
 
 /// What is said of a request, or of a list that others wait for too, for which there is no time left.
@@ -376,8 +376,8 @@ fn check_error(scenario: Scenario, class: &str, error: &Error) {
     assert!(text.contains("config \"default\""), "{text}");
     let is_right_kind = match error {
         // Of a proof that fails the cause is told in words.
-        Error::Coded { status: 502, .. } if scenario.sends_several() => true,
-        Error::Coded { status: coded, .. } => *coded == status,
+        Error::Status { status: 502, .. } if scenario.sends_several() => true,
+        Error::Status { status: coded, .. } => *coded == status,
         Error::BadRequest(_) => {
             scenario.is_config() || class == "forbidden" && scenario.keeps_policy()
         }

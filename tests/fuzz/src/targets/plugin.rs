@@ -7,7 +7,7 @@ use prost::Message as _;
 use tokio::runtime::Builder;
 use vault_plugin_secrets_astra::plugin::Environment;
 use vault_plugin_secrets_astra::plugin::fuzzing::Starting;
-use vault_plugin_secrets_astra::wire::plugin::ConnInfo;
+use vault_plugin_secrets_astra::proto::plugin::ConnInfo;
 
 use crate::script::parts;
 

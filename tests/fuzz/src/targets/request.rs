@@ -1,7 +1,7 @@
 //! Requests of the host: protobuf messages, the JSON in them, and what handlers make of it.
 
 use prost::Message as _;
-use vault_plugin_secrets_astra::wire::pb;
+use vault_plugin_secrets_astra::proto::pb;
 
 use crate::mount::Mount;
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::crash;
-use super::held;
-use super::intent::HeldTokens;
+use super::failpoint;
+use super::in_use;
+use super::intent::InUseTokens;
 use super::role;
 use super::rotation;
-use super::rotation::Doubts;
+use super::rotation::UncertainWrites;
 use super::store::Key;
 use crate::astra::Deadline;
 use crate::framework::Call;
@@ -16,11 +16,11 @@ use crate::vault::Error;
 
 /// One tick.  The host drops what a tick answers, so failures are logged here; one config's
 /// failure does not keep the others waiting.
-pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
+pub async fn periodic(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     if engine.host.require_writer().await.is_err() {
         return Ok(());
     }
-    crash::point("tick.received");
+    failpoint::hit("tick.received");
     let deadline = Deadline::after(engine.deadlines.operation);
     let (cleared, rotated) = futures_util::future::join(
         clear_all(&engine, deadline),
@@ -43,15 +43,15 @@ pub async fn tick(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
 async fn clear_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let names = engine.configs.names().await?;
     // Taken before storage is read, so that what is read tells what became of them.
-    let doubtful = engine.doubts.take();
-    let held = match held::tokens(engine).await {
+    let uncertain = engine.uncertain_writes.take();
+    let held = match in_use::tokens(engine).await {
         Ok(held) => held,
         Err(error) => {
-            engine.doubts.put_back(doubtful);
+            engine.uncertain_writes.put_back(uncertain);
             return Err(error);
         }
     };
-    Doubts::settle(doubtful, &held, deadline).await;
+    UncertainWrites::settle(uncertain, &held, deadline).await;
     let clearings = names
         .iter()
         .map(|name| clear(engine, name, &held, deadline));
@@ -60,7 +60,7 @@ async fn clear_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     Ok(())
 }
 
-async fn clear(engine: &Engine, name: &str, held: &HeldTokens, deadline: Deadline) {
+async fn clear(engine: &Engine, name: &str, held: &InUseTokens, deadline: Deadline) {
     let connection = match engine.configs.find(name).await {
         Ok(Some(connection)) => connection,
         Ok(None) => return,

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::duration::decode_duration;
 use super::duration::decode_instant;
+use crate::proto::pb;
 use crate::vault::LeaseInfo;
 use crate::vault::Operation;
 use crate::vault::Request;
-use crate::wire::pb;
 
 /// A request that makes no sense.  The host's fault; it does not hold what the host sent, which may
 /// be a secret.
@@ -27,7 +27,7 @@ pub fn decode_request(request: Option<pb::Request>) -> Result<Request, DecodeErr
     let request = request.ok_or(DecodeError::NoRequest)?;
     Ok(Request {
         id: request.id,
-        operation: Operation::from_word(&request.operation),
+        operation: Operation::from_name(&request.operation),
         path: request.path,
         data: decode_object("data", &request.data)?,
         lease: request.secret.map(decode_lease).transpose()?,

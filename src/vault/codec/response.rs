@@ -7,13 +7,13 @@ use time::OffsetDateTime;
 use super::duration::encode_duration;
 use super::duration::encode_instant;
 use super::encode_error;
+use crate::proto::pb;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Lease;
 use crate::vault::Operation;
-use crate::vault::Outcome;
 use crate::vault::Request;
 use crate::vault::Response;
-use crate::wire::pb;
 
 /// What encoding an answer needs to know of the request.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Context {
 }
 
 /// Encodes what handling a request came to.
-pub fn encode_outcome(outcome: &Outcome, context: &Context) -> pb::HandleRequestReply {
+pub fn encode_outcome(outcome: &HandlerResult, context: &Context) -> pb::HandleRequestReply {
     match outcome {
         Ok(response) => pb::HandleRequestReply {
             response: response

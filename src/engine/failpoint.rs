@@ -10,7 +10,7 @@
 //! of `engine::intent` see to it.
 
 /// Every point, in the order of the work.
-pub const POINTS: &[&str] = &[
+pub const FAILPOINTS: &[&str] = &[
     "mount.identified",
     // A credential.
     "mint.received",
@@ -59,7 +59,7 @@ pub const POINTS: &[&str] = &[
     "static-role.checked",
     "static-role.stored",
     "static-role.removal-noted",
-    "static-role.buried",
+    "static-role.tombstoned",
     "static-role.given-up",
     "static-role.old-deleted",
     "static-role.old-forgotten",
@@ -77,25 +77,25 @@ pub const POINTS: &[&str] = &[
     "config.checked",
     "config.stored",
     "config.unheld",
-    "config.farewell-noted",
+    "config.pending-deletion-recorded",
     "config.removed",
     "config.unusable-removed",
     "config.root-deleted",
-    "config.farewell-over",
-    "config.farewell-dropped",
+    "config.pending-deletion-done",
+    "config.pending-deletion-dropped",
 ];
 
 /// Dies here if the test asks for it.
 #[cfg(feature = "failpoints")]
-pub fn point(name: &'static str) {
-    debug_assert!(POINTS.contains(&name), "{name} is not in the list");
+pub fn hit(name: &'static str) {
+    debug_assert!(FAILPOINTS.contains(&name), "{name} is not in the list");
     fail::fail_point!(name);
 }
 
 /// Dies here if the test asks for it; not in this build.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
-pub fn point(_name: &'static str) {}
+pub fn hit(_name: &'static str) {}
 
 /// Makes the points listen: a point dies when the file that `variable` names begins with a line with
 /// the point's name.  That line is removed first, and the file with the last, so that the next process
@@ -105,7 +105,7 @@ pub fn listen(variable: &str) {
     let Some(file) = std::env::var_os(variable) else {
         return;
     };
-    for name in POINTS {
+    for name in FAILPOINTS {
         let file = file.clone();
         let armed = move || {
             let armed = std::fs::read_to_string(&file).unwrap_or_default();

@@ -5,47 +5,47 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
-use super::HeldTokens;
+use super::InUseTokens;
 use super::ledger::Ledger;
-use super::leftover::Sighting;
+use super::recovery::TaggedToken;
 use super::tag::BlockId;
 use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
-use crate::engine::crash;
+use crate::engine::failpoint;
 
 /// One round of clearing up.
-pub struct Round<'a> {
+pub struct Sweep<'a> {
     /// Whose.
     pub ledger: &'a Ledger,
     /// Where tokens are listed and deleted.
     pub client: &'a Client,
     /// What stays, whatever its intent says.
-    pub held: &'a HeldTokens,
+    pub held: &'a InUseTokens,
     /// When it has to end.
     pub deadline: Deadline,
     /// The blocks whose tokens are looked for.
     pub wanted: BTreeSet<BlockId>,
     /// Their tokens, asked for once: also a failure is not worth a second try in one round.
-    pub listed: OnceCell<Result<Vec<Sighting>, astra::Error>>,
+    pub listed: OnceCell<Result<Vec<TaggedToken>, astra::Error>>,
 }
 
-impl Round<'_> {
+impl Sweep<'_> {
     /// The tokens of the wanted blocks.
-    pub async fn listed(&self) -> Result<&[Sighting], astra::Error> {
+    pub async fn listed(&self) -> Result<&[TaggedToken], astra::Error> {
         let list = || {
             let look = self.ledger.look(self.wanted.clone());
             self.client.shared_tokens(look, self.deadline)
         };
         let listed = self.listed.get_or_init(list).await;
-        crash::point("tick.listed");
+        failpoint::hit("tick.listed");
         listed.as_deref().map_err(Clone::clone)
     }
 
     /// Deletes one token.
     pub async fn delete_one(&self, client_id: &str) -> Result<(), astra::Error> {
         self.client.delete_token(client_id, self.deadline).await?;
-        crash::point("tick.token-deleted");
+        failpoint::hit("tick.token-deleted");
         Ok(())
     }
 

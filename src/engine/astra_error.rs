@@ -6,7 +6,7 @@ use crate::vault::Error;
 
 /// A request that needed Astra and did not get what it needed: an HTTP status that says whether
 /// trying again makes sense, and a sentence that says what was tried, where, and why it failed.
-pub fn failed(what: &str, connection: &Connection, error: &astra::Error) -> Error {
+pub fn request_error(what: &str, connection: &Connection, error: &astra::Error) -> Error {
     connection.health.failed(error);
     let status = match error {
         astra::Error::RateLimited { .. } | astra::Error::Busy { .. } => 503,
@@ -14,7 +14,7 @@ pub fn failed(what: &str, connection: &Connection, error: &astra::Error) -> Erro
         _ => 502,
     };
     let name = &connection.name;
-    Error::Coded {
+    Error::Status {
         status,
         message: format!("config \"{name}\": cannot {what}: {error}"),
     }
@@ -22,7 +22,7 @@ pub fn failed(what: &str, connection: &Connection, error: &astra::Error) -> Erro
 
 /// A revocation that must be tried again: never the kind of error that makes the host give a lease
 /// up at once.
-pub fn revoke_failed(connection: &Connection, client_id: &str, error: &astra::Error) -> Error {
+pub fn revoke_error(connection: &Connection, client_id: &str, error: &astra::Error) -> Error {
     connection.health.failed(error);
     let name = &connection.name;
     Error::Internal(format!(

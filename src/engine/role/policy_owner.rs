@@ -13,14 +13,14 @@ const NAME_LIMIT: usize = 96;
 
 /// What has a policy: a role, or a static role, which may bear the same name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Claimant<'a> {
+pub enum PolicyOwner<'a> {
     /// The role of this name.
     Role(&'a str),
     /// The static role of this name.
     StaticRole(&'a str),
 }
 
-impl Claimant<'_> {
+impl PolicyOwner<'_> {
     /// The name of its custom role: the mount's id and its own name, so that whoever sees it in
     /// Astra knows its owner.
     ///
@@ -58,7 +58,7 @@ impl Claimant<'_> {
     }
 }
 
-impl fmt::Display for Claimant<'_> {
+impl fmt::Display for PolicyOwner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Role(name) => write!(f, "role {name}"),
@@ -75,8 +75,8 @@ mod tests {
 
     #[test]
     fn a_name_tells_its_owner_and_is_short_and_unique() {
-        let role = |name: &str| Claimant::Role(name).custom_role_in(MOUNT);
-        let static_role = |name: &str| Claimant::StaticRole(name).custom_role_in(MOUNT);
+        let role = |name: &str| PolicyOwner::Role(name).custom_role_in(MOUNT);
+        let static_role = |name: &str| PolicyOwner::StaticRole(name).custom_role_in(MOUNT);
         assert_eq!(role("reader"), "vault-0123456789ab-reader");
         assert_eq!(
             static_role("reader"),
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_role_and_a_static_role_of_one_name_do_not_share_a_note() {
-        let role = Claimant::Role("app").note_key("default");
-        assert_ne!(role, Claimant::StaticRole("app").note_key("default"));
+        let role = PolicyOwner::Role("app").note_key("default");
+        assert_ne!(role, PolicyOwner::StaticRole("app").note_key("default"));
     }
 }

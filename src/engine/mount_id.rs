@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
-use super::crash;
+use super::failpoint;
 use super::intent::MountId;
 use super::store::Key;
 use super::store::Store;
@@ -39,7 +39,7 @@ impl Identity {
                 }
                 let id = MountId::random();
                 self.store.put(&Key::mount(), &MountEntry { id }).await?;
-                crash::point("mount.identified");
+                failpoint::hit("mount.identified");
                 Ok(id)
             })
             .await

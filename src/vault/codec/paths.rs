@@ -1,7 +1,7 @@
 //! Special paths for the wire.
 
+use crate::proto::pb;
 use crate::vault::SpecialPaths;
-use crate::wire::pb;
 
 /// The answer to `SpecialPaths`.
 pub fn encode_paths(paths: SpecialPaths) -> pb::SpecialPathsReply {

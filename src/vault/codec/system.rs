@@ -10,12 +10,12 @@ use tonic::transport::Channel;
 
 use super::Link;
 use super::duration::decode_duration;
+use crate::proto::pb;
+use crate::proto::pb::system_view_client::SystemViewClient;
 use crate::vault::HostInfo;
 use crate::vault::ReplicationState;
-use crate::vault::System;
 use crate::vault::SystemError;
-use crate::wire::pb;
-use crate::wire::pb::system_view_client::SystemViewClient;
+use crate::vault::SystemView;
 
 /// How long one question may take; the host answers them from memory.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -50,7 +50,7 @@ impl HostSystem {
 }
 
 #[async_trait]
-impl System for HostSystem {
+impl SystemView for HostSystem {
     async fn default_lease_ttl(&self) -> Result<Duration, SystemError> {
         let ask = |mut client: SystemViewClient<Channel>| async move {
             client.default_lease_ttl(pb::Empty {}).await

@@ -4,7 +4,7 @@ use crate::framework::Fields;
 
 /// The field's new value: what was sent, else what is stored, else the default.  A sent null (in a
 /// merge patch) brings the default back.
-pub fn pick<T>(
+pub fn merge_field<T>(
     fields: &Fields,
     name: &'static str,
     read: impl FnOnce(&Fields, &str) -> Option<T>,

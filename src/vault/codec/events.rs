@@ -16,13 +16,13 @@ use uuid::Uuid;
 
 use super::HostSystem;
 use super::Link;
+use crate::proto::logical;
+use crate::proto::pb;
+use crate::proto::pb::events_client::EventsClient;
 use crate::vault::Event;
 use crate::vault::Events;
-use crate::vault::System;
 use crate::vault::SystemError;
-use crate::wire::logical;
-use crate::wire::pb;
-use crate::wire::pb::events_client::EventsClient;
+use crate::vault::SystemView;
 
 /// Events are a courtesy: nobody waits long for them.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ impl HostEvents {
     async fn find_out(&self) -> bool {
         let ask = || async {
             let info = HostSystem::new(Arc::clone(&self.link)).host_info().await?;
-            Ok::<_, SystemError>(info.may_hear_events())
+            Ok::<_, SystemError>(info.events_subscribable())
         };
         // A host that does not tell may well have listeners.
         self.heard
@@ -63,12 +63,12 @@ impl HostEvents {
 
 #[async_trait]
 impl Events for HostEvents {
-    fn is_heard(&self) -> bool {
+    fn has_subscribers(&self) -> bool {
         !self.absent.load(Ordering::Relaxed) && self.heard.get().copied().unwrap_or(true)
     }
 
     async fn send(&self, event: Event) {
-        if !self.is_heard() || !self.find_out().await {
+        if !self.has_subscribers() || !self.find_out().await {
             return;
         }
         let request = encode_event(event);

@@ -17,10 +17,10 @@ use tokio::time::timeout;
 
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
+use crate::engine::astra_error;
 use crate::engine::config::Connection;
 use crate::engine::discovery;
 use crate::engine::intent::Owner;
-use crate::engine::upstream;
 use crate::vault::Error;
 
 /// How long a bound is believed.  Nothing is known to break it, but a list is cheap enough to ask for
@@ -30,11 +30,11 @@ const BELIEVED: Duration = Duration::from_secs(60);
 /// The gates of all roles that have a limit.
 #[derive(Default)]
 pub struct ActiveLimits {
-    gates: Mutex<HashMap<(String, String), Arc<Gate>>>,
+    gates: Mutex<HashMap<(String, String), Arc<Limiter>>>,
 }
 
 /// One role's way to a mint.
-struct Gate {
+struct Limiter {
     /// Held while deciding, so that callers are admitted one after the other.
     bound: AsyncMutex<Option<Bound>>,
     /// Mints that were admitted and are not over.
@@ -43,28 +43,28 @@ struct Gate {
 
 /// No more tokens than this are live, mints under way included.
 struct Bound {
-    most: usize,
+    upper_bound: usize,
     since: Instant,
 }
 
 /// Leave to mint one token; dropped when the mint is over, however it ended.
-pub struct Admission(Arc<Gate>);
+pub struct Permit(Arc<Limiter>);
 
 impl ActiveLimits {
     /// Waits for leave to mint one more token of `role`, of which `limit` may be live.
     ///
     /// The refusal names count, limit and remedies; `mount` is the mount's path for them.
-    pub async fn admit(
+    pub async fn parse_fields(
         &self,
         connection: &Connection,
         role: &str,
         limit: u32,
         mount: &str,
         deadline: Deadline,
-    ) -> Result<Admission, Error> {
+    ) -> Result<Permit, Error> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let gate = self.gate(&connection.name, role);
-        let busy = || Error::Coded {
+        let busy = || Error::Status {
             status: 503,
             message: format!(
                 "role \"{role}\": max_active={limit} lets no more mints run at once, and those that run did not end in time; try again"
@@ -76,18 +76,18 @@ impl ActiveLimits {
         loop {
             if let Some(bound) = bound
                 .as_mut()
-                .filter(|bound| bound.most < limit && bound.since.elapsed() < BELIEVED)
+                .filter(|bound| bound.upper_bound < limit && bound.since.elapsed() < BELIEVED)
             {
-                bound.most += 1;
+                bound.upper_bound += 1;
                 gate.under_way.send_modify(|count| *count += 1);
-                return Ok(Admission(Arc::clone(&gate)));
+                return Ok(Permit(Arc::clone(&gate)));
             }
             // Counted before the list: a mint that ends meanwhile may or may not be in it.
             let under_way = *gate.under_way.borrow();
             let since = Instant::now();
             let live = live(connection, role, deadline).await?;
             *bound = Some(Bound {
-                most: live.saturating_add(under_way),
+                upper_bound: live.saturating_add(under_way),
                 since,
             });
             if live >= limit {
@@ -113,12 +113,12 @@ impl ActiveLimits {
         }
     }
 
-    fn gate(&self, config: &str, role: &str) -> Arc<Gate> {
+    fn gate(&self, config: &str, role: &str) -> Arc<Limiter> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let gate = gates
             .entry((config.to_owned(), role.to_owned()))
             .or_insert_with(|| {
-                Arc::new(Gate {
+                Arc::new(Limiter {
                     bound: AsyncMutex::new(None),
                     under_way: watch::Sender::new(0),
                 })
@@ -127,7 +127,7 @@ impl ActiveLimits {
     }
 }
 
-impl Drop for Admission {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0
             .under_way
@@ -138,12 +138,13 @@ impl Drop for Admission {
 /// How many tokens of `role` Astra lists.
 async fn live(connection: &Connection, role: &str, deadline: Deadline) -> Result<usize, Error> {
     let owner = Owner::of(&connection.name, role);
-    let own = discovery::Own::of(connection);
+    let own = discovery::MountTokenFilter::of(connection);
     let is_live = move |token: &TokenEntry| {
         let tag = own.tag(token)?;
         (tag.owner == owner).then_some(())
     };
     let live = connection.client.tokens(is_live, deadline).await;
-    live.map(|live| live.len())
-        .map_err(|error| upstream::failed("count the role's live tokens", connection, &error))
+    live.map(|live| live.len()).map_err(|error| {
+        astra_error::request_error("count the role's live tokens", connection, &error)
+    })
 }

@@ -7,37 +7,37 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use crate::astra::Deadline;
-use crate::engine::creds::Fresh;
-use crate::engine::intent::HeldTokens;
+use crate::engine::creds::UncommittedToken;
+use crate::engine::intent::InUseTokens;
 use crate::vault::Error;
 
 /// Tokens of which it is unknown whether they are stored, as storage cannot be read either.  Their
 /// intents stay open: neither are they cleared while this process lives, nor forgotten if it dies.
 #[derive(Default)]
-pub struct Doubts {
-    tokens: Mutex<Vec<Fresh>>,
+pub struct UncertainWrites {
+    tokens: Mutex<Vec<UncommittedToken>>,
 }
 
 /// Whether a token is stored.
-pub enum Stored {
+pub enum WriteOutcome {
     /// It is.
-    Yes(Fresh),
+    Persisted(UncommittedToken),
     /// It is not, and was deleted.
-    No(Error),
+    Rejected(Error),
 }
 
-impl Doubts {
-    fn add(&self, fresh: Fresh) {
+impl UncertainWrites {
+    fn add(&self, fresh: UncommittedToken) {
         self.lock().push(fresh);
     }
 
     /// Takes all of them, to be settled or put back.
-    pub fn take(&self) -> Vec<Fresh> {
+    pub fn take(&self) -> Vec<UncommittedToken> {
         std::mem::take(&mut *self.lock())
     }
 
     /// Settles `tokens` now that `held` could be read, which must have happened after they were taken.
-    pub async fn settle(tokens: Vec<Fresh>, held: &HeldTokens, deadline: Deadline) {
+    pub async fn settle(tokens: Vec<UncommittedToken>, held: &InUseTokens, deadline: Deadline) {
         for fresh in tokens {
             if held.contains(&fresh.token.client_id) {
                 fresh.keep().await;
@@ -48,11 +48,11 @@ impl Doubts {
     }
 
     /// Storage still cannot be read.
-    pub fn put_back(&self, tokens: Vec<Fresh>) {
+    pub fn put_back(&self, tokens: Vec<UncommittedToken>) {
         self.lock().extend(tokens);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Fresh>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<UncommittedToken>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,25 +60,25 @@ impl Doubts {
 /// Decides what becomes of a token when storing it failed with `error`; `found` is the client id of
 /// the token that storage, read anew, holds in its place.
 pub async fn settle(
-    doubts: &Doubts,
-    fresh: Fresh,
+    uncertain_writes: &UncertainWrites,
+    fresh: UncommittedToken,
     error: Error,
     found: Result<Option<String>, Error>,
     deadline: Deadline,
-) -> Stored {
+) -> WriteOutcome {
     match found {
-        Ok(Some(client_id)) if client_id == fresh.token.client_id => Stored::Yes(fresh),
+        Ok(Some(client_id)) if client_id == fresh.token.client_id => WriteOutcome::Persisted(fresh),
         Ok(_) => {
             fresh.discard(deadline).await;
-            Stored::No(error)
+            WriteOutcome::Rejected(error)
         }
         Err(_) => {
             tracing::warn!(
                 client_id = fresh.token.client_id,
                 "whether a new token was stored is unknown; a later tick finds out"
             );
-            doubts.add(fresh);
-            Stored::No(error)
+            uncertain_writes.add(fresh);
+            WriteOutcome::Rejected(error)
         }
     }
 }

@@ -18,31 +18,31 @@ use crate::engine::store::StoreError;
 
 /// How long a create that nobody waits for any more may still take effect in Astra: twice the
 /// longest operation (docs/architecture.md, "Intents").  Until then a clean list proves nothing.
-pub const SETTLE: Duration = Duration::from_secs(120);
+pub const LATE_CREATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// How many requests can be owed: the host repeats what a crash interrupted before all else.
 const OWED: usize = 4_096;
 
 /// The blocks that were in storage when this process first looked.
-pub struct Leftovers {
+pub struct RecoveredBlocks {
     blocks: Vec<Leftover>,
     /// Tokens of those blocks as Astra listed them, sorted by the request they were minted for: if the
     /// host repeats the request, nobody received them.
-    by_request: Option<Vec<Sighting>>,
+    by_request: Option<Vec<TaggedToken>>,
     /// Requests whose first try was not undone yet, although whoever asked has gone.
     owed: HashSet<RequestMark>,
 }
 
 /// A listed token that bears a tag.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Sighting {
+pub struct TaggedToken {
     /// What its description says of its origin.
     pub tag: Tag,
     /// Its client id.
     pub client_id: Box<str>,
 }
 
-impl Sighting {
+impl TaggedToken {
     /// What `token` is, if it bears a tag.
     pub fn of(token: &TokenEntry) -> Option<Self> {
         Some(Self {
@@ -58,7 +58,7 @@ struct Leftover {
     clean_since: Option<Instant>,
 }
 
-impl Leftovers {
+impl RecoveredBlocks {
     /// Reads the blocks of `config` that are in storage.
     ///
     /// A block that cannot be read does not say which of its tokens were handed out, so none of
@@ -99,7 +99,7 @@ impl Leftovers {
         self.blocks.len()
     }
 
-    /// Whether [`Leftovers::note`] has seen a list.
+    /// Whether [`RecoveredBlocks::note`] has seen a list.
     pub fn is_noted(&self) -> bool {
         self.by_request.is_some()
     }
@@ -111,26 +111,26 @@ impl Leftovers {
 
     /// Remembers, the first time, which listed tokens of the mount belong to which request of the
     /// earlier process.
-    pub fn note(&mut self, listed: &[Sighting]) {
+    pub fn note(&mut self, listed: &[TaggedToken]) {
         if self.is_noted() {
             return;
         }
         let ids = self.ids();
         let ours = listed.iter().filter(|token| ids.contains(&token.tag.block));
-        let mut noted: Vec<Sighting> = ours.cloned().collect();
+        let mut noted: Vec<TaggedToken> = ours.cloned().collect();
         noted.sort_unstable_by_key(|token| token.tag.request);
         self.by_request = Some(noted);
     }
 
     /// The host may have repeated `request`: whatever the earlier process minted for it, nobody
-    /// received.  Until [`Leftovers::take`] this is left to clearing up.
+    /// received.  Until [`RecoveredBlocks::take`] this is left to clearing up.
     pub fn owe(&mut self, request: &RequestMark) {
         if self.owed.len() < OWED {
             self.owed.insert(*request);
         }
     }
 
-    /// [`Leftovers::take`] for all requests that are still owed.
+    /// [`RecoveredBlocks::take`] for all requests that are still owed.
     pub fn take_owed(&mut self) {
         for request in std::mem::take(&mut self.owed) {
             self.take(&request);
@@ -140,15 +140,15 @@ impl Leftovers {
     /// Takes the tokens that were minted for `request` by the earlier process.  Their marks go: from
     /// now on they count as received by nobody, so that clearing up deletes them if the caller fails
     /// to.
-    pub fn take(&mut self, request: &RequestMark) -> Vec<Sighting> {
+    pub fn take(&mut self, request: &RequestMark) -> Vec<TaggedToken> {
         self.owed.remove(request);
         let Some(noted) = &mut self.by_request else {
             return Vec::new();
         };
         let begin = noted.partition_point(|token| token.tag.request < *request);
         let end = noted.partition_point(|token| token.tag.request <= *request);
-        let taken: Vec<Sighting> = noted.drain(begin..end).collect();
-        for Sighting { tag, .. } in &taken {
+        let taken: Vec<TaggedToken> = noted.drain(begin..end).collect();
+        for TaggedToken { tag, .. } in &taken {
             if let Some(block) = self.blocks.iter_mut().find(|block| block.id == tag.block) {
                 block.entry.unmark(tag.index);
             }
@@ -164,13 +164,13 @@ impl Leftovers {
 
     /// The listed tokens that were minted but never marked done: nobody received them.  Storage that was
     /// restored from a snapshot knows no marks of what was minted after it; those tokens stay.
-    pub fn unmarked(&self, listed: &[Sighting]) -> Vec<String> {
+    pub fn unmarked(&self, listed: &[TaggedToken]) -> Vec<String> {
         let by_id: BTreeMap<BlockId, &BlockEntry> = self
             .blocks
             .iter()
             .map(|block| (block.id, &block.entry))
             .collect();
-        let of_dead = |token: &'_ &Sighting| by_id.get(&token.tag.block).copied();
+        let of_dead = |token: &'_ &TaggedToken| by_id.get(&token.tag.block).copied();
         // One newer token proves that somebody restored storage: then no mark of its block counts.
         let restored: BTreeSet<BlockId> = listed
             .iter()

@@ -10,24 +10,24 @@ use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config::ConfigEntry;
-use crate::engine::crash;
-use crate::engine::held;
+use crate::engine::failpoint;
+use crate::engine::in_use;
 use crate::engine::store::Key;
 use crate::vault::Error;
 
 /// Notes durably that the root tokens of `entry` are to be deleted once its config is gone.
-pub async fn note(engine: &Engine, entry: &ConfigEntry) -> Result<(), Error> {
+pub async fn record(engine: &Engine, entry: &ConfigEntry) -> Result<(), Error> {
     if tokens(entry).next().is_some() {
-        let key = Key::farewell(entry.token_client_id());
+        let key = Key::pending_deletion(entry.token_client_id());
         engine.store.put(&key, entry).await?;
-        crash::point("config.farewell-noted");
+        failpoint::hit("config.pending-deletion-recorded");
     }
     Ok(())
 }
 
 /// The config of `entry` is gone: deletes the root tokens that nobody else has.  A failure is a
 /// warning, as the ticks try again.
-pub async fn bid(engine: &Engine, name: &str, entry: &ConfigEntry) -> Option<String> {
+pub async fn run(engine: &Engine, name: &str, entry: &ConfigEntry) -> Option<String> {
     let deadline = Deadline::after(engine.deadlines.operation);
     let error = finish(engine, entry, deadline).await.err()?;
     let ids: Vec<&str> = tokens(entry).collect();
@@ -39,17 +39,17 @@ pub async fn bid(engine: &Engine, name: &str, entry: &ConfigEntry) -> Option<Str
 }
 
 /// Finishes what is noted.
-pub async fn tend(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
-    for client_id in engine.store.list(Key::FAREWELLS).await? {
+pub async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+    for client_id in engine.store.list(Key::PENDING_DELETIONS).await? {
         // Whoever deletes a config has noted it before, and may not have deleted it yet.
         let _changing = engine.configs.changing().await;
-        let key = Key::farewell(&client_id);
+        let key = Key::pending_deletion(&client_id);
         let Some(entry) = engine.store.get::<ConfigEntry>(&key).await? else {
             continue;
         };
-        if held::tokens(engine).await?.contains(&client_id) {
+        if in_use::tokens(engine).await?.contains(&client_id) {
             engine.store.delete(&key).await?;
-            crash::point("config.farewell-dropped");
+            failpoint::hit("config.pending-deletion-dropped");
         } else if let Err(error) = finish(engine, &entry, deadline).await {
             tracing::warn!(client_id, %error, "the root tokens of a deleted config are not deleted yet");
         }
@@ -78,11 +78,11 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
             Err(error) => return Err(Error::Internal(error.to_string())),
         }
     }
-    crash::point("config.root-deleted");
+    failpoint::hit("config.root-deleted");
     engine
         .store
-        .delete(&Key::farewell(entry.token_client_id()))
+        .delete(&Key::pending_deletion(entry.token_client_id()))
         .await?;
-    crash::point("config.farewell-over");
+    failpoint::hit("config.pending-deletion-done");
     Ok(())
 }

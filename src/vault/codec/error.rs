@@ -1,8 +1,8 @@
 //! How a failure travels (docs/protocol.md, "Errors").
 
+use crate::proto::pb;
 use crate::vault::Error;
 use crate::vault::Operation;
-use crate::wire::pb;
 
 /// The kinds of `ProtoError` that this crate sends.
 mod kind {
@@ -21,10 +21,10 @@ mod kind {
 pub fn encode_error(error: &Error, operation: &Operation) -> pb::ProtoError {
     let (err_type, err_code) = match error {
         Error::BadRequest(_) => (kind::USER, 0),
-        Error::Coded { status, .. } if has_caller(operation) && is_failure(*status) => {
+        Error::Status { status, .. } if has_caller(operation) && is_failure(*status) => {
             (kind::CODED, i64::from(*status))
         }
-        Error::Coded { .. } | Error::Internal(_) | Error::ReadOnly => (kind::UNKNOWN, 0),
+        Error::Status { .. } | Error::Internal(_) | Error::ReadOnly => (kind::UNKNOWN, 0),
         Error::PermissionDenied => (kind::PERMISSION_DENIED, 0),
         Error::UnsupportedOperation => (kind::UNSUPPORTED_OPERATION, 0),
         Error::UnsupportedPath => (kind::UNSUPPORTED_PATH, 0),

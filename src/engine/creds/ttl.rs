@@ -13,7 +13,7 @@ use crate::framework::format_seconds;
 pub const GRACE: Duration = Duration::from_secs(600);
 
 /// How much later than its token a lease may begin: the longest operation.
-pub const LATE: Duration = Duration::from_secs(60);
+pub const MINT_SLACK: Duration = Duration::from_secs(60);
 
 /// Where an organization lets tokens live no longer than this, the grace would take too much of their
 /// time: their leases last as long as they do.
@@ -21,13 +21,13 @@ const SHORT_LIFE: Duration = Duration::from_secs(2 * GRACE.as_secs());
 
 /// When the lease of a token that was made at `made` and ends at `expiry` has ended for certain, if
 /// that is before the token itself ends.
-pub fn certain_end(made: OffsetDateTime, expiry: OffsetDateTime) -> Option<OffsetDateTime> {
-    (expiry - made > SHORT_LIFE + LATE).then(|| expiry - GRACE + LATE)
+pub fn lease_end_bound(made: OffsetDateTime, expiry: OffsetDateTime) -> Option<OffsetDateTime> {
+    (expiry - made > SHORT_LIFE + MINT_SLACK).then(|| expiry - GRACE + MINT_SLACK)
 }
 
 /// The term of one credential.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Term {
+pub struct EffectiveTtl {
     /// How long the lease lasts until it must be renewed.
     pub ttl: Duration,
     /// How long it lasts in all.
@@ -40,7 +40,7 @@ pub struct Term {
     pub max_name: &'static str,
 }
 
-impl Term {
+impl EffectiveTtl {
     /// The term for `role` on a mount with `limits`, when the caller asked for `requested`.
     pub fn new(role: &RoleEntry, limits: Limits, requested: Option<Duration>) -> Self {
         let mut warnings = Vec::new();
@@ -103,7 +103,7 @@ impl Term {
     /// Shortens the term so that the lease ends before `expiry`, which the organization may have set: by
     /// the grace, where that leaves enough of it.
     pub fn end_before(&mut self, expiry: OffsetDateTime, now: OffsetDateTime) {
-        if expiry + LATE >= self.expiry(now) {
+        if expiry + MINT_SLACK >= self.expiry(now) {
             return;
         }
         let left = Duration::try_from(expiry - now).unwrap_or_default();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn term(role: &RoleEntry, limits: Limits, requested: Option<u64>) -> (u64, u64, Vec<String>) {
-        let term = Term::new(role, limits, requested.map(Duration::from_secs));
+        let term = EffectiveTtl::new(role, limits, requested.map(Duration::from_secs));
         (term.ttl.as_secs(), term.max_ttl.as_secs(), term.warnings)
     }
 
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn an_organization_may_shorten() {
         let now = OffsetDateTime::UNIX_EPOCH;
-        let mut term = Term::new(&role(3600, 7200), limits(3600, 7200), None);
+        let mut term = EffectiveTtl::new(&role(3600, 7200), limits(3600, 7200), None);
         term.end_before(now + Duration::from_secs(3000), now);
         assert_eq!((term.ttl.as_secs(), term.max_ttl.as_secs()), (2400, 2400));
         assert_eq!(
@@ -237,10 +237,11 @@ mod tests {
             ] {
                 for late in [0, 1, 55] {
                     let now = made + Duration::from_secs(late);
-                    let mut term = Term::new(&role(0, max_ttl), limits(max_ttl, max_ttl), None);
+                    let mut term =
+                        EffectiveTtl::new(&role(0, max_ttl), limits(max_ttl, max_ttl), None);
                     let expiry = term.expiry(made).min(made + Duration::from_secs(life));
                     term.end_before(expiry, now);
-                    if let Some(end) = certain_end(made, expiry) {
+                    if let Some(end) = lease_end_bound(made, expiry) {
                         assert!(
                             end >= now + term.max_ttl,
                             "{max_ttl} {life} {late}: {term:?}"

@@ -12,11 +12,11 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::*;
+use crate::proto::pb;
 use crate::vault::Error;
 use crate::vault::Lease;
 use crate::vault::Operation;
 use crate::vault::Response;
-use crate::wire::pb;
 
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -78,7 +78,7 @@ fn error() -> impl Strategy<Value = Error> {
     prop_oneof![
         any::<String>().prop_map(Error::BadRequest),
         (any::<u16>(), any::<String>())
-            .prop_map(|(status, message)| Error::Coded { status, message }),
+            .prop_map(|(status, message)| Error::Status { status, message }),
         any::<String>().prop_map(Error::Internal),
         Just(Error::PermissionDenied),
         Just(Error::ReadOnly),
@@ -93,7 +93,7 @@ fn outcome() -> impl Strategy<Value = Result<Option<Parts>, Error>> {
 
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        any::<String>().prop_map(|word| Operation::from_word(&word)),
+        any::<String>().prop_map(|word| Operation::from_name(&word)),
         Just(Operation::Read),
         Just(Operation::Renew),
         Just(Operation::Revoke),
@@ -328,7 +328,7 @@ fn a_renewal_keeps_its_issue_time() {
 
 #[test]
 fn errors_have_their_kinds() {
-    let coded = |status| Error::Coded {
+    let coded = |status| Error::Status {
         status,
         message: "text".to_owned(),
     };

@@ -1,16 +1,16 @@
 //! The tokens that the mount itself uses, which no clearing up may touch.
 
 use super::Engine;
-use super::config::Readable;
-use super::intent::HeldTokens;
+use super::config::Loaded;
+use super::intent::InUseTokens;
 use crate::vault::Error;
 
 /// The client ids of all root tokens and of all tokens of static roles.
-pub async fn tokens(engine: &Engine) -> Result<HeldTokens, Error> {
-    let mut held = HeldTokens::new();
+pub async fn tokens(engine: &Engine) -> Result<InUseTokens, Error> {
+    let mut held = InUseTokens::new();
     for name in engine.configs.names().await? {
         // A config that cannot be read uses no token, and must not keep the others from clearing up.
-        if let Readable::Yes(connection) = engine.configs.find_readable(&name).await? {
+        if let Loaded::Valid(connection) = engine.configs.load(&name).await? {
             held.insert(connection.entry.token_client_id().to_owned());
         }
     }

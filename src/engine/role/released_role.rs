@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Claimant;
+use super::PolicyOwner;
 use super::PolicyRole;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
@@ -11,19 +11,19 @@ use crate::engine::config::Connection;
 use crate::vault::Error;
 
 /// A custom role that is noted to go.
-pub struct Abandoned<'a> {
+pub struct ReleasedCustomRole<'a> {
     connection: Arc<Connection>,
-    claimant: Claimant<'a>,
+    claimant: PolicyOwner<'a>,
     custom: &'a PolicyRole,
 }
 
-impl<'a> Abandoned<'a> {
+impl<'a> ReleasedCustomRole<'a> {
     /// Notes durably, before it is so in storage, that `claimant` gives up `custom` in the
     /// organization of `config`; `None` where that config is gone.
     pub async fn note(
         engine: &Engine,
         config: &str,
-        claimant: Claimant<'a>,
+        claimant: PolicyOwner<'a>,
         custom: &'a PolicyRole,
     ) -> Result<Option<Self>, Error> {
         let Some(connection) = engine.configs.find(config).await? else {
@@ -48,7 +48,7 @@ impl<'a> Abandoned<'a> {
             custom,
         } = self;
         let mut warnings = Vec::new();
-        if let Claimant::Role(_) = claimant {
+        if let PolicyOwner::Role(_) = claimant {
             let role_id = custom.role_id.clone();
             let holds = move |token: &TokenEntry| token.roles.contains(&role_id).then_some(());
             let holders = connection.client.tokens(holds, deadline).await;
@@ -70,7 +70,7 @@ impl<'a> Abandoned<'a> {
 }
 
 /// What to tell when the config of a deleted role that has `custom` is gone.
-pub fn out_of_reach(config: &str, custom: &PolicyRole) -> String {
+pub fn unreachable_role_warning(config: &str, custom: &PolicyRole) -> String {
     format!(
         "config \"{config}\" does not exist, so the custom Astra role with id {} stays in its organization: delete it in Astra",
         custom.role_id

@@ -11,12 +11,12 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use super::Link;
+use crate::proto::pb;
+use crate::proto::pb::storage_client::StorageClient;
 use crate::vault::Entry;
 use crate::vault::Storage;
 use crate::vault::StorageError;
 use crate::vault::storage::page;
-use crate::wire::pb;
-use crate::wire::pb::storage_client::StorageClient;
 
 const MESSAGE_LIMIT: usize = i32::MAX as usize;
 

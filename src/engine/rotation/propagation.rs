@@ -16,13 +16,13 @@ const WAITS: [Duration; 6] = [
 ];
 
 /// The waits between looks at a new token.
-pub struct Patience {
+pub struct PropagationBackoff {
     waits: std::slice::Iter<'static, Duration>,
     deadline: Deadline,
 }
 
-impl Patience {
-    /// Patience that ends with `deadline`, at the latest.
+impl PropagationBackoff {
+    /// PropagationBackoff that ends with `deadline`, at the latest.
     pub fn until(deadline: Deadline) -> Self {
         Self {
             waits: WAITS.iter(),

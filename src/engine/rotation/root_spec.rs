@@ -6,19 +6,19 @@ use uuid::Uuid;
 use crate::astra::Deadline;
 use crate::astra::Role;
 use crate::astra::TokenEntry;
+use crate::engine::astra_error;
 use crate::engine::config::Connection;
-use crate::engine::upstream;
 use crate::vault::Error;
 
 /// What the next root token is to be.
-pub struct Present {
+pub struct RootSpec {
     /// The ids of its Astra roles.
     pub role_ids: Vec<String>,
     /// When it is to end; `None` where the present one does not say.
     pub expiry: Option<OffsetDateTime>,
 }
 
-impl Present {
+impl RootSpec {
     /// What Astra's list tells of the root token of `connection`.
     pub async fn of(
         connection: &Connection,
@@ -28,9 +28,9 @@ impl Present {
         let client = &connection.client;
         let client_id = connection.entry.token_client_id();
         let token = client.token(client_id, deadline).await.map_err(|error| {
-            upstream::failed("list tokens to find the root token", connection, &error)
+            astra_error::request_error("list tokens to find the root token", connection, &error)
         })?;
-        let refuse = |cause: String| Error::Coded {
+        let refuse = |cause: String| Error::Status {
             status: 502,
             message: format!("config \"{}\": {cause}", connection.name),
         };
@@ -45,7 +45,7 @@ impl Present {
             Vec::new()
         } else {
             client.roles(deadline).await.map_err(|error| {
-                upstream::failed("list the organization's roles", connection, &error)
+                astra_error::request_error("list the organization's roles", connection, &error)
             })?
         };
         Ok(Self {
