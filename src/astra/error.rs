@@ -138,7 +138,7 @@ pub enum Error {
     #[error(
         "the root token may not do {call} (HTTP {status}){detail}; its Astra role lacks a \
          permission, it grants less than is asked for, or the organization's IP access list does \
-         not parse_fields this address"
+         not admit this address"
     )]
     Forbidden {
         /// The call.

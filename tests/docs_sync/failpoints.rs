@@ -62,7 +62,7 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     ("role/registry.rs", "put", "its callers have the points"),
     ("role/registry.rs", "delete", "its callers have the points"),
     (
-        "rotation/doubt.rs",
+        "rotation/uncertain_write.rs",
         "settle",
         "only where storage fails; src/engine/rotation/tests/crashes.rs",
     ),

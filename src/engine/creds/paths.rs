@@ -87,13 +87,10 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         true => {
             // A token of this request's own first try must not count.
             mint.undo_first_try(deadline).await?;
-            let admission = engine.active.parse_fields(
-                &connection,
-                &name,
-                role.max_active,
-                mount_point,
-                deadline,
-            );
+            let admission =
+                engine
+                    .active
+                    .acquire(&connection, &name, role.max_active, mount_point, deadline);
             Some(admission.await?)
         }
         false => None,

@@ -54,7 +54,7 @@ impl ActiveLimits {
     /// Waits for leave to mint one more token of `role`, of which `limit` may be live.
     ///
     /// The refusal names count, limit and remedies; `mount` is the mount's path for them.
-    pub async fn parse_fields(
+    pub async fn acquire(
         &self,
         connection: &Connection,
         role: &str,
