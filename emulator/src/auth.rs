@@ -1,4 +1,4 @@
-//! Who calls.
+//! Authentication: the caller of a request.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::state::service_state::ServiceState;
 use crate::state::token::Facts;
 use crate::state::token::Token;
 
-/// FaultyStream texts as observed, format verbs and all.
+/// The text as observed in production, with its unexpanded format verbs.
 const MALFORMED: &str = "Resource, token, was malformed. Error: auth-manager returned 400 for call %s/v2/admin/tokens?%s";
 
 /// An authenticated caller.

@@ -1,4 +1,4 @@
-//! The virtual clock: the machine's pace, with leaps on request.
+//! The virtual clock: it runs at the machine's speed and can be moved.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -28,7 +28,7 @@ impl Clock {
         later(self.base, self.since.elapsed())
     }
 
-    /// Leaps forward.
+    /// Moves the clock forward.
     pub(crate) fn advance(&mut self, by: Duration) {
         self.base = later(self.base, by);
     }
@@ -54,13 +54,13 @@ const MILLIS: &[BorrowedFormatItem<'_>] =
 const COMPACT: &[BorrowedFormatItem<'_>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 
-/// RFC 3339 with as many fraction digits as needed, as create replies have it.
+/// RFC 3339 with as many fraction digits as needed, as create answers have it.
 pub(crate) fn rfc3339(at: OffsetDateTime) -> String {
     at.format(&time::format_description::well_known::Rfc3339)
         .unwrap_or_default()
 }
 
-/// RFC 3339 with milliseconds, as list replies have it.
+/// RFC 3339 with milliseconds, as list answers have it.
 pub(crate) fn millis(at: OffsetDateTime) -> String {
     at.format(MILLIS).unwrap_or_default()
 }

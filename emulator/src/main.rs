@@ -17,7 +17,7 @@ use tokio::signal::unix::signal;
 ///
 /// Prints one line when it is ready:
 /// `astra-emulator ready url=… control=… org=… root_token=…`
-/// The root token belongs to a toy organization; give it and the URL to the client under test.
+/// The root token belongs to an example organization; give it and the URL to the client under test.
 /// Ends with SIGINT or SIGTERM.
 #[derive(Parser)]
 #[command(version)]

@@ -15,7 +15,7 @@ pub enum Profile {
     #[default]
     Strict,
     /// As lenient as the real service is reported to be: unknown body fields, missing
-    /// `Content-Type`, `Accept` or `User-Agent`, queries and bodies nobody asked for.
+    /// `Content-Type`, `Accept` or `User-Agent`, queries and bodies where none belong.
     Field,
 }
 

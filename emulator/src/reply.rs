@@ -111,7 +111,7 @@ impl Reply {
 /// A body that is worth building outside the lock.
 pub(crate) type Deferred = Box<dyn FnOnce() -> Bytes + Send>;
 
-/// What processing a request came to.
+/// The result of processing a request.
 pub(crate) struct Handled {
     pub(crate) reply: Reply,
     /// Builds `reply.body` later.

@@ -33,7 +33,7 @@ pub(crate) struct ReplyBody {
     sleep: Option<Pin<Box<Sleep>>>,
     connection: Arc<ConnectionState>,
     end: Option<End>,
-    /// The request counts as under way until its last bytes are handed over or it is given up.
+    /// The request counts as in flight until its last bytes are handed over or it is given up.
     guard: Option<InFlightGuard>,
 }
 
@@ -95,7 +95,7 @@ impl Body for ReplyBody {
                     return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into())));
                 }
                 Some(Step::Hang) => {
-                    // Nobody wakes this task but the peer, by closing the connection.
+                    // Only the peer wakes this task, by closing the connection.
                     self.steps.push_front(Step::Hang);
                     return Poll::Pending;
                 }

@@ -54,7 +54,7 @@ pub(crate) async fn run(
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                // Out of file descriptors, most likely: give others time to close some.
+                // Most likely out of file descriptors: wait for others to be closed.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -107,7 +107,7 @@ async fn answer(
 ) -> Result<hyper::Response<crate::reply_body::ReplyBody>, Dropped> {
     let guard = service.in_flight.enter();
     let (head, body) = request.into_parts();
-    // A body beyond the limit or cut by the client leaves nothing to answer.
+    // A body beyond the limit or cut by the client cannot be answered.
     let body = Limited::new(body, BODY_LIMIT)
         .collect()
         .await

@@ -37,7 +37,7 @@ pub enum Certificate {
     /// No longer valid.
     #[serde(alias = "tls_expired")]
     Expired = 2,
-    /// Of a CA that nobody knows.
+    /// Of another CA.
     #[serde(alias = "tls_unknown_ca")]
     UnknownCa = 3,
 }

@@ -22,5 +22,5 @@ pub struct Violation {
     pub detail: String,
 }
 
-/// How many violations are kept; a client that produces more has been found out.
+/// How many violations are kept, the newest ones.
 pub(crate) const KEPT: usize = 10_000;

@@ -16,7 +16,7 @@ impl Emulator {
         self.inner.service.lock().now()
     }
 
-    /// Leaps forward.
+    /// Moves the clock forward.
     pub fn advance_clock(&self, by: Duration) {
         self.inner.service.lock().clock.advance(by);
         self.inner.service.changed.notify_waiters();

@@ -31,9 +31,9 @@ pub struct WaitFor {
 pub struct Stats {
     /// Requests so far.
     pub requests: u64,
-    /// Requests under way now.
+    /// Requests in flight now.
     pub concurrency: usize,
-    /// Most requests ever under way at once, since the last [`Emulator::reset_concurrency`].
+    /// Most requests ever in flight at once, since the last [`Emulator::reset_concurrency`].
     pub max_concurrency_seen: usize,
 }
 

@@ -59,7 +59,7 @@ impl Emulator {
         Ok(removed)
     }
 
-    /// Removes all rules. Should the port stay closed because somebody else took it, a warning is logged.
+    /// Removes all rules. If another process took the port meanwhile, it stays closed and a warning is logged.
     pub fn clear_faults(&self) {
         self.inner.service.lock().faults.clear();
         if let Err(error) = self.apply_listener_faults() {

@@ -83,7 +83,7 @@ pub(super) fn create(
     Ok(Reply::json(200, &bundles).into())
 }
 
-/// Serves a pre-signed URL; no token is looked at, as in an object store.
+/// Serves a pre-signed URL; as in an object store, no token is needed.
 pub(super) fn download(call: &mut Call<'_>, endpoint: &Endpoint, file: &str) -> Handled {
     if let Err(reply) = call.well_formed(endpoint) {
         return reply.into();

@@ -59,7 +59,7 @@ impl Call<'_> {
         Err(self.forbidden(endpoint, &format!("permission {action} is missing")))
     }
 
-    /// Refuses a request of the wrong shape; the field profile looks away.
+    /// Refuses a request of the wrong shape; the field profile accepts it.
     pub(super) fn well_formed(&mut self, endpoint: &Endpoint) -> Result<(), Reply> {
         if !self.state.strict() {
             return Ok(());

@@ -54,7 +54,7 @@ fn render(role: &Role, case: RoleCase) -> Value {
     serde_json::from_slice(&bytes(role, case)).unwrap_or_default()
 }
 
-/// Field order matters to nobody but the comparison with the recording.
+/// The field order only matters for the comparison with the recording.
 fn bytes(role: &Role, case: RoleCase) -> Vec<u8> {
     let (id, name, policy) = (&role.id, &role.name, &role.policy);
     let (date, user) = (&role.last_update_date_time, &role.last_update_user_id);

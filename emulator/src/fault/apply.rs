@@ -22,7 +22,7 @@ use crate::reply::Reply;
 use crate::reply::TEXT;
 use crate::request::Request;
 
-/// How an answer goes out.
+/// How an answer is sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) enum Mode {
     #[default]
@@ -44,7 +44,7 @@ pub(crate) enum Mode {
     },
 }
 
-/// An answer that takes the place of processing.
+/// What is done instead of processing the request.
 pub(crate) enum Replacement {
     Reply(Reply),
     Mode(Mode),
@@ -134,7 +134,7 @@ fn status_reply(
     reply.with(header::RETRY_AFTER, value)
 }
 
-/// What `fault` does to the answer of a processed request. `foreign` is a token of somebody else.
+/// What `fault` does to the answer of a processed request. `foreign` is the client id of another token.
 pub(crate) fn after(
     fault: &Fault,
     handled: &mut Handled,
@@ -237,7 +237,7 @@ fn malform(handled: &mut Handled, how: Malformation) {
     let body = &handled.reply.body;
     handled.reply.body = match how {
         Malformation::Cut => {
-            // Of a created token, this is guard the secret.
+            // Of a created token, this is inside the secret.
             let half = body.len() / 2;
             body.slice(..half)
         }

@@ -45,15 +45,15 @@ pub enum RetryAfter {
     Date(u64),
     /// Not a number, not a date.
     Garbage,
-    /// A number beyond any patience.
+    /// A number that no client can wait for.
     Huge,
 }
 
-/// How a JSON body is spoilt.
+/// How a JSON body is made invalid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Malformation {
-    /// Cut guard a string, with a matching length.
+    /// Cut inside a string; `Content-Length` matches.
     #[default]
     Cut,
     /// Garbage after the document.
@@ -62,7 +62,7 @@ pub enum Malformation {
     WrongTypes,
 }
 
-/// What becomes of a connection after a truncated body.
+/// What happens to a connection after a truncated body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
@@ -100,7 +100,7 @@ pub enum Fault {
         #[serde(default)]
         at: LatencyPoint,
     },
-    /// An answer from the service or from what stands before it.
+    /// An answer from the service or from a proxy in front of it.
     Status {
         /// The status.
         status: u16,
@@ -110,7 +110,7 @@ pub enum Fault {
         /// The header.
         #[serde(default)]
         retry_after: Option<RetryAfter>,
-        /// The request was processed all the same.
+        /// The request was processed before.
         #[serde(default)]
         committed: bool,
     },
@@ -173,16 +173,16 @@ pub enum Fault {
         /// MiB.
         mib: usize,
     },
-    /// Committed; `Content-Encoding: gzip` although nobody asked.
+    /// Committed; `Content-Encoding: gzip` although the client did not ask for it.
     Gzip {},
     /// Not committed; a redirect.
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: u16,
-        /// Where to.
+        /// The target.
         to: RedirectTarget,
     },
-    /// After this answer the kept connection is closed without a word.
+    /// After this answer the kept connection is closed without notice.
     CloseIdle {
         /// Reset it when the next request arrives on it, instead of closing it at once.
         #[serde(default)]
@@ -242,7 +242,7 @@ impl Fault {
         )
     }
 
-    /// A fault that goes together with another one.
+    /// Whether it is applied together with another fault.
     pub(super) fn is_additive(&self) -> bool {
         matches!(self, Self::Latency { .. } | Self::CloseIdle { .. })
     }

@@ -34,7 +34,7 @@ pub struct JournalEntry {
     pub committed: bool,
     /// The whole answer was handed to the operating system.
     pub delivered: bool,
-    /// Requests under way when this one was decided, itself included.
+    /// Requests in flight when this one was decided, itself included.
     pub concurrency: usize,
     /// From the arrival to the decision on the answer, in microseconds, without waiting.
     pub duration_us: u64,

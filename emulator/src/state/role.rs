@@ -1,4 +1,4 @@
-//! Roles and the book that holds them.
+//! Roles and the table that holds them.
 
 use std::collections::HashMap;
 use std::sync::Arc;

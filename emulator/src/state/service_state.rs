@@ -35,7 +35,7 @@ pub(crate) struct Counters {
     pub(crate) foreign_deletes: u64,
 }
 
-/// A token to be.
+/// A token to make.
 pub(crate) struct NewToken {
     pub(crate) org_id: Arc<str>,
     pub(crate) roles: Vec<String>,

@@ -44,7 +44,7 @@ impl Facts {
     }
 }
 
-/// A token and its fate.
+/// A token with its state.
 #[derive(Clone)]
 pub(crate) struct Token {
     pub(crate) facts: Arc<Facts>,
@@ -151,7 +151,7 @@ const DELETED_KEPT: usize = 100_000;
 pub(crate) struct Ledger {
     slots: Vec<Option<Token>>,
     index: HashMap<Arc<str>, usize>,
-    /// Deleted tokens that somebody still sees.
+    /// Deleted tokens that authentication or the list still shows.
     leaving: VecDeque<Arc<str>>,
     deleted_by_id: HashMap<Arc<str>, Token>,
     deleted_order: VecDeque<Arc<str>>,
@@ -167,7 +167,7 @@ impl Ledger {
         self.slots.push(Some(token));
     }
 
-    /// A token in the list, perhaps deleted but still seen.
+    /// A token in the list, perhaps deleted but still shown.
     pub(crate) fn get(&self, client_id: &str) -> Option<&Token> {
         self.slots.get(*self.index.get(client_id)?)?.as_ref()
     }
@@ -182,7 +182,7 @@ impl Ledger {
             .or_else(|| self.deleted_by_id.get(client_id))
     }
 
-    /// Marks a token deleted; it leaves the list when nobody sees it any more.
+    /// Marks a token deleted; it leaves the list when neither authentication nor the list shows it any more.
     pub(crate) fn delete(
         &mut self,
         client_id: &str,
@@ -212,7 +212,7 @@ impl Ledger {
         true
     }
 
-    /// Tokens in insertion order, those deleted but still seen among them.
+    /// Tokens in insertion order, those deleted but still shown among them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Token> {
         self.slots.iter().flatten()
     }

@@ -1,4 +1,4 @@
-//! One test for every kind of fault that spoils a body.
+//! One test for every kind of fault that corrupts a body.
 
 use std::io::ErrorKind;
 use std::time::Duration;

@@ -79,7 +79,7 @@ async fn knobs_faults_and_clock() {
 }
 
 #[tokio::test]
-async fn the_portal() {
+async fn changes_by_hand() {
     let astra = Astra::new().await;
     let new = json!({"role": "API RO User", "description": "by hand"});
     let token = good(&astra, "POST", "tokens", Some(new)).await;

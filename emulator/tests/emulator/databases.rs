@@ -312,7 +312,7 @@ async fn documents_and_graphql_check_the_keyspace() {
 }
 
 #[tokio::test]
-async fn a_hot_session_outlives_its_token_for_the_time_of_the_cache() {
+async fn an_open_session_outlives_its_token_until_the_cache_drops_it() {
     let astra = Astra::new().await;
     let hot = astra.mint().await;
     let cold = astra.mint().await;

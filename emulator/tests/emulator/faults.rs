@@ -150,7 +150,7 @@ async fn status_with_every_body_and_retry_after() {
 }
 
 #[tokio::test]
-async fn status_instead_of_and_after_the_commit() {
+async fn status_without_and_after_the_commit() {
     let astra = Astra::new().await;
     let create = || json!({"roles": [API_RO_USER]});
     astra.fault(on_create(json!({"kind": "status", "status": 500})));

@@ -18,7 +18,7 @@ fn org(astra: &Astra) -> String {
 }
 
 #[tokio::test]
-async fn a_custom_role_lives() {
+async fn a_custom_role_is_created_changed_and_deleted() {
     let astra = Astra::new().await;
     let org = org(&astra);
     let made = astra

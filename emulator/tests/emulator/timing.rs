@@ -14,7 +14,7 @@ fn rfc3339(at: time::OffsetDateTime) -> String {
 }
 
 #[tokio::test]
-async fn a_created_token_shows_late() {
+async fn a_created_token_becomes_visible_after_the_delay() {
     let astra = Astra::new().await;
     for (scope, works, shows) in [
         ("both", false, false),
@@ -40,7 +40,7 @@ async fn a_created_token_shows_late() {
 }
 
 #[tokio::test]
-async fn a_deleted_token_lives_on() {
+async fn a_deleted_token_stays_visible_for_the_delay() {
     let astra = Astra::new().await;
     for (scope, works, shows) in [
         ("both", true, true),
