@@ -83,7 +83,7 @@ pub(crate) fn authenticate(
     };
     let token = known(state, client_id, hash, now).ok_or_else(|| (Reply::unknown_token(), None))?;
     if token.expired(now) {
-        let reply = match state.knobs.expired_reply {
+        let reply = match state.knobs.of(Some(&token.facts.org_id)).expired_reply {
             ExpiredReply::Unknown => Reply::unknown_token(),
             ExpiredReply::Malformed => Reply::errors(401, 340_016, MALFORMED),
             ExpiredReply::Forbidden => Reply::string(403, "token expired"),
@@ -113,6 +113,8 @@ pub(crate) fn known<'a>(
     state.records.ledger.get(client_id).filter(|token| {
         token.facts.hash == hash
             && token.auth_from <= now
-            && (token.deleted_at.is_none() || token.auth_until.is_some_and(|until| until > now))
+            && token
+                .deleted
+                .is_none_or(|deletion| deletion.auth_until > now)
     })
 }

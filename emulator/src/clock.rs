@@ -8,11 +8,18 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use crate::error::Error;
+
+/// Keeps the arithmetic of durations within bounds.
+const MAX_RATE: f64 = 1_000_000.0;
+
 /// Time as the emulated service sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     base: OffsetDateTime,
     since: Instant,
+    /// Seconds that pass on it in one second of the machine.
+    rate: f64,
 }
 
 impl Clock {
@@ -21,11 +28,28 @@ impl Clock {
         Self {
             base: start.unwrap_or_else(OffsetDateTime::now_utc),
             since: Instant::now(),
+            rate: 1.0,
         }
     }
 
     pub(crate) fn now(&self) -> OffsetDateTime {
-        later(self.base, self.since.elapsed())
+        later(self.base, self.since.elapsed().mul_f64(self.rate))
+    }
+
+    pub(crate) fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Runs `rate` times as fast as the machine's clock from now on; 0 stops it.
+    pub(crate) fn set_rate(&mut self, rate: f64) -> Result<(), Error> {
+        if !(0.0..=MAX_RATE).contains(&rate) {
+            return Err(Error::Invalid(format!(
+                "the clock's rate is from 0 to {MAX_RATE}, not {rate}"
+            )));
+        }
+        self.set(self.now());
+        self.rate = rate;
+        Ok(())
     }
 
     /// Moves the clock forward.
@@ -35,7 +59,8 @@ impl Clock {
 
     /// Shows `at` from now on.
     pub(crate) fn set(&mut self, at: OffsetDateTime) {
-        *self = Self::new(Some(at));
+        self.base = at;
+        self.since = Instant::now();
     }
 }
 

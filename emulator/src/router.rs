@@ -26,6 +26,7 @@ pub(crate) enum Endpoint {
     UpdateRole(String),
     DeleteRole(String),
     ListUsers,
+    InviteUser,
     ListDatabases,
     GetDatabase(String),
     ListDatacenters(String),
@@ -59,6 +60,7 @@ impl Endpoint {
             self,
             Self::CreateToken(_)
                 | Self::CreateRole
+                | Self::InviteUser
                 | Self::UpdateRole(_)
                 | Self::DataApi(..)
                 | Self::DataGraphql(..)
@@ -99,6 +101,7 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<Endpoint> {
         ("PUT", ["v2", "organizations", "roles", id]) => Endpoint::UpdateRole(own(id)),
         ("DELETE", ["v2", "organizations", "roles", id]) => Endpoint::DeleteRole(own(id)),
         ("GET", ["v2", "organizations", "users"]) => Endpoint::ListUsers,
+        ("PUT", ["v2", "organizations", "users"]) => Endpoint::InviteUser,
         ("GET", ["v2", "databases"]) => Endpoint::ListDatabases,
         ("GET", ["v2", "databases", id]) => Endpoint::GetDatabase(own(id)),
         ("GET", ["v2", "databases", id, "datacenters"]) => Endpoint::ListDatacenters(own(id)),

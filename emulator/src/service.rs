@@ -1,14 +1,10 @@
 //! The emulated service: its state behind one lock, and the path of one request.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use bytes::Bytes;
-use http::HeaderValue;
 use http::Response;
-use http::StatusCode;
 use http::header;
 use parking_lot::Mutex;
 use parking_lot::MutexGuard;
@@ -24,7 +20,9 @@ use crate::endpoints;
 use crate::endpoints::Call;
 use crate::fault::Fault;
 use crate::fault::FiredFaults;
+use crate::fault::Matchable;
 use crate::fault::apply;
+use crate::fault::apply::Answering;
 use crate::fault::apply::Mode;
 use crate::fault::apply::Replacement;
 use crate::in_flight::InFlight;
@@ -32,8 +30,8 @@ use crate::in_flight::InFlightGuard;
 use crate::reply::Handled;
 use crate::reply::Reply;
 use crate::reply_body::ReplyBody;
-use crate::reply_body::Step;
 use crate::request::Request;
+use crate::response;
 use crate::state::journal::JournalEntry;
 use crate::state::service_state::ServiceState;
 
@@ -153,15 +151,16 @@ impl Service {
     fn arrive(&self, request: &Request) -> (u64, FiredFaults, Duration) {
         let state = &mut *self.lock();
         let seq = state.journal.next();
-        let fired = state.faults.fire(
-            &mut state.chance,
-            request.method.as_str(),
-            &request.path,
-            request.presented_client_id(),
-        );
-        let delay = fired
-            .before
-            .saturating_add(Duration::from_millis(state.knobs.latency_ms));
+        let org = state.presented_org(request);
+        let matchable = Matchable {
+            method: request.method.as_str(),
+            path: &request.path,
+            client_id: request.presented_client_id(),
+            org_id: org.as_deref(),
+        };
+        let fired = state.faults.fire(&mut state.chance, &matchable);
+        let latency = state.knobs.of(org.as_deref()).latency_ms;
+        let delay = fired.before.saturating_add(Duration::from_millis(latency));
         (seq, fired, delay)
     }
 
@@ -169,32 +168,33 @@ impl Service {
         let started = Instant::now();
         let mut state = self.lock();
         let now = state.now();
+        let (foreign_client, foreign_org) = foreign_ids(&state, request);
+        let org = state.presented_org(request);
+        let names_foreign_org = state.knobs.of(org.as_deref()).foreign_org;
+        let answering = Answering {
+            request,
+            tls,
+            now,
+            foreign_client: &foreign_client,
+        };
         let replacement = fired
             .main
             .as_ref()
-            .and_then(|fault| apply::before(fault, request, tls, now));
+            .and_then(|fault| apply::before(fault, &answering));
         let processed = replacement.is_none();
-        let mut mode = Mode::Whole;
-        let mut handled = match replacement {
-            Some(Replacement::Reply(reply)) => reply.into(),
-            Some(Replacement::Mode(replacement)) => {
-                mode = replacement;
-                Reply::empty(500).into()
-            }
-            None => handle(&mut state, request, &fired, seq, now),
+        let (mut handled, mut mode) = match replacement {
+            Some(Replacement { reply, mode }) => (Handled::from(reply), mode),
+            None => (handle(&mut state, request, &fired, seq, now), Mode::Whole),
         };
+        if names_foreign_org {
+            apply::name_foreign_org(&mut handled, &foreign_org);
+        }
         if let Some(Fault::RootExpired { persist: true }) = fired.main
             && let Some(client_id) = request.presented_client_id()
             && let Some(token) = state.records.ledger.get_mut(client_id)
         {
             token.expiry = Some(now);
         }
-        let foreign = state
-            .seeds
-            .tokens
-            .get("portal_1")
-            .map(|seed| seed.client_id.clone())
-            .unwrap_or_default();
         drop(state);
         // A long list is written without the lock.
         if let Some(build) = handled.deferred.take() {
@@ -203,7 +203,7 @@ impl Service {
         if let Some(fault) = &fired.main
             && processed
         {
-            mode = apply::after(fault, &mut handled, &foreign, now);
+            mode = apply::after(fault, &mut handled, &answering);
         }
         let elapsed = started.elapsed();
         self.record(request, &fired, seq, now, &handled, mode, elapsed);
@@ -265,7 +265,6 @@ impl Service {
         connection: Arc<ConnectionState>,
         guard: InFlightGuard,
     ) -> Response<ReplyBody> {
-        let reply = answer.reply;
         let whole = matches!(answer.mode, Mode::Whole | Mode::Slow { .. });
         let end = End {
             delivery: whole.then(|| -> Box<dyn Delivery> {
@@ -278,38 +277,44 @@ impl Service {
             after_response: answer.after_response,
             begun: false,
         };
-        let bare = matches!(reply.status, 100..200 | 204 | 304);
-        let announced = match answer.mode {
-            Mode::Cut { chunked: true, .. } => None,
-            _ => (!bare).then_some(reply.body.len()),
-        };
-        let body = ReplyBody::new(steps(reply.body, answer.mode), connection, end, Some(guard));
-        let mut response = Response::new(body);
-        *response.status_mut() =
-            StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        if let Some(content_type) = reply.content_type {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response::build(
+            answer.reply,
+            answer.mode,
+            answer.now,
+            answer.elapsed,
+            |steps| ReplyBody::new(steps, connection, end, Some(guard)),
+        )
+    }
+}
+
+/// The client id of a token, and the id of an organization, that the caller did not mean.
+fn foreign_ids(state: &ServiceState, request: &Request) -> (String, String) {
+    let client_id = state
+        .seeds
+        .tokens
+        .get("portal_1")
+        .map(|seed| seed.client_id.clone());
+    let own = state.presented_org(request);
+    let org = state
+        .records
+        .orgs
+        .iter()
+        .find(|org| Some(org.id.as_str()) != own.as_deref())
+        .map(|org| org.id.clone());
+    (client_id.unwrap_or_default(), org.unwrap_or_default())
+}
+
+/// Takes one request from the rate limit that applies to `org`.
+fn take_rate(state: &mut ServiceState, org: Option<&str>) -> Result<(), u64> {
+    let Some(rate) = state.knobs.of(org).rate_limit_per_s else {
+        return Ok(());
+    };
+    match org.filter(|org| state.knobs.has_own(org, "rate_limit_per_s")) {
+        Some(org) => {
+            let limits = &mut state.org_rate_limits;
+            limits.entry(org.to_owned()).or_default().take(rate)
         }
-        if let Ok(date) = HeaderValue::from_str(&clock::http_date(answer.now)) {
-            headers.insert(header::DATE, date);
-        }
-        headers.insert(header::SERVER, HeaderValue::from_static("istio-envoy"));
-        headers.insert(
-            header::STRICT_TRANSPORT_SECURITY,
-            HeaderValue::from_static("max-age=63072000; include-subdomains"),
-        );
-        let millis = u64::try_from(answer.elapsed.as_millis()).unwrap_or(u64::MAX);
-        headers.insert("x-envoy-upstream-service-time", millis.into());
-        if let Some(length) = announced {
-            headers.insert(header::CONTENT_LENGTH, length.into());
-        }
-        for (name, value) in reply.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
-            }
-        }
-        response
+        None => state.rate_limit.take(rate),
     }
 }
 
@@ -320,9 +325,8 @@ fn handle(
     seq: u64,
     now: OffsetDateTime,
 ) -> Handled {
-    if let Some(rate) = state.knobs.rate_limit_per_s
-        && let Err(seconds) = state.rate_limit.take(rate)
-    {
+    let org = state.presented_org(request);
+    if let Err(seconds) = take_rate(state, org.as_deref()) {
         return Reply::string(429, "rate limit exceeded")
             .with(header::RETRY_AFTER, seconds.to_string())
             .into();
@@ -331,44 +335,10 @@ fn handle(
     let mut call = Call {
         state,
         request,
+        org,
         seq,
         now,
         drop_role,
     };
     endpoints::handle(&mut call)
-}
-
-/// Time for written bytes to leave before a connection is broken.
-const SETTLE: Duration = Duration::from_millis(20);
-
-fn steps(body: Bytes, mode: Mode) -> VecDeque<Step> {
-    let mut steps = VecDeque::new();
-    match mode {
-        Mode::Cut {
-            bytes, reset, hang, ..
-        } => {
-            let keep = bytes
-                .unwrap_or(body.len() / 2)
-                .min(body.len().saturating_sub(1));
-            if keep > 0 {
-                steps.push_back(Step::Data(body.slice(..keep)));
-            }
-            steps.push_back(Step::Wait(SETTLE));
-            steps.push_back(if hang { Step::Hang } else { Step::Abort(reset) });
-        }
-        Mode::Slow { bytes, every } => {
-            let mut rest = body;
-            while !rest.is_empty() {
-                let chunk = rest.split_to(bytes.min(rest.len()));
-                steps.push_back(Step::Wait(every));
-                steps.push_back(Step::Data(chunk));
-            }
-        }
-        Mode::Whole | Mode::Reset | Mode::Silence => {
-            if !body.is_empty() {
-                steps.push_back(Step::Data(body));
-            }
-        }
-    }
-    steps
 }

@@ -284,6 +284,7 @@ async fn fail_in_every_way(watched: &mut Watched) {
         Fault::Redirect {
             status: 307,
             to: elsewhere,
+            committed: false,
         },
     ] {
         watched.spoilt("POST", fault, "creds/reader").await;

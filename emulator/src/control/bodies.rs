@@ -30,6 +30,7 @@ pub(super) struct Fixtures {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum SetClock {
     AdvanceS(f64),
+    Rate(f64),
     #[serde(with = "time::serde::rfc3339")]
     Set(OffsetDateTime),
 }

@@ -120,6 +120,10 @@ pub(super) fn edit_role(emulator: &Emulator, id: &str, change: RoleChange) -> Re
     }
 }
 
+pub(super) fn clock_view(emulator: &Emulator) -> Value {
+    json!({"now": clock::rfc3339(emulator.now()), "rate": emulator.clock_rate()})
+}
+
 pub(super) fn set_clock(emulator: &Emulator, clock: &SetClock) -> Result<Value, Error> {
     match clock {
         SetClock::AdvanceS(seconds) => {
@@ -127,9 +131,10 @@ pub(super) fn set_clock(emulator: &Emulator, clock: &SetClock) -> Result<Value, 
                 .map_err(|error| Error::Invalid(format!("advance_s: {error}")))?;
             emulator.advance_clock(by);
         }
+        SetClock::Rate(rate) => emulator.set_clock_rate(*rate)?,
         SetClock::Set(at) => emulator.set_clock(*at),
     }
-    Ok(json!({"now": clock::rfc3339(emulator.now())}))
+    Ok(clock_view(emulator))
 }
 
 pub(super) async fn wait(emulator: &Emulator, wait: Wait) -> Result<Value, Error> {

@@ -17,7 +17,6 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::clock;
 use crate::control::bodies::JournalQuery;
 use crate::control::bodies::NewListener;
 use crate::control::bodies::NewOrg;
@@ -118,6 +117,10 @@ fn router() -> Router<WeakEmulator> {
         .route("/control/roles/{id}", post(edit_role))
         .route("/control/orgs", post(create_org))
         .route("/control/orgs/{id}", post(edit_org))
+        .route(
+            "/control/orgs/{id}/knobs",
+            get(org_knobs).put(set_org_knobs),
+        )
         .route("/control/databases/{id}", post(set_database_status))
         .route("/control/snapshot", post(snapshot))
         .route("/control/restore", post(restore))
@@ -184,8 +187,20 @@ async fn set_knobs(Running(emulator): Running, Body(changes): Body<Value>) -> Ou
     answer(&emulator.set_knobs(changes)?)
 }
 
+async fn org_knobs(Running(emulator): Running, Path(id): Path<String>) -> Outcome {
+    answer(&emulator.org_knobs(&id)?)
+}
+
+async fn set_org_knobs(
+    Running(emulator): Running,
+    Path(id): Path<String>,
+    Body(own): Body<Value>,
+) -> Outcome {
+    answer(&emulator.set_org_knobs(&id, own)?)
+}
+
 async fn clock_now(Running(emulator): Running) -> Outcome {
-    Ok(Answer(json!({"now": clock::rfc3339(emulator.now())})))
+    Ok(Answer(handlers::clock_view(&emulator)))
 }
 
 async fn set_clock(Running(emulator): Running, Body(wanted): Body<SetClock>) -> Outcome {

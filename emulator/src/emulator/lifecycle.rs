@@ -28,6 +28,22 @@ impl Emulator {
         self.inner.service.changed.notify_waiters();
     }
 
+    /// How many seconds pass on the virtual clock in one second of the machine.
+    pub fn clock_rate(&self) -> f64 {
+        self.inner.service.lock().clock.rate()
+    }
+
+    /// Lets the virtual clock run faster or slower than the machine's; 0 stops it.
+    ///
+    /// # Errors
+    ///
+    /// The rate is not from 0 to a million.
+    pub fn set_clock_rate(&self, rate: f64) -> Result<(), Error> {
+        self.inner.service.lock().clock.set_rate(rate)?;
+        self.inner.service.changed.notify_waiters();
+        Ok(())
+    }
+
     /// Keeps a copy of organizations, roles, tokens and databases, and returns its id.
     pub fn snapshot(&self) -> u64 {
         let state = &mut *self.inner.service.lock();

@@ -12,12 +12,14 @@ use crate::ids;
 use crate::seed;
 use crate::state::database::Database;
 use crate::state::org;
+use crate::state::org::User;
 use crate::state::role::Policy;
 use crate::state::role::Role;
 use crate::state::seeds::OrgSeed;
 use crate::state::seeds::TokenSeed;
 use crate::state::service_state::NewToken;
 use crate::state::service_state::ServiceState;
+use crate::state::token::Deletion;
 use crate::state::token::Origin;
 
 /// A token to be made by hand, as in Astra's portal.
@@ -79,7 +81,10 @@ impl Emulator {
     pub fn revoke_token(&self, client_id: &str) -> Result<(), Error> {
         let mut state = self.inner.service.lock();
         let now = state.now();
-        let deleted = state.records.ledger.delete(client_id, now, now, now);
+        let deleted = state
+            .records
+            .ledger
+            .delete(client_id, Deletion::at_once(now));
         drop(state);
         self.inner.service.changed.notify_waiters();
         match deleted {
@@ -185,6 +190,18 @@ impl Emulator {
         seed::organization(&mut state, name, enterprise_id.map(str::to_owned));
         let added = state.seeds.organizations.last().cloned();
         added.ok_or_else(|| Error::unknown("organization", name))
+    }
+
+    /// The people of an organization, invited ones included; `None` is the first one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such organization.
+    pub fn users(&self, org_id: Option<&str>) -> Result<Vec<User>, Error> {
+        let state = self.inner.service.lock();
+        let org = organization_id(&state, org_id)?;
+        let org = state.records.org(&org);
+        Ok(org.map(|org| org.users.clone()).unwrap_or_default())
     }
 
     /// Changes an organization's access list (CIDR, empty admits all) or maximum token life.

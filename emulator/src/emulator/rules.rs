@@ -13,7 +13,7 @@ use crate::tls::Certificate;
 impl Emulator {
     /// The knobs as they are.
     pub fn knobs(&self) -> Knobs {
-        self.inner.service.lock().knobs.clone()
+        self.inner.service.lock().knobs.general().clone()
     }
 
     /// Changes the knobs named in a JSON object and returns all of them.
@@ -23,8 +23,37 @@ impl Emulator {
     /// A knob is unknown or its value has the wrong type; nothing is changed then.
     pub fn set_knobs(&self, changes: serde_json::Value) -> Result<Knobs, Error> {
         let mut state = self.inner.service.lock();
-        state.knobs = state.knobs.with(changes)?;
-        Ok(state.knobs.clone())
+        state.knobs.set(changes)?;
+        Ok(state.knobs.general().clone())
+    }
+
+    /// The knobs of one organization: the general ones, and in their place those it has of its own.
+    ///
+    /// # Errors
+    ///
+    /// There is no such organization.
+    pub fn org_knobs(&self, org_id: &str) -> Result<Knobs, Error> {
+        let state = self.inner.service.lock();
+        match state.records.org(org_id) {
+            Some(_) => Ok(state.knobs.of(Some(org_id)).clone()),
+            None => Err(Error::unknown("organization", org_id)),
+        }
+    }
+
+    /// Sets the knobs that one organization has of its own, in place of those set before, and
+    /// returns all its knobs. They apply to callers whose token belongs to the organization.
+    ///
+    /// # Errors
+    ///
+    /// There is no such organization, a knob is unknown or its value has the wrong type; nothing is
+    /// changed then.
+    pub fn set_org_knobs(&self, org_id: &str, own: serde_json::Value) -> Result<Knobs, Error> {
+        let mut state = self.inner.service.lock();
+        if state.records.org(org_id).is_none() {
+            return Err(Error::unknown("organization", org_id));
+        }
+        state.knobs.set_org(org_id, own)?;
+        Ok(state.knobs.of(Some(org_id)).clone())
     }
 
     /// Adds a fault rule and returns its id.

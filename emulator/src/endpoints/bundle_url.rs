@@ -9,7 +9,7 @@ use crate::state::service_state::ServiceState;
 /// A URL at this emulator, good for the time that the knob says.
 pub(super) fn signed(state: &ServiceState, datacenter: &str, kind: &str) -> String {
     let date = clock::compact(state.now());
-    let expires = state.knobs.bundle_expires_s;
+    let expires = state.knobs.general().bundle_expires_s;
     let signature = signature(state, datacenter, kind, &date, expires);
     format!(
         "{}/_bundle/{datacenter}.zip?kind={kind}&X-Amz-Algorithm=AWS4-HMAC-SHA256\

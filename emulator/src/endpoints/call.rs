@@ -1,8 +1,11 @@
 //! One request on its way through the service.
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 
 use crate::auth::Caller;
+use crate::knobs::Knobs;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::router::Endpoint;
@@ -14,6 +17,8 @@ use crate::state::service_state::ServiceState;
 pub(crate) struct Call<'a> {
     pub(crate) state: &'a mut ServiceState,
     pub(crate) request: &'a Request,
+    /// The organization of the token in the credentials, whether it is valid or not.
+    pub(crate) org: Option<Arc<str>>,
     pub(crate) seq: u64,
     pub(crate) now: OffsetDateTime,
     /// A token is to be minted without the first of its roles.
@@ -21,6 +26,11 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// The knobs of the caller's organization.
+    pub(crate) fn knobs(&self) -> &Knobs {
+        self.state.knobs.of(self.org.as_deref())
+    }
+
     /// Records a deviation of this request.
     pub(crate) fn record_violation(&mut self, rule: &'static str, detail: &str) {
         self.state
@@ -35,7 +45,7 @@ impl Call<'_> {
 
     /// A refusal in the shape of the IAM services.
     pub(crate) fn refuse(&self, status: u16, message: &str) -> Reply {
-        Reply::iam(self.state.knobs.iam_errors, status, message)
+        Reply::iam(self.knobs().iam_errors, status, message)
     }
 
     /// The family's answer to a missing permission.

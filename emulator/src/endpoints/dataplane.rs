@@ -188,7 +188,7 @@ fn session(call: &mut Call<'_>, database: &Database) -> Result<Rights, Reply> {
         return Err(unauthorized("the token is malformed"));
     };
     let key = (Arc::<str>::from(client_id), database.id.clone());
-    let life = Duration::from_secs(call.state.knobs.dataplane_cache_s);
+    let life = Duration::from_secs(call.knobs().dataplane_cache_s);
     let cached = call
         .state
         .records

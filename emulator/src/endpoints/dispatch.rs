@@ -7,6 +7,7 @@ use crate::endpoints::databases;
 use crate::endpoints::dataplane;
 use crate::endpoints::organization;
 use crate::endpoints::roles;
+use crate::endpoints::token_create;
 use crate::endpoints::tokens;
 use crate::reply::Handled;
 use crate::reply::Reply;
@@ -44,8 +45,11 @@ pub(crate) fn handle(call: &mut Call<'_>) -> Handled {
     let result = match &endpoint {
         Endpoint::CurrentOrg => organization::current(call, &endpoint, &caller),
         Endpoint::ListUsers => organization::users(call, &endpoint, &caller),
+        Endpoint::InviteUser => organization::invite(call, &endpoint, &caller),
         Endpoint::ListTokens => tokens::list(call, &endpoint, &caller),
-        Endpoint::CreateToken(with_org) => tokens::create(call, &endpoint, &caller, *with_org),
+        Endpoint::CreateToken(with_org) => {
+            token_create::create(call, &endpoint, &caller, *with_org)
+        }
         Endpoint::DeleteToken(id) => tokens::delete(call, &endpoint, &caller, id.as_deref()),
         Endpoint::ListRoles => roles::list(call, &endpoint, &caller),
         Endpoint::CreateRole => roles::create(call, &endpoint, &caller),

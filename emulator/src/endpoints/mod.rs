@@ -8,6 +8,7 @@ mod dataplane;
 mod dispatch;
 mod organization;
 mod roles;
+mod token_create;
 mod tokens;
 
 pub(crate) use call::Call;

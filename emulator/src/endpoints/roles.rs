@@ -103,11 +103,11 @@ pub(super) fn list(
     endpoint: &Endpoint,
     caller: &Caller,
 ) -> Result<Handled, Reply> {
-    if call.state.knobs.list_roles_needs_permission {
+    if call.knobs().list_roles_needs_permission {
         call.permit(endpoint, caller, "org-role-read")?;
     }
     call.well_formed(endpoint)?;
-    let case = call.state.knobs.role_case;
+    let case = call.knobs().role_case;
     let mut body = vec![b'['];
     for role in call.state.records.roles.of(&caller.org) {
         if body.len() > 1 {
@@ -128,7 +128,7 @@ pub(super) fn get(
     call.permit(endpoint, caller, "org-role-read")?;
     call.well_formed(endpoint)?;
     let role = existing(call, caller, id)?;
-    Ok(one(200, &role, call.state.knobs.role_case).into())
+    Ok(one(200, &role, call.knobs().role_case).into())
 }
 
 pub(super) fn create(
@@ -148,7 +148,7 @@ pub(super) fn create(
         last_update_date_time: clock::rfc3339(call.now),
         last_update_user_id: caller.client_id.to_string(),
     };
-    let reply = one(201, &role, call.state.knobs.role_case);
+    let reply = one(201, &role, call.knobs().role_case);
     call.state.records.roles.put(role);
     Ok(Handled::done(reply))
 }
@@ -174,7 +174,7 @@ pub(super) fn update(
         last_update_user_id: caller.client_id.to_string(),
         ..old
     };
-    let reply = one(200, &role, call.state.knobs.role_case);
+    let reply = one(200, &role, call.knobs().role_case);
     call.state.records.roles.put(role);
     Ok(Handled::done(reply))
 }

@@ -44,39 +44,82 @@ pub(crate) enum Mode {
     },
 }
 
-/// What is done instead of processing the request.
-pub(crate) enum Replacement {
-    Reply(Reply),
-    Mode(Mode),
+/// What is answered instead of processing the request, and how.
+pub(crate) struct Replacement {
+    pub(crate) reply: Reply,
+    pub(crate) mode: Mode,
+}
+
+impl Replacement {
+    /// No answer.
+    fn nothing(mode: Mode) -> Self {
+        Self {
+            reply: Reply::empty(500),
+            mode,
+        }
+    }
+}
+
+impl From<Reply> for Replacement {
+    fn from(reply: Reply) -> Self {
+        Self {
+            reply,
+            mode: Mode::Whole,
+        }
+    }
+}
+
+/// What the answer of a processed request needs to know.
+pub(crate) struct Answering<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) tls: bool,
+    pub(crate) now: OffsetDateTime,
+    /// The client id of another token.
+    pub(crate) foreign_client: &'a str,
 }
 
 /// What `fault` does before the request is processed.
-pub(crate) fn before(
-    fault: &Fault,
-    request: &Request,
-    tls: bool,
-    now: OffsetDateTime,
-) -> Option<Replacement> {
+pub(crate) fn before(fault: &Fault, answering: &Answering<'_>) -> Option<Replacement> {
     let replacement = match fault {
-        Fault::ResetBeforeCommit {} => Replacement::Mode(Mode::Reset),
-        Fault::Hang { committed: false } => Replacement::Mode(Mode::Silence),
+        Fault::ResetBeforeCommit {} => Replacement::nothing(Mode::Reset),
+        Fault::Hang { committed: false } => Replacement::nothing(Mode::Silence),
         Fault::Status {
             status,
             body,
             retry_after,
             committed: false,
-        } => Replacement::Reply(status_reply(*status, *body, *retry_after, now)),
-        Fault::RootExpired { .. } => Replacement::Reply(Reply::unknown_token()),
-        Fault::OkWithErrors {} => {
-            Replacement::Reply(Reply::errors(200, 340_000, "injected failure"))
-        }
-        Fault::Redirect { status, to } => {
-            let location = location(to, request, tls);
-            Replacement::Reply(Reply::empty(*status).with(header::LOCATION, location))
-        }
+        } => Replacement {
+            reply: status_reply(*status, *body, *retry_after, answering.now),
+            mode: mode_of(*body),
+        },
+        Fault::RootExpired { .. } => Reply::unknown_token().into(),
+        Fault::OkWithErrors {} => Reply::errors(200, 340_000, "injected failure").into(),
+        Fault::Redirect {
+            status,
+            to,
+            committed: false,
+        } => redirect(*status, to, answering).into(),
         _ => return None,
     };
     Some(replacement)
+}
+
+/// How an injected body is sent.
+fn mode_of(body: FaultBody) -> Mode {
+    match body {
+        FaultBody::Half => Mode::Cut {
+            bytes: None,
+            chunked: false,
+            reset: false,
+            hang: false,
+        },
+        _ => Mode::Whole,
+    }
+}
+
+fn redirect(status: u16, to: &RedirectTarget, answering: &Answering<'_>) -> Reply {
+    let location = location(to, answering.request, answering.tls);
+    Reply::empty(status).with(header::LOCATION, location)
 }
 
 fn location(to: &RedirectTarget, request: &Request, tls: bool) -> String {
@@ -102,7 +145,7 @@ fn status_reply(
     now: OffsetDateTime,
 ) -> Reply {
     let reply = match body {
-        FaultBody::Errors => Reply::errors(status, 340_000, "injected failure"),
+        FaultBody::Errors | FaultBody::Half => Reply::errors(status, 340_000, "injected failure"),
         FaultBody::String => Reply::string(status, "injected failure"),
         FaultBody::Null => Reply::null(status),
         FaultBody::Empty => Reply::empty(status),
@@ -113,6 +156,13 @@ fn status_reply(
                 "<!DOCTYPE html>\n<html><head><title>ERROR: The request could not be satisfied\
                  </title></head><body><h1>{status}</h1></body></html>\n"
             ),
+        ),
+        FaultBody::BlockPage => Reply::new(
+            status,
+            HTML,
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Access blocked</title></head><body>\
+             <p>Your organization's policy blocked this page. Reason: data loss prevention.</p>\
+             </body></html>\n",
         ),
         FaultBody::Envoy => Reply::new(
             status,
@@ -134,13 +184,8 @@ fn status_reply(
     reply.with(header::RETRY_AFTER, value)
 }
 
-/// What `fault` does to the answer of a processed request. `foreign` is the client id of another token.
-pub(crate) fn after(
-    fault: &Fault,
-    handled: &mut Handled,
-    foreign: &str,
-    now: OffsetDateTime,
-) -> Mode {
+/// What `fault` does to the answer of a processed request.
+pub(crate) fn after(fault: &Fault, handled: &mut Handled, answering: &Answering<'_>) -> Mode {
     match fault {
         Fault::Status {
             status,
@@ -148,7 +193,12 @@ pub(crate) fn after(
             retry_after,
             ..
         } => {
-            handled.reply = status_reply(*status, *body, *retry_after, now);
+            handled.reply = status_reply(*status, *body, *retry_after, answering.now);
+            handled.minted = false;
+            return mode_of(*body);
+        }
+        Fault::Redirect { status, to, .. } => {
+            handled.reply = redirect(*status, to, answering);
             handled.minted = false;
         }
         Fault::ResetAfterCommit {} => return Mode::Reset,
@@ -194,6 +244,7 @@ pub(crate) fn after(
         }
         Fault::ForeignClient {} => {
             handled.minted = false;
+            let foreign = answering.foreign_client;
             edit(handled, |answer| {
                 let hash = answer.get("secret").and_then(Value::as_str).map(ids::hash);
                 if let Some(hash) = hash {
@@ -253,6 +304,23 @@ fn malform(handled: &mut Handled, how: Malformation) {
             return;
         }
     };
+}
+
+/// Lets an answer name another organization than the caller's.
+pub(crate) fn name_foreign_org(handled: &mut Handled, foreign_org: &str) {
+    edit(handled, |answer| {
+        for name in ["orgId", "OrgID"] {
+            if let Some(own) = answer.get_mut(name) {
+                *own = foreign_org.into();
+            }
+        }
+        // `GET /v2/currentOrg` answers the id alone; in other answers it is not an organization's.
+        if answer.len() == 1
+            && let Some(own) = answer.get_mut("id")
+        {
+            *own = foreign_org.into();
+        }
+    });
 }
 
 /// Changes a JSON object in the body; other bodies stay.

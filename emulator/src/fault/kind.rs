@@ -31,6 +31,11 @@ pub enum FaultBody {
     Empty,
     /// A CDN's page.
     Html,
+    /// The page of a filter between client and Astra, which replaced the answer.
+    BlockPage,
+    /// The first half of an `errors` object; `Content-Length` announces all of it, then the
+    /// connection is closed.
+    Half,
     /// Envoy's text.
     Envoy,
 }
@@ -175,12 +180,15 @@ pub enum Fault {
     },
     /// Committed; `Content-Encoding: gzip` although the client did not ask for it.
     Gzip {},
-    /// Not committed; a redirect.
+    /// A redirect, instead of processing the request or after it.
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: u16,
         /// The target.
         to: RedirectTarget,
+        /// The request was processed before.
+        #[serde(default)]
+        committed: bool,
     },
     /// After this answer the kept connection is closed without notice.
     CloseIdle {

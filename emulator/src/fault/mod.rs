@@ -17,3 +17,4 @@ pub use rule::Matcher;
 pub use rules::ActiveRule;
 pub(crate) use rules::FaultRules;
 pub(crate) use rules::FiredFaults;
+pub(crate) use rules::Matchable;

@@ -37,6 +37,13 @@ impl FaultRule {
         self
     }
 
+    /// Restricts it to callers with a token of that organization.
+    #[must_use]
+    pub fn of_org(mut self, org_id: &str) -> Self {
+        self.matcher.org_id = Some(org_id.to_owned());
+        self
+    }
+
     /// Lets it fire `times` times.
     #[must_use]
     pub fn times(mut self, times: u64) -> Self {
@@ -59,6 +66,8 @@ pub struct Matcher {
     pub after: Option<u64>,
     /// Client id in the caller's bearer token.
     pub client_id: Option<String>,
+    /// Id of the organization of the token in the credentials, valid or not.
+    pub org_id: Option<String>,
     /// From 0 to 1, drawn from the seed.
     pub probability: Option<f64>,
 }

@@ -36,6 +36,17 @@ pub(crate) struct FiredFaults {
     pub(crate) kinds: Vec<&'static str>,
 }
 
+/// What a matcher looks at.
+pub(crate) struct Matchable<'a> {
+    pub(crate) method: &'a str,
+    /// Without query.
+    pub(crate) path: &'a str,
+    /// The client id in the credentials, valid or not.
+    pub(crate) client_id: Option<&'a str>,
+    /// Its organization.
+    pub(crate) org_id: Option<&'a str>,
+}
+
 /// The rules in force.
 #[derive(Default)]
 pub(crate) struct FaultRules {
@@ -89,20 +100,14 @@ impl FaultRules {
     }
 
     /// Matches a request against every rule and uses up what fires.
-    pub(crate) fn fire(
-        &mut self,
-        rng: &mut fastrand::Rng,
-        method: &str,
-        path: &str,
-        client_id: Option<&str>,
-    ) -> FiredFaults {
+    pub(crate) fn fire(&mut self, rng: &mut fastrand::Rng, request: &Matchable<'_>) -> FiredFaults {
         let mut fired = FiredFaults::default();
         for active in &mut self.rules {
             let fault = &active.rule.fault;
             if fault.is_listener_fault() || (fired.main.is_some() && !fault.is_additive()) {
                 continue;
             }
-            if !active.hit(rng, method, path, client_id) {
+            if !active.hit(rng, request) {
                 continue;
             }
             let fault = &active.rule.fault;
@@ -127,23 +132,24 @@ impl FaultRules {
 }
 
 impl ActiveRule {
-    fn hit(
-        &mut self,
-        rng: &mut fastrand::Rng,
-        method: &str,
-        path: &str,
-        client_id: Option<&str>,
-    ) -> bool {
+    fn hit(&mut self, rng: &mut fastrand::Rng, request: &Matchable<'_>) -> bool {
         let matcher = &self.rule.matcher;
-        let meets = matcher.method.as_deref().is_none_or(|own| own == method)
+        let meets = matcher
+            .method
+            .as_deref()
+            .is_none_or(|own| own == request.method)
             && matcher
                 .path
                 .as_deref()
-                .is_none_or(|glob| matches_glob(glob, path))
+                .is_none_or(|glob| matches_glob(glob, request.path))
             && matcher
                 .client_id
                 .as_deref()
-                .is_none_or(|own| Some(own) == client_id);
+                .is_none_or(|own| Some(own) == request.client_id)
+            && matcher
+                .org_id
+                .as_deref()
+                .is_none_or(|own| Some(own) == request.org_id);
         if !meets {
             return false;
         }

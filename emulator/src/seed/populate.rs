@@ -18,6 +18,7 @@ use crate::state::seeds::OrgSeed;
 use crate::state::seeds::TokenSeed;
 use crate::state::service_state::NewToken;
 use crate::state::service_state::ServiceState;
+use crate::state::token::Deletion;
 use crate::state::token::Facts;
 use crate::state::token::Origin;
 
@@ -268,6 +269,9 @@ fn tokens(state: &mut ServiceState, first: &Facts) {
         .map(|seed| seed.client_id.clone())
     {
         let now = state.now();
-        state.records.ledger.delete(&deleted, now, now, now);
+        state
+            .records
+            .ledger
+            .delete(&deleted, Deletion::at_once(now));
     }
 }

@@ -24,15 +24,15 @@ pub(crate) struct Org {
 
 /// A person of an organization.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct User {
+pub struct User {
     /// UUID.
-    pub(crate) id: String,
+    pub id: String,
     /// Address.
-    pub(crate) email: String,
+    pub email: String,
     /// `active` or `invited`.
-    pub(crate) status: String,
+    pub status: String,
     /// Role ids.
-    pub(crate) roles: Vec<String>,
+    pub roles: Vec<String>,
 }
 
 impl Org {

@@ -1,6 +1,7 @@
 //! The whole state of the emulated service, behind one lock.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::clock;
 use crate::clock::Clock;
 use crate::fault::FaultRules;
 use crate::ids;
-use crate::knobs::Knobs;
+use crate::knobs::KnobsByOrg;
 use crate::options::Options;
 use crate::options::Profile;
 use crate::rate_limit::RateLimit;
@@ -22,6 +23,7 @@ use crate::violations::Violation;
 use crate::state::journal::Journal;
 use crate::state::records::Records;
 use crate::state::seeds::Seeds;
+use crate::state::token::Deletion;
 use crate::state::token::Facts;
 use crate::state::token::Origin;
 use crate::state::token::Token;
@@ -51,7 +53,7 @@ pub(crate) struct NewToken {
 pub(crate) struct ServiceState {
     pub(crate) profile: Profile,
     pub(crate) clock: Clock,
-    pub(crate) knobs: Knobs,
+    pub(crate) knobs: KnobsByOrg,
     /// Draws ids and secrets.
     pub(crate) rng: fastrand::Rng,
     /// Draws the chances of faults, so that faults do not change ids.
@@ -63,6 +65,8 @@ pub(crate) struct ServiceState {
     pub(crate) violations: VecDeque<Violation>,
     pub(crate) counters: Counters,
     pub(crate) rate_limit: RateLimit,
+    /// Of organizations that have a `rate_limit_per_s` of their own.
+    pub(crate) org_rate_limits: HashMap<String, RateLimit>,
     pub(crate) snapshots: BTreeMap<u64, Records>,
     /// Signs bundle URLs.
     pub(crate) bundle_key: String,
@@ -75,7 +79,7 @@ impl ServiceState {
         let mut state = Self {
             profile: options.profile,
             clock: Clock::new(options.start_time),
-            knobs: Knobs::default(),
+            knobs: KnobsByOrg::default(),
             rng: fastrand::Rng::with_seed(options.seed),
             chance: fastrand::Rng::with_seed(options.seed ^ 0x0066_6175_6c74),
             records: Records::default(),
@@ -85,6 +89,7 @@ impl ServiceState {
             violations: VecDeque::new(),
             counters: Counters::default(),
             rate_limit: RateLimit::default(),
+            org_rate_limits: HashMap::new(),
             snapshots: BTreeMap::new(),
             bundle_key: String::new(),
             base_url,
@@ -106,7 +111,7 @@ impl ServiceState {
         self.records
             .org(org)
             .and_then(|org| org.max_token_expiry_s)
-            .or(self.knobs.org_max_token_expiry_s)
+            .or(self.knobs.of(Some(org)).org_max_token_expiry_s)
             .map(Duration::from_secs)
     }
 
@@ -125,28 +130,24 @@ impl ServiceState {
             origin: new.origin,
             enterprise: new.enterprise,
         });
-        let delay = Duration::from_millis(self.knobs.create_visible_after_ms);
-        let scope = self.knobs.create_visible_scope;
+        let knobs = self.knobs.of(Some(&facts.org_id));
+        let delay = Duration::from_millis(knobs.create_visible_after_ms);
+        let scope = knobs.create_visible_scope;
         let api = new.origin == Origin::Api;
+        let visible_from = |is_late: bool| match api && is_late {
+            true => clock::later(now, delay),
+            false => now,
+        };
         if api {
             self.counters.minted += 1;
         }
         self.records.ledger.insert(Token {
             facts: facts.clone(),
             expiry: new.expiry,
-            auth_from: if api && scope.auth() {
-                clock::later(now, delay)
-            } else {
-                now
-            },
-            list_from: if api && scope.list() {
-                clock::later(now, delay)
-            } else {
-                now
-            },
-            deleted_at: None,
-            auth_until: None,
-            list_until: None,
+            auth_from: visible_from(scope.auth()),
+            list_from: visible_from(scope.list()),
+            delete_from: visible_from(scope.delete()),
+            deleted: None,
             delivered: !api,
         });
         facts
@@ -154,16 +155,27 @@ impl ServiceState {
 
     /// Deletes a token as the API does, with the delays that the knobs ask for.
     pub(crate) fn delete(&mut self, client_id: &str, now: OffsetDateTime) -> bool {
-        let delay = Duration::from_millis(self.knobs.delete_effective_after_ms);
-        let scope = self.knobs.delete_effective_scope;
-        let stale = Duration::from_millis(self.knobs.list_stale_ms);
-        let later = clock::later(now, delay);
-        let auth_until = if scope.auth() { later } else { now };
-        let list_until = if scope.list() { later } else { now };
-        let list_until = list_until.max(clock::later(now, stale));
-        self.records
-            .ledger
-            .delete(client_id, now, auth_until, list_until)
+        let Some(token) = self.records.ledger.get(client_id) else {
+            return false;
+        };
+        let knobs = self.knobs.of(Some(&token.facts.org_id));
+        let later = clock::later(now, Duration::from_millis(knobs.delete_effective_after_ms));
+        let scope = knobs.delete_effective_scope;
+        let until = |is_late: bool| if is_late { later } else { now };
+        let stale = clock::later(now, Duration::from_millis(knobs.list_stale_ms));
+        let deletion = Deletion {
+            at: now,
+            auth_until: until(scope.auth()),
+            list_until: until(scope.list()).max(stale),
+            delete_until: until(scope.delete()),
+        };
+        self.records.ledger.delete(client_id, deletion)
+    }
+
+    /// The organization of the token in a request's credentials, whether it is valid or not.
+    pub(crate) fn presented_org(&self, request: &Request) -> Option<Arc<str>> {
+        let token = self.records.ledger.find(request.presented_client_id()?)?;
+        Some(token.facts.org_id.clone())
     }
 
     /// Records a deviation.

@@ -44,6 +44,34 @@ impl Facts {
     }
 }
 
+/// When a token was deleted, and until when it is still known.
+#[derive(Clone, Copy)]
+pub(crate) struct Deletion {
+    pub(crate) at: OffsetDateTime,
+    /// Authentication still knows it.
+    pub(crate) auth_until: OffsetDateTime,
+    /// The list still shows it.
+    pub(crate) list_until: OffsetDateTime,
+    /// `DELETE` still finds it, without another effect.
+    pub(crate) delete_until: OffsetDateTime,
+}
+
+impl Deletion {
+    /// A deletion that takes effect everywhere at once.
+    pub(crate) fn at_once(at: OffsetDateTime) -> Self {
+        Self {
+            at,
+            auth_until: at,
+            list_until: at,
+            delete_until: at,
+        }
+    }
+
+    fn is_over(&self, now: OffsetDateTime) -> bool {
+        self.auth_until <= now && self.list_until <= now && self.delete_until <= now
+    }
+}
+
 /// A token with its state.
 #[derive(Clone)]
 pub(crate) struct Token {
@@ -51,9 +79,9 @@ pub(crate) struct Token {
     pub(crate) expiry: Option<OffsetDateTime>,
     pub(crate) auth_from: OffsetDateTime,
     pub(crate) list_from: OffsetDateTime,
-    pub(crate) deleted_at: Option<OffsetDateTime>,
-    pub(crate) auth_until: Option<OffsetDateTime>,
-    pub(crate) list_until: Option<OffsetDateTime>,
+    /// `DELETE` finds it from then on.
+    pub(crate) delete_from: OffsetDateTime,
+    pub(crate) deleted: Option<Deletion>,
     /// The secret went out in a complete 2xx body.
     pub(crate) delivered: bool,
 }
@@ -61,7 +89,7 @@ pub(crate) struct Token {
 impl Token {
     /// Not deleted and not expired.
     pub(crate) fn live(&self, now: OffsetDateTime) -> bool {
-        self.deleted_at.is_none() && !self.expired(now)
+        self.deleted.is_none() && !self.expired(now)
     }
 
     pub(crate) fn expired(&self, now: OffsetDateTime) -> bool {
@@ -77,14 +105,14 @@ impl Token {
             description: facts.description.clone(),
             generated_on: clock::rfc3339(facts.generated_on),
             token_expiry: self.expiry.map(clock::rfc3339),
-            state: if self.deleted_at.is_some() {
+            state: if self.deleted.is_some() {
                 TokenState::Deleted
             } else if self.expired(now) {
                 TokenState::Expired
             } else {
                 TokenState::Active
             },
-            deleted_at: self.deleted_at.map(clock::rfc3339),
+            deleted_at: self.deleted.map(|deletion| clock::rfc3339(deletion.at)),
             minted_by: facts.minted_by.as_ref().map(ToString::to_string),
             origin: facts.origin,
             enterprise: facts.enterprise,
@@ -183,31 +211,24 @@ impl Ledger {
     }
 
     /// Marks a token deleted; it leaves the list when neither authentication nor the list shows it any more.
-    pub(crate) fn delete(
-        &mut self,
-        client_id: &str,
-        now: OffsetDateTime,
-        auth_until: OffsetDateTime,
-        list_until: OffsetDateTime,
-    ) -> bool {
+    pub(crate) fn delete(&mut self, client_id: &str, deletion: Deletion) -> bool {
+        let now = deletion.at;
         self.purge(now);
         let Some(token) = self
             .get_mut(client_id)
-            .filter(|token| token.deleted_at.is_none())
+            .filter(|token| token.deleted.is_none())
         else {
             return false;
         };
-        token.deleted_at = Some(now);
-        token.auth_until = Some(auth_until);
-        token.list_until = Some(list_until);
+        token.deleted = Some(deletion);
         let (id, org) = (token.facts.client_id.clone(), token.facts.org_id.clone());
         if let Some(count) = self.counts.get_mut(&org) {
             *count = count.saturating_sub(1);
         }
-        if auth_until > now || list_until > now {
-            self.leaving.push_back(id);
-        } else {
+        if deletion.is_over(now) {
             self.move_to_deleted(&id);
+        } else {
+            self.leaving.push_back(id);
         }
         true
     }
@@ -231,10 +252,10 @@ impl Ledger {
 
     fn purge(&mut self, now: OffsetDateTime) {
         while let Some(id) = self.leaving.front().cloned() {
-            let gone = self.get(&id).is_none_or(|token| {
-                token.auth_until.is_none_or(|until| until <= now)
-                    && token.list_until.is_none_or(|until| until <= now)
-            });
+            let gone = self
+                .get(&id)
+                .and_then(|token| token.deleted)
+                .is_none_or(|deletion| deletion.is_over(now));
             if !gone {
                 return;
             }

@@ -11,6 +11,8 @@ mod harness;
 mod knobs;
 mod library;
 mod matchers;
+mod misleading;
+mod organizations;
 mod program;
 mod roles;
 mod strictness;

@@ -73,7 +73,11 @@ pub fn all() -> Vec<Variant> {
         retry_after: None,
         committed: true,
     };
-    let redirect = |status, to| Fault::Redirect { status, to };
+    let redirect = |status, to| Fault::Redirect {
+        status,
+        to,
+        committed: false,
+    };
     let truncate = |chunked, then| Fault::Truncate {
         bytes: None,
         chunked,

@@ -1,11 +1,22 @@
-//! Behaviours of the service that are undocumented, differ between sources, or are wanted for a test.
+//! The knobs and their defaults.
 
 use serde::Deserialize;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::knobs::values::DeleteMissing;
+use crate::knobs::values::DeleteReply;
+use crate::knobs::values::ExpiredReply;
+use crate::knobs::values::ExpiryEcho;
+use crate::knobs::values::IamErrors;
+use crate::knobs::values::ListFields;
+use crate::knobs::values::MaxExpiryMode;
+use crate::knobs::values::RewriteExpiry;
+use crate::knobs::values::RoleCase;
+use crate::knobs::values::Scope;
 
-/// All knobs; any subset can be set with [`crate::Emulator::set_knobs`] or `PUT /control/knobs`.
+/// All knobs; any subset can be set with [`crate::Emulator::set_knobs`] or `PUT /control/knobs`,
+/// and for one organization with [`crate::Emulator::set_org_knobs`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
@@ -39,11 +50,11 @@ pub struct Knobs {
     pub expired_reply: ExpiredReply,
     /// A new token is unknown for so long.
     pub create_visible_after_ms: u64,
-    /// To whom it is unknown.
+    /// Where it is unknown.
     pub create_visible_scope: Scope,
-    /// A deleted token lives on for so long.
+    /// A deleted token stays known for so long.
     pub delete_effective_after_ms: u64,
-    /// To whom it lives on.
+    /// Where it is still known.
     pub delete_effective_scope: Scope,
     /// The token list shows the state of so long ago.
     pub list_stale_ms: u64,
@@ -61,6 +72,15 @@ pub struct Knobs {
     pub ignore_description: bool,
     /// The organization silently drops expiries.
     pub ignore_expiry: bool,
+    /// The organization silently changes expiries. The maximum token life is checked before.
+    pub rewrite_expiry: Option<RewriteExpiry>,
+    /// The expiry in the answer to a create.
+    pub expiry_echo: ExpiryEcho,
+    /// Answers name another organization than the caller's (`id` of the current one, `orgId`).
+    pub foreign_org: bool,
+    /// An invitation may only name roles that grant nothing beyond the caller's own rights.
+    /// Whether Astra has such a ceiling is unknown.
+    pub invite_ceiling: bool,
     /// Delay of every answer, before it is processed.
     pub latency_ms: u64,
 }
@@ -94,6 +114,10 @@ impl Default for Knobs {
             org_max_token_expiry_mode: MaxExpiryMode::Refuse,
             ignore_description: false,
             ignore_expiry: false,
+            rewrite_expiry: None,
+            expiry_echo: ExpiryEcho::Stored,
+            foreign_org: false,
+            invite_ceiling: false,
             latency_ms: 0,
         }
     }
@@ -128,113 +152,4 @@ impl Knobs {
         }
         Ok(knobs)
     }
-}
-
-/// Values of [`Knobs::list_fields`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ListFields {
-    /// As the service answers today.
-    Full,
-    /// Before 2025-12: without description and expiry.
-    Legacy,
-    /// As the OpenAPI document says: client id and roles.
-    Oas,
-}
-
-/// Values of [`Knobs::iam_errors`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IamErrors {
-    /// A JSON string.
-    String,
-    /// `{"errors":[{"ID":…,"message":…}]}`.
-    Errors,
-    /// `text/plain`.
-    Text,
-}
-
-/// Values of [`Knobs::delete_status`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeleteReply {
-    /// 204.
-    NoContent,
-    /// 200 without a body.
-    OkEmpty,
-    /// 200 with `{}`.
-    OkObject,
-}
-
-/// Values of [`Knobs::delete_missing`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeleteMissing {
-    /// 404 with an `errors` object.
-    NotFound,
-    /// 400 with a JSON string.
-    BadRequest,
-    /// 204, as if it had been there.
-    NoContent,
-    /// 500 with an `errors` object.
-    ServerError,
-}
-
-/// Values of [`Knobs::role_case`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RoleCase {
-    /// As recorded.
-    Snake,
-    /// As the OpenAPI document names the fields.
-    Oas,
-    /// As old documentation shows them.
-    Pascal,
-    /// Old documentation again: `Policy` is a string that holds JSON.
-    PolicyAsString,
-}
-
-/// Values of [`Knobs::expired_reply`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExpiredReply {
-    /// 401 with error 340018, as for an unknown token.
-    Unknown,
-    /// 401 with error 340016, as for a malformed one.
-    Malformed,
-    /// 403 with a JSON string.
-    Forbidden,
-}
-
-/// Values of [`Knobs::create_visible_scope`] and [`Knobs::delete_effective_scope`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Authentication and the list.
-    Both,
-    /// Authentication.
-    Auth,
-    /// The list.
-    List,
-}
-
-impl Scope {
-    pub(crate) fn auth(self) -> bool {
-        self != Self::List
-    }
-
-    pub(crate) fn list(self) -> bool {
-        self != Self::Auth
-    }
-}
-
-/// Values of [`Knobs::org_max_token_expiry_mode`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MaxExpiryMode {
-    /// The expiry becomes the maximum.
-    Clamp,
-    /// 400.
-    #[serde(alias = "400")]
-    Refuse,
 }
