@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use vault_plugin_secrets_astra::engine::AstraFactory;
-use vault_plugin_secrets_astra::plugin::Product;
+use vault_plugin_secrets_astra::plugin::PluginInfo;
 use vault_plugin_secrets_astra::plugin::serve;
 
-const PRODUCT: Product = Product {
+const INFO: PluginInfo = PluginInfo {
     name: env!("CARGO_PKG_NAME"),
     mount: "astra",
     about: "leases application tokens of DataStax Astra DB",
@@ -15,5 +15,5 @@ const PRODUCT: Product = Product {
 };
 
 fn main() -> ExitCode {
-    serve(PRODUCT, AstraFactory::default())
+    serve(INFO, AstraFactory::default())
 }

@@ -16,7 +16,6 @@ use super::help;
 use super::openapi;
 use super::path::Route;
 use super::schema::convert;
-use super::warning::Warnings;
 use crate::vault::Backend;
 use crate::vault::Error;
 use crate::vault::HandlerResult;
@@ -220,4 +219,35 @@ fn parse_fields<E>(
         warnings.ignored = data.keys().cloned().collect();
     }
     Ok((Fields::new(Arc::clone(&route.schema), values), warnings))
+}
+
+/// The parameters of one request that had no effect.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Warnings {
+    /// Not declared by the path.
+    pub(crate) ignored: Vec<String>,
+    /// Given, but the path captures them.
+    pub(crate) replaced: Vec<String>,
+}
+
+impl Warnings {
+    /// `response` with the warnings; the texts are those of Vault's framework, so that clients that
+    /// look for them find them.
+    pub(crate) fn add_to(mut self, mut response: Response) -> Response {
+        if !self.ignored.is_empty() {
+            self.ignored.sort();
+            response = response.with_warning(format!(
+                "Endpoint ignored these unrecognized parameters: [{}]",
+                self.ignored.join(" ")
+            ));
+        }
+        if !self.replaced.is_empty() {
+            self.replaced.sort();
+            response = response.with_warning(format!(
+                "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [{}]",
+                self.replaced.join(" ")
+            ));
+        }
+        response
+    }
 }

@@ -128,7 +128,7 @@ impl<E: Send + Sync + 'static> Builder<E> {
         let routes = self
             .paths
             .into_iter()
-            .map(Path::check)
+            .map(Path::compile)
             .collect::<Result<Vec<_>, _>>()?;
         for (index, route) in routes.iter().enumerate() {
             if routes

@@ -61,7 +61,7 @@ pub struct Field {
 
 impl FieldType {
     /// The word for the type in help texts.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Bool => "bool",
             Self::CommaIntSlice | Self::CommaStringSlice | Self::Slice | Self::StringSlice => {

@@ -8,8 +8,8 @@ use serde_json::Map;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::coerce::FieldValue;
 use super::schema::Schema;
-use super::value::FieldValue;
 use crate::secret::Secret;
 
 /// The declared parameters of a request, by name.
@@ -77,7 +77,7 @@ impl Fields {
     /// A bool field.
     pub fn bool(&self, name: &str) -> Option<bool> {
         self.get(name, |value| match value {
-            FieldValue::Flag(flag) => Some(*flag),
+            FieldValue::Bool(flag) => Some(*flag),
             _ => None,
         })
     }

@@ -1,11 +1,26 @@
-//! Engine code behind one boxed type.
+//! What a handler is, and the call that it gets.
 
 use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-/// An asynchronous function of the engine `E` and an argument `A` that comes to `T`.
+use super::Fields;
+use crate::vault::Request;
+
+/// A routed request with its converted fields.
+///
+/// It has no `Debug`: both parts can hold secrets.
+#[derive(Clone)]
+pub struct Call {
+    /// The request.  The parameters that the path declares have moved from `request.data` to
+    /// `fields`; what is left are the undeclared ones.  On renew and revoke `data` is untouched.
+    pub request: Request,
+    /// The declared parameters; empty on renew, revoke and rollback.
+    pub fields: Fields,
+}
+
+/// An asynchronous function of the engine `E` and an argument `A` that results in `T`.
 pub(crate) struct Handler<E, A, T> {
     function: Box<dyn Fn(Arc<E>, A) -> BoxFuture<'static, T> + Send + Sync>,
 }

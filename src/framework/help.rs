@@ -44,7 +44,7 @@ pub(crate) fn path<E>(request: &str, route: &Route<E>) -> String {
     }
     for field in fields {
         blocks.push(indented(
-            &format!("{} ({})", field.name, field.kind.word()),
+            &format!("{} ({})", field.name, field.kind.as_str()),
             4,
         ));
         let mark = if field.deprecated {

@@ -7,7 +7,6 @@
 
 mod backend;
 mod builder;
-mod call;
 mod coerce;
 mod definition;
 mod duration;
@@ -25,12 +24,9 @@ mod special;
 mod testing;
 #[cfg(test)]
 mod tests;
-mod value;
-mod warning;
 
 pub use backend::Framework;
 pub use builder::Builder;
-pub use call::Call;
 pub use definition::DefinitionError;
 pub use duration::DurationError;
 pub use duration::format_seconds;
@@ -38,6 +34,7 @@ pub use duration::parse_seconds;
 pub use field::Field;
 pub use field::FieldType;
 pub use fields::Fields;
+pub use handler::Call;
 pub use path::Path;
 pub use secret::SECRET_TYPE;
 pub use secret::SecretType;

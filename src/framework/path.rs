@@ -114,7 +114,7 @@ impl<E: Send + Sync + 'static> Path<E> {
         self
     }
 
-    pub(crate) fn check(self) -> Result<Route<E>, DefinitionError> {
+    pub(crate) fn compile(self) -> Result<Route<E>, DefinitionError> {
         let pattern = Pattern::parse(&self.template)?;
         let path = self.template;
         let mut schema = Schema::default();
@@ -156,7 +156,7 @@ impl<E: Send + Sync + 'static> Path<E> {
             {
                 return Err(DefinitionError::DuplicateOperation {
                     path,
-                    operation: operation.word().to_owned(),
+                    operation: operation.as_str().to_owned(),
                 });
             }
             if matches!(
@@ -165,7 +165,7 @@ impl<E: Send + Sync + 'static> Path<E> {
             ) {
                 return Err(DefinitionError::NotRouted {
                     path,
-                    operation: operation.word().to_owned(),
+                    operation: operation.as_str().to_owned(),
                 });
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Field;
 use super::coerce;
 use super::coerce::CoercionError;
-use super::value::FieldValue;
+use super::coerce::FieldValue;
 use crate::secret::Secret;
 
 /// Declared fields by name, with their defaults converted.

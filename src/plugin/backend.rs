@@ -26,10 +26,10 @@ use crate::vault::Mount;
 use crate::vault::Operation;
 use crate::vault::codec::Context;
 use crate::vault::codec::DecodeError;
+use crate::vault::codec::HostConnection;
 use crate::vault::codec::HostEvents;
 use crate::vault::codec::HostStorage;
 use crate::vault::codec::HostSystem;
-use crate::vault::codec::Link;
 use crate::vault::codec::decode_request;
 use crate::vault::codec::encode_error;
 use crate::vault::codec::encode_existence;
@@ -80,13 +80,13 @@ impl<F: Factory> BackendService<F> {
             .probe()
             .await
             .map_err(|error| format!("the host cannot be dialled back: {error}"))?;
-        let link = Link::new(Box::new(move || dialer.clone().channel()));
+        let connection = HostConnection::new(Box::new(move || dialer.clone().channel()));
         let mount = Mount {
             uuid: arguments.backend_uuid,
             options: arguments.config.into_iter().collect::<BTreeMap<_, _>>(),
-            storage: Arc::new(HostStorage::new(Arc::clone(&link))),
-            system: Arc::new(HostSystem::new(Arc::clone(&link))),
-            events: Arc::new(HostEvents::new(Arc::clone(&link))),
+            storage: Arc::new(HostStorage::new(Arc::clone(&connection))),
+            system: Arc::new(HostSystem::new(Arc::clone(&connection))),
+            events: Arc::new(HostEvents::new(Arc::clone(&connection))),
         };
         let tasks = self.tasks.group();
         let factory = Arc::clone(&self.factory);
@@ -95,7 +95,7 @@ impl<F: Factory> BackendService<F> {
             .await
             .map_err(|_| PANICKED.to_owned())?
             .map_err(|error| error.to_string())?;
-        Ok(Instance::new(backend, link, tasks))
+        Ok(Instance::new(backend, connection, tasks))
     }
 
     fn span(request: &vault::Request) -> tracing::Span {
@@ -105,7 +105,7 @@ impl<F: Factory> BackendService<F> {
             operation,
             ..
         } = request;
-        tracing::info_span!("request", mount = %mount_point, operation = operation.word(), request = %id)
+        tracing::info_span!("request", mount = %mount_point, operation = operation.as_str(), request = %id)
     }
 }
 
@@ -120,7 +120,7 @@ impl<F: Factory> Backend for BackendService<F> {
             Ok(request) => request,
             Err(error) => return Ok(Response::new(failed_request(&bad_request(&error)))),
         };
-        let context = Context::of(&request, OffsetDateTime::now_utc());
+        let context = Context::from_request(&request, OffsetDateTime::now_utc());
         let span = Self::span(&request);
         let backend = Arc::clone(&instance.backend);
         let work = async move {

@@ -16,7 +16,7 @@ use tonic::Response;
 use tonic::Status;
 use tonic::Streaming;
 
-use super::lifecycle::Contact;
+use super::lifecycle::HostPresence;
 use super::lifecycle::Lifecycle;
 use crate::proto::plugin::ConnInfo;
 use crate::proto::plugin::grpc_broker_server::GrpcBroker;
@@ -30,13 +30,13 @@ const MOST_UNCLAIMED: usize = 1_024;
 pub struct Broker {
     announced: Arc<Mutex<BTreeMap<u32, ConnInfo>>>,
     news: Arc<Notify>,
-    contact: watch::Sender<Contact>,
+    contact: watch::Sender<HostPresence>,
     lifecycle: Lifecycle,
 }
 
 impl Broker {
     /// A broker without announcements.
-    pub fn new(contact: watch::Sender<Contact>, lifecycle: Lifecycle) -> Self {
+    pub fn new(contact: watch::Sender<HostPresence>, lifecycle: Lifecycle) -> Self {
         Self {
             announced: Arc::default(),
             news: Arc::default(),
@@ -144,7 +144,10 @@ mod tests {
     use super::*;
 
     fn broker() -> Broker {
-        Broker::new(watch::Sender::new(Contact::default()), Lifecycle::new())
+        Broker::new(
+            watch::Sender::new(HostPresence::default()),
+            Lifecycle::new(),
+        )
     }
 
     #[tokio::test]
@@ -213,7 +216,7 @@ mod tests {
         assert!(broker.announced().is_empty());
         assert_eq!(
             *broker.contact.borrow(),
-            Contact {
+            HostPresence {
                 connected: false,
                 brokered: true,
                 streams: 0

@@ -11,8 +11,8 @@ use tokio::io::AsyncWrite;
 use tokio::io::BufWriter;
 use tokio::io::ReadBuf;
 
-use super::ping::Part;
-use super::ping::PingAnswers;
+use super::delayed_ping_ack::DelayedPingAcks;
+use super::delayed_ping_ack::Part;
 
 /// How much is kept until it is flushed; more is written at once.
 const CAPACITY: usize = 16 * 1024;
@@ -24,11 +24,11 @@ const CAPACITY: usize = 16 * 1024;
 /// runs on, the tasks which have the next frame are ready by the time the flush is asked for, so one
 /// turn of the scheduler is all the delay it takes to send them together (docs/performance.md).
 ///
-/// Answers to pings wait a little longer ([`PingAnswers`]).
+/// Answers to pings wait a little longer ([`DelayedPingAcks`]).
 pub struct Coalescing<S> {
     inner: BufWriter<S>,
     state: State,
-    pings: PingAnswers,
+    pings: DelayedPingAcks,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,16 +43,16 @@ enum State {
 
 impl<S: AsyncWrite> Coalescing<S> {
     /// Wraps a stream on which this side is the HTTP/2 server.
-    pub fn of_server(stream: S) -> Self {
-        Self::new(stream, PingAnswers::of_server())
+    pub fn server(stream: S) -> Self {
+        Self::new(stream, DelayedPingAcks::server())
     }
 
     /// Wraps a stream on which this side is the HTTP/2 client.
-    pub fn of_client(stream: S) -> Self {
-        Self::new(stream, PingAnswers::of_client())
+    pub fn client(stream: S) -> Self {
+        Self::new(stream, DelayedPingAcks::client())
     }
 
-    fn new(stream: S, pings: PingAnswers) -> Self {
+    fn new(stream: S, pings: DelayedPingAcks) -> Self {
         Self {
             inner: BufWriter::with_capacity(CAPACITY, stream),
             state: State::Clean,
@@ -145,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_written_while_a_flush_yields_goes_with_it() {
-        let mut stream = Coalescing::of_server(Writes::default());
+        let mut stream = Coalescing::server(Writes::default());
         stream.write_all(b"headers").await.unwrap();
         let mut yielded = false;
         std::future::poll_fn(|cx| {
@@ -173,7 +173,7 @@ mod tests {
     #[tokio::test]
     async fn everything_arrives_in_order_and_before_the_end() {
         let (near, mut far) = tokio::io::duplex(64);
-        let mut stream = Coalescing::of_server(near);
+        let mut stream = Coalescing::server(near);
         let reader = tokio::spawn(async move {
             let mut all = Vec::new();
             far.read_to_end(&mut all).await.unwrap();

@@ -47,7 +47,7 @@ pub async fn detached<T: Send + 'static>(
 }
 
 /// Watches a response on its last leg; for `tower`'s `map_response` around the services.
-pub fn follow(mut response: http::Response<Body>) -> http::Response<Body> {
+pub fn track_delivery(mut response: http::Response<Body>) -> http::Response<Body> {
     let Some(mut undelivered) = response
         .extensions_mut()
         .remove::<Receipt>()

@@ -16,8 +16,8 @@ use tonic::transport::Channel;
 use tonic::transport::Endpoint;
 use tonic::transport::Uri;
 
+use super::certificate::SERVER_NAME;
 use super::coalesce::Coalescing;
-use super::identity::SERVER_NAME;
 use crate::proto::plugin::ConnInfo;
 
 /// How long a connection may take; the host is on the same machine.
@@ -67,7 +67,7 @@ impl Dialer {
                 let dialer = self.clone();
                 async move {
                     let stream = dialer.dial().await?;
-                    Ok::<_, io::Error>(TokioIo::new(Coalescing::of_client(stream)))
+                    Ok::<_, io::Error>(TokioIo::new(Coalescing::client(stream)))
                 }
             },
         ))

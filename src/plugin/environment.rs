@@ -18,7 +18,7 @@ pub struct Environment {
 
 impl Environment {
     /// The variables of this process.
-    pub fn of_process() -> Self {
+    pub fn from_process() -> Self {
         Self::new(std::env::vars_os())
     }
 

@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use super::Environment;
 use super::StartError;
 use super::broker::Broker;
+use super::certificate::Identity;
+use super::certificate::parse_host_certificate;
 use super::dial::Dialer;
 use super::handshake;
-use super::identity::Identity;
-use super::identity::parse_host_certificate;
-use super::lifecycle::Contact;
+use super::lifecycle::HostPresence;
 use super::lifecycle::Lifecycle;
 use super::tls;
 use crate::proto::plugin::ConnInfo;
@@ -44,7 +44,10 @@ impl Starting {
 
     /// Takes announcements of a host, and claims that with `id`: the address that would be dialled.
     pub async fn broker(&self, announcements: Vec<ConnInfo>, id: u32) -> Result<(), String> {
-        let broker = Broker::new(watch::Sender::new(Contact::default()), Lifecycle::new());
+        let broker = Broker::new(
+            watch::Sender::new(HostPresence::default()),
+            Lifecycle::new(),
+        );
         for announcement in announcements {
             broker.announce(announcement);
         }

@@ -11,7 +11,7 @@ use tonic::metadata::MetadataMap;
 
 use super::tasks::Tasks;
 use crate::vault::Backend;
-use crate::vault::codec::Link;
+use crate::vault::codec::HostConnection;
 
 /// The metadata key under which the host names the mount's connection.
 pub const MULTIPLEX_ID: &str = "multiplex_id";
@@ -31,7 +31,7 @@ pub struct Instance {
     pub backend: Arc<dyn Backend>,
     /// Its running work.
     pub tasks: Tasks,
-    link: Arc<Link>,
+    connection: Arc<HostConnection>,
 }
 
 /// The instances by the host's name for them.
@@ -42,11 +42,11 @@ pub struct Registry {
 
 impl Instance {
     /// An instance with nothing running.
-    pub fn new(backend: Arc<dyn Backend>, link: Arc<Link>, tasks: Tasks) -> Self {
+    pub fn new(backend: Arc<dyn Backend>, connection: Arc<HostConnection>, tasks: Tasks) -> Self {
         Self {
             backend,
             tasks,
-            link,
+            connection,
         }
     }
 
@@ -66,7 +66,7 @@ impl Instance {
             );
         }
         // Calls end as soon as their tasks run again; one that nobody drives must not keep the host waiting.
-        let _ = tokio::time::timeout(CUT_LIMIT, self.link.close()).await;
+        let _ = tokio::time::timeout(CUT_LIMIT, self.connection.close()).await;
     }
 }
 

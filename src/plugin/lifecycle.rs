@@ -1,5 +1,8 @@
 //! When the process ends (docs/protocol.md, "Life cycle").
 
+use std::fmt;
+use std::fmt::Display;
+use std::fmt::Formatter;
 use std::os::unix::process::parent_id;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +20,7 @@ use super::StartError;
 
 /// Why the process ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Reason {
+pub enum ShutdownReason {
     /// The host's broker stream ended without a `Shutdown` and did not come back.
     HostSilent,
     /// No host ever connected.
@@ -46,12 +49,12 @@ pub struct Limits {
 /// The decision to end, which is made once and heard everywhere.
 #[derive(Clone)]
 pub struct Lifecycle {
-    reason: watch::Sender<Option<Reason>>,
+    reason: watch::Sender<Option<ShutdownReason>>,
 }
 
 /// What can be seen of the host.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Contact {
+pub struct HostPresence {
     /// Whether there has been a connection.
     pub connected: bool,
     /// Whether there has been a broker stream.
@@ -60,7 +63,7 @@ pub struct Contact {
     pub streams: usize,
 }
 
-impl Reason {
+impl ShutdownReason {
     /// The exit status: success if the end was asked for.
     pub fn exit_code(self) -> ExitCode {
         match self {
@@ -68,16 +71,17 @@ impl Reason {
             Self::HostSilent | Self::NoHost | Self::ParentGone => ExitCode::FAILURE,
         }
     }
+}
 
-    /// The reason as a sentence.
-    pub fn text(self) -> &'static str {
-        match self {
+impl Display for ShutdownReason {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
             Self::HostSilent => "the host broke the broker stream and did not open it again",
             Self::NoHost => "no host connected",
             Self::ParentGone => "the host process is gone",
             Self::Shutdown => "the host asked to shut down",
             Self::Terminated => "SIGTERM",
-        }
+        })
     }
 }
 
@@ -101,7 +105,7 @@ impl Lifecycle {
     }
 
     /// Decides to end; only the first reason counts.
-    pub fn stop(&self, reason: Reason) {
+    pub fn stop(&self, reason: ShutdownReason) {
         self.reason.send_if_modified(|decided| {
             let first = decided.is_none();
             decided.get_or_insert(reason);
@@ -110,7 +114,7 @@ impl Lifecycle {
     }
 
     /// Waits for the decision.
-    pub async fn stopped(&self) -> Reason {
+    pub async fn stopped(&self) -> ShutdownReason {
         let mut decision = self.reason.subscribe();
         match decision
             .wait_for(Option::is_some)
@@ -134,9 +138,9 @@ impl Lifecycle {
     }
 
     /// Watches the host and ends the process when it seems gone.
-    pub async fn watch_host(self, mut contact: watch::Receiver<Contact>, limits: Limits) {
+    pub async fn watch_host(self, mut contact: watch::Receiver<HostPresence>, limits: Limits) {
         if !seen(&mut contact, limits.connection, |contact| contact.connected).await {
-            return self.stop(Reason::NoHost);
+            return self.stop(ShutdownReason::NoHost);
         }
         while contact
             .wait_for(|contact| contact.brokered && contact.streams == 0)
@@ -144,7 +148,7 @@ impl Lifecycle {
             .is_ok()
         {
             if !seen(&mut contact, limits.broker, |contact| contact.streams > 0).await {
-                return self.stop(Reason::HostSilent);
+                return self.stop(ShutdownReason::HostSilent);
             }
         }
     }
@@ -159,7 +163,7 @@ impl Lifecycle {
         while parent_id() == parent {
             ticks.tick().await;
         }
-        self.stop(Reason::ParentGone);
+        self.stop(ShutdownReason::ParentGone);
     }
 
     /// Handles signals: SIGTERM ends the process; SIGINT and SIGHUP, which a terminal or an operator
@@ -179,7 +183,7 @@ impl Lifecycle {
         tokio::spawn(async move {
             let _ignored = ignored;
             if terminate.recv().await.is_some() {
-                lifecycle.stop(Reason::Terminated);
+                lifecycle.stop(ShutdownReason::Terminated);
             }
         });
         Ok(())
@@ -188,9 +192,9 @@ impl Lifecycle {
 
 /// Whether `sight` comes true within `limit`.
 async fn seen(
-    contact: &mut watch::Receiver<Contact>,
+    contact: &mut watch::Receiver<HostPresence>,
     limit: Duration,
-    sight: fn(&Contact) -> bool,
+    sight: fn(&HostPresence) -> bool,
 ) -> bool {
     matches!(
         tokio::time::timeout(limit, contact.wait_for(sight)).await,

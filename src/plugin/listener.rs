@@ -21,7 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 use super::coalesce::Coalescing;
-use super::lifecycle::Contact;
+use super::lifecycle::HostPresence;
 use super::tls::ALPN;
 
 /// How long a peer may take to authenticate.
@@ -37,7 +37,7 @@ pub struct Connection(Coalescing<TlsStream<UnixStream>>);
 pub fn connections(
     listener: UnixListener,
     tls: Arc<ServerConfig>,
-    contact: watch::Sender<Contact>,
+    contact: watch::Sender<HostPresence>,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -70,7 +70,7 @@ async fn authenticate(
     acceptor: TlsAcceptor,
     stream: UnixStream,
     sender: mpsc::Sender<io::Result<Connection>>,
-    contact: watch::Sender<Contact>,
+    contact: watch::Sender<HostPresence>,
 ) {
     let stream = match tokio::time::timeout(TIME_LIMIT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -85,7 +85,7 @@ async fn authenticate(
     }
     contact.send_modify(|contact| contact.connected = true);
     // When nobody receives any more the process is ending.
-    let connection = Connection(Coalescing::of_server(stream));
+    let connection = Connection(Coalescing::server(stream));
     let _ = sender.send(Ok(connection)).await;
 }
 

@@ -5,8 +5,11 @@
 
 mod backend;
 mod broker;
+mod certificate;
+mod cli;
 mod coalesce;
 mod core_dump;
+mod delayed_ping_ack;
 mod delivery;
 mod dial;
 mod environment;
@@ -14,24 +17,21 @@ mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handshake;
-mod identity;
 mod instance;
 mod lifecycle;
 mod listener;
 mod log;
-mod manual;
-mod ping;
-mod product;
+mod plugin_info;
 mod server;
 mod services;
 mod socket;
-mod sweep;
+mod stale_sockets;
 mod tasks;
 mod tls;
 
 pub use environment::Environment;
 pub use error::StartError;
-pub use product::Product;
+pub use plugin_info::PluginInfo;
 
 use std::env;
 use std::path::Path;
@@ -41,9 +41,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::runtime::Builder;
 
-use self::identity::Identity;
+use self::certificate::Identity;
 use self::lifecycle::Limits;
-use self::lifecycle::Reason;
+use self::lifecycle::ShutdownReason;
 use self::server::PluginServer;
 use self::socket::Socket;
 use crate::vault::Factory;
@@ -53,18 +53,18 @@ use crate::vault::Factory;
 const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs the process: serves the host that started it, or explains itself to the person who did.
-pub fn serve(product: Product, factory: impl Factory) -> ExitCode {
-    let environment = Environment::of_process();
+pub fn serve(info: PluginInfo, factory: impl Factory) -> ExitCode {
+    let environment = Environment::from_process();
     if !environment.has_cookie() {
-        return manual::run(&product, &factory.version(), env::args_os().skip(1));
+        return cli::run(&info, &factory.version(), env::args_os().skip(1));
     }
-    log::install(environment.text(product.log_variable).as_deref() == Some("trace"));
+    log::install(environment.text(info.log_variable).as_deref() == Some("trace"));
     if let Err(error) = core_dump::forbid() {
         tracing::warn!(%error, "core dumps could not be forbidden; they would hold secrets");
     }
     match start(&environment, factory) {
         Ok(reason) => {
-            tracing::info!(reason = reason.text(), "the plugin ends");
+            tracing::info!(%reason, "the plugin ends");
             reason.exit_code()
         }
         Err(error) => {
@@ -77,12 +77,12 @@ pub fn serve(product: Product, factory: impl Factory) -> ExitCode {
     }
 }
 
-fn start(environment: &Environment, factory: impl Factory) -> Result<Reason, StartError> {
+fn start(environment: &Environment, factory: impl Factory) -> Result<ShutdownReason, StartError> {
     handshake::negotiate(environment)?;
     let host = environment
         .client_certificate()
         .ok_or(StartError::NoClientCertificate)?;
-    let host = identity::parse_host_certificate(&host)?;
+    let host = certificate::parse_host_certificate(&host)?;
     let identity = Identity::generate(OffsetDateTime::now_utc())
         .map_err(|error| StartError::Tls(error.to_string()))?;
     let server = PluginServer::new(factory, &identity, &host, Limits::default())
@@ -106,8 +106,8 @@ fn start(environment: &Environment, factory: impl Factory) -> Result<Reason, Sta
         // Before the handshake: the host may end the process right after it.
         server.lifecycle().handle_signals()?;
         handshake::print(&handshake::line(&socket.path, &identity.certificate))?;
-        sweep::start(temporary);
-        greet(environment);
+        stale_sockets::start(temporary);
+        log_start(environment);
         Ok(server.run(listener).await)
     });
     // Name look-ups and the like may still block a helper thread; nobody waits for them.
@@ -115,7 +115,7 @@ fn start(environment: &Environment, factory: impl Factory) -> Result<Reason, Sta
     reason
 }
 
-fn greet(environment: &Environment) {
+fn log_start(environment: &Environment) {
     let version = environment.sdk("VERSION").unwrap_or_default();
     tracing::debug!(host = version, "the plugin serves");
     if environment.sdk("PLUGIN_MLOCK_ENABLED").as_deref() == Some("true") {

@@ -12,13 +12,13 @@ use tower::util::MapResponseLayer;
 
 use super::backend::BackendService;
 use super::broker::Broker;
-use super::delivery::follow;
-use super::identity::Identity;
+use super::certificate::Identity;
+use super::delivery::track_delivery;
 use super::instance::Registry;
-use super::lifecycle::Contact;
+use super::lifecycle::HostPresence;
 use super::lifecycle::Lifecycle;
 use super::lifecycle::Limits;
-use super::lifecycle::Reason;
+use super::lifecycle::ShutdownReason;
 use super::listener::connections;
 use super::services::Controller;
 use super::services::HealthCheck;
@@ -87,7 +87,7 @@ impl<F: Factory> PluginServer<F> {
     }
 
     /// Serves until the life cycle ends, finishes running work within its limit, and tells why it ended.
-    pub async fn run(self, listener: UnixListener) -> Reason {
+    pub async fn run(self, listener: UnixListener) -> ShutdownReason {
         let Self {
             factory,
             server_tls,
@@ -97,7 +97,7 @@ impl<F: Factory> PluginServer<F> {
         } = self;
         let tasks = Tasks::new();
         let registry = Arc::new(Registry::default());
-        let contact = watch::Sender::new(Contact::default());
+        let contact = watch::Sender::new(HostPresence::default());
         tokio::spawn(lifecycle.clone().watch_host(contact.subscribe(), limits));
         tokio::spawn(lifecycle.clone().watch_parent(limits));
 
@@ -120,7 +120,7 @@ impl<F: Factory> PluginServer<F> {
             .http2_max_local_error_reset_streams(Some(RESET_LIMIT))
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .layer(MapResponseLayer::new(follow))
+            .layer(MapResponseLayer::new(track_delivery))
             .add_service(backend)
             .add_service(GrpcBrokerServer::new(broker))
             .add_service(GrpcControllerServer::new(Controller(lifecycle.clone())))

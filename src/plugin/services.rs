@@ -8,7 +8,7 @@ use tonic::Response;
 use tonic::Status;
 
 use super::lifecycle::Lifecycle;
-use super::lifecycle::Reason;
+use super::lifecycle::ShutdownReason;
 use crate::proto::grpc::health::v1::HealthCheckRequest;
 use crate::proto::grpc::health::v1::HealthCheckResponse;
 use crate::proto::grpc::health::v1::health_check_response::ServingStatus;
@@ -36,7 +36,7 @@ impl GrpcController for Controller {
         &self,
         _request: Request<plugin::Empty>,
     ) -> Result<Response<plugin::Empty>, Status> {
-        self.0.stop(Reason::Shutdown);
+        self.0.stop(ShutdownReason::Shutdown);
         Ok(Response::new(plugin::Empty {}))
     }
 }

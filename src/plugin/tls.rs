@@ -30,7 +30,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::version::TLS12;
 use rustls::version::TLS13;
 
-use super::identity::Identity;
+use super::certificate::Identity;
 
 /// The only application protocol; recent hosts insist on it.
 pub const ALPN: &[u8] = b"h2";

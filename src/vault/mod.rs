@@ -1,6 +1,6 @@
 //! Vault's vocabulary: what a host asks of a secrets engine and what it hands to one.
 //!
-//! Nothing here names an engine.  The `wire` submodule is the only code that knows both these types
+//! Nothing here names an engine.  The `codec` submodule is the only code that knows both these types
 //! and the generated protobuf messages.
 
 mod backend;
@@ -9,7 +9,6 @@ mod error;
 mod event;
 pub mod memory;
 mod operation;
-mod replication;
 mod request;
 mod response;
 mod storage;
@@ -23,7 +22,6 @@ pub use error::Error;
 pub use event::Event;
 pub use event::Events;
 pub use operation::Operation;
-pub use replication::ReplicationState;
 pub use request::LeaseInfo;
 pub use request::Request;
 pub use response::Lease;
@@ -33,9 +31,10 @@ pub use storage::Entry;
 pub use storage::Storage;
 pub use storage::StorageError;
 pub use system::HostInfo;
+pub use system::ReplicationState;
 pub use system::SystemError;
 pub use system::SystemView;
 
-/// What handling a request comes to.  `None` is the host's "nil response": 404 on a read, 204 on a
+/// What handling a request results in.  `None` is the host's "nil response": 404 on a read, 204 on a
 /// write, success on a revoke.
 pub type HandlerResult = Result<Option<Response>, Error>;

@@ -27,9 +27,9 @@ pub enum Operation {
     Other(String),
 }
 
-impl Operation {
+impl From<&str> for Operation {
     /// The operation for the host's word.
-    pub fn from_name(word: &str) -> Self {
+    fn from(word: &str) -> Self {
         match word {
             "create" => Self::Create,
             "delete" => Self::Delete,
@@ -44,9 +44,11 @@ impl Operation {
             other => Self::Other(other.to_owned()),
         }
     }
+}
 
+impl Operation {
     /// The host's word for the operation.
-    pub fn word(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Create => "create",
             Self::Delete => "delete",

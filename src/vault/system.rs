@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::ReplicationState;
-
 /// The host's system view.
 #[async_trait]
 pub trait SystemView: Send + Sync {
@@ -21,6 +19,24 @@ pub trait SystemView: Send + Sync {
     async fn replication_state(&self) -> Result<ReplicationState, SystemError>;
     /// The host's version.
     async fn host_info(&self) -> Result<HostInfo, SystemError>;
+}
+
+/// The host's replication bits (docs/protocol.md, "Replication state").
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ReplicationState(pub i32);
+
+impl ReplicationState {
+    const PERFORMANCE_SECONDARY: i32 = 64;
+    const DR_SECONDARY: i32 = 512;
+    const PERFORMANCE_STANDBY: i32 = 16_384;
+
+    /// Whether a mount on this node may write; `local` is whether the mount is local to the cluster.
+    pub fn may_write(self, local: bool) -> bool {
+        let has = |bit| self.0 & bit != 0;
+        (local || !has(Self::PERFORMANCE_SECONDARY))
+            && !has(Self::DR_SECONDARY)
+            && !has(Self::PERFORMANCE_STANDBY)
+    }
 }
 
 /// The host's own description.

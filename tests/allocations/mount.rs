@@ -104,7 +104,7 @@ impl Mounted {
     pub(crate) async fn handle(&self, request: &[u8]) -> Vec<u8> {
         let message = pb::HandleRequestArgs::decode(request).unwrap();
         let request = decode_request(message.request).unwrap();
-        let context = Context::of(&request, OffsetDateTime::now_utc());
+        let context = Context::from_request(&request, OffsetDateTime::now_utc());
         let backend = Arc::clone(&self.backend);
         // Work runs in a task of its own, as in the process.
         let work = async move { encode_outcome(&backend.handle(request).await, &context) };

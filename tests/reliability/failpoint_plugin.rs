@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use vault_plugin_secrets_astra::engine::AstraFactory;
 use vault_plugin_secrets_astra::engine::failpoint;
-use vault_plugin_secrets_astra::plugin::Product;
+use vault_plugin_secrets_astra::plugin::PluginInfo;
 use vault_plugin_secrets_astra::plugin::serve;
 
-const PRODUCT: Product = Product {
+const INFO: PluginInfo = PluginInfo {
     name: env!("CARGO_PKG_NAME"),
     mount: "astra",
     about: "dies at a point that a test names",
@@ -17,5 +17,5 @@ const PRODUCT: Product = Product {
 
 fn main() -> ExitCode {
     failpoint::listen("ASTRA_FAILPOINT_FILE");
-    serve(PRODUCT, AstraFactory::default())
+    serve(INFO, AstraFactory::default())
 }

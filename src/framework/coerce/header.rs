@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::CoercionError;
 use super::list;
-use super::map;
 use super::mismatch::shown;
-use super::text;
+use super::object;
+use super::scalar;
 
 const EXPECTED: &str =
     "a set of headers: an object, its JSON text (also in base64), or name:value texts";
@@ -21,7 +21,7 @@ pub(super) fn headers(value: Value) -> Result<BTreeMap<String, Vec<String>>, Coe
     match value {
         Value::Object(map) => from_map(map),
         Value::Array(parts) if parts.iter().all(Value::is_object) => {
-            from_map(map::map(Value::Array(parts))?)
+            from_map(object::map(Value::Array(parts))?)
         }
         Value::Array(parts) => from_pairs(parts),
         Value::String(ref json) => {
@@ -29,10 +29,10 @@ pub(super) fn headers(value: Value) -> Result<BTreeMap<String, Vec<String>>, Coe
                 .decode(json)
                 .unwrap_or_else(|_| json.clone().into_bytes());
             let map = serde_json::from_slice(&decoded)
-                .map_err(|_| CoercionError::of(EXPECTED, &value))?;
+                .map_err(|_| CoercionError::new(EXPECTED, &value))?;
             from_map(map)
         }
-        other => Err(CoercionError::of(EXPECTED, &other)),
+        other => Err(CoercionError::new(EXPECTED, &other)),
     }
 }
 
@@ -47,7 +47,7 @@ fn from_map(map: Map<String, Value>) -> Result<BTreeMap<String, Vec<String>>, Co
             headers
                 .entry(canonical(&name))
                 .or_default()
-                .push(text::text(value)?);
+                .push(scalar::text(value)?);
         }
     }
     Ok(headers)

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::CoercionError;
 use super::number;
-use super::text;
+use super::scalar;
 
 /// An array; anything else becomes its only element, an empty object none.
 pub(super) fn values(value: Value) -> Vec<Value> {
@@ -43,7 +43,7 @@ pub(super) fn comma_integers(value: Value) -> Result<Vec<i64>, CoercionError> {
 
 /// The elements as text, as they are.
 pub(super) fn texts(value: Value) -> Result<Vec<String>, CoercionError> {
-    values(value).into_iter().map(text::text).collect()
+    values(value).into_iter().map(scalar::text).collect()
 }
 
 fn split(value: Value) -> Value {

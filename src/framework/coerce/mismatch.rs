@@ -21,7 +21,7 @@ pub(crate) struct CoercionError {
 
 impl CoercionError {
     /// `value` is of another kind.
-    pub(crate) fn of(expected: &'static str, value: &Value) -> Self {
+    pub(crate) fn new(expected: &'static str, value: &Value) -> Self {
         Self {
             expected,
             message: format!("{} is not {expected}", shown(value)),

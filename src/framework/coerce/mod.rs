@@ -3,24 +3,44 @@
 //! The CLI sends every value as text, repeated keys as arrays of text and query strings likewise, so
 //! that every type has to be able to read text.
 
-mod flag;
 mod header;
 mod list;
-mod map;
 mod mismatch;
 mod number;
-mod pairs;
+mod object;
+mod scalar;
 #[cfg(test)]
 mod tests;
-mod text;
-mod time;
 
+use std::collections::BTreeMap;
+
+use serde_json::Map;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 pub(crate) use self::mismatch::CoercionError;
 use super::FieldType;
 use super::duration;
-use super::value::FieldValue;
+use crate::secret::Secret;
+
+/// What a field's conversion results in.  It has no `Debug`: it can hold a secret.
+#[derive(Clone, PartialEq)]
+pub(crate) enum FieldValue {
+    Bool(bool),
+    Float(f64),
+    Headers(BTreeMap<String, Vec<String>>),
+    Integer(i64),
+    Integers(Vec<i64>),
+    Json(Value),
+    List(Vec<Value>),
+    Map(Map<String, Value>),
+    Pairs(BTreeMap<String, String>),
+    Seconds(i64),
+    Secret(Secret),
+    Strings(Vec<String>),
+    Text(String),
+    Time(OffsetDateTime),
+}
 
 /// Converts `value`; `None` is "unset": `null`, and an empty text for durations.
 pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>, CoercionError> {
@@ -28,7 +48,7 @@ pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>
         return Ok(None);
     }
     Ok(Some(match kind {
-        FieldType::Bool => FieldValue::Flag(flag::flag(&value)?),
+        FieldType::Bool => FieldValue::Bool(scalar::boolean(&value)?),
         FieldType::CommaIntSlice => FieldValue::Integers(list::comma_integers(value)?),
         FieldType::CommaStringSlice => FieldValue::Strings(list::comma_strings(value)?),
         FieldType::Duration | FieldType::SignedDuration => match seconds(kind, &value)? {
@@ -39,14 +59,14 @@ pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>
         FieldType::Header => FieldValue::Headers(header::headers(value)?),
         FieldType::Int | FieldType::Int64 => FieldValue::Integer(number::integer(&value)?),
         FieldType::Json => FieldValue::Json(value),
-        FieldType::KvPairs => FieldValue::Pairs(pairs::pairs(value)?),
-        FieldType::Lowercase => FieldValue::Text(text::text(value)?.to_lowercase()),
-        FieldType::Map => FieldValue::Map(map::map(value)?),
-        FieldType::Name => FieldValue::Text(text::name(value)?),
+        FieldType::KvPairs => FieldValue::Pairs(object::pairs(value)?),
+        FieldType::Lowercase => FieldValue::Text(scalar::text(value)?.to_lowercase()),
+        FieldType::Map => FieldValue::Map(object::map(value)?),
+        FieldType::Name => FieldValue::Text(scalar::name(value)?),
         FieldType::Slice => FieldValue::List(list::values(value)),
-        FieldType::String => FieldValue::Text(text::text(value)?),
+        FieldType::String => FieldValue::Text(scalar::text(value)?),
         FieldType::StringSlice => FieldValue::Strings(list::strings(value)?),
-        FieldType::Time => FieldValue::Time(time::time(&value)?),
+        FieldType::Time => FieldValue::Time(scalar::instant(&value)?),
     }))
 }
 
@@ -57,12 +77,12 @@ fn seconds(kind: FieldType, value: &Value) -> Result<Option<i64>, CoercionError>
             .map_err(|error| CoercionError::because(EXPECTED, value, error.to_string()))?,
         Value::Number(number) => {
             let seconds =
-                number::whole(number).ok_or_else(|| CoercionError::of(EXPECTED, value))?;
+                number::whole(number).ok_or_else(|| CoercionError::new(EXPECTED, value))?;
             // Through the text, so that both forms have the same limit.
             duration::parse_seconds(&seconds.to_string())
                 .map_err(|error| CoercionError::because(EXPECTED, value, error.to_string()))?
         }
-        _ => return Err(CoercionError::of(EXPECTED, value)),
+        _ => return Err(CoercionError::new(EXPECTED, value)),
     };
     match seconds {
         Some(negative) if negative < 0 && kind == FieldType::Duration => {

@@ -17,7 +17,7 @@ pub(super) fn integer(value: &Value) -> Result<i64, CoercionError> {
         Value::String(text) => parse(text),
         _ => None,
     }
-    .ok_or_else(|| CoercionError::of(INTEGER, value))
+    .ok_or_else(|| CoercionError::new(INTEGER, value))
 }
 
 /// A finite number; empty text is zero.
@@ -30,7 +30,7 @@ pub(super) fn float(value: &Value) -> Result<f64, CoercionError> {
         _ => None,
     }
     .filter(|float| float.is_finite())
-    .ok_or_else(|| CoercionError::of(FLOAT, value))
+    .ok_or_else(|| CoercionError::new(FLOAT, value))
 }
 
 /// The whole part of a JSON number, where 64 bits hold it.

@@ -35,7 +35,7 @@ const ALL: [FieldType; 18] = [
 /// The value as JSON, for comparison.
 fn json_of(value: FieldValue) -> Value {
     match value {
-        FieldValue::Flag(flag) => json!(flag),
+        FieldValue::Bool(flag) => json!(flag),
         FieldValue::Float(float) => json!(float),
         FieldValue::Headers(headers) => json!(headers),
         FieldValue::Integer(integer) | FieldValue::Seconds(integer) => json!(integer),

@@ -126,7 +126,7 @@ async fn read_book(shelf: Arc<Shelf>, call: Call) -> HandlerResult {
 }
 
 async fn write_book(shelf: Arc<Shelf>, call: Call) -> HandlerResult {
-    shelf.note(call.request.operation.word());
+    shelf.note(call.request.operation.as_str());
     let Some(title) = call.fields.string("title") else {
         return Err(Error::BadRequest("title is missing".to_owned()));
     };

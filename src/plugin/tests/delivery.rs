@@ -13,7 +13,7 @@ use super::host::Host;
 use super::host::arguments;
 use super::host::named;
 use crate::plugin::delivery::detached;
-use crate::plugin::delivery::follow;
+use crate::plugin::delivery::track_delivery;
 use crate::plugin::tasks::Tasks;
 use crate::vault::Undo;
 
@@ -91,7 +91,7 @@ async fn lost_between_the_call_and_the_connection() {
     let response = detached(&tasks, tracing::Span::none(), async move { answer })
         .await
         .unwrap();
-    let mut body = follow(http(response)).into_body();
+    let mut body = track_delivery(http(response)).into_body();
     assert!(body.frame().await.unwrap().unwrap().is_data());
     drop(body);
     tasks.idle().await;
@@ -105,7 +105,11 @@ async fn delivered_answers_stay() {
     let response = detached(&tasks, tracing::Span::none(), async move { answer })
         .await
         .unwrap();
-    let body = follow(http(response)).into_body().collect().await.unwrap();
+    let body = track_delivery(http(response))
+        .into_body()
+        .collect()
+        .await
+        .unwrap();
     assert!(body.trailers().is_some());
     drop(body);
     tasks.idle().await;

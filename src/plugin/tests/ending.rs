@@ -12,7 +12,7 @@ use super::host::limits;
 use super::host::named;
 use crate::plugin::lifecycle::Lifecycle;
 use crate::plugin::lifecycle::Limits;
-use crate::plugin::lifecycle::Reason;
+use crate::plugin::lifecycle::ShutdownReason;
 use crate::proto::pb;
 use crate::proto::plugin::Empty;
 use crate::proto::plugin::grpc_controller_client::GrpcControllerClient;
@@ -48,7 +48,7 @@ async fn shutdown_is_answered_and_finishes_what_runs() {
     );
     let counters = std::sync::Arc::clone(&host.counters);
     let directory = host.plugin_socket.parent().unwrap().to_owned();
-    assert_eq!(host.ended().await, Reason::Shutdown);
+    assert_eq!(host.ended().await, ShutdownReason::Shutdown);
     assert!(
         start.elapsed() < Duration::from_secs(2),
         "{:?}",
@@ -78,7 +78,7 @@ async fn an_idle_plugin_ends_at_once_though_the_host_stays_connected() {
         .await
         .unwrap();
     // It would wait a minute if any stream or connection kept it.
-    assert_eq!(host.ended().await, Reason::Shutdown);
+    assert_eq!(host.ended().await, ShutdownReason::Shutdown);
     mount.proxy.has_open(0).await;
     drop(stdio);
 }
@@ -105,7 +105,7 @@ async fn shutdown_undoes_what_the_host_no_longer_hears() {
     host.channel = tonic::transport::Endpoint::from_static("http://localhost").connect_lazy();
     host.announcements = None;
     counters.gate.send_replace(true);
-    assert_eq!(host.ended().await, Reason::Shutdown);
+    assert_eq!(host.ended().await, ShutdownReason::Shutdown);
     assert_eq!(*counters.finished.borrow(), 1);
     assert_eq!(*counters.undone.borrow(), 1);
 }
@@ -125,8 +125,8 @@ async fn work_that_does_not_end_is_abandoned() {
             .await
     });
     reaches(&host.counters.started, 1).await;
-    host.lifecycle.stop(Reason::Terminated);
-    assert_eq!(host.ended().await, Reason::Terminated);
+    host.lifecycle.stop(ShutdownReason::Terminated);
+    assert_eq!(host.ended().await, ShutdownReason::Terminated);
     call.abort();
 }
 
@@ -134,7 +134,7 @@ async fn work_that_does_not_end_is_abandoned() {
 async fn a_host_that_falls_silent_is_gone() {
     let mut host = Host::start().await;
     host.announcements = None;
-    assert_eq!(host.ended().await, Reason::HostSilent);
+    assert_eq!(host.ended().await, ShutdownReason::HostSilent);
 }
 
 #[tokio::test]
@@ -149,8 +149,8 @@ async fn a_broker_stream_that_comes_back_is_enough() {
     host.mount("a").await;
     assert!(host.read("a", "echo").await.response.is_some());
     assert!(!host.plugin.is_finished());
-    host.lifecycle.stop(Reason::Shutdown);
-    assert_eq!(host.ended().await, Reason::Shutdown);
+    host.lifecycle.stop(ShutdownReason::Shutdown);
+    assert_eq!(host.ended().await, ShutdownReason::Shutdown);
 }
 
 #[tokio::test]
@@ -165,11 +165,11 @@ async fn nobody_comes() {
         .clone()
         .watch_host(contact.subscribe(), limits)
         .await;
-    assert_eq!(lifecycle.stopped().await, Reason::NoHost);
-    lifecycle.stop(Reason::Shutdown);
+    assert_eq!(lifecycle.stopped().await, ShutdownReason::NoHost);
+    lifecycle.stop(ShutdownReason::Shutdown);
     assert_eq!(
         lifecycle.stopped().await,
-        Reason::NoHost,
+        ShutdownReason::NoHost,
         "the first reason counts"
     );
 }

@@ -30,13 +30,13 @@ use super::backend::TestFactory;
 use super::proxy::Proxy;
 use super::storage::HostSide;
 use crate::plugin::Environment;
+use crate::plugin::certificate::Identity;
 use crate::plugin::dial::Dialer;
-use crate::plugin::identity::Identity;
 use crate::plugin::instance::MULTIPLEX_ID;
-use crate::plugin::lifecycle::Contact;
+use crate::plugin::lifecycle::HostPresence;
 use crate::plugin::lifecycle::Lifecycle;
 use crate::plugin::lifecycle::Limits;
-use crate::plugin::lifecycle::Reason;
+use crate::plugin::lifecycle::ShutdownReason;
 use crate::plugin::listener::connections;
 use crate::plugin::server::PluginServer;
 use crate::plugin::socket::Socket;
@@ -54,7 +54,7 @@ pub struct Host {
     pub channel: Channel,
     pub counters: Arc<Counters>,
     pub directory: TempDir,
-    pub plugin: JoinHandle<Reason>,
+    pub plugin: JoinHandle<ShutdownReason>,
     pub lifecycle: Lifecycle,
     pub identity: Arc<Identity>,
     pub plugin_certificate: CertificateDer<'static>,
@@ -176,7 +176,7 @@ impl Host {
                     .max_encoding_message_size(i32::MAX as usize),
             )
             .add_service(SystemViewServer::new(side.clone()));
-        let incoming = connections(listener, tls, watch::Sender::new(Contact::default()));
+        let incoming = connections(listener, tls, watch::Sender::new(HostPresence::default()));
         tokio::spawn(server.serve_with_incoming(incoming));
         let proxy = Proxy::start(
             self.directory.path().join(format!("proxy-{broker_id}")),
@@ -254,7 +254,7 @@ impl Host {
     }
 
     /// The reason why the plugin ended.
-    pub async fn ended(self) -> Reason {
+    pub async fn ended(self) -> ShutdownReason {
         tokio::time::timeout(Duration::from_secs(10), self.plugin)
             .await
             .unwrap()

@@ -10,10 +10,10 @@ use time::OffsetDateTime;
 use super::host::host_identity;
 use crate::plugin::Environment;
 use crate::plugin::StartError;
+use crate::plugin::certificate::Identity;
+use crate::plugin::certificate::parse_host_certificate;
 use crate::plugin::environment::COOKIE;
 use crate::plugin::handshake;
-use crate::plugin::identity::Identity;
-use crate::plugin::identity::parse_host_certificate;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     Environment::new(variables.iter().copied())

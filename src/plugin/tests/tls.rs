@@ -13,7 +13,7 @@ use tonic::Status;
 use super::host::Host;
 use super::host::dialer;
 use super::host::host_identity;
-use crate::plugin::identity::Identity;
+use crate::plugin::certificate::Identity;
 use crate::plugin::tls::Pinned;
 use crate::plugin::tls::client_config;
 use crate::proto::grpc::health::v1::HealthCheckRequest;

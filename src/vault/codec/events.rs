@@ -14,8 +14,8 @@ use tokio::sync::OnceCell;
 use tonic::Code;
 use uuid::Uuid;
 
+use super::HostConnection;
 use super::HostSystem;
-use super::Link;
 use crate::proto::logical;
 use crate::proto::pb;
 use crate::proto::pb::events_client::EventsClient;
@@ -29,17 +29,17 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// The event service that the host serves, where it has one (Vault 1.13 and later).
 pub struct HostEvents {
-    link: Arc<Link>,
+    connection: Arc<HostConnection>,
     absent: AtomicBool,
     /// Whether somebody may hear events, once the host has told what it is.
     heard: OnceCell<bool>,
 }
 
 impl HostEvents {
-    /// The event service behind `link`.
-    pub fn new(link: Arc<Link>) -> Self {
+    /// The event service behind `connection`.
+    pub fn new(connection: Arc<HostConnection>) -> Self {
         Self {
-            link,
+            connection,
             absent: AtomicBool::new(false),
             heard: OnceCell::new(),
         }
@@ -49,7 +49,9 @@ impl HostEvents {
     /// to storage.
     async fn find_out(&self) -> bool {
         let ask = || async {
-            let info = HostSystem::new(Arc::clone(&self.link)).host_info().await?;
+            let info = HostSystem::new(Arc::clone(&self.connection))
+                .host_info()
+                .await?;
             Ok::<_, SystemError>(info.events_subscribable())
         };
         // A host that does not tell may well have listeners.
@@ -76,7 +78,7 @@ impl Events for HostEvents {
             let request = request.clone();
             async move { EventsClient::new(channel).send_event(request).await }
         };
-        match self.link.call(TIME_LIMIT, call).await {
+        match self.connection.call(TIME_LIMIT, call).await {
             Ok(pb::Empty {}) => {}
             Err(status) if status.code() == Code::Unimplemented => {
                 self.absent.store(true, Ordering::Relaxed)

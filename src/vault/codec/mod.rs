@@ -6,8 +6,7 @@
 mod duration;
 mod error;
 mod events;
-mod link;
-mod paths;
+mod host_connection;
 mod request;
 mod response;
 mod storage;
@@ -15,14 +14,14 @@ mod system;
 
 pub use error::encode_error;
 pub use events::HostEvents;
-pub use link::Connect;
-pub use link::Link;
-pub use paths::encode_paths;
+pub use host_connection::Connect;
+pub use host_connection::HostConnection;
 pub use request::DecodeError;
 pub use request::decode_request;
 pub use response::Context;
 pub use response::encode_existence;
 pub use response::encode_outcome;
+pub use response::encode_paths;
 pub use storage::HostStorage;
 pub use system::HostSystem;
 

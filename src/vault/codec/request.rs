@@ -27,7 +27,7 @@ pub fn decode_request(request: Option<pb::Request>) -> Result<Request, DecodeErr
     let request = request.ok_or(DecodeError::NoRequest)?;
     Ok(Request {
         id: request.id,
-        operation: Operation::from_name(&request.operation),
+        operation: Operation::from(request.operation.as_str()),
         path: request.path,
         data: decode_object("data", &request.data)?,
         lease: request.secret.map(decode_lease).transpose()?,

@@ -14,6 +14,7 @@ use crate::vault::Lease;
 use crate::vault::Operation;
 use crate::vault::Request;
 use crate::vault::Response;
+use crate::vault::SpecialPaths;
 
 /// What encoding an answer needs to know of the request.
 #[derive(Clone, Debug)]
@@ -24,7 +25,7 @@ pub struct Context {
 
 impl Context {
     /// The context of `request`; a renewal keeps the lease's issue time, anything else begins now.
-    pub fn of(request: &Request, now: OffsetDateTime) -> Self {
+    pub fn from_request(request: &Request, now: OffsetDateTime) -> Self {
         let issue_time = request.lease.as_ref().and_then(|lease| lease.issue_time);
         Self {
             operation: request.operation.clone(),
@@ -68,6 +69,24 @@ pub fn encode_existence(found: &Result<Option<bool>, Error>) -> pb::HandleExiste
             ..pb::HandleExistenceCheckReply::default()
         },
     }
+}
+
+/// The answer to `SpecialPaths`.
+pub fn encode_paths(paths: SpecialPaths) -> pb::SpecialPathsReply {
+    let SpecialPaths {
+        root,
+        unauthenticated,
+        local_storage,
+        seal_wrap_storage,
+    } = paths;
+    let paths = pb::Paths {
+        root,
+        unauthenticated,
+        local_storage,
+        seal_wrap_storage,
+        ..pb::Paths::default()
+    };
+    pb::SpecialPathsReply { paths: Some(paths) }
 }
 
 /// The answer that hosts turn into HTTP 400: an object with nothing but `error`.

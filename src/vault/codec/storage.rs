@@ -10,7 +10,7 @@ use tonic::Code;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::Link;
+use super::HostConnection;
 use crate::proto::pb;
 use crate::proto::pb::storage_client::StorageClient;
 use crate::vault::Entry;
@@ -32,15 +32,15 @@ const MISSING: &str = "missing storage implementation";
 
 /// Storage that the host serves.
 pub struct HostStorage {
-    link: Arc<Link>,
+    connection: Arc<HostConnection>,
     cannot_page: AtomicBool,
 }
 
 impl HostStorage {
-    /// Storage behind `link`.
-    pub fn new(link: Arc<Link>) -> Self {
+    /// Storage behind `connection`.
+    pub fn new(connection: Arc<HostConnection>) -> Self {
         Self {
-            link,
+            connection,
             cannot_page: AtomicBool::new(false),
         }
     }
@@ -57,7 +57,11 @@ impl Storage for HostStorage {
             let arguments = arguments.clone();
             async move { client(channel).list(arguments).await }
         };
-        let reply = self.link.call(TIME_LIMIT, call).await.map_err(status)?;
+        let reply = self
+            .connection
+            .call(TIME_LIMIT, call)
+            .await
+            .map_err(status)?;
         refusal(reply.err).map(|()| reply.keys)
     }
 
@@ -78,7 +82,7 @@ impl Storage for HostStorage {
                 let arguments = arguments.clone();
                 async move { client(channel).list_page(arguments).await }
             };
-            match self.link.call(TIME_LIMIT, call).await {
+            match self.connection.call(TIME_LIMIT, call).await {
                 Ok(reply) => return refusal(reply.err).map(|()| reply.keys),
                 // Vault cannot page, OpenBao can; a host does not change its mind.
                 Err(answer) if answer.code() == Code::Unimplemented => {
@@ -99,7 +103,11 @@ impl Storage for HostStorage {
             let arguments = arguments.clone();
             async move { client(channel).get(arguments).await }
         };
-        let reply = self.link.call(TIME_LIMIT, call).await.map_err(status)?;
+        let reply = self
+            .connection
+            .call(TIME_LIMIT, call)
+            .await
+            .map_err(status)?;
         refusal(reply.err)?;
         Ok(reply.entry.map(|entry| Entry {
             key: entry.key,
@@ -127,7 +135,11 @@ impl Storage for HostStorage {
             let arguments = arguments.clone();
             async move { client(channel).put(arguments).await }
         };
-        let reply = self.link.call(TIME_LIMIT, call).await.map_err(status)?;
+        let reply = self
+            .connection
+            .call(TIME_LIMIT, call)
+            .await
+            .map_err(status)?;
         refusal(reply.err)
     }
 
@@ -140,7 +152,11 @@ impl Storage for HostStorage {
             let arguments = arguments.clone();
             async move { client(channel).delete(arguments).await }
         };
-        let reply = self.link.call(TIME_LIMIT, call).await.map_err(status)?;
+        let reply = self
+            .connection
+            .call(TIME_LIMIT, call)
+            .await
+            .map_err(status)?;
         refusal(reply.err)
     }
 }

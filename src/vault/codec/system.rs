@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::Link;
+use super::HostConnection;
 use super::duration::decode_duration;
 use crate::proto::pb;
 use crate::proto::pb::system_view_client::SystemViewClient;
@@ -22,13 +22,13 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// The system view that the host serves.
 pub struct HostSystem {
-    link: Arc<Link>,
+    connection: Arc<HostConnection>,
 }
 
 impl HostSystem {
-    /// The system view behind `link`.
-    pub fn new(link: Arc<Link>) -> Self {
-        Self { link }
+    /// The system view behind `connection`.
+    pub fn new(connection: Arc<HostConnection>) -> Self {
+        Self { connection }
     }
 
     async fn ask<T, F>(
@@ -39,7 +39,7 @@ impl HostSystem {
     where
         F: Future<Output = Result<tonic::Response<T>, Status>>,
     {
-        self.link
+        self.connection
             .call(TIME_LIMIT, |channel| call(SystemViewClient::new(channel)))
             .await
             .map_err(|status| SystemError {

@@ -93,7 +93,7 @@ fn outcome() -> impl Strategy<Value = Result<Option<Parts>, Error>> {
 
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        any::<String>().prop_map(|word| Operation::from_name(&word)),
+        any::<String>().prop_map(|word| Operation::from(word.as_str())),
         Just(Operation::Read),
         Just(Operation::Renew),
         Just(Operation::Revoke),
@@ -121,9 +121,9 @@ fn context(operation: Operation, issue_time: Option<Timestamp>) -> Context {
     };
     let request = pb::Request {
         secret: Some(secret),
-        ..request(operation.word(), "null")
+        ..request(operation.as_str(), "null")
     };
-    Context::of(
+    Context::from_request(
         &decode_request(Some(request)).unwrap(),
         OffsetDateTime::now_utc(),
     )

@@ -174,7 +174,7 @@ impl Mount {
         let Ok(request) = decode_request(Some(request)) else {
             return pb::HandleRequestReply::default();
         };
-        let context = Context::of(&request, OffsetDateTime::now_utc());
+        let context = Context::from_request(&request, OffsetDateTime::now_utc());
         let outcome = self.run(self.backend.handle(request));
         let reply = encode_outcome(&outcome, &context);
         self.check(&reply, gives_secrets);

@@ -1,13 +1,13 @@
-//! Key-value pairs.
+//! Objects, and pairs of texts.
 
 use std::collections::BTreeMap;
 
+use serde_json::Map;
 use serde_json::Value;
 
 use super::CoercionError;
 use super::list;
-use super::map;
-use super::text;
+use super::scalar;
 
 const EXPECTED: &str = "a set of key=value pairs";
 
@@ -19,9 +19,9 @@ pub(super) fn pairs(value: Value) -> Result<BTreeMap<String, String>, CoercionEr
         _ => false,
     };
     if is_object {
-        return map::map(value)?
+        return map(value)?
             .into_iter()
-            .map(|(key, value)| match text::text(value) {
+            .map(|(key, value)| match scalar::text(value) {
                 Ok(text) => Ok((key, text)),
                 Err(mismatch) => Err(CoercionError::saying(
                     EXPECTED,
@@ -43,4 +43,22 @@ pub(super) fn pairs(value: Value) -> Result<BTreeMap<String, String>, CoercionEr
             )),
         })
         .collect()
+}
+
+/// An object, or an array of objects, merged.
+pub(super) fn map(value: Value) -> Result<Map<String, Value>, CoercionError> {
+    match value {
+        Value::Object(map) => Ok(map),
+        Value::Array(parts) => {
+            let mut merged = Map::new();
+            for part in parts {
+                match part {
+                    Value::Object(map) => merged.extend(map),
+                    other => return Err(CoercionError::new("an object", &other)),
+                }
+            }
+            Ok(merged)
+        }
+        other => Err(CoercionError::new("an object", &other)),
+    }
 }

@@ -42,7 +42,7 @@ pub enum Part {
 }
 
 /// Follows the frames that one side of a connection writes, and holds its answers to pings.
-pub struct PingAnswers {
+pub struct DelayedPingAcks {
     /// How much is still to come of the frame that is being written; `None` once frames cannot be told
     /// apart, and everything passes.
     left: Option<usize>,
@@ -50,9 +50,9 @@ pub struct PingAnswers {
     due: Pin<Box<Sleep>>,
 }
 
-impl PingAnswers {
+impl DelayedPingAcks {
     /// For what a server writes.
-    pub fn of_server() -> Self {
+    pub fn server() -> Self {
         Self {
             left: Some(0),
             held: Vec::new(),
@@ -61,10 +61,10 @@ impl PingAnswers {
     }
 
     /// For what a client writes.
-    pub fn of_client() -> Self {
+    pub fn client() -> Self {
         Self {
             left: Some(PREFACE),
-            ..Self::of_server()
+            ..Self::server()
         }
     }
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     /// What passes of `bytes`, written in steps of at most `step` bytes.
-    fn passed(answers: &mut PingAnswers, mut bytes: &[u8], step: usize) -> Vec<u8> {
+    fn passed(answers: &mut DelayedPingAcks, mut bytes: &[u8], step: usize) -> Vec<u8> {
         let mut passed = Vec::new();
         while !bytes.is_empty() {
             let count = match answers.next(bytes) {
@@ -163,13 +163,13 @@ mod tests {
     }
 
     /// What is due now.
-    async fn due(answers: &mut PingAnswers) -> Option<Vec<u8>> {
+    async fn due(answers: &mut DelayedPingAcks) -> Option<Vec<u8>> {
         std::future::poll_fn(|cx| std::task::Poll::Ready(answers.due(cx).map(<[u8]>::to_vec))).await
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_held_and_then_due_once() {
-        let mut answers = PingAnswers::of_server();
+        let mut answers = DelayedPingAcks::server();
         assert_eq!(answers.next(&answer()), Part::Held(ACK_SIZE));
         assert_eq!(due(&mut answers).await, None);
         tokio::time::advance(HOLD / 2).await;
@@ -185,7 +185,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_task_is_woken_when_an_answer_is_due() {
-        let mut answers = PingAnswers::of_server();
+        let mut answers = DelayedPingAcks::server();
         answers.next(&answer());
         let begun = Instant::now();
         std::future::poll_fn(|cx| match answers.due(cx) {
@@ -198,7 +198,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_answer_interrupts_a_frame() {
-        let mut answers = PingAnswers::of_server();
+        let mut answers = DelayedPingAcks::server();
         answers.next(&answer());
         tokio::time::advance(HOLD).await;
         let data = frame(0, b"payload");
@@ -217,7 +217,7 @@ mod tests {
         let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0], b"12345678".as_slice()].concat();
         preface.extend([payload, ping].concat());
         for step in [1, 9, 1_000] {
-            let mut answers = PingAnswers::of_client();
+            let mut answers = DelayedPingAcks::client();
             assert_eq!(passed(&mut answers, &preface, step), preface);
             assert_eq!(answers.next(&answer()), Part::Held(ACK_SIZE));
         }
@@ -225,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_is_held_than_a_host_could_mean() {
-        let mut answers = PingAnswers::of_server();
+        let mut answers = DelayedPingAcks::server();
         let many = answer().repeat(1_000);
         let passed = passed(&mut answers, &many, many.len());
         assert_eq!(
@@ -257,7 +257,7 @@ mod tests {
             }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             let _entered = runtime.enter();
-            let mut answers = PingAnswers::of_server();
+            let mut answers = DelayedPingAcks::server();
             assert_eq!(passed(&mut answers, &all, step), others);
             assert_eq!(answers.held.len(), all.len() - others.len());
         }

@@ -15,8 +15,8 @@ pub type Connect = Box<dyn Fn() -> Channel + Send + Sync>;
 /// The connection to the host's storage, system view and event service of one mount.
 ///
 /// It is made at the first call, so that a mount that nobody uses holds no connection.  Every call
-/// has a time limit, and [`Link::close`] ends those that run, so that nothing hangs for ever.
-pub struct Link {
+/// has a time limit, and [`HostConnection::close`] ends those that run, so that nothing hangs for ever.
+pub struct HostConnection {
     connect: Connect,
     state: watch::Sender<State>,
     running: watch::Sender<usize>,
@@ -29,8 +29,8 @@ enum State {
     Closed,
 }
 
-impl Link {
-    /// A link that nobody has used yet.
+impl HostConnection {
+    /// A connection that nobody has used yet.
     pub fn new(connect: Connect) -> Arc<Self> {
         Arc::new(Self {
             connect,
@@ -56,7 +56,7 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// The host's status, or one of ours: `UNAVAILABLE` for a broken connection or a closed link and
+    /// The host's status, or one of ours: `UNAVAILABLE` for a broken connection or a closed connection and
     /// `DEADLINE_EXCEEDED` when the host did not answer within `limit`.
     pub async fn call<T, F>(
         &self,

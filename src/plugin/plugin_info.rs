@@ -2,7 +2,7 @@
 
 /// The names and texts of a plugin, for everything that a person reads.
 #[derive(Clone, Copy, Debug)]
-pub struct Product {
+pub struct PluginInfo {
     /// The program's name, for instance `vault-plugin-secrets-example`.
     pub name: &'static str,
     /// The name under which it is usually registered and mounted, for instance `example`.

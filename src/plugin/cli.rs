@@ -10,11 +10,11 @@ use std::process::ExitCode;
 use sha2::Digest as _;
 use sha2::Sha256;
 
-use super::Product;
+use super::PluginInfo;
 
 /// Answers `--version` and `--help`; anything else gets an explanation on standard error.
 pub fn run(
-    product: &Product,
+    info: &PluginInfo,
     version: &str,
     arguments: impl IntoIterator<Item = OsString>,
 ) -> ExitCode {
@@ -25,13 +25,13 @@ pub fn run(
     match first.as_deref() {
         Some("--version" | "-V") => print(
             io::stdout(),
-            &format!("{} {version}\n", product.name),
+            &format!("{} {version}\n", info.name),
             ExitCode::SUCCESS,
         ),
         Some("--help" | "-h" | "help") => {
-            print(io::stdout(), &text(product, version), ExitCode::SUCCESS)
+            print(io::stdout(), &text(info, version), ExitCode::SUCCESS)
         }
-        _ => print(io::stderr(), &text(product, version), ExitCode::FAILURE),
+        _ => print(io::stderr(), &text(info, version), ExitCode::FAILURE),
     }
 }
 
@@ -41,14 +41,14 @@ fn print(mut out: impl io::Write, text: &str, code: ExitCode) -> ExitCode {
     code
 }
 
-fn text(product: &Product, version: &str) -> String {
-    let Product {
+fn text(info: &PluginInfo, version: &str) -> String {
+    let PluginInfo {
         name,
         mount,
         about,
         manual,
         log_variable,
-    } = product;
+    } = info;
     let program = std::env::current_exe().ok();
     let file = program
         .as_deref()
@@ -96,14 +96,14 @@ mod tests {
 
     #[test]
     fn the_text_has_everything_that_registering_takes() {
-        let product = Product {
+        let info = PluginInfo {
             name: "vault-plugin-x",
             mount: "x",
             about: "leases x",
             manual: "docs/x.md",
             log_variable: "X_LOG",
         };
-        let text = text(&product, "v1.2.3");
+        let text = text(&info, "v1.2.3");
         let digest = digest(&std::env::current_exe().unwrap()).unwrap();
         for part in [
             "vault-plugin-x v1.2.3",
