@@ -11,7 +11,6 @@ use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
 use std::sync::Mutex;
-use std::sync::OnceLock;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -21,7 +20,9 @@ use tempfile::TempDir;
 
 use crate::Api;
 use crate::Cli;
+use crate::Host;
 use crate::Process;
+use crate::Product;
 use crate::guard::Guard;
 use crate::wait_until;
 
@@ -60,6 +61,8 @@ pub struct Options {
 ///
 /// It ends when it is dropped, and also when this process dies.
 pub struct Server {
+    /// The program that it runs.
+    pub host: &'static Host,
     options: Options,
     home: TempDir,
     port: u16,
@@ -76,6 +79,8 @@ struct Running {
     _guard: Guard,
 }
 
+/// The audit log in a server's directory, where the server runs.
+const AUDIT_LOG: &str = "audit.log";
 /// How long a server may take for one step of its start on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -104,7 +109,7 @@ impl Server {
             server.initialize().await;
             server.unseal().await;
         }
-        if server.options.audit {
+        if server.options.audit && server.host.product == Product::Vault {
             let options = json!({ "file_path": server.audit_path().to_string_lossy() });
             server
                 .api()
@@ -131,6 +136,7 @@ impl Server {
             fs::copy(file, home.path().join("plugins").join(name)).expect("a plugin to copy");
         }
         let server = Self {
+            host: Host::current(),
             options,
             home,
             port: free_port(),
@@ -155,7 +161,7 @@ impl Server {
     /// The `vault` program with the root token.
     pub fn cli(&self) -> Cli {
         Cli {
-            binary: vault_binary().to_owned(),
+            binary: self.host.binary.clone(),
             address: self.address(),
             token: self.root_token.clone(),
             home: self.home.path().to_owned(),
@@ -312,25 +318,19 @@ impl Server {
             .append(true)
             .open(self.log_path())
             .expect("a log file");
-        let mut command = Command::new(vault_binary());
+        let mut command = Command::new(&self.host.binary);
+        command
+            .args(["server", "-config"])
+            .arg(self.home.path().join("vault.hcl"));
         if self.options.development {
             command
-                .args([
-                    "server",
-                    "-dev",
-                    "-dev-no-store-token",
-                    "-dev-root-token-id=root",
-                ])
+                .args(["-dev", "-dev-no-store-token", "-dev-root-token-id=root"])
                 .arg(format!("-dev-listen-address=127.0.0.1:{}", self.port))
                 .arg(format!(
                     "-dev-plugin-dir={}",
                     self.plugin_directory().display()
                 ))
                 .arg(format!("-log-level={}", self.options.log_level));
-        } else {
-            command
-                .args(["server", "-config"])
-                .arg(self.home.path().join("vault.hcl"));
         }
         let child = command
             .env_clear()
@@ -385,6 +385,9 @@ impl Server {
     }
 
     fn configuration(&self) -> String {
+        if self.options.development {
+            return self.product_configuration();
+        }
         let Self {
             port, cluster_port, ..
         } = self;
@@ -411,11 +414,27 @@ impl Server {
              plugin_directory = \"{}\"\n\
              log_level = \"{}\"\n\
              raw_storage_endpoint = {}\n\
-             disable_mlock = true\n",
+             {}",
             self.plugin_directory().display(),
             self.options.log_level,
             self.options.raw_storage,
+            self.product_configuration(),
         )
+    }
+
+    /// What only one of the products understands: OpenBao locks no memory, and takes audit devices from
+    /// its configuration alone.
+    fn product_configuration(&self) -> String {
+        match self.host.product {
+            Product::Vault => "disable_mlock = true\n".to_owned(),
+            // Every node of a cluster must have the same device, so its path is relative.
+            Product::OpenBao if self.options.audit => {
+                format!(
+                    "audit \"file\" \"file\" {{\n  options {{\n    file_path = \"{AUDIT_LOG}\"\n  }}\n}}\n"
+                )
+            }
+            Product::OpenBao => String::new(),
+        }
     }
 
     fn log_path(&self) -> PathBuf {
@@ -423,7 +442,7 @@ impl Server {
     }
 
     fn audit_path(&self) -> PathBuf {
-        self.home.path().join("audit.log")
+        self.home.path().join(AUDIT_LOG)
     }
 }
 
@@ -447,23 +466,6 @@ impl Server {
             let _ = fs::copy(file, folder.join(format!("{name}-{}.log", self.port)));
         }
     }
-}
-
-/// The Vault program that `scripts/vault` names, found once per process.
-pub fn vault_binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/vault");
-        let output = Command::new(&script)
-            .stderr(Stdio::inherit())
-            .output()
-            .unwrap_or_else(|error| panic!("cannot run {}: {error}", script.display()));
-        assert!(
-            output.status.success(),
-            "scripts/vault found no Vault; its message is above"
-        );
-        PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
-    })
 }
 
 /// A TCP port that nothing listens on, outside the range that the kernel gives to clients, so
