@@ -4,7 +4,12 @@
 //! [`mount::TestMount::finish`]: what Vault leases is what Astra holds, nothing was asked of Astra that its
 //! API does not offer, and no secret is in any log. Tests that harm no other share one Vault.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod access;
 mod api_page;
@@ -19,6 +24,7 @@ mod discovery;
 mod documents;
 mod leases;
 mod mounts;
+mod namespaces;
 mod read_back;
 mod recipes;
 mod refusals;

@@ -9,6 +9,19 @@ use super::state;
 
 use crate::setup;
 
+/// What is said of a URL at which `host` answers instead of Astra. Vault answers an unknown path as most
+/// servers do, OpenBao with an error in JSON, as Astra answers for an object that it does not know.
+async fn not_astra(host: &str) -> String {
+    let answer = reqwest::get(format!("{host}/v2/currentOrg")).await.unwrap();
+    let cause = match answer.text().await.unwrap().trim() {
+        "404 page not found" => format!(
+            "there is no Astra DevOps API at {host}: GET /v2/currentOrg was answered as an unknown path (HTTP 404); correct the URL"
+        ),
+        _ => "Astra does not know the object of GET /v2/currentOrg (HTTP 404)".to_owned(),
+    };
+    format!("config \"bad\": the root token does not work: {cause}. Nothing was stored")
+}
+
 #[tokio::test]
 async fn configs() {
     let mount = setup::mount("refusals-configs").await;
@@ -24,7 +37,7 @@ async fn configs() {
     let other_org = &mount.astra.emulator.seeds().organizations[1].id;
     let own_org = mount.astra.org_id();
     let tokens = mount.astra.emulator.seeds().tokens;
-    let vault = mount.server.address();
+    let host = mount.server.address();
     let nobody = format!("http://127.0.0.1:{}", harness::free_port());
     let unknown = format!("AstraCS:{}:{}", "a".repeat(24), "0".repeat(64));
     let cases = [
@@ -47,16 +60,13 @@ async fn configs() {
             with(json!({ "token": tokens["read_only"].token })),
             "config \"bad\": the root token cannot list tokens (org-token-read): the root token may not do GET /v2/clientIdSecrets (HTTP \
              403): Astra says \"permission org-token-read is missing\"; its Astra role lacks a permission, it grants less than is asked \
-             for, or the organization's IP access list does not parse_fields this address. Nothing was stored"
+             for, or the organization's IP access list does not admit this address. Nothing was stored"
                 .to_owned(),
         ),
         (
-            // Vault itself is no Astra.
-            with(json!({ "url": vault })),
-            format!(
-                "config \"bad\": the root token does not work: there is no Astra DevOps API at {vault}: GET /v2/currentOrg was answered as \
-                 an unknown path (HTTP 404); correct the URL. Nothing was stored"
-            ),
+            // The host itself is no Astra.
+            with(json!({ "url": host })),
+            not_astra(&host).await,
         ),
         (
             with(json!({ "url": nobody })),
@@ -170,7 +180,7 @@ async fn a_root_token_that_may_not_mint() {
         "config \"bad\": the root token cannot create and delete tokens (org-token-write): the root token may not do DELETE \
          /v2/clientIdSecrets/",
         " (HTTP 403): Astra says \"permission org-token-write is missing\"; its Astra role lacks a permission, it grants less than is \
-         asked for, or the organization's IP access list does not parse_fields this address. Nothing was stored",
+         asked for, or the organization's IP access list does not admit this address. Nothing was stored",
     );
     assert!(
         refusal.starts_with(start) && refusal.ends_with(end),

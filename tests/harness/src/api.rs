@@ -15,6 +15,7 @@ pub struct Api {
     address: String,
     token: String,
     wrap_ttl: Option<String>,
+    namespace: Option<String>,
     client: Client,
 }
 
@@ -42,6 +43,7 @@ impl Api {
             address: address.to_owned(),
             token: token.to_owned(),
             wrap_ttl: None,
+            namespace: None,
             client,
         }
     }
@@ -60,6 +62,15 @@ impl Api {
     pub fn with_wrap_ttl(&self, ttl: &str) -> Self {
         Self {
             wrap_ttl: Some(ttl.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The same client in a namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self {
+            namespace: Some(namespace.to_owned()),
             ..self.clone()
         }
     }
@@ -127,6 +138,9 @@ impl Api {
         }
         if let Some(ttl) = &self.wrap_ttl {
             builder = builder.header("x-vault-wrap-ttl", ttl);
+        }
+        if let Some(namespace) = &self.namespace {
+            builder = builder.header("x-vault-namespace", namespace);
         }
         if let Some(body) = body {
             let kind = if patch {
@@ -198,6 +212,13 @@ impl Reply {
     /// The warnings.
     pub fn warnings(&self) -> Vec<String> {
         texts(&self.body["warnings"])
+    }
+
+    /// Whether the server does not know the path at all.
+    pub fn is_unsupported(&self) -> bool {
+        texts(&self.body["errors"])
+            .iter()
+            .any(|text| text.contains("unsupported path") || text.contains("unsupported operation"))
     }
 
     /// The keys of a list; empty for the 404 of an empty list.

@@ -56,7 +56,28 @@ pub struct TestMount {
 impl TestMount {
     /// Mounts `plugin`, which is registered, at `name`. The mount has no config yet.
     pub async fn enable(server: &Arc<Server>, plugin: Plugin, astra: Astra, name: &str) -> Self {
-        let api = server.api();
+        Self::enable_as(server.api(), server, plugin, astra, name).await
+    }
+
+    /// The same in a namespace.
+    pub async fn enable_in(
+        namespace: &str,
+        server: &Arc<Server>,
+        plugin: Plugin,
+        astra: Astra,
+        name: &str,
+    ) -> Self {
+        let api = server.api().in_namespace(namespace);
+        Self::enable_as(api, server, plugin, astra, name).await
+    }
+
+    async fn enable_as(
+        api: Api,
+        server: &Arc<Server>,
+        plugin: Plugin,
+        astra: Astra,
+        name: &str,
+    ) -> Self {
         plugin.enable(&api, name, json!({})).await;
         Self {
             cli: server.cli(),
