@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Certificate;
+use reqwest::Method;
 use reqwest::header::HeaderValue;
 use reqwest::redirect;
 use reqwest::tls;
@@ -15,16 +16,17 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::base_url::BaseUrl;
-use super::credential;
+use super::batched_call::BatchedCall;
+use super::batched_list::Listed;
+use super::batched_list::Question;
 use super::deadline::Deadline;
 use super::error::Error;
-use super::intake::Intake;
-use super::intake::Whole;
+use super::response_body::BodyReader;
+use super::response_body::Buffered;
 use super::retry::Failure;
 use super::retry::Policy;
-use super::shared_call::SharedCall;
-use super::shared_list::Listed;
-use super::shared_list::Question;
+use super::token_format;
+use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
 use super::transport::Transport;
 use crate::secret::Secret;
@@ -94,7 +96,7 @@ pub struct Client(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     /// The token list, shared by all who need one at the same time.
-    pub(super) listed: SharedCall<Question, Listed>,
+    pub(super) listed: BatchedCall<Question, Listed>,
     /// The organization that the configuration names.
     pub(super) org_id: Option<String>,
     /// The root token's own organization, once it is known.
@@ -127,9 +129,9 @@ impl Client {
             policy,
             request_timeout: config.request_timeout,
         };
-        let root_client_id = credential::client_id(config.token.expose()).ok();
+        let root_client_id = token_format::client_id(config.token.expose()).ok();
         Ok(Self(Arc::new(Inner {
-            listed: SharedCall::new(),
+            listed: BatchedCall::new(),
             org_id: config.org_id,
             own_org: OnceCell::new(),
             root_client_id: root_client_id.map(str::to_owned),
@@ -148,21 +150,21 @@ impl Client {
         request: &Request,
         deadline: Deadline,
     ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        self.receive(request, &Whole, deadline).await
+        self.receive(request, &Buffered, deadline).await
     }
 
-    /// [`Client::send`] for a body that `intake` takes in as it arrives.
-    pub(super) async fn receive<I: Intake>(
+    /// [`Client::send`] for a body that `reader` takes in as it arrives.
+    pub(super) async fn receive<R: BodyReader>(
         &self,
         request: &Request,
-        intake: &I,
+        reader: &R,
         deadline: Deadline,
-    ) -> Result<I::Taken, Failure> {
-        let failure = match self.0.transport.send(request, intake, deadline).await {
+    ) -> Result<R::Output, Failure> {
+        let failure = match self.0.transport.send(request, reader, deadline).await {
             Ok(taken) => return Ok(taken),
             Err(failure) => failure,
         };
-        match failure.unclear_401 {
+        match failure.ambiguous_401 {
             true => Err(self.explain_401(failure, deadline).await),
             false => Err(failure),
         }
@@ -179,10 +181,14 @@ impl Client {
             .map_err(|failure| failure.error)
     }
 
+    pub(super) fn org_request() -> Request {
+        Request::new(Method::GET, "/v2/currentOrg", OBJECT_LIMIT)
+    }
+
     /// Asks for the root token's organization.  Here a 401 can only mean a dead token.
     pub(super) async fn probe(&self, deadline: Deadline) -> Result<Zeroizing<Vec<u8>>, Error> {
         let request = Self::org_request();
-        let sent = self.0.transport.send(&request, &Whole, deadline).await;
+        let sent = self.0.transport.send(&request, &Buffered, deadline).await;
         sent.map_err(|failure| failure.error)
     }
 

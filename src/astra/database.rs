@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::answer::decode;
 use super::client::Client;
-use super::credential::is_path_id;
 use super::deadline::Deadline;
 use super::error::Error;
-use super::token::null_as_default;
+use super::response::decode;
+use super::token_entry::null_as_default;
+use super::token_format::is_path_id;
 use super::transport::LIST_LIMIT;
 use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
@@ -24,20 +24,20 @@ const PAGE: usize = 100;
 /// The API's own answer also holds pre-signed download links, which are dropped as it is read.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Database {
-    /// `AWS`, `GCP` or `AZURE`; empty when not told.
+    /// `AWS`, `GCP` or `AZURE`; empty when not given.
     pub cloud_provider: String,
     /// The base of its HTTP APIs in the primary region, without the path that the API adds; empty
-    /// when not told.
+    /// when not given.
     pub data_endpoint: String,
     /// Where it runs, in the API's order.
     pub datacenters: Vec<Datacenter>,
     /// The id, a UUID.
     pub id: String,
-    /// Whether it stores vectors, which the API tells by its type.
+    /// Whether it stores vectors, which the API says by its type.
     pub is_vector: bool,
     /// The default keyspace; empty when it has none.
     pub keyspace: String,
-    /// All its keyspaces that the API tells, sorted, without repetition.
+    /// All its keyspaces that the API lists, sorted, without repetition.
     pub keyspaces: Vec<String>,
     /// The name, which need not be unique.
     pub name: String,
@@ -53,7 +53,7 @@ pub struct Database {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Datacenter {
-    /// `AWS`, `GCP` or `AZURE`; empty when not told.
+    /// `AWS`, `GCP` or `AZURE`; empty when not given.
     #[serde(deserialize_with = "null_as_default")]
     pub cloud_provider: String,
     /// The database's id, a hyphen and a number.
@@ -69,7 +69,7 @@ pub struct Datacenter {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
+struct DatabaseResponse {
     #[serde(default, deserialize_with = "null_as_default")]
     data_endpoint_url: String,
     id: String,
@@ -142,18 +142,18 @@ impl Client {
                 call: call.clone(),
                 limit: LIST_LIMIT,
             })?;
-            let page: Vec<Wire> = decode(&call, &body)?;
+            let page: Vec<DatabaseResponse> = decode(&call, &body)?;
             let length = page.len();
-            for wire in page {
-                if !is_path_id(&wire.id) {
+            for response in page {
+                if !is_path_id(&response.id) {
                     let reason = "a database's id is not an id".to_owned();
                     return Err(Error::Malformed { call, reason });
                 }
                 // The same again means that the API does not page after all.
-                if !seen.insert(wire.id.clone()) {
+                if !seen.insert(response.id.clone()) {
                     return Ok(all);
                 }
-                all.push(wire.into());
+                all.push(response.into());
             }
             if length < PAGE {
                 return Ok(all);
@@ -166,7 +166,7 @@ impl Client {
         let path = format!("/v2/databases/{}", database_id(id)?);
         let request = Request::new(Method::GET, path, OBJECT_LIMIT);
         let body = self.fetch(&request, deadline).await?;
-        Ok(decode::<Wire>(&request.call(1), &body)?.into())
+        Ok(decode::<DatabaseResponse>(&request.call(1), &body)?.into())
     }
 
     /// A link from which the database's secure connect bundle can be downloaded for about five
@@ -232,15 +232,15 @@ impl Client {
     }
 }
 
-impl From<Wire> for Database {
-    fn from(wire: Wire) -> Self {
-        let Wire {
+impl From<DatabaseResponse> for Database {
+    fn from(response: DatabaseResponse) -> Self {
+        let DatabaseResponse {
             data_endpoint_url,
             id,
             info,
             org_id,
             status,
-        } = wire;
+        } = response;
         let mut keyspaces = info.keyspaces;
         keyspaces.extend(info.additional_keyspaces);
         keyspaces.push(info.keyspace.clone());
@@ -263,7 +263,7 @@ impl From<Wire> for Database {
     }
 }
 
-/// The API tells the address of its REST API, also for databases that have another one.
+/// The API gives the address of its REST API, also for databases that have another one.
 fn base_of(data_endpoint_url: &str) -> &str {
     let trimmed = data_endpoint_url.trim_end_matches('/');
     trimmed.strip_suffix("/api/rest").unwrap_or(trimmed)

@@ -1,4 +1,6 @@
 //! When an operation must be over.
+//!
+//! By hand, as it is one instant of the clock of tokio, which a test can pause.
 
 use std::time::Duration;
 
@@ -32,7 +34,7 @@ impl Deadline {
         (*self).min(Self::after(time))
     }
 
-    /// The time allowed to one attempt: `limit` or what is left, whichever is shorter.
+    /// The time allowed to one attempt: `limit` or what is left, the shorter of the two.
     pub(super) fn attempt(&self, limit: Duration) -> Duration {
         self.remaining().min(limit)
     }

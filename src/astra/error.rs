@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::body;
+use super::printable;
 
 /// Which call failed: method and path, and how often it was tried.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -99,7 +99,7 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
     },
-    /// This client had all its permitted requests under way until the deadline.  Nothing was sent.
+    /// This client had all its permitted requests in flight until the deadline.  Nothing was sent.
     #[error(
         "{call} was not sent: all {limit} requests that may run at once to this organization were \
          busy until the time allowed was over; raise max_concurrent_requests or send less"
@@ -302,7 +302,7 @@ impl Error {
     }
 
     pub(super) fn invalid_id(noun: &str, id: &str) -> Self {
-        let id: String = body::clean(id).chars().take(80).collect();
+        let id: String = printable::clean(id).chars().take(80).collect();
         Self::InvalidArgument {
             reason: format!(
                 "{id:?} cannot be the id of a {noun}, which consists of letters, digits and hyphens"

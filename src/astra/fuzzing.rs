@@ -1,4 +1,4 @@
-//! The door for `tests/fuzz`: answers that come from the fuzzer instead of the network.  Only in
+//! For `tests/fuzz`: answers that come from the fuzzer instead of the network.  Only in
 //! builds with the feature `fuzzing`.
 
 use std::cell::RefCell;

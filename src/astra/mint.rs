@@ -6,13 +6,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::answer::decode;
 use super::client::Client;
-use super::credential;
 use super::deadline::Deadline;
 use super::error::Call;
 use super::error::Error;
+use super::response::decode;
 use super::timestamp;
+use super::token_format;
 use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
 use crate::secret::Secret;
@@ -35,9 +35,9 @@ pub struct NewToken {
 pub struct MintedToken {
     /// The id; case-sensitive, not secret.
     pub client_id: String,
-    /// The description as the API has it; `None` when it does not tell.
+    /// The description as the API has it; `None` when it does not say.
     pub description: Option<String>,
-    /// When it ends as the API has it; `None` when never or when it does not tell.
+    /// When it ends as the API has it; `None` when never or when it does not say.
     pub expiry: Option<OffsetDateTime>,
     /// When it was made, by Astra's clock.
     pub generated_on: Option<OffsetDateTime>,
@@ -56,9 +56,9 @@ pub struct MintedToken {
 pub enum MintError {
     /// A token was made but is not what was asked for, so it must be deleted.
     #[error("{error}")]
-    CoercionError {
+    Mismatch {
         /// Its id, when the answer is consistent about it.  An answer that mixed up tokens could
-        /// name one that belongs to somebody else, so look at its description before deleting it.
+        /// name the token of another client, so check its description before deleting it.
         client_id: Option<String>,
         /// What is wrong.
         error: Error,
@@ -76,16 +76,14 @@ impl MintError {
     /// The failure behind it.
     pub fn error(&self) -> &Error {
         match self {
-            Self::CoercionError { error, .. } | Self::NotMinted(error) | Self::Unknown(error) => {
-                error
-            }
+            Self::Mismatch { error, .. } | Self::NotMinted(error) | Self::Unknown(error) => error,
         }
     }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+struct CreateTokenRequest<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +95,7 @@ struct Body<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Made {
+struct CreateTokenResponse {
     client_id: String,
     #[serde(default)]
     description: Option<String>,
@@ -129,14 +127,15 @@ impl Client {
             .mint_request(request, deadline)
             .await
             .map_err(MintError::NotMinted)?;
-        let body = self.send(&post, deadline).await.map_err(|failure| {
-            match failure.may_have_happened {
-                true => MintError::Unknown(failure.error),
-                false => MintError::NotMinted(failure.error),
-            }
-        })?;
+        let body =
+            self.send(&post, deadline)
+                .await
+                .map_err(|failure| match failure.maybe_applied {
+                    true => MintError::Unknown(failure.error),
+                    false => MintError::NotMinted(failure.error),
+                })?;
         let call = post.call(1);
-        let made: Made = decode(&call, &body).map_err(MintError::Unknown)?;
+        let made: CreateTokenResponse = decode(&call, &body).map_err(MintError::Unknown)?;
         if made.client_id.is_empty() {
             let reason = "it names no client id".to_owned();
             return Err(MintError::Unknown(Error::Malformed { call, reason }));
@@ -164,7 +163,7 @@ impl Client {
                 reason: "the token's expiry is beyond the year 9999".to_owned(),
             })
         });
-        let body = Body {
+        let body = CreateTokenRequest {
             description: &new.description,
             org_id: configured.filter(|_| is_foreign),
             roles: &new.roles,
@@ -187,7 +186,7 @@ impl Client {
     }
 }
 
-impl Made {
+impl CreateTokenResponse {
     /// The token, if the answer fits together and is what was asked for.
     fn check(
         self,
@@ -196,7 +195,7 @@ impl Made {
         call: Call,
         root: Option<&str>,
     ) -> Result<MintedToken, MintError> {
-        let mismatch = |client_id: Option<&str>, reason: &str| MintError::CoercionError {
+        let mismatch = |client_id: Option<&str>, reason: &str| MintError::Mismatch {
             client_id: client_id.map(str::to_owned),
             error: Error::Malformed {
                 call: call.clone(),
@@ -218,7 +217,7 @@ impl Made {
         let Some(secret) = self.secret else {
             return Err(mismatch(Some(id), "it has no client secret"));
         };
-        let derived = credential::token_from_secret(id, &secret);
+        let derived = token_format::token_from_secret(id, &secret);
         if self.token.is_some_and(|token| token != derived) {
             return Err(mismatch(
                 Some(id),

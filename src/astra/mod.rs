@@ -1,29 +1,33 @@
 //! The Astra DevOps API client: tokens, roles, the organization and its databases.
 //!
-//! One [`Client`] speaks for one organization with one root token.  It repeats what may safely be
+//! One [`Client`] serves one organization with one root token.  It repeats what may safely be
 //! repeated, says precisely how a call failed ([`Error`]), and of a token that it tried to make it
 //! always says whether the token may exist ([`MintError`]).  The facts about the API, and which of
 //! them are only inferred, are in `docs/astra-api.md`.
 
-mod answer;
 mod base_url;
-mod body;
+mod batched_call;
+mod batched_list;
 mod client;
-mod credential;
 mod database;
 mod deadline;
+mod deletion;
 mod error;
+mod error_body;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod intake;
 mod mint;
 mod organization;
+mod printable;
+mod response;
+mod response_body;
 mod retry;
 mod role;
-mod shared_call;
-mod shared_list;
 mod timestamp;
 mod token;
+mod token_deletion;
+mod token_entry;
+mod token_format;
 mod token_list;
 mod transport;
 
@@ -35,12 +39,10 @@ pub use base_url::UrlError;
 pub use client::Client;
 pub use client::ClientConfig;
 pub use client::SetupError;
-pub use credential::TokenFormatError;
-pub use credential::client_id;
-pub use credential::token_from_secret;
 pub use database::Database;
 pub use database::Datacenter;
 pub use deadline::Deadline;
+pub use deletion::Deletion;
 pub use error::Call;
 pub use error::Detail;
 pub use error::Error;
@@ -50,5 +52,7 @@ pub use mint::NewToken;
 pub use role::NewRole;
 pub use role::Policy;
 pub use role::Role;
-pub use token::Deleted;
-pub use token::TokenEntry;
+pub use token_entry::TokenEntry;
+pub use token_format::TokenFormatError;
+pub use token_format::client_id;
+pub use token_format::token_from_secret;

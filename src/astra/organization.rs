@@ -1,14 +1,11 @@
 //! The organization of the root token.
 
-use reqwest::Method;
 use serde::Deserialize;
 
-use super::answer::decode;
 use super::client::Client;
 use super::deadline::Deadline;
 use super::error::Error;
-use super::transport::OBJECT_LIMIT;
-use super::transport::Request;
+use super::response::decode;
 
 impl Client {
     /// The id of the organization that the root token belongs to.
@@ -48,9 +45,5 @@ impl Client {
             Some(wanted) => Ok(!self.own_org(deadline).await?.eq_ignore_ascii_case(wanted)),
             None => Ok(false),
         }
-    }
-
-    pub(super) fn org_request() -> Request {
-        Request::new(Method::GET, "/v2/currentOrg", OBJECT_LIMIT)
     }
 }

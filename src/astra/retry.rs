@@ -1,4 +1,7 @@
 //! When a failed attempt is repeated, and after how long.
+//!
+//! `backon` computes the waits.  The loop is by hand because a wait must fit the deadline and obey
+//! `Retry-After`.
 
 use std::time::Duration;
 use std::time::SystemTime;
@@ -15,22 +18,22 @@ const SPREAD: Duration = Duration::from_secs(1);
 
 /// A failed attempt.
 pub(super) struct Failure {
-    pub(super) again: Again,
+    pub(super) retry: RetryClass,
     pub(super) error: Error,
     /// Whether the API may have carried the request out.
-    pub(super) may_have_happened: bool,
+    pub(super) maybe_applied: bool,
     /// Whether the answer leaves open if the root token is dead or lacks a permission.
-    pub(super) unclear_401: bool,
+    pub(super) ambiguous_401: bool,
 }
 
 impl Failure {
-    /// A failure that no repetition mends, of a request that had no effect.
+    /// A failure that repeating does not change, of a request that had no effect.
     pub(super) fn refused(error: Error) -> Self {
         Self {
-            again: Again::Never,
+            retry: RetryClass::Never,
             error,
-            may_have_happened: false,
-            unclear_401: false,
+            maybe_applied: false,
+            ambiguous_401: false,
         }
     }
 }
@@ -38,7 +41,7 @@ impl Failure {
 /// Whether another attempt makes sense; the time, if any, is the shortest wait that the API asked
 /// for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Again {
+pub(super) enum RetryClass {
     Never,
     RateLimited(Option<Duration>),
     Transient(Option<Duration>),
@@ -104,10 +107,10 @@ impl Policy {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
-            let (delay, asked) = match failure.again {
-                Again::Never => return Err(failure),
-                Again::RateLimited(asked) => (rate_limited.next(), asked),
-                Again::Transient(asked) => (transient.next(), asked),
+            let (delay, asked) = match failure.retry {
+                RetryClass::Never => return Err(failure),
+                RetryClass::RateLimited(asked) => (rate_limited.next(), asked),
+                RetryClass::Transient(asked) => (transient.next(), asked),
             };
             let Some(delay) = delay else {
                 return Err(failure);
@@ -157,31 +160,31 @@ mod tests {
     use proptest::proptest;
     use tokio::time::Instant;
 
-    use super::Again;
     use super::Failure;
     use super::Policy;
+    use super::RetryClass;
     use super::retry_after;
     use crate::astra::Deadline;
     use crate::astra::Error;
 
-    fn failure(again: Again) -> Failure {
+    fn failure(retry: RetryClass) -> Failure {
         let error = Error::InvalidArgument {
             reason: String::new(),
         };
         Failure {
-            again,
+            retry,
             ..Failure::refused(error)
         }
     }
 
-    /// How many attempts are made, and how long they take, when every one fails with `again`.
-    async fn exhaust(again: Again, time: u64) -> (u32, Duration) {
+    /// How many attempts are made, and how long they take, when every one fails with `retry`.
+    async fn exhaust(retry: RetryClass, time: u64) -> (u32, Duration) {
         let start = Instant::now();
         let count = Cell::new(0);
         let result: Result<(), Failure> = Policy::default()
             .run(Deadline::after(Duration::from_secs(time)), |number| {
                 count.set(number);
-                async move { Err(failure(again)) }
+                async move { Err(failure(retry)) }
             })
             .await;
         assert!(result.is_err());
@@ -190,7 +193,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn passing_failures_get_four_attempts() {
-        let (attempts, took) = exhaust(Again::Transient(None), 50).await;
+        let (attempts, took) = exhaust(RetryClass::Transient(None), 50).await;
         assert_eq!(attempts, 4);
         assert!(took >= Duration::from_millis(1_400), "{took:?}");
         assert!(took <= Duration::from_millis(2_900), "{took:?}");
@@ -198,12 +201,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn permanent_failures_get_one_attempt() {
-        assert_eq!(exhaust(Again::Never, 50).await, (1, Duration::ZERO));
+        assert_eq!(exhaust(RetryClass::Never, 50).await, (1, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn rate_limits_are_repeated_until_the_deadline() {
-        let (attempts, took) = exhaust(Again::RateLimited(Some(Duration::from_secs(1))), 30).await;
+        let (attempts, took) =
+            exhaust(RetryClass::RateLimited(Some(Duration::from_secs(1))), 30).await;
         assert!((15..=30).contains(&attempts), "{attempts}");
         assert!(took <= Duration::from_secs(30), "{took:?}");
     }
@@ -212,15 +216,17 @@ mod tests {
     async fn a_wait_beyond_the_deadline_is_not_begun() {
         let hour = Some(Duration::from_secs(3_600));
         assert_eq!(
-            exhaust(Again::RateLimited(hour), 50).await,
+            exhaust(RetryClass::RateLimited(hour), 50).await,
             (1, Duration::ZERO)
         );
         assert_eq!(
-            exhaust(Again::Transient(hour), 50).await,
+            exhaust(RetryClass::Transient(hour), 50).await,
             (1, Duration::ZERO)
         );
         assert_eq!(
-            exhaust(Again::RateLimited(Some(Duration::MAX)), 50).await.0,
+            exhaust(RetryClass::RateLimited(Some(Duration::MAX)), 50)
+                .await
+                .0,
             1
         );
     }
@@ -233,7 +239,7 @@ mod tests {
                 |number| async move {
                     match number {
                         3 => Ok(number),
-                        _ => Err(failure(Again::Transient(None))),
+                        _ => Err(failure(RetryClass::Transient(None))),
                     }
                 },
             )

@@ -5,13 +5,13 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
-use super::answer::decode;
 use super::client::Client;
-use super::credential::is_path_id;
 use super::deadline::Deadline;
+use super::deletion::Deletion;
 use super::error::Call;
 use super::error::Error;
-use super::token::Deleted;
+use super::response::decode;
+use super::token_format::is_path_id;
 use super::transport::LIST_LIMIT;
 use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
@@ -31,7 +31,7 @@ pub struct Role {
     pub id: String,
     /// The name; custom names are unique in an organization.
     pub name: String,
-    /// What it grants; `None` when the service does not tell.
+    /// What it grants; `None` when the service does not say.
     pub policy: Option<Policy>,
 }
 
@@ -101,18 +101,18 @@ impl Client {
         self.fetch(&request, deadline).await.map(drop)
     }
 
-    /// Deletes a custom role.  That it was gone before is confirmed by the list of roles.
-    pub async fn delete_role(&self, id: &str, deadline: Deadline) -> Result<Deleted, Error> {
+    /// Deletes a custom role.  That it was absent before is confirmed by the list of roles.
+    pub async fn delete_role(&self, id: &str, deadline: Deadline) -> Result<Deletion, Error> {
         let request = Request::new(Method::DELETE, role_path(id)?, OBJECT_LIMIT);
         let error = match self.fetch(&request, deadline).await {
-            Ok(_) => return Ok(Deleted::Now),
+            Ok(_) => return Ok(Deletion::Deleted),
             Err(error @ (Error::NotFound { .. } | Error::BadRequest { status: 400, .. })) => error,
             Err(error) => return Err(error),
         };
         let roles = self.roles(deadline).await?;
         match roles.iter().any(|role| role.id.eq_ignore_ascii_case(id)) {
             true => Err(error),
-            false => Ok(Deleted::AlreadyGone),
+            false => Ok(Deletion::AlreadyAbsent),
         }
     }
 }
@@ -202,7 +202,7 @@ fn text(map: &Map<String, Value>, name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// `null` is an empty list, as Go writes it; a missing one means that the policy is not told.
+/// `null` is an empty list, as Go writes it; without it the policy is unknown.
 fn texts(map: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
     match field(map, name)? {
         Value::Null => Some(Vec::new()),

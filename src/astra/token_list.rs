@@ -1,6 +1,7 @@
 //! Reading a list of tokens while it arrives.
 //!
-//! The API does not page, so a list can have any length; only what somebody wants of it is kept.
+//! The API does not page, so a list can have any length; only what a caller selects is kept.
+//! By hand on top of `serde_json`, whose own stream reader wants values without an envelope.
 
 use std::io;
 use std::io::BufReader;
@@ -19,56 +20,56 @@ use serde::de::Visitor;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::answer;
-use super::body;
-use super::intake::Incoming;
-use super::intake::Intake;
-use super::intake::Unread;
-use super::token::TokenEntry;
+use super::error_body;
+use super::response;
+use super::response_body::BodyError;
+use super::response_body::BodyReader;
+use super::response_body::LimitedBody;
+use super::token_entry::TokenEntry;
 
 /// How many parts of a body may wait to be parsed; one can have hundreds of kilobytes.
 const AHEAD: usize = 1;
 
 /// Looks at each token of one list, in the list's order.
-pub(super) trait Sight: Send + 'static {
+pub(super) trait TokenVisitor: Send + 'static {
     /// The next token.
-    fn see(&mut self, token: &TokenEntry);
+    fn visit(&mut self, token: &TokenEntry);
 }
 
 /// Shows a list to what `begin` makes, anew for each attempt.
 pub(super) struct TokenList<B>(pub(super) B);
 
-impl<S: Sight, B: Fn() -> S + Sync> Intake for TokenList<B> {
-    type Taken = S;
+impl<S: TokenVisitor, B: Fn() -> S + Sync> BodyReader for TokenList<B> {
+    type Output = S;
 
     /// A long list takes a while to parse, so that is done beside the thread that serves requests.
-    async fn take(&self, incoming: &mut Incoming<'_>) -> Result<S, Unread> {
+    async fn read(&self, body: &mut LimitedBody<'_>) -> Result<S, BodyError> {
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let sight = (self.0)();
-        let parsed = tokio::task::spawn_blocking(move || parse(Pipe::new(receiver), sight));
-        // If the body breaks off nobody asks any more what the part of it came to.
-        while let Some(chunk) = incoming.chunk().await? {
+        let visitor = (self.0)();
+        let parsed = tokio::task::spawn_blocking(move || parse(Pipe::new(receiver), visitor));
+        // If the body breaks off, the result of its first part is not used.
+        while let Some(chunk) = body.chunk().await? {
             if sender.send(chunk).await.is_err() {
                 break;
             }
         }
         drop(sender);
-        let failed = |_| Err(Unread::Malformed("it cannot be parsed".to_owned()));
+        let failed = |_| Err(BodyError::Malformed("it cannot be parsed".to_owned()));
         parsed.await.unwrap_or_else(failed)
     }
 }
 
-fn parse<S: Sight>(body: impl Read, mut sight: S) -> Result<S, Unread> {
+fn parse<S: TokenVisitor>(body: impl Read, mut visitor: S) -> Result<S, BodyError> {
     let mut json = serde_json::Deserializer::from_reader(BufReader::new(body));
-    let envelope = Envelope(&mut sight)
+    let envelope = Envelope(&mut visitor)
         .deserialize(&mut json)
         .and_then(|envelope| json.end().map(|()| envelope));
     let (has_clients, errors) =
-        envelope.map_err(|error| Unread::Malformed(answer::fault(&error)))?;
-    match errors.as_ref().and_then(body::reported) {
-        Some(detail) => Err(Unread::Reported(detail)),
-        None if has_clients => Ok(sight),
-        None => Err(Unread::Malformed("it has no list of clients".to_owned())),
+        envelope.map_err(|error| BodyError::Malformed(response::json_fault(&error)))?;
+    match errors.as_ref().and_then(error_body::reported) {
+        Some(detail) => Err(BodyError::Reported(detail)),
+        None if has_clients => Ok(visitor),
+        None => Err(BodyError::Malformed("it has no list of clients".to_owned())),
     }
 }
 
@@ -113,7 +114,7 @@ enum Field {
     Other,
 }
 
-impl<'de, S: Sight> DeserializeSeed<'de> for Envelope<'_, S> {
+impl<'de, S: TokenVisitor> DeserializeSeed<'de> for Envelope<'_, S> {
     type Value = (bool, Option<Value>);
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -121,7 +122,7 @@ impl<'de, S: Sight> DeserializeSeed<'de> for Envelope<'_, S> {
     }
 }
 
-impl<'de, S: Sight> Visitor<'de> for Envelope<'_, S> {
+impl<'de, S: TokenVisitor> Visitor<'de> for Envelope<'_, S> {
     type Value = (bool, Option<Value>);
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -151,7 +152,7 @@ impl<'de, S: Sight> Visitor<'de> for Envelope<'_, S> {
 /// The list itself.  Go writes an empty one as `null`.
 struct Clients<'a, S>(&'a mut S);
 
-impl<'de, S: Sight> DeserializeSeed<'de> for Clients<'_, S> {
+impl<'de, S: TokenVisitor> DeserializeSeed<'de> for Clients<'_, S> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -159,7 +160,7 @@ impl<'de, S: Sight> DeserializeSeed<'de> for Clients<'_, S> {
     }
 }
 
-impl<'de, S: Sight> Visitor<'de> for Clients<'_, S> {
+impl<'de, S: TokenVisitor> Visitor<'de> for Clients<'_, S> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -172,7 +173,7 @@ impl<'de, S: Sight> Visitor<'de> for Clients<'_, S> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(token) = list.next_element()? {
-            self.0.see(&token);
+            self.0.visit(&token);
         }
         Ok(())
     }
@@ -185,8 +186,8 @@ mod tests {
 
     struct Ids(Vec<String>);
 
-    impl Sight for Ids {
-        fn see(&mut self, token: &TokenEntry) {
+    impl TokenVisitor for Ids {
+        fn visit(&mut self, token: &TokenEntry) {
             self.0.push(token.client_id.clone());
         }
     }
@@ -200,7 +201,7 @@ mod tests {
         drop(sender);
         match parse(Pipe::new(receiver), Ids(Vec::new())) {
             Ok(Ids(ids)) => Ok(ids),
-            Err(Unread::Malformed(reason)) => Err(reason),
+            Err(BodyError::Malformed(reason)) => Err(reason),
             Err(_) => Err("another failure".to_owned()),
         }
     }

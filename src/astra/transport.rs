@@ -12,20 +12,20 @@ use reqwest::header::HeaderMap;
 use reqwest::header::HeaderValue;
 use tokio::sync::Semaphore;
 
-use super::answer::Head;
-use super::answer::malformed;
 use super::base_url::BaseUrl;
-use super::body;
 use super::deadline::Deadline;
 use super::error::Call;
 use super::error::Error;
-use super::intake;
-use super::intake::Incoming;
-use super::intake::Intake;
-use super::intake::Unread;
-use super::retry::Again;
+use super::printable;
+use super::response::ResponseHead;
+use super::response::malformed;
+use super::response_body;
+use super::response_body::BodyError;
+use super::response_body::BodyReader;
+use super::response_body::LimitedBody;
 use super::retry::Failure;
 use super::retry::Policy;
+use super::retry::RetryClass;
 use super::retry::retry_after;
 
 /// The most that is read of a list, which the API does not page.
@@ -98,28 +98,28 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// Sends a request, again where that is safe, and returns what `intake` makes of the body of its
+    /// Sends a request, again where that is safe, and returns what `reader` makes of the body of its
     /// success.
-    pub(super) async fn send<I: Intake>(
+    pub(super) async fn send<R: BodyReader>(
         &self,
         request: &Request,
-        intake: &I,
+        reader: &R,
         deadline: Deadline,
-    ) -> Result<I::Taken, Failure> {
+    ) -> Result<R::Output, Failure> {
         self.policy
             .run(deadline, |number| {
-                self.attempt(request, intake, deadline, number)
+                self.attempt(request, reader, deadline, number)
             })
             .await
     }
 
-    async fn attempt<I: Intake>(
+    async fn attempt<R: BodyReader>(
         &self,
         request: &Request,
-        intake: &I,
+        reader: &R,
         deadline: Deadline,
         number: u32,
-    ) -> Result<I::Taken, Failure> {
+    ) -> Result<R::Output, Failure> {
         // Only a failure needs a name.
         let call = || request.call(number);
         // Held until the answer is read, and not while waiting to try again.
@@ -138,7 +138,7 @@ impl Transport {
                 stage,
             }));
         }
-        let exchange = self.exchange(request, intake, number);
+        let exchange = self.exchange(request, reader, number);
         let Ok(taken) = tokio::time::timeout(time, exchange).await else {
             let stage = format!("no complete answer within {:.1} s", time.as_secs_f64());
             return Err(self.interrupted(
@@ -152,12 +152,12 @@ impl Transport {
         taken
     }
 
-    async fn exchange<I: Intake>(
+    async fn exchange<R: BodyReader>(
         &self,
         request: &Request,
-        intake: &I,
+        reader: &R,
         number: u32,
-    ) -> Result<I::Taken, Failure> {
+    ) -> Result<R::Output, Failure> {
         let call = || request.call(number);
         let mark = if request.query.is_empty() { "" } else { "?" };
         let url = [self.base_url.as_str(), &request.path, mark, &request.query].concat();
@@ -179,7 +179,7 @@ impl Transport {
             .await
             .map_err(|error| self.failed(request, call(), &error))?;
         let headers = response.headers();
-        let head = Head {
+        let head = ResponseHead {
             is_encoded: headers
                 .get(header::CONTENT_ENCODING)
                 .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")),
@@ -188,8 +188,8 @@ impl Transport {
             status: response.status(),
         };
         if !head.status.is_success() {
-            let body = intake::beginning(&mut response, FAILURE_LIMIT).await;
-            return Err(head.judge(&body, call(), self.base_url.as_str(), request.repeatable));
+            let body = response_body::beginning(&mut response, FAILURE_LIMIT).await;
+            return Err(head.classify(&body, call(), self.base_url.as_str(), request.repeatable));
         }
         if head.is_encoded {
             return Err(malformed(
@@ -197,22 +197,21 @@ impl Transport {
                 "it is compressed, which was not asked for".to_owned(),
             ));
         }
-        let mut incoming = Incoming::new(&mut response, request.limit);
-        intake
-            .take(&mut incoming)
-            .await
-            .map_err(|unread| match unread {
-                Unread::Broken(error) => self.failed(request, call(), &error),
-                Unread::Malformed(reason) => malformed(call(), reason),
-                Unread::Reported(detail) => head.reported(detail, call(), request.repeatable),
-                Unread::TooLarge => Failure {
-                    may_have_happened: true,
-                    ..Failure::refused(Error::TooLarge {
-                        call: call(),
-                        limit: request.limit,
-                    })
-                },
-            })
+        let mut body = LimitedBody::new(&mut response, request.limit);
+        reader.read(&mut body).await.map_err(|unread| match unread {
+            BodyError::Broken(error) => self.failed(request, call(), &error),
+            BodyError::Malformed(reason) => malformed(call(), reason),
+            BodyError::Reported(detail) => {
+                head.classify_reported(detail, call(), request.repeatable)
+            }
+            BodyError::TooLarge => Failure {
+                maybe_applied: true,
+                ..Failure::refused(Error::TooLarge {
+                    call: call(),
+                    limit: request.limit,
+                })
+            },
+        })
     }
 
     /// The failure of a request that got no complete answer.
@@ -222,7 +221,7 @@ impl Transport {
         if error.is_connect() {
             // Name resolution, connection and TLS come before the first byte of the request.
             return Failure {
-                again: Again::Transient(None),
+                retry: RetryClass::Transient(None),
                 ..Failure::refused(Error::Unreachable { call, cause, host })
             };
         }
@@ -235,11 +234,11 @@ impl Transport {
     /// The failure of a request that was sent, at least in part.
     fn interrupted(&self, request: &Request, error: Error) -> Failure {
         Failure {
-            again: match request.repeatable {
-                true => Again::Transient(None),
-                false => Again::Never,
+            retry: match request.repeatable {
+                true => RetryClass::Transient(None),
+                false => RetryClass::Never,
             },
-            may_have_happened: true,
+            maybe_applied: true,
             ..Failure::refused(error)
         }
     }
@@ -265,7 +264,7 @@ fn redirect_target(response: &Response) -> Option<String> {
     // What has no authority, such as `data:`, cannot hold a password and is not changed.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    Some(body::clean(url.as_str()).chars().take(200).collect())
+    Some(printable::clean(url.as_str()).chars().take(200).collect())
 }
 
 /// The innermost two causes, which say most; the outer ones repeat the URL.
@@ -283,7 +282,7 @@ fn cause(error: &reqwest::Error) -> String {
         return "no cause given".to_owned();
     }
     let first = causes.len().saturating_sub(2);
-    body::clean(&causes.get(first..).unwrap_or_default().join(": "))
+    printable::clean(&causes.get(first..).unwrap_or_default().join(": "))
         .chars()
         .take(300)
         .collect()

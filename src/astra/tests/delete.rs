@@ -17,7 +17,7 @@ use super::server::router_404;
 use super::soon;
 use crate::astra::ClientConfig;
 use crate::astra::Deadline;
-use crate::astra::Deleted;
+use crate::astra::Deletion;
 
 const ID: &str = "BOjFakeFakeFakeFakeFakeA";
 const DELETE: &str = "DELETE /v2/clientIdSecrets/BOjFakeFakeFakeFakeFakeA";
@@ -38,10 +38,10 @@ fn without() -> Act {
     )
 }
 
-fn outcome(result: &Result<Deleted, crate::astra::Error>) -> &'static str {
+fn outcome(result: &Result<Deletion, crate::astra::Error>) -> &'static str {
     match result {
-        Ok(Deleted::AlreadyGone) => "already gone",
-        Ok(Deleted::Now) => "deleted",
+        Ok(Deletion::AlreadyAbsent) => "already absent",
+        Ok(Deletion::Deleted) => "deleted",
         Err(error) => error.kind(),
     }
 }
@@ -98,29 +98,29 @@ async fn gone_needs_a_list_without_it() {
             "404 errors",
             json(404, r#"{"errors":[{"ID":1,"message":"x"}]}"#),
             "not-found",
-            "already gone",
+            "already absent",
         ),
         (
             "404 string",
             json(404, "\"x\""),
             "not-found",
-            "already gone",
+            "already absent",
         ),
         (
             "404 text",
             answer(404, "", "no such token"),
             "not-found",
-            "already gone",
+            "already absent",
         ),
         (
             "404 empty",
             answer(404, "", ""),
             "not-found",
-            "already gone",
+            "already absent",
         ),
-        ("400", json(400, "\"x\""), "bad-request", "already gone"),
-        ("403", json(403, "\"x\""), "forbidden", "already gone"),
-        ("500", json(500, "\"x\""), "unavailable", "already gone"),
+        ("400", json(400, "\"x\""), "bad-request", "already absent"),
+        ("403", json(403, "\"x\""), "forbidden", "already absent"),
+        ("500", json(500, "\"x\""), "unavailable", "already absent"),
         ("page", answer(200, "", "<html>"), "malformed", "deleted"),
         (
             "gzip",
@@ -189,7 +189,7 @@ async fn a_lost_answer_is_asked_again() {
     })
     .await;
     let result = client(config(&server.url)).delete_token(ID, soon()).await;
-    assert_eq!(outcome(&result), "already gone");
+    assert_eq!(outcome(&result), "already absent");
     assert_eq!(server.lines(), [DELETE, DELETE, DELETE, DELETE, LIST]);
 }
 
@@ -215,7 +215,7 @@ async fn confirmations_share_list_calls() {
     assert!(
         results
             .iter()
-            .all(|result| outcome(result) == "already gone")
+            .all(|result| outcome(result) == "already absent")
     );
     let lists = server.lines().iter().filter(|line| *line == LIST).count();
     // One that began before the others were refused, and one or two for those.

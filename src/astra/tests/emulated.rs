@@ -13,7 +13,7 @@ use super::config;
 use super::soon;
 use crate::astra::Client;
 use crate::astra::ClientConfig;
-use crate::astra::Deleted;
+use crate::astra::Deletion;
 use crate::astra::MintError;
 use crate::astra::NewRole;
 use crate::astra::NewToken;
@@ -78,7 +78,7 @@ async fn a_token_lives_and_dies() {
 
     assert_eq!(
         root.delete_token(&minted.client_id, soon()).await,
-        Ok(Deleted::Now)
+        Ok(Deletion::Deleted)
     );
     assert_eq!(
         own.current_org(soon()).await.unwrap_err().kind(),
@@ -86,7 +86,7 @@ async fn a_token_lives_and_dies() {
     );
     assert_eq!(
         root.delete_token(&minted.client_id, soon()).await,
-        Ok(Deleted::AlreadyGone)
+        Ok(Deletion::AlreadyAbsent)
     );
     assert_eq!(
         emulator.violations().len(),
@@ -106,7 +106,7 @@ async fn every_way_to_answer_a_deletion_ends_it() {
             .set_knobs(json!({"delete_missing": missing}))
             .unwrap();
         let result = root.delete_token("NeverThereNeverThereNevr", soon()).await;
-        assert_eq!(result, Ok(Deleted::AlreadyGone), "{missing}");
+        assert_eq!(result, Ok(Deletion::AlreadyAbsent), "{missing}");
     }
     for status in ["no_content", "ok_empty", "ok_object"] {
         emulator
@@ -118,7 +118,7 @@ async fn every_way_to_answer_a_deletion_ends_it() {
             .ok()
             .unwrap();
         let result = root.delete_token(&minted.client_id, soon()).await;
-        assert_eq!(result, Ok(Deleted::Now), "{status}");
+        assert_eq!(result, Ok(Deletion::Deleted), "{status}");
     }
     assert_eq!(
         emulator.violations().len(),
@@ -207,10 +207,13 @@ async fn keeps_a_custom_role() {
     root.update_role(&made.id, &new, soon()).await.unwrap();
     let read = root.role(&made.id, soon()).await.unwrap();
     assert_eq!(read.policy, Some(new.policy));
-    assert_eq!(root.delete_role(&made.id, soon()).await, Ok(Deleted::Now));
     assert_eq!(
         root.delete_role(&made.id, soon()).await,
-        Ok(Deleted::AlreadyGone)
+        Ok(Deletion::Deleted)
+    );
+    assert_eq!(
+        root.delete_role(&made.id, soon()).await,
+        Ok(Deletion::AlreadyAbsent)
     );
     assert_eq!(
         root.role(&made.id, soon()).await.unwrap_err().kind(),
@@ -330,7 +333,11 @@ async fn a_crowd_gets_through_a_rate_limit() {
         .map(|token| token.ok().unwrap().client_id)
         .collect();
     let deleted = join_all(minted.iter().map(|id| root.delete_token(id, soon()))).await;
-    assert!(deleted.iter().all(|result| *result == Ok(Deleted::Now)));
+    assert!(
+        deleted
+            .iter()
+            .all(|result| *result == Ok(Deletion::Deleted))
+    );
     let invariants = emulator.invariants();
     assert_eq!((invariants.orphans, invariants.double_mints), (0, 0));
     assert_eq!(

@@ -38,10 +38,10 @@ pub(super) fn outcome(result: Result<MintedToken, MintError>) -> String {
     }
     let kind = error.error().kind();
     match error {
-        MintError::CoercionError {
+        MintError::Mismatch {
             client_id: None, ..
-        } => format!("mismatch nobody {kind}"),
-        MintError::CoercionError { .. } => format!("mismatch {kind}"),
+        } => format!("mismatch no-id {kind}"),
+        MintError::Mismatch { .. } => format!("mismatch {kind}"),
         MintError::NotMinted(_) => format!("not minted {kind}"),
         MintError::Unknown(_) => format!("unknown {kind}"),
     }
@@ -225,7 +225,7 @@ async fn every_answer_has_a_known_outcome_and_one_request() {
         (
             "foreign client",
             changed(|made| made["clientId"] = "SomebodyElsesTokenAbcdef".into()),
-            "mismatch nobody malformed".to_owned(),
+            "mismatch no-id malformed".to_owned(),
         ),
         (
             "root itself",
@@ -233,7 +233,7 @@ async fn every_answer_has_a_known_outcome_and_one_request() {
                 made["clientId"] = ROOT_ID.into();
                 made["token"] = serde_json::Value::Null;
             }),
-            "mismatch nobody malformed".to_owned(),
+            "mismatch no-id malformed".to_owned(),
         ),
     ] {
         let server = Server::start(move |_, _| act.clone()).await;

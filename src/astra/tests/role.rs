@@ -5,7 +5,7 @@ use super::server::Server;
 use super::server::answer;
 use super::server::json;
 use super::soon;
-use crate::astra::Deleted;
+use crate::astra::Deletion;
 use crate::astra::Error;
 use crate::astra::NewRole;
 use crate::astra::Policy;
@@ -37,7 +37,10 @@ async fn custom_roles_are_made_replaced_and_deleted() {
     );
     client.update_role("r1", &new, soon()).await.unwrap();
     assert_eq!(client.role("r1", soon()).await.unwrap(), made);
-    assert_eq!(client.delete_role("r1", soon()).await, Ok(Deleted::Now));
+    assert_eq!(
+        client.delete_role("r1", soon()).await,
+        Ok(Deletion::Deleted)
+    );
     let expected = r#"{"name":"n","policy":{"actions":["db-cql"],"description":"d","effect":"allow","resources":[]}}"#;
     let seen = server.seen();
     assert_eq!(
@@ -59,7 +62,7 @@ async fn custom_roles_are_made_replaced_and_deleted() {
 async fn a_role_is_gone_when_the_list_says_so() {
     for (list, expected) in [
         (r#"[{"id":"R1","name":"n"}]"#, Err("not-found")),
-        (r#"[{"id":"r2","name":"n"}]"#, Ok(Deleted::AlreadyGone)),
+        (r#"[{"id":"r2","name":"n"}]"#, Ok(Deletion::AlreadyAbsent)),
         ("{}", Err("malformed")),
     ] {
         let server = Server::start(move |seen, _| match seen.line.starts_with("GET") {

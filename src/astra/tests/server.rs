@@ -65,7 +65,7 @@ pub(super) struct Seen {
 }
 
 pub(super) struct Server {
-    /// The most requests that were under way at the same time.
+    /// The most requests that were in flight at the same time.
     pub(super) peak: Arc<AtomicUsize>,
     pub(super) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,

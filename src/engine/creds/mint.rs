@@ -166,7 +166,7 @@ impl Mint<'_> {
                 }
                 // An answer that does not fit may name a token of somebody else: like an answer
                 // that did not come, it is no reason to delete anything but what bears the tag.
-                Err(MintError::CoercionError { error, .. } | MintError::Unknown(error)) => {
+                Err(MintError::Mismatch { error, .. } | MintError::Unknown(error)) => {
                     let found = self.remove_by_tag(intent, &tag, deadline).await;
                     if let Err(cause) = found {
                         tracing::warn!(config = name, error = %cause, "a token may be left behind; the next tick looks for it");

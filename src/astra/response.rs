@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use super::body;
-use super::body::Shape;
 use super::error::Call;
 use super::error::Detail;
 use super::error::Error;
-use super::retry::Again;
+use super::error_body;
+use super::error_body::Shape;
 use super::retry::Failure;
+use super::retry::RetryClass;
 
 /// What comes before the body.
-pub(super) struct Head {
+pub(super) struct ResponseHead {
     /// Whether the body is compressed, which is never asked for.
     pub(super) is_encoded: bool,
     /// Where a redirect leads, without its query.
@@ -22,12 +22,12 @@ pub(super) struct Head {
     pub(super) status: StatusCode,
 }
 
-impl Head {
+impl ResponseHead {
     /// The failure that an answer with a status other than success stands for.
     ///
     /// `repeatable` says whether a request that may have been carried out may be sent again.
-    pub(super) fn judge(self, body: &[u8], call: Call, url: &str, repeatable: bool) -> Failure {
-        let (shape, detail) = body::decode(body);
+    pub(super) fn classify(self, body: &[u8], call: Call, url: &str, repeatable: bool) -> Failure {
+        let (shape, detail) = error_body::decode(body);
         let status = self.status.as_u16();
         match status {
             300..=399 => {
@@ -36,7 +36,7 @@ impl Head {
                     .unwrap_or_else(|| "an unnamed place".to_owned());
                 Failure {
                     // The others may follow a request that was carried out.
-                    may_have_happened: !matches!(status, 301 | 302 | 307 | 308),
+                    maybe_applied: !matches!(status, 301 | 302 | 307 | 308),
                     ..Failure::refused(Error::Redirected {
                         call,
                         status,
@@ -45,7 +45,7 @@ impl Head {
                 }
             }
             401 => Failure {
-                unclear_401: !detail.blames_token(),
+                ambiguous_401: !detail.blames_token(),
                 ..Failure::refused(Error::Unauthorized {
                     call,
                     detail,
@@ -67,7 +67,7 @@ impl Head {
             404 => Failure::refused(Error::NotFound { call, detail }),
             409 => Failure::refused(Error::Conflict { call, detail }),
             429 => Failure {
-                again: Again::RateLimited(self.retry_after),
+                retry: RetryClass::RateLimited(self.retry_after),
                 ..Failure::refused(Error::RateLimited {
                     call,
                     detail,
@@ -91,12 +91,12 @@ impl Head {
     }
 
     /// The failure that a body reports although the status is one of success.
-    pub(super) fn reported(self, detail: Detail, call: Call, repeatable: bool) -> Failure {
+    pub(super) fn classify_reported(self, detail: Detail, call: Call, repeatable: bool) -> Failure {
         let status = self.status.as_u16();
         // The errors are clear, but not whether they came before or after an effect.
         if detail.blames_token() {
             return Failure {
-                may_have_happened: true,
+                maybe_applied: true,
                 ..Failure::refused(Error::Unauthorized {
                     call,
                     detail,
@@ -111,7 +111,7 @@ impl Head {
 /// The failure of a request whose answer makes no sense.
 pub(super) fn malformed(call: Call, reason: String) -> Failure {
     Failure {
-        may_have_happened: true,
+        maybe_applied: true,
         ..Failure::refused(Error::Malformed { call, reason })
     }
 }
@@ -124,18 +124,18 @@ fn unavailable(
     asked: Option<Duration>,
 ) -> Failure {
     Failure {
-        again: if repeatable {
-            Again::Transient(asked)
+        retry: if repeatable {
+            RetryClass::Transient(asked)
         } else {
-            Again::Never
+            RetryClass::Never
         },
         error: Error::Unavailable {
             call,
             detail,
             status,
         },
-        may_have_happened: true,
-        unclear_401: false,
+        maybe_applied: true,
+        ambiguous_401: false,
     }
 }
 
@@ -148,12 +148,12 @@ pub(super) fn decode<'de, T: serde::Deserialize<'de>>(
 ) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| Error::Malformed {
         call: call.clone(),
-        reason: fault(&error),
+        reason: json_fault(&error),
     })
 }
 
 /// Where a body is at fault, and how; nothing of its content.
-pub(super) fn fault(error: &serde_json::Error) -> String {
+pub(super) fn json_fault(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
         Category::Data => "a field is missing or has the wrong type",
@@ -170,19 +170,19 @@ mod tests {
 
     use reqwest::StatusCode;
 
-    use super::Head;
+    use super::ResponseHead;
     use super::decode;
-    use crate::astra::body::errors_despite_success;
     use crate::astra::error::Call;
-    use crate::astra::retry::Again;
+    use crate::astra::error_body::errors_despite_success;
     use crate::astra::retry::Failure;
+    use crate::astra::retry::RetryClass;
 
     fn call() -> Call {
         Call::new("POST", "/v2/x", 1)
     }
 
-    fn judged(status: u16, body: &str, repeatable: bool) -> Result<usize, Failure> {
-        let head = Head {
+    fn classified(status: u16, body: &str, repeatable: bool) -> Result<usize, Failure> {
+        let head = ResponseHead {
             is_encoded: false,
             location: None,
             retry_after: Some(Duration::from_secs(3)),
@@ -190,10 +190,10 @@ mod tests {
         };
         let body = body.as_bytes();
         if !head.status.is_success() {
-            return Err(head.judge(body, call(), "https://a.example", repeatable));
+            return Err(head.classify(body, call(), "https://a.example", repeatable));
         }
         match errors_despite_success(body) {
-            Some(detail) => Err(head.reported(detail, call(), repeatable)),
+            Some(detail) => Err(head.classify_reported(detail, call(), repeatable)),
             None => Ok(body.len()),
         }
     }
@@ -201,10 +201,10 @@ mod tests {
     #[test]
     fn names_the_cause_of_every_status() {
         let errors = r#"{"errors":[{"ID":340018,"message":"x"}]}"#;
-        let never = Again::Never;
-        let transient = Again::Transient(Some(Duration::from_secs(3)));
-        let limited = Again::RateLimited(Some(Duration::from_secs(3)));
-        for (status, body, kind, may_have_happened, unclear, again) in [
+        let never = RetryClass::Never;
+        let transient = RetryClass::Transient(Some(Duration::from_secs(3)));
+        let limited = RetryClass::RateLimited(Some(Duration::from_secs(3)));
+        for (status, body, kind, maybe_applied, unclear, retry) in [
             (200, errors, "unauthorized", true, false, never),
             (
                 200,
@@ -249,16 +249,16 @@ mod tests {
             (500, errors, "unavailable", true, false, transient),
             (503, "<html>", "unavailable", true, false, transient),
         ] {
-            let failure = judged(status, body, true).err().unwrap();
+            let failure = classified(status, body, true).err().unwrap();
             let seen = (
                 failure.error.kind(),
-                failure.may_have_happened,
-                failure.unclear_401,
-                failure.again,
+                failure.maybe_applied,
+                failure.ambiguous_401,
+                failure.retry,
             );
             assert_eq!(
                 seen,
-                (kind, may_have_happened, unclear, again),
+                (kind, maybe_applied, unclear, retry),
                 "{status} {body}"
             );
         }
@@ -267,18 +267,18 @@ mod tests {
     #[test]
     fn what_must_not_be_repeated_is_not() {
         for status in [200, 408, 500, 502, 503, 504] {
-            let failure = judged(status, r#"{"errors":[{"ID":7}]}"#, false)
+            let failure = classified(status, r#"{"errors":[{"ID":7}]}"#, false)
                 .err()
                 .unwrap();
-            assert_eq!(failure.again, Again::Never, "{status}");
-            assert!(failure.may_have_happened, "{status}");
+            assert_eq!(failure.retry, RetryClass::Never, "{status}");
+            assert!(failure.maybe_applied, "{status}");
         }
     }
 
     #[test]
     fn success_is_any_2xx() {
         for status in [200, 201, 202, 204, 299] {
-            assert_eq!(judged(status, "{}", false).ok(), Some(2), "{status}");
+            assert_eq!(classified(status, "{}", false).ok(), Some(2), "{status}");
         }
     }
 

@@ -4,32 +4,32 @@ use bytes::Bytes;
 use reqwest::Response;
 use zeroize::Zeroizing;
 
-use super::body;
 use super::error::Detail;
+use super::error_body;
 
 /// What becomes of the body of a success while it arrives.
 ///
 /// Each attempt begins anew: what was taken in of a body that broke off counts for nothing.
-pub(super) trait Intake: Sync {
-    /// What a complete body comes to.
-    type Taken: Send;
+pub(super) trait BodyReader: Sync {
+    /// What a complete body becomes.
+    type Output: Send;
 
     /// Takes in one body, to its end.
-    fn take(
+    fn read(
         &self,
-        body: &mut Incoming<'_>,
-    ) -> impl Future<Output = Result<Self::Taken, Unread>> + Send;
+        body: &mut LimitedBody<'_>,
+    ) -> impl Future<Output = Result<Self::Output, BodyError>> + Send;
 }
 
 /// A body that arrives.
-pub(super) struct Incoming<'a> {
+pub(super) struct LimitedBody<'a> {
     response: &'a mut Response,
     /// How much of it may still come.
     room: usize,
 }
 
 /// Why a body was not taken in.
-pub(super) enum Unread {
+pub(super) enum BodyError {
     /// The connection broke.
     Broken(reqwest::Error),
     /// It is not what it should be; the text repeats nothing of it.
@@ -40,7 +40,7 @@ pub(super) enum Unread {
     TooLarge,
 }
 
-impl<'a> Incoming<'a> {
+impl<'a> LimitedBody<'a> {
     /// The body of `response`, of which no more than `limit` bytes are read.
     pub(super) fn new(response: &'a mut Response, limit: usize) -> Self {
         Self {
@@ -50,10 +50,10 @@ impl<'a> Incoming<'a> {
     }
 
     /// The next part; `None` at the end of the complete body.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Unread> {
-        let chunk = self.response.chunk().await.map_err(Unread::Broken)?;
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let chunk = self.response.chunk().await.map_err(BodyError::Broken)?;
         let length = chunk.as_ref().map_or(0, Bytes::len);
-        self.room = self.room.checked_sub(length).ok_or(Unread::TooLarge)?;
+        self.room = self.room.checked_sub(length).ok_or(BodyError::TooLarge)?;
         Ok(chunk)
     }
 
@@ -68,20 +68,20 @@ impl<'a> Incoming<'a> {
 }
 
 /// Keeps the whole body.  It is zeroed on drop, as it may hold a credential.
-pub(super) struct Whole;
+pub(super) struct Buffered;
 
-impl Intake for Whole {
-    type Taken = Zeroizing<Vec<u8>>;
+impl BodyReader for Buffered {
+    type Output = Zeroizing<Vec<u8>>;
 
-    async fn take(&self, incoming: &mut Incoming<'_>) -> Result<Self::Taken, Unread> {
-        // Grown only once where the length is known: a reallocation leaves a copy behind that nobody
-        // clears.
-        let mut taken = Zeroizing::new(Vec::with_capacity(incoming.announced()));
-        while let Some(chunk) = incoming.chunk().await? {
+    async fn read(&self, body: &mut LimitedBody<'_>) -> Result<Self::Output, BodyError> {
+        // Grown only once where the length is known: a reallocation leaves a copy behind that is never
+        // cleared.
+        let mut taken = Zeroizing::new(Vec::with_capacity(body.announced()));
+        while let Some(chunk) = body.chunk().await? {
             taken.extend_from_slice(&chunk);
         }
-        match body::errors_despite_success(&taken) {
-            Some(detail) => Err(Unread::Reported(detail)),
+        match error_body::errors_despite_success(&taken) {
+            Some(detail) => Err(BodyError::Reported(detail)),
             None => Ok(taken),
         }
     }

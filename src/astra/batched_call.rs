@@ -1,20 +1,22 @@
 //! One upstream call for many that ask at once.
+//!
+//! By hand, because what matters here is not what libraries for such calls promise: each caller needs
+//! a call that began after it asked.
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// Shares the result of a call among callers who each need one that *started after they asked*.
 ///
-/// That rules out joining a call which is already under way: what it saw may be older than the
+/// That rules out joining a call which is already running: what it saw may be older than the
 /// caller's own change.  So there are at most two groups, those served by the running call and
 /// those who wait for the next, and however many ask, at most one call runs at a time.
 ///
 /// The call runs in a task of its own and goes on when the one who started it goes away.
 /// The questions of all who are served by one call are put to it together.
-pub(super) struct SharedCall<Q, T>(Arc<Mutex<State<Q, T>>>);
+pub(super) struct BatchedCall<Q, T>(Arc<Mutex<State<Q, T>>>);
 
 struct State<Q, T> {
     is_running: bool,
@@ -27,7 +29,7 @@ struct Group<Q, T> {
     sender: watch::Sender<Option<T>>,
 }
 
-impl<Q: Send + 'static, T: Clone + Send + Sync + 'static> SharedCall<Q, T> {
+impl<Q: Send + 'static, T: Clone + Send + Sync + 'static> BatchedCall<Q, T> {
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             is_running: false,
@@ -40,13 +42,13 @@ impl<Q: Send + 'static, T: Clone + Send + Sync + 'static> SharedCall<Q, T> {
     ///
     /// `call` is used when this caller is the one who starts the calls; it must do the same for
     /// every caller.
-    pub(super) async fn join<C, F>(&self, question: Q, call: C) -> Option<T>
+    pub(super) async fn submit<C, F>(&self, question: Q, call: C) -> Option<T>
     where
         C: Fn(Vec<Q>) -> F + Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
         let mut receiver = {
-            let mut state = lock(&self.0);
+            let mut state = self.0.lock();
             let group = state.next.get_or_insert_with(|| {
                 let (sender, receiver) = watch::channel(None);
                 Group {
@@ -72,7 +74,7 @@ impl<Q: Send + 'static, T: Clone + Send + Sync + 'static> SharedCall<Q, T> {
     }
 }
 
-/// Serves one group after the other until nobody waits.
+/// Serves one group after the other until no caller waits.
 async fn serve<Q, T, C, F>(mut running: Running<Q, T>, call: C)
 where
     C: Fn(Vec<Q>) -> F,
@@ -91,10 +93,10 @@ struct Running<Q, T> {
 }
 
 impl<Q, T> Running<Q, T> {
-    /// The group that waits, or the end of the run, decided under one lock so that nobody can be
+    /// The group that waits, or the end of the run, decided under one lock so that no caller can be
     /// left waiting in between.
     fn next_group(&mut self) -> Option<Group<Q, T>> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let group = state.next.take();
         state.is_running = group.is_some();
         self.has_ended = group.is_none();
@@ -106,15 +108,11 @@ impl<Q, T> Drop for Running<Q, T> {
     fn drop(&mut self) {
         // After an orderly end the state may already belong to another task.
         if !self.has_ended {
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock();
             state.is_running = false;
             state.next = None;
         }
     }
-}
-
-fn lock<Q, T>(state: &Mutex<State<Q, T>>) -> std::sync::MutexGuard<'_, State<Q, T>> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -126,7 +124,7 @@ mod tests {
 
     use tokio::sync::Semaphore;
 
-    use super::SharedCall;
+    use super::BatchedCall;
 
     /// A call that waits for a permit and returns its number.
     #[derive(Clone)]
@@ -151,24 +149,24 @@ mod tests {
     }
 
     /// Lets every other task run until it waits; the runtime of a test has one thread.
-    async fn settle() {
+    async fn run_other_tasks() {
         for _ in 0..2_000 {
             tokio::task::yield_now().await;
         }
     }
 
     #[tokio::test]
-    async fn whoever_asks_during_a_call_gets_the_next_one() {
+    async fn who_asks_during_a_call_gets_the_next_one() {
         let calls = Calls::new();
-        let shared = Arc::new(SharedCall::new());
+        let shared = Arc::new(BatchedCall::new());
         let ask = || {
             let (calls, shared) = (calls.clone(), Arc::clone(&shared));
-            tokio::spawn(async move { shared.join((), move |_| calls.clone().run()).await })
+            tokio::spawn(async move { shared.submit((), move |_| calls.clone().run()).await })
         };
         let first = ask();
-        settle().await;
+        run_other_tasks().await;
         let later: Vec<_> = (0..500).map(|_| ask()).collect();
-        settle().await;
+        run_other_tasks().await;
         assert_eq!(calls.begun.load(Ordering::SeqCst), 1);
         calls.gate.add_permits(2);
         assert_eq!(first.await.unwrap(), Some(1));
@@ -182,10 +180,10 @@ mod tests {
 
     #[tokio::test]
     async fn all_who_wait_for_one_call_are_heard_by_it() {
-        let shared = Arc::new(SharedCall::new());
+        let shared = Arc::new(BatchedCall::new());
         let ask = |question: u8| {
             let shared = Arc::clone(&shared);
-            tokio::spawn(async move { shared.join(question, async |asked| asked).await })
+            tokio::spawn(async move { shared.submit(question, async |asked| asked).await })
         };
         let asked: Vec<_> = (0..3).map(ask).collect();
         for answer in asked {
@@ -196,15 +194,15 @@ mod tests {
     #[tokio::test]
     async fn the_call_goes_on_without_the_one_who_started_it() {
         let calls = Calls::new();
-        let shared = Arc::new(SharedCall::new());
+        let shared = Arc::new(BatchedCall::new());
         let ask = || {
             let (calls, shared) = (calls.clone(), Arc::clone(&shared));
-            tokio::spawn(async move { shared.join((), move |_| calls.clone().run()).await })
+            tokio::spawn(async move { shared.submit((), move |_| calls.clone().run()).await })
         };
         let first = ask();
-        settle().await;
+        run_other_tasks().await;
         let second = ask();
-        settle().await;
+        run_other_tasks().await;
         first.abort();
         calls.gate.add_permits(2);
         assert_eq!(second.await.unwrap(), Some(2));
@@ -212,9 +210,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_releases_everybody_and_spoils_nothing() {
-        let shared = Arc::new(SharedCall::<(), usize>::new());
+        let shared = Arc::new(BatchedCall::<(), usize>::new());
         let broken = |_| async { std::panic::resume_unwind(Box::new(())) };
-        assert_eq!(shared.join((), broken).await, None);
-        assert_eq!(shared.join((), |_| async { 7 }).await, Some(7));
+        assert_eq!(shared.submit((), broken).await, None);
+        assert_eq!(shared.submit((), |_| async { 7 }).await, Some(7));
     }
 }
