@@ -6,8 +6,6 @@ use bytes::Bytes;
 use http::HeaderName;
 use serde::Serialize;
 
-use crate::knobs::IamErrors;
-
 pub(crate) const JSON: &str = "application/json; charset=UTF-8";
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) const HTML: &str = "text/html";
@@ -81,15 +79,6 @@ impl Reply {
             content_type: None,
             headers: Vec::new(),
             body: Bytes::new(),
-        }
-    }
-
-    /// A refusal of the IAM services.
-    pub(crate) fn iam(shape: IamErrors, status: u16, message: &str) -> Self {
-        match shape {
-            IamErrors::String => Self::string(status, message),
-            IamErrors::Errors => Self::errors(status, u32::from(status) * 100, message),
-            IamErrors::Text => Self::text(status, message),
         }
     }
 

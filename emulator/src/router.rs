@@ -16,8 +16,7 @@ pub(crate) enum Family {
 pub(crate) enum Endpoint {
     CurrentOrg,
     ListTokens,
-    /// `true` for `/v2/tokens`, which knows `orgId`.
-    CreateToken(bool),
+    CreateToken,
     /// `None` for `DELETE /v2/tokens` without an id.
     DeleteToken(Option<String>),
     ListRoles,
@@ -28,6 +27,7 @@ pub(crate) enum Endpoint {
     ListUsers,
     InviteUser,
     ListDatabases,
+    ListServerlessRegions,
     GetDatabase(String),
     ListDatacenters(String),
     SecureBundleUrl(String),
@@ -47,6 +47,7 @@ impl Endpoint {
     pub(crate) fn family(&self) -> Family {
         match self {
             Self::ListDatabases
+            | Self::ListServerlessRegions
             | Self::GetDatabase(_)
             | Self::ListDatacenters(_)
             | Self::SecureBundleUrl(_) => Family::Database,
@@ -58,7 +59,7 @@ impl Endpoint {
     pub(crate) fn has_body(&self) -> bool {
         matches!(
             self,
-            Self::CreateToken(_)
+            Self::CreateToken
                 | Self::CreateRole
                 | Self::InviteUser
                 | Self::UpdateRole(_)
@@ -72,6 +73,7 @@ impl Endpoint {
         matches!(
             self,
             Self::ListDatabases
+                | Self::ListServerlessRegions
                 | Self::ListDatacenters(_)
                 | Self::SecureBundleUrl(_)
                 | Self::Bundle(_)
@@ -89,8 +91,7 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<Endpoint> {
     let endpoint = match (method.as_str(), segments.as_slice()) {
         ("GET", ["v2", "currentOrg"]) => Endpoint::CurrentOrg,
         ("GET", ["v2", "clientIdSecrets" | "tokens"]) => Endpoint::ListTokens,
-        ("POST", ["v2", "clientIdSecrets"]) => Endpoint::CreateToken(false),
-        ("POST", ["v2", "tokens"]) => Endpoint::CreateToken(true),
+        ("POST", ["v2", "clientIdSecrets" | "tokens"]) => Endpoint::CreateToken,
         ("DELETE", ["v2", "clientIdSecrets" | "tokens", id]) => {
             Endpoint::DeleteToken(Some(own(id)))
         }
@@ -103,6 +104,7 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<Endpoint> {
         ("GET", ["v2", "organizations", "users"]) => Endpoint::ListUsers,
         ("PUT", ["v2", "organizations", "users"]) => Endpoint::InviteUser,
         ("GET", ["v2", "databases"]) => Endpoint::ListDatabases,
+        ("GET", ["v2", "regions", "serverless"]) => Endpoint::ListServerlessRegions,
         ("GET", ["v2", "databases", id]) => Endpoint::GetDatabase(own(id)),
         ("GET", ["v2", "databases", id, "datacenters"]) => Endpoint::ListDatacenters(own(id)),
         ("POST", ["v2", "databases", id, "secureBundleURL"]) => Endpoint::SecureBundleUrl(own(id)),

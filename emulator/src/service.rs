@@ -18,6 +18,7 @@ use crate::connection::Delivery;
 use crate::connection::End;
 use crate::endpoints;
 use crate::endpoints::Call;
+use crate::endpoints::RefusalShape;
 use crate::fault::Fault;
 use crate::fault::FiredFaults;
 use crate::fault::Matchable;
@@ -336,6 +337,7 @@ fn handle(
         state,
         request,
         org,
+        refusals: RefusalShape::Errors,
         seq,
         now,
         drop_role,

@@ -18,8 +18,34 @@ pub struct Violation {
     pub client_id: Option<String>,
     /// Short name of the rule, such as `content_type`.
     pub rule: &'static str,
+    /// Where the rule is from.
+    pub source: RuleSource,
     /// What was wrong.
     pub detail: String,
+}
+
+/// Where a rule of the strict profile is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleSource {
+    /// The published API: its documents, or what was recorded of the service.
+    Api,
+    /// The emulator: stricter than the API, so that a careless client is noticed.
+    Emulator,
+}
+
+impl RuleSource {
+    pub(crate) fn of(rule: &str) -> Self {
+        match rule {
+            "accept"
+            | "body"
+            | "bundle_authorization"
+            | "http_version"
+            | "unknown_field"
+            | "user_agent" => Self::Emulator,
+            _ => Self::Api,
+        }
+    }
 }
 
 /// How many violations are kept, the newest ones.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use crate::auth::Caller;
+use crate::endpoints::refusal::RefusalShape;
 use crate::knobs::Knobs;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -19,6 +20,8 @@ pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
     /// The organization of the token in the credentials, whether it is valid or not.
     pub(crate) org: Option<Arc<str>>,
+    /// Set once the operation is known.
+    pub(crate) refusals: RefusalShape,
     pub(crate) seq: u64,
     pub(crate) now: OffsetDateTime,
     /// A token is to be minted without the first of its roles.
@@ -43,15 +46,15 @@ impl Call<'_> {
         self.refuse(400, detail)
     }
 
-    /// A refusal in the shape of the IAM services.
+    /// A refusal in the shape of the operation.
     pub(crate) fn refuse(&self, status: u16, message: &str) -> Reply {
-        Reply::iam(self.knobs().iam_errors, status, message)
+        self.refusals.reply(status, message)
     }
 
     /// The family's answer to a missing permission.
     pub(super) fn forbidden(&self, endpoint: &Endpoint, message: &str) -> Reply {
         match endpoint.family() {
-            Family::Iam => self.refuse(403, message),
+            Family::Iam => self.refuse(self.knobs().iam_forbidden_status, message),
             Family::Database => Reply::null(401),
         }
     }

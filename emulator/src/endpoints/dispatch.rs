@@ -6,6 +6,8 @@ use crate::endpoints::call::Call;
 use crate::endpoints::databases;
 use crate::endpoints::dataplane;
 use crate::endpoints::organization;
+use crate::endpoints::refusal::RefusalShape;
+use crate::endpoints::regions;
 use crate::endpoints::roles;
 use crate::endpoints::token_create;
 use crate::endpoints::tokens;
@@ -20,6 +22,7 @@ pub(crate) fn handle(call: &mut Call<'_>) -> Handled {
         call.record_violation("unknown_path", "no such path and method");
         return Reply::not_routed().into();
     };
+    call.refusals = RefusalShape::of(&endpoint, call.knobs().iam_errors);
     if let Some(answer) = dataplane::handle(call, &endpoint) {
         return answer.unwrap_or_else(Handled::from);
     }
@@ -47,15 +50,14 @@ pub(crate) fn handle(call: &mut Call<'_>) -> Handled {
         Endpoint::ListUsers => organization::users(call, &endpoint, &caller),
         Endpoint::InviteUser => organization::invite(call, &endpoint, &caller),
         Endpoint::ListTokens => tokens::list(call, &endpoint, &caller),
-        Endpoint::CreateToken(with_org) => {
-            token_create::create(call, &endpoint, &caller, *with_org)
-        }
+        Endpoint::CreateToken => token_create::create(call, &endpoint, &caller),
         Endpoint::DeleteToken(id) => tokens::delete(call, &endpoint, &caller, id.as_deref()),
         Endpoint::ListRoles => roles::list(call, &endpoint, &caller),
         Endpoint::CreateRole => roles::create(call, &endpoint, &caller),
         Endpoint::GetRole(id) => roles::get(call, &endpoint, &caller, id),
         Endpoint::UpdateRole(id) => roles::update(call, &endpoint, &caller, id),
         Endpoint::DeleteRole(id) => roles::delete(call, &endpoint, &caller, id),
+        Endpoint::ListServerlessRegions => regions::list(call, &endpoint, &caller),
         Endpoint::ListDatabases => databases::list(call, &endpoint, &caller),
         Endpoint::GetDatabase(id) => databases::get(call, &endpoint, &caller, id),
         Endpoint::ListDatacenters(id) => databases::datacenters(call, &endpoint, &caller, id),

@@ -148,7 +148,12 @@ pub(super) fn create(
         last_update_date_time: clock::rfc3339(call.now),
         last_update_user_id: caller.client_id.to_string(),
     };
-    let reply = one(201, &role, call.knobs().role_case);
+    // The list is recorded in snake case; clients read the answer to a create in Pascal case.
+    let case = match call.knobs().role_case {
+        RoleCase::Snake => RoleCase::Pascal,
+        other => other,
+    };
+    let reply = one(201, &role, case);
     call.state.records.roles.put(role);
     Ok(Handled::done(reply))
 }
@@ -198,7 +203,12 @@ pub(super) fn delete(
 
 fn existing(call: &mut Call<'_>, caller: &Caller, id: &str) -> Result<Role, Reply> {
     if !ids::is_uuid(id) {
-        return Err(call.deviation("role_id", "the role id is not a UUID"));
+        let text = "the role id is not a UUID";
+        if call.state.strict() {
+            return Err(call.deviation("role_id", text));
+        }
+        call.record_violation("role_id", text);
+        return Err(call.refuse(404, &format!("role {id} not found")));
     }
     match call.state.records.roles.get(&caller.org, id) {
         Some(role) => Ok(Role::clone(role)),

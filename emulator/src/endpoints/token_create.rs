@@ -41,13 +41,12 @@ pub(super) fn create(
     call: &mut Call<'_>,
     endpoint: &Endpoint,
     caller: &Caller,
-    with_org: bool,
 ) -> Result<Handled, Reply> {
     call.permit(endpoint, caller, "org-token-write")?;
     call.well_formed(endpoint)?;
     let body = call.object()?;
-    known_fields(call, &body, with_org)?;
-    let org = organization(call, caller, &body, with_org)?;
+    known_fields(call, &body)?;
+    let org = organization(call, caller, &body)?;
     let mut roles = role_ids(call, &body)?;
     let description = description(call, &body)?;
     let expiry = expiry(call, &body, &org)?;
@@ -92,18 +91,13 @@ pub(super) fn create(
     Ok(handled)
 }
 
-fn known_fields(
-    call: &mut Call<'_>,
-    body: &Map<String, Value>,
-    with_org: bool,
-) -> Result<(), Reply> {
+fn known_fields(call: &mut Call<'_>, body: &Map<String, Value>) -> Result<(), Reply> {
     if !call.state.strict() {
         return Ok(());
     }
     for name in body.keys() {
         match name.as_str() {
-            "roles" | "description" | "tokenExpiry" => {}
-            "orgId" if with_org => {}
+            "roles" | "description" | "tokenExpiry" | "orgId" => {}
             other => {
                 let text = format!("unknown field {other}");
                 return Err(call.deviation("unknown_field", &text));
@@ -113,13 +107,14 @@ fn known_fields(
     Ok(())
 }
 
+/// Only one of the published documents has `orgId` for `/v2/clientIdSecrets`; clients send it there,
+/// and it means the same as for `/v2/tokens`.
 fn organization(
     call: &mut Call<'_>,
     caller: &Caller,
     body: &Map<String, Value>,
-    with_org: bool,
 ) -> Result<String, Reply> {
-    match body.get("orgId").filter(|_| with_org) {
+    match body.get("orgId") {
         None => Ok(caller.org.clone()),
         Some(Value::String(id)) if ids::is_uuid(id) => {
             if caller.reaches(&call.state.records, id) {

@@ -28,6 +28,8 @@ pub struct Knobs {
     pub accept_unknown_roles: bool,
     /// Body shape of IAM refusals (400, 403, 404, 409).
     pub iam_errors: IamErrors,
+    /// Status of an IAM refusal for a missing permission: 403 or 401.
+    pub iam_forbidden_status: u16,
     /// Status of a successful create.
     pub create_status: u16,
     /// Longest accepted `description`, in bytes; longer ones are refused.
@@ -91,7 +93,8 @@ impl Default for Knobs {
             list_fields: ListFields::Full,
             list_expired: true,
             accept_unknown_roles: false,
-            iam_errors: IamErrors::String,
+            iam_errors: IamErrors::Mixed,
+            iam_forbidden_status: 403,
             create_status: 200,
             max_description: 255,
             truncate_description: None,
@@ -139,6 +142,9 @@ impl Knobs {
         let knobs: Self = serde_json::from_value(serde_json::Value::Object(all)).map_err(bad)?;
         if !matches!(knobs.max_tokens_status, 400 | 403 | 429) {
             return Err(Error::Knobs("max_tokens_status is 400, 403 or 429".into()));
+        }
+        if !matches!(knobs.iam_forbidden_status, 401 | 403) {
+            return Err(Error::Knobs("iam_forbidden_status is 401 or 403".into()));
         }
         if !(200..300).contains(&knobs.create_status) {
             return Err(Error::Knobs(

@@ -47,6 +47,8 @@ pub enum RewriteExpiry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IamErrors {
+    /// By operation, as reported: an `errors` object for list and delete of tokens, else a string.
+    Mixed,
     /// A JSON string.
     String,
     /// `{"errors":[{"ID":…,"message":…}]}`.
@@ -85,13 +87,13 @@ pub enum DeleteMissing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoleCase {
-    /// As recorded.
+    /// As recorded; the answer to a create in Pascal case.
     Snake,
     /// As the OpenAPI document names the fields.
     Oas,
     /// As old documentation shows them.
     Pascal,
-    /// Old documentation again: `Policy` is a string that holds JSON.
+    /// Historical: `Policy` is a string that holds JSON, which no client of today can read.
     PolicyAsString,
 }
 

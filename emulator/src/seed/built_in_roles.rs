@@ -1,4 +1,5 @@
-//! The sixteen built-in roles of production Astra: ids, names, resources and actions as recorded.
+//! The sixteen built-in roles of production Astra: ids, names, resources and actions as recorded in
+//! 2022, with the permissions that two of them have gained since (seen in 2025).
 
 /// One built-in role; resources are what follows `drn:astra:org:__ORG_ID__`.
 pub(crate) struct BuiltIn {
@@ -48,7 +49,7 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
                   db-keyspace-authorize db-keyspace-alter db-keyspace-drop db-manage-region \
                   db-table-select db-table-grant db-table-modify db-table-describe db-table-create \
                   db-table-authorize db-table-alter db-table-drop db-graphql db-rest db-cql \
-                  db-manage-thirdpartymetrics",
+                  db-manage-thirdpartymetrics db-data-import",
     },
     BuiltIn {
         id: "67c4b5dc-dd3f-4b2d-be51-09be12836d57",
@@ -78,7 +79,8 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
                   db-keyspace-authorize db-keyspace-alter db-keyspace-drop db-manage-region \
                   db-table-select db-table-grant db-table-modify db-table-describe db-table-create \
                   db-table-authorize db-table-alter db-table-drop db-graphql db-rest db-cql \
-                  db-manage-thirdpartymetrics",
+                  db-manage-thirdpartymetrics org-integrations-read org-integrations-write \
+                  db-data-import",
     },
     BuiltIn {
         id: "16a4b1d7-a615-41f8-95ca-52b0280f4d77",

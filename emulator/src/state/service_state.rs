@@ -18,6 +18,7 @@ use crate::options::Profile;
 use crate::rate_limit::RateLimit;
 use crate::request::Request;
 use crate::violations;
+use crate::violations::RuleSource;
 use crate::violations::Violation;
 
 use crate::state::journal::Journal;
@@ -193,6 +194,7 @@ impl ServiceState {
             path: request.path.clone(),
             client_id: request.presented_client_id().map(str::to_owned),
             rule,
+            source: RuleSource::of(rule),
             detail: detail.to_owned(),
         });
     }
@@ -206,6 +208,7 @@ impl ServiceState {
             path: String::new(),
             client_id: None,
             rule: "http",
+            source: RuleSource::Emulator,
             detail: detail.to_owned(),
         });
     }

@@ -25,11 +25,22 @@ async fn a_custom_role_is_created_changed_and_deleted() {
         .call("POST", ROLES, Some(role(&org, "mine", &["org-db-view"])))
         .await;
     assert_eq!(made.0, 201);
+    // The answer to a create is in Pascal case, all others in snake case.
     let made = parsed(&made);
-    let path = format!("{ROLES}/{}", made["id"].as_str().unwrap());
-    assert_eq!(parsed(&astra.get(&path).await), made);
+    let path = format!("{ROLES}/{}", made["ID"].as_str().unwrap());
+    let read = parsed(&astra.get(&path).await);
+    for (snake, pascal) in [
+        ("id", "ID"),
+        ("name", "Name"),
+        ("policy", "Policy"),
+        ("last_update_date_time", "LastUpdateDateTime"),
+        ("last_update_user_id", "LastUpdateUserID"),
+    ] {
+        assert_eq!(read[snake], made[pascal], "{snake}");
+    }
+    assert_eq!(made["OrgID"], org.as_str());
     let root = astra.emulator.seeds().tokens["org_admin"].client_id.clone();
-    assert_eq!(made["last_update_user_id"], root.as_str());
+    assert_eq!(read["last_update_user_id"], root.as_str());
 
     let change = role(&org, "renamed", &["org-token-read"]);
     let changed = astra.call("PUT", &path, Some(change.clone())).await;
@@ -58,7 +69,7 @@ async fn editing_and_deleting_a_role_changes_its_tokens() {
             Some(role(&org, "lister", &["org-token-read"])),
         )
         .await;
-    let id = parsed(&made)["id"].as_str().unwrap().to_owned();
+    let id = parsed(&made)["ID"].as_str().unwrap().to_owned();
     let token = parsed(&astra.create(json!({"roles": [id]})).await);
     let text = token["token"].as_str().unwrap();
     assert_eq!(

@@ -124,7 +124,7 @@ async fn the_field_profile_is_lenient() {
         ..Options::default()
     };
     let astra = Astra::with(options).await;
-    let body = json!({"roles": [API_RO_USER], "name": "x", "orgId": "y"}).to_string();
+    let body = json!({"roles": [API_RO_USER], "name": "x"}).to_string();
     let headers = format!("connection: close\r\ncontent-length: {}\r\n", body.len());
     assert_eq!(
         status(&astra, "POST /v2/clientIdSecrets", &headers, &body).await,
