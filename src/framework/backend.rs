@@ -7,11 +7,10 @@ use async_trait::async_trait;
 use serde_json::Map;
 use serde_json::Value;
 
-use super::Builder;
 use super::Call;
 use super::Fields;
 use super::SecretType;
-use super::builder::Hooks;
+use super::handler::Handler;
 use super::help;
 use super::openapi;
 use super::path::Route;
@@ -36,16 +35,18 @@ pub struct Framework<E> {
     pub(crate) hooks: Hooks<E>,
 }
 
+/// What else an engine does.
+pub(crate) struct Hooks<E> {
+    pub(crate) initialize: Option<Handler<E, (), Result<(), Error>>>,
+    pub(crate) rollback: Option<Handler<E, Call, Result<(), Error>>>,
+    pub(crate) invalidate: Option<Handler<E, String, ()>>,
+    pub(crate) cleanup: Option<Handler<E, (), ()>>,
+}
+
 /// What the template captured; an absent optional tail is `None`.
 type Captures = Vec<(String, Option<String>)>;
 
 impl<E: Send + Sync + 'static> Framework<E> {
-    /// Starts the declarations of `engine`; `system` tells the host's version for the OpenAPI
-    /// document.
-    pub fn builder(engine: Arc<E>, system: Arc<dyn SystemView>) -> Builder<E> {
-        Builder::new(engine, system)
-    }
-
     fn route(&self, path: &str) -> Option<(&Route<E>, Captures)> {
         self.routes.iter().find_map(|route| {
             let captures = route.pattern.captures(path)?;

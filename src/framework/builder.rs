@@ -8,6 +8,7 @@ use super::DefinitionError;
 use super::Framework;
 use super::Path;
 use super::SecretType;
+use super::backend::Hooks;
 use super::handler::Handler;
 use crate::vault::Error;
 use crate::vault::SpecialPaths;
@@ -24,16 +25,16 @@ pub struct Builder<E> {
     hooks: Hooks<E>,
 }
 
-/// What else an engine does.
-pub(crate) struct Hooks<E> {
-    pub(crate) initialize: Option<Handler<E, (), Result<(), Error>>>,
-    pub(crate) rollback: Option<Handler<E, Call, Result<(), Error>>>,
-    pub(crate) invalidate: Option<Handler<E, String, ()>>,
-    pub(crate) cleanup: Option<Handler<E, (), ()>>,
+impl<E: Send + Sync + 'static> Framework<E> {
+    /// Starts the declarations of `engine`; `system` tells the host's version for the OpenAPI
+    /// document.
+    pub fn builder(engine: Arc<E>, system: Arc<dyn SystemView>) -> Builder<E> {
+        Builder::new(engine, system)
+    }
 }
 
 impl<E: Send + Sync + 'static> Builder<E> {
-    pub(crate) fn new(engine: Arc<E>, system: Arc<dyn SystemView>) -> Self {
+    fn new(engine: Arc<E>, system: Arc<dyn SystemView>) -> Self {
         Self {
             engine,
             system,

@@ -132,7 +132,7 @@ impl Drop for OpenStream {
             last = contact.streams == 0;
         });
         if last {
-            // Nobody listens on those sockets any more.
+            // The host no longer listens on those sockets.
             self.0.announced().clear();
         }
     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_claims_is_forgotten_in_its_order() {
+    async fn unclaimed_announcements_are_dropped_oldest_first() {
         let broker = broker();
         for id in 1..=2_000 {
             broker.announce(announcement(id));

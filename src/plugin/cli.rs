@@ -1,4 +1,4 @@
-//! What a person gets who starts the program by hand.
+//! What the program prints when a person starts it.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -36,7 +36,7 @@ pub fn run(
 }
 
 fn print(mut out: impl io::Write, text: &str, code: ExitCode) -> ExitCode {
-    // Whoever closed the output does not want to read it.
+    // A closed output needs no text.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     code
 }

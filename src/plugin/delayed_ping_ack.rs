@@ -1,4 +1,4 @@
-//! Unhurried answers to the host's pings.
+//! Delayed answers to the host's pings.
 //!
 //! A gRPC host in Go measures each connection's bandwidth: with the first data that it reads it sends a
 //! ping, and with no further data until that is answered (docs/protocol.md, "Services").  Answered at once,
@@ -29,7 +29,7 @@ const ACK: [u8; HEADER] = [0, 0, 8, 6, 1, 0, 0, 0, 0];
 /// An answer to a ping.
 const ACK_SIZE: usize = HEADER + 8;
 
-/// How much is held at most, in bytes: a host has one such ping under way, seldom two.
+/// How much is held at most, in bytes: a host has one such ping in flight, seldom two.
 const MOST: usize = 16 * ACK_SIZE;
 
 /// What to do with the next bytes of a connection.

@@ -1,8 +1,8 @@
-//! Answers that must not get lost.
+//! Tracks the delivery of answers, and undoes what an undelivered one did.
 //!
 //! The future of a call is dropped as soon as its caller gives up, so work with side effects runs in
-//! a task of its own.  But then the work may end in an answer that nobody reads, for instance a
-//! credential that nobody holds.  Such an answer brings an undo with it, and this module follows the
+//! a task of its own.  But then the work may end in an answer without a reader, for instance a
+//! credential without a holder.  Such an answer brings an undo with it, and this module follows the
 //! answer on its way: from the task through the call's future into the body of the HTTP response.
 //! Wherever it is dropped before the last of it has been handed to the connection, the undo runs.
 
@@ -32,7 +32,7 @@ pub async fn detached<T: Send + 'static>(
     let group = tasks.clone();
     let hand_over = async move {
         let (answer, undo) = work.await;
-        // If nobody receives any more, the answer comes back and is dropped here.
+        // If the receiver is gone, the answer comes back and is dropped here.
         let _ = sender.send((answer, undo.map(|undo| Undelivered::new(undo, group))));
     };
     tasks.spawn(hand_over.instrument(span));

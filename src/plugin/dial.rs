@@ -52,7 +52,7 @@ impl Dialer {
     ///
     /// # Errors
     ///
-    /// Nobody listens, or it is not the host.
+    /// There is no listener, or it is not the host.
     pub async fn probe(&self) -> io::Result<()> {
         let mut stream = self.dial().await?;
         stream.shutdown().await

@@ -65,7 +65,7 @@ impl Instance {
                 "the mount's work did not finish in time; it goes on without the host's storage"
             );
         }
-        // Calls end as soon as their tasks run again; one that nobody drives must not keep the host waiting.
+        // Calls end as soon as their tasks run again; one that is never polled must not keep the host waiting.
         let _ = tokio::time::timeout(CUT_LIMIT, self.connection.close()).await;
     }
 }

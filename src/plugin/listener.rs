@@ -84,7 +84,7 @@ async fn authenticate(
         return tracing::warn!("a peer that does not speak HTTP/2 was turned away");
     }
     contact.send_modify(|contact| contact.connected = true);
-    // When nobody receives any more the process is ending.
+    // If the receiver is gone, the process is ending.
     let connection = Connection(Coalescing::server(stream));
     let _ = sender.send(Ok(connection)).await;
 }

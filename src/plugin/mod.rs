@@ -1,7 +1,7 @@
 //! Being a plugin process of Vault or OpenBao (docs/protocol.md).
 //!
 //! [`serve`] is all that a plugin's `main` needs.  Nothing here knows what kind of secrets engine it serves:
-//! that is the [`Factory`]'s matter.
+//! the [`Factory`] knows that.
 
 mod backend;
 mod broker;
@@ -110,7 +110,7 @@ fn start(environment: &Environment, factory: impl Factory) -> Result<ShutdownRea
         log_start(environment);
         Ok(server.run(listener).await)
     });
-    // Name look-ups and the like may still block a helper thread; nobody waits for them.
+    // Name look-ups and the like may still block a helper thread; do not wait for them.
     runtime.shutdown_background();
     reason
 }

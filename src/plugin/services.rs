@@ -41,7 +41,7 @@ impl GrpcController for Controller {
     }
 }
 
-/// The stream for a plugin's own output: there is none, but a host warns if nobody serves it.
+/// The stream for a plugin's own output: there is none, but a host warns if the service is missing.
 pub struct Stdio(pub Lifecycle);
 
 #[tonic::async_trait]

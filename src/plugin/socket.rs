@@ -78,7 +78,7 @@ impl Socket {
             path,
             private: Some(directory.clone()),
         };
-        // The name appears once the socket answers: whoever sweeps dead sockets cannot take it for one
+        // The name appears once the socket answers: a sweep of stale sockets cannot take it for one
         // in the moment between its making and its listening.
         let hidden = directory.join("n");
         let listener = UnixListener::bind(&hidden)

@@ -23,7 +23,7 @@ pub fn start(temporary: PathBuf) {
         .spawn(move || sweep(&temporary));
 }
 
-/// Removes the directories of dead plugins: those whose socket nobody listens on.
+/// Removes the directories of dead plugins: those whose socket has no listener.
 fn sweep(temporary: &Path) {
     let Ok(entries) = fs::read_dir(temporary) else {
         return;

@@ -1,4 +1,4 @@
-//! Work that somebody waits for.
+//! Groups of tasks, and waiting for them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 /// A group of tasks, and the groups it belongs to in turn.
 ///
-/// Tasks run to their end whether or not somebody awaits their handle; that is the point.
+/// A task runs to its end even if its handle is dropped.
 #[derive(Clone)]
 pub struct Tasks {
     running: Arc<watch::Sender<usize>>,

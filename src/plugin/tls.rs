@@ -76,7 +76,7 @@ pub fn client_config(
     Ok(config)
 }
 
-/// Accepts one certificate, whatever it says, from whoever proves to have its key.
+/// Accepts one certificate, whatever it says, from a peer that proves to have its key.
 #[derive(Debug)]
 pub(super) struct Pinned {
     certificate: CertificateDer<'static>,

@@ -14,7 +14,7 @@ pub struct Event {
 /// The host's event service, where it has one.
 #[async_trait]
 pub trait Events: Send + Sync {
-    /// Whether an event could reach somebody, as far as is known.
+    /// Whether an event could have a subscriber, as far as is known.
     fn has_subscribers(&self) -> bool {
         true
     }

@@ -21,7 +21,7 @@ pub enum Operation {
     Revoke,
     /// The host's tick, about once a minute.
     Rollback,
-    /// A write to something that exists, or whose existence nobody checks.
+    /// A write to something that exists, or whose path has no existence check.
     Update,
     /// A word that this crate does not know.
     Other(String),

@@ -49,8 +49,8 @@ pub struct HostInfo {
 }
 
 impl HostInfo {
-    /// Whether somebody may be subscribed to events: since Vault 1.16 only Enterprise editions let
-    /// anybody subscribe, although the others still take events (docs/protocol.md, "Events").
+    /// Whether events can have subscribers: since Vault 1.16 only Enterprise editions have
+    /// subscriptions, although the others still accept events (docs/protocol.md, "Events").
     pub fn events_subscribable(&self) -> bool {
         let mut numbers = self.version.split('.').map(str::parse::<u32>);
         match (numbers.next(), numbers.next()) {
@@ -75,7 +75,7 @@ mod tests {
     use super::HostInfo;
 
     #[test]
-    fn events_are_heard_where_somebody_may_subscribe() {
+    fn events_are_subscribable_by_version_and_edition() {
         for (version, metadata, heard) in [
             ("1.21.0", "", false),
             ("1.16.0", "", false),

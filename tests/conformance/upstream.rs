@@ -145,7 +145,7 @@ impl Upstream {
         self.emulator.clear_faults();
     }
 
-    /// Asserts what must hold after every test that ends in order: nobody broke the API's rules, and
+    /// Asserts what must hold after every test that ends in order: no caller broke the API's rules, and
     /// every living token was handed out.
     pub async fn check(&self) {
         let violations = self.emulator.violations();

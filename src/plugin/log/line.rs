@@ -20,7 +20,7 @@ const TIMESTAMP: &[BorrowedFormatItem<'_>] =
 /// A line in the making.
 ///
 /// The keys `@level`, `@message` and `@timestamp` are always strings and no field can take their
-/// place: a host dies of anything else.
+/// place: any other type crashes the host.
 pub struct Line {
     level: &'static str,
     module: String,

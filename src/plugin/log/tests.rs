@@ -1,4 +1,4 @@
-//! A host reads every line and dies of the wrong one.
+//! A host parses every line, and a wrong one crashes it.
 
 use std::sync::Arc;
 use std::sync::Mutex;

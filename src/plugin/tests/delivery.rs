@@ -1,4 +1,4 @@
-//! Answers that nobody got are undone, wherever they were lost.
+//! Answers that were not delivered are undone, wherever they were lost.
 
 use std::time::Duration;
 

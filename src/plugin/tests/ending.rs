@@ -154,7 +154,7 @@ async fn a_broker_stream_that_comes_back_is_enough() {
 }
 
 #[tokio::test]
-async fn nobody_comes() {
+async fn without_a_connection_the_process_ends() {
     let lifecycle = Lifecycle::new();
     let limits = Limits {
         connection: Duration::from_millis(10),

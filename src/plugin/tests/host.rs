@@ -161,7 +161,7 @@ impl Host {
             .unwrap();
     }
 
-    /// Serves a mount's side on a new socket that nobody has been told of.
+    /// Serves a mount's side on a new socket that has not been announced.
     pub fn serve_mount(&mut self, id: &str, identity: &Identity) -> MountSide {
         self.next += 1;
         let broker_id = self.next;

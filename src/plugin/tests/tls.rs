@@ -61,7 +61,7 @@ async fn the_host_gets_in_with_either_version() {
 }
 
 #[tokio::test]
-async fn nobody_else_gets_in() {
+async fn other_peers_are_rejected() {
     let host = Host::start().await;
     for version in [&TLS12, &TLS13] {
         let stranger = config(&host, &host_identity(), version);

@@ -24,15 +24,15 @@ use crate::vault::Events;
 use crate::vault::SystemError;
 use crate::vault::SystemView;
 
-/// Events are a courtesy: nobody waits long for them.
+/// Events are best effort: a request does not wait long for them.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// The event service that the host serves, where it has one (Vault 1.13 and later).
 pub struct HostEvents {
     connection: Arc<HostConnection>,
     absent: AtomicBool,
-    /// Whether somebody may hear events, once the host has told what it is.
-    heard: OnceCell<bool>,
+    /// Whether events can have subscribers, once the host has told its version.
+    subscribable: OnceCell<bool>,
 }
 
 impl HostEvents {
@@ -41,11 +41,11 @@ impl HostEvents {
         Self {
             connection,
             absent: AtomicBool::new(false),
-            heard: OnceCell::new(),
+            subscribable: OnceCell::new(),
         }
     }
 
-    /// Asks the host once what it is: each event that nobody can hear would cost as much as a write
+    /// Asks the host once what it is: each event without a possible subscriber would cost as much as a write
     /// to storage.
     async fn find_out(&self) -> bool {
         let ask = || async {
@@ -55,7 +55,7 @@ impl HostEvents {
             Ok::<_, SystemError>(info.events_subscribable())
         };
         // A host that does not tell may well have listeners.
-        self.heard
+        self.subscribable
             .get_or_try_init(ask)
             .await
             .copied()
@@ -66,7 +66,7 @@ impl HostEvents {
 #[async_trait]
 impl Events for HostEvents {
     fn has_subscribers(&self) -> bool {
-        !self.absent.load(Ordering::Relaxed) && self.heard.get().copied().unwrap_or(true)
+        !self.absent.load(Ordering::Relaxed) && self.subscribable.get().copied().unwrap_or(true)
     }
 
     async fn send(&self, event: Event) {

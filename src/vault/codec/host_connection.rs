@@ -14,7 +14,7 @@ pub type Connect = Box<dyn Fn() -> Channel + Send + Sync>;
 
 /// The connection to the host's storage, system view and event service of one mount.
 ///
-/// It is made at the first call, so that a mount that nobody uses holds no connection.  Every call
+/// It is made at the first call, so that an unused mount holds no connection.  Every call
 /// has a time limit, and [`HostConnection::close`] ends those that run, so that nothing hangs for ever.
 pub struct HostConnection {
     connect: Connect,
@@ -30,7 +30,7 @@ enum State {
 }
 
 impl HostConnection {
-    /// A connection that nobody has used yet.
+    /// A connection that is not open yet.
     pub fn new(connect: Connect) -> Arc<Self> {
         Arc::new(Self {
             connect,

@@ -210,7 +210,7 @@ impl Handshake {
 
 /// Whether a process that is not our child exists.
 pub fn exists(pid: Pid) -> bool {
-    // A zombie that nobody reaps counts as gone.
+    // A zombie counts as gone.
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = state.rsplit(')').next().unwrap_or_default().trim_start();
     !state.is_empty() && !state.starts_with('Z')
