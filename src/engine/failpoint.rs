@@ -24,7 +24,7 @@ pub const FAILPOINTS: &[&str] = &[
     "mint.token-made",
     "mint.completed",
     // A token that is not handed out after all.
-    "fresh.discarded",
+    "fresh.rolled-back",
     "fresh.removed",
     "take-back.begun",
     "take-back.reopened",
@@ -61,6 +61,7 @@ pub const FAILPOINTS: &[&str] = &[
     "static-role.removal-noted",
     "static-role.tombstoned",
     "static-role.given-up",
+    "static-role.unusable-removed",
     "static-role.old-deleted",
     "static-role.old-forgotten",
     "role.checked",

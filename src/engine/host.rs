@@ -63,6 +63,11 @@ impl Host {
         self.view(FRESH).await?.writer_limits()
     }
 
+    /// Whether this node may write, as of a fifth of a second ago; not if the host does not say.
+    pub async fn may_write_recently(&self) -> bool {
+        self.view(FRESH).await.is_ok_and(|view| view.may_write)
+    }
+
     async fn view(&self, max_age: Duration) -> Result<View, Error> {
         let mut slot = self.view.lock().await;
         if let Some(view) = slot.filter(|view| view.asked.elapsed() < max_age) {

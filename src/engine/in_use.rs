@@ -1,23 +1,38 @@
 //! The tokens that the mount itself uses, which no clearing up may touch.
 
 use super::Engine;
-use super::config::Loaded;
 use super::intent::InUseTokens;
+use super::intent::Owner;
+use super::registry::Loaded;
 use crate::vault::Error;
 
-/// The client ids of all root tokens and of all tokens of static roles.
+/// All root tokens and all tokens of static roles.  What an entry that cannot be read uses is known
+/// by its owner only.
 pub async fn tokens(engine: &Engine) -> Result<InUseTokens, Error> {
-    let mut held = InUseTokens::new();
-    for name in engine.configs.names().await? {
-        // A config that cannot be read uses no token, and must not keep the others from clearing up.
-        if let Loaded::Valid(connection) = engine.configs.load(&name).await? {
-            held.insert(connection.entry.token_client_id().to_owned());
+    let mut in_use = InUseTokens::default();
+    let configs = engine.configs.load_all().await?;
+    for (name, loaded) in &configs {
+        match loaded {
+            Loaded::Valid(connection) => in_use.insert(connection.entry.token_client_id()),
+            Loaded::Corrupt(_) => {
+                in_use.insert_all_of(Owner::of(name, &format!("rotate-root/{name}")));
+            }
+            Loaded::Missing => {}
         }
     }
-    for name in engine.static_roles.names().await? {
-        if let Some(role) = engine.static_roles.find(&name).await? {
-            held.extend(role.client_ids().map(str::to_owned));
+    for (name, loaded) in engine.static_roles.load_all().await? {
+        match loaded {
+            Loaded::Valid(role) => role
+                .client_ids()
+                .for_each(|client_id| in_use.insert(client_id)),
+            // Which config it is for cannot be read either.
+            Loaded::Corrupt(_) => {
+                for (config, _) in &configs {
+                    in_use.insert_all_of(Owner::of(config, &format!("static-roles/{name}")));
+                }
+            }
+            Loaded::Missing => {}
         }
     }
-    Ok(held)
+    Ok(in_use)
 }

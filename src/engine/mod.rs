@@ -19,6 +19,7 @@ mod intent;
 mod merge;
 mod mount_id;
 mod periodic;
+mod registry;
 mod role;
 mod rotation;
 mod schedule;
@@ -40,6 +41,7 @@ pub use factory::AstraFactory;
 use crate::vault::Mount;
 use clock::Clock;
 use config::Configs;
+use config::PendingDeletions;
 use events::EventPublisher;
 use host::Host;
 use mount_id::Identity;
@@ -53,6 +55,7 @@ use store::Store;
 /// One mounted secrets engine.
 pub struct Engine {
     pub(crate) configs: Configs,
+    pub(crate) pending_deletions: PendingDeletions,
     pub(crate) roles: Roles,
     pub(crate) static_roles: StaticRoles,
     pub(crate) uncertain_writes: UncertainWrites,
@@ -60,7 +63,7 @@ pub struct Engine {
     pub(crate) clock: Clock,
     pub(crate) custom_roles: CustomRoles,
     pub(crate) active: ActiveLimits,
-    pub(crate) host: Host,
+    pub(crate) host: Arc<Host>,
     pub(crate) events: EventPublisher,
     pub(crate) deadlines: Deadlines,
 }
@@ -95,16 +98,23 @@ impl Engine {
     /// The engine of `mount`.  Calls nothing: storage may be absent while a plugin is registered.
     pub fn new(mount: &Mount, deadlines: Deadlines) -> Self {
         let store = Store::new(Arc::clone(&mount.storage));
+        let host = Arc::new(Host::new(Arc::clone(&mount.system)));
         let mount_id = Arc::new(Identity::new(store.clone()));
         Self {
-            configs: Configs::new(store.clone(), mount_id, deadlines.late_create_window),
-            roles: Roles::new(store.clone()),
-            static_roles: StaticRoles::new(store.clone()),
+            configs: Configs::new(
+                store.clone(),
+                Arc::clone(&host),
+                mount_id,
+                deadlines.late_create_window,
+            ),
+            pending_deletions: PendingDeletions::new(store.clone(), Arc::clone(&host)),
+            roles: Roles::new(store.clone(), Arc::clone(&host)),
+            static_roles: StaticRoles::new(store.clone(), Arc::clone(&host)),
             uncertain_writes: UncertainWrites::default(),
             clock: Clock::default(),
             custom_roles: CustomRoles::new(store.clone()),
             active: ActiveLimits::default(),
-            host: Host::new(Arc::clone(&mount.system)),
+            host,
             events: EventPublisher::new(Arc::clone(&mount.events)),
             store,
             deadlines,

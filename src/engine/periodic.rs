@@ -8,7 +8,6 @@ use super::in_use;
 use super::intent::InUseTokens;
 use super::role;
 use super::rotation;
-use super::rotation::UncertainWrites;
 use super::store::Key;
 use crate::astra::Deadline;
 use crate::framework::Call;
@@ -23,7 +22,7 @@ pub async fn periodic(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     failpoint::hit("tick.received");
     let deadline = Deadline::after(engine.deadlines.operation);
     let (cleared, rotated) = futures_util::future::join(
-        clear_all(&engine, deadline),
+        sweep_all(&engine, deadline),
         rotation::tick(&engine, deadline),
     )
     .await;
@@ -40,27 +39,35 @@ pub async fn periodic(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     cleared.and(rotated)
 }
 
-async fn clear_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+async fn sweep_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let names = engine.configs.names().await?;
     // Taken before storage is read, so that what is read tells what became of them.
     let uncertain = engine.uncertain_writes.take();
-    let held = match in_use::tokens(engine).await {
-        Ok(held) => held,
+    let in_use = match in_use::tokens(engine).await {
+        Ok(in_use) => in_use,
         Err(error) => {
             engine.uncertain_writes.put_back(uncertain);
             return Err(error);
         }
     };
-    UncertainWrites::settle(uncertain, &held, deadline).await;
-    let clearings = names
+    // An organization that does not answer takes its own time, not that of the others.
+    let uncertain = engine
+        .uncertain_writes
+        .resolve(uncertain, &in_use, deadline);
+    let sweeps = names
         .iter()
-        .map(|name| clear(engine, name, &held, deadline));
-    futures_util::future::join_all(clearings).await;
-    role::settle(engine, deadline).await?;
-    Ok(())
+        .map(|name| sweep(engine, name, &in_use, deadline));
+    let custom_roles = role::reconcile_all(engine, deadline);
+    let (_, _, custom_roles) = futures_util::future::join3(
+        uncertain,
+        futures_util::future::join_all(sweeps),
+        custom_roles,
+    )
+    .await;
+    custom_roles
 }
 
-async fn clear(engine: &Engine, name: &str, held: &InUseTokens, deadline: Deadline) {
+async fn sweep(engine: &Engine, name: &str, in_use: &InUseTokens, deadline: Deadline) {
     let connection = match engine.configs.find(name).await {
         Ok(Some(connection)) => connection,
         Ok(None) => return,
@@ -68,7 +75,7 @@ async fn clear(engine: &Engine, name: &str, held: &InUseTokens, deadline: Deadli
     };
     if let Err(error) = connection
         .ledger
-        .clear(&connection.client, held, deadline)
+        .clear(&connection.client, in_use, deadline)
         .await
     {
         tracing::warn!(config = name, %error, "cannot clear up; the next tick tries again");
@@ -78,17 +85,19 @@ async fn clear(engine: &Engine, name: &str, held: &InUseTokens, deadline: Deadli
 /// Another node wrote the entry at `key`.
 pub async fn invalidate(engine: Arc<Engine>, key: String) {
     if let Some(name) = key.strip_prefix(Key::CONFIGS) {
-        engine.configs.forget(name).await;
+        engine.configs.invalidate(name).await;
     } else if let Some(name) = key.strip_prefix(Key::ROLES) {
-        engine.roles.forget(name).await;
+        engine.roles.invalidate(name).await;
     } else if let Some(name) = key.strip_prefix(Key::STATIC_ROLES) {
-        engine.static_roles.forget(name).await;
+        engine.static_roles.invalidate(name).await;
+    } else if let Some(client_id) = key.strip_prefix(Key::PENDING_DELETIONS) {
+        engine.pending_deletions.invalidate(client_id).await;
     }
 }
 
 /// The mount goes away: leaves nothing for the next process to look for, where it can.
 pub async fn cleanup(engine: Arc<Engine>) {
-    for ledger in engine.configs.ledgers().await {
+    for ledger in engine.configs.ledgers() {
         ledger.close().await;
     }
 }

@@ -11,8 +11,10 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Engine;
 use super::config::Connection;
-use super::config::Loaded;
 use super::discovery;
+use super::registry::EntryKind;
+use super::registry::Loaded;
+use super::registry::Registry;
 use super::rotation;
 use super::rotation::Failures;
 use super::store::Key;
@@ -46,16 +48,20 @@ pub fn paths() -> Vec<Path<Engine>> {
 async fn read(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     let mut connections = Vec::new();
     let mut unusable = Map::new();
-    for name in engine.configs.names().await? {
-        match engine.configs.load(&name).await? {
+    for (name, loaded) in engine.configs.load_all().await? {
+        match loaded {
             Loaded::Valid(connection) => connections.push(connection),
-            Loaded::Corrupt(error) => {
-                let error = error.to_string();
+            Loaded::Corrupt(corrupt) => {
+                let error = corrupt.error.to_string();
                 unusable.insert(name, json!({"reachable": false, "error": error}));
             }
             Loaded::Missing => {}
         }
     }
+    let mut others = Map::new();
+    add_unusable(&engine.roles, "roles", &mut others).await?;
+    add_unusable(&engine.static_roles, "static-roles", &mut others).await?;
+    add_unusable(&engine.pending_deletions, "pending-deletions", &mut others).await?;
     let shown = connections
         .iter()
         .map(|connection| shown(&engine, connection));
@@ -72,7 +78,23 @@ async fn read(engine: Arc<Engine>, _call: Call) -> HandlerResult {
         concat!("v", env!("CARGO_PKG_VERSION")).into(),
     );
     data.insert("configs".into(), Value::Object(configs));
+    data.insert("unusable_entries".into(), Value::Object(others));
     Ok(Some(Response::new(data)))
+}
+
+/// Adds the entries of `registry` that cannot be used, each with the reason.
+async fn add_unusable<K: EntryKind>(
+    registry: &Registry<K>,
+    folder: &str,
+    unusable: &mut Map<String, Value>,
+) -> Result<(), Error> {
+    for (name, loaded) in registry.load_all().await? {
+        if let Loaded::Corrupt(corrupt) = loaded {
+            let error = corrupt.error.to_string();
+            unusable.insert(format!("{folder}/{name}"), error.into());
+        }
+    }
+    Ok(())
 }
 
 async fn shown(engine: &Engine, connection: &Connection) -> Result<Value, Error> {

@@ -118,6 +118,11 @@ impl Key {
         Self::plain(format!("v1/rotation/static/{name}"))
     }
 
+    /// What failed when the root token of a deleted config was to be deleted.
+    pub fn deletion_failures(client_id: &str) -> Self {
+        Self::plain(format!("v1/rotation/pending-deletion/{client_id}"))
+    }
+
     /// A block of intents.
     pub fn intent(config: &str, block: impl fmt::Display) -> Self {
         Self::plain(format!("v1/intent/{config}/{block}"))

@@ -52,7 +52,7 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let dry_run = call.fields.bool("dry_run").unwrap_or_default();
     let connection = engine.configs.require(&name).await?;
     let deadline = Deadline::after(engine.deadlines.operation);
-    let held = in_use::tokens(&engine).await?;
+    let in_use = in_use::tokens(&engine).await?;
     let tokens = discovery::live(&connection, deadline).await;
     let tokens =
         tokens.map_err(|error| astra_error::request_error("list tokens", &connection, &error))?;
@@ -60,7 +60,7 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let mut unheld = Map::new();
     let (mut kept, mut unknown) = (0_u64, 0_u64);
     for token in &tokens {
-        match verdict(token, &held, now) {
+        match verdict(token, &in_use, now) {
             Verdict::Keep => kept += 1,
             Verdict::Unknown => unknown += 1,
             Verdict::Unheld => {
@@ -111,8 +111,8 @@ enum Verdict {
     Unknown,
 }
 
-fn verdict(token: &TaggedToken, held: &InUseTokens, now: OffsetDateTime) -> Verdict {
-    if held.contains(&token.token.client_id) {
+fn verdict(token: &TaggedToken, in_use: &InUseTokens, now: OffsetDateTime) -> Verdict {
+    if in_use.contains(&token.token.client_id) || in_use.may_contain(token.owner) {
         return Verdict::Keep;
     }
     let TokenEntry {

@@ -34,7 +34,7 @@ const EFFECTS: &[&str] = &[
     // The marks of an intent.
     "complete",
     "flush",
-    "keep",
+    "commit",
     "reopen",
 ];
 
@@ -43,13 +43,7 @@ const BEGIN_WITH_A_POINT: &[&str] = &["fresh", "remove_by_tag"];
 
 /// Functions that change something and leave the point to their callers, or need none, and why.
 const EXEMPT: &[(&str, &str, &str)] = &[
-    ("config/registry.rs", "put", "its callers have the points"),
-    (
-        "config/registry.rs",
-        "delete",
-        "its callers have the points",
-    ),
-    ("creds/mint.rs", "keep", "its callers have the points"),
+    ("creds/mint.rs", "commit", "its callers have the points"),
     ("creds/mint.rs", "run", "what it calls has the point"),
     ("intent/block.rs", "complete", "its callers have the points"),
     ("intent/block.rs", "reopen", "its callers have the points"),
@@ -59,24 +53,14 @@ const EXEMPT: &[(&str, &str, &str)] = &[
         "undo_first_try",
         "only where the host repeats a request, which none can be made to do; src/engine/tests/mint.rs",
     ),
-    ("role/registry.rs", "put", "its callers have the points"),
-    ("role/registry.rs", "delete", "its callers have the points"),
+    ("registry.rs", "put", "its callers have the points"),
+    ("registry.rs", "delete", "its callers have the points"),
     (
         "rotation/uncertain_write.rs",
         "settle",
         "only where storage fails; src/engine/rotation/tests/crashes.rs",
     ),
     ("rotation/root.rs", "store", "its caller has the point"),
-    (
-        "static_role/registry.rs",
-        "put",
-        "its callers have the points",
-    ),
-    (
-        "static_role/registry.rs",
-        "delete",
-        "its callers have the points",
-    ),
     (
         "static_role/remove.rs",
         "delete",

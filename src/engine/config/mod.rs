@@ -12,8 +12,8 @@ mod write;
 pub use connection::Connection;
 pub use entry::ConfigEntry;
 pub use paths::paths;
+pub use pending_deletion::PendingDeletions;
 pub use registry::Configs;
-pub use registry::Loaded;
 pub use verify::verify;
 
 /// The config that is meant where none is named.

@@ -12,10 +12,10 @@ use super::entry::DEFAULT_CONCURRENCY;
 use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
 use super::entry::fingerprint;
-use super::registry::Loaded;
 use super::remove::delete;
 use super::write;
 use crate::engine::Engine;
+use crate::engine::registry::Loaded;
 use crate::engine::rotation;
 use crate::engine::rotation::Failures;
 use crate::engine::schedule;
@@ -92,10 +92,15 @@ async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     let mut key_info = Map::new();
     let names = engine.configs.names().await?;
     for name in &names {
-        if let Loaded::Valid(connection) = engine.configs.load(name).await? {
-            let ConfigEntry { url, org_id, .. } = &connection.entry;
-            key_info.insert(name.clone(), json!({"url": url, "org_id": org_id}));
-        }
+        let info = match engine.configs.load(name).await? {
+            Loaded::Valid(connection) => {
+                let ConfigEntry { url, org_id, .. } = &connection.entry;
+                json!({"url": url, "org_id": org_id})
+            }
+            Loaded::Corrupt(corrupt) => json!({"error": corrupt.error.to_string()}),
+            Loaded::Missing => continue,
+        };
+        key_info.insert(name.clone(), info);
     }
     Ok(Some(Response::list(names, key_info)))
 }

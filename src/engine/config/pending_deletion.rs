@@ -1,34 +1,84 @@
 //! Root tokens that rotation minted, of configs that were deleted.
 //!
-//! Nobody else has them, so they go with their config.  Neither can be done first: without the config
-//! its token could be forgotten, without its token the config is of no use.  So the entry is first
-//! stored once more, at a place of its own, from where the host's ticks finish what a dead process or
-//! an outage left.
+//! They are known to nothing but the engine, so they are deleted with their config.  Neither can be
+//! done first: without the config its token could be lost, without its token the config is of no
+//! use.  So the entry is first stored once more, as a pending deletion, from where the host's ticks
+//! finish what a dead process or an outage left.
 
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::ConfigEntry;
 use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::config::ConfigEntry;
 use crate::engine::failpoint;
-use crate::engine::in_use;
+use crate::engine::host::Host;
+use crate::engine::registry::EntryKind;
+use crate::engine::registry::Loaded;
+use crate::engine::registry::OpenError;
+use crate::engine::registry::Registry;
+use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
+use crate::engine::store::Store;
 use crate::vault::Error;
 
-/// Notes durably that the root tokens of `entry` are to be deleted once its config is gone.
+/// The pending deletions of one mount, by the client id of the config's root token.
+///
+/// The lock of a name is held by a change of a config that has this root token, so that the token is
+/// not deleted while a config comes to use it, and not forgotten while a config still has it.
+pub type PendingDeletions = Registry<PendingDeletionKind>;
+
+/// Pending deletions are used as they are stored.
+pub struct PendingDeletionKind;
+
+impl PendingDeletions {
+    /// The pending deletions in `store`.
+    pub fn new(store: Store, host: Arc<Host>) -> Self {
+        Self::with_kind(PendingDeletionKind, store, host)
+    }
+}
+
+impl EntryKind for PendingDeletionKind {
+    type Stored = ConfigEntry;
+    type Value = ConfigEntry;
+
+    const NOUN: &'static str = "pending-deletion";
+    const FOLDER: &'static str = Key::PENDING_DELETIONS;
+
+    fn key(client_id: &str) -> Key {
+        Key::pending_deletion(client_id)
+    }
+
+    async fn open(&self, _client_id: &str, entry: ConfigEntry) -> Result<ConfigEntry, OpenError> {
+        Ok(entry)
+    }
+}
+
+/// Records durably that the root tokens of `entry` are to be deleted once its config is gone.  The
+/// caller holds the lock of its client id.
 pub async fn record(engine: &Engine, entry: &ConfigEntry) -> Result<(), Error> {
     if tokens(entry).next().is_some() {
-        let key = Key::pending_deletion(entry.token_client_id());
-        engine.store.put(&key, entry).await?;
+        let client_id = entry.token_client_id();
+        engine
+            .pending_deletions
+            .put(client_id, entry.clone())
+            .await?;
         failpoint::hit("config.pending-deletion-recorded");
     }
     Ok(())
 }
 
-/// The config of `entry` is gone: deletes the root tokens that nobody else has.  A failure is a
-/// warning, as the ticks try again.
-pub async fn run(engine: &Engine, name: &str, entry: &ConfigEntry) -> Option<String> {
-    let deadline = Deadline::after(engine.deadlines.operation);
+/// The config of `entry` is gone: deletes the root tokens that are known to nothing else.  A failure
+/// is a warning, as the ticks try again.  The caller holds the lock of its client id.
+pub async fn run(
+    engine: &Engine,
+    name: &str,
+    entry: &ConfigEntry,
+    deadline: Deadline,
+) -> Option<String> {
     let error = finish(engine, entry, deadline).await.err()?;
     let ids: Vec<&str> = tokens(entry).collect();
     Some(format!(
@@ -38,23 +88,62 @@ pub async fn run(engine: &Engine, name: &str, entry: &ConfigEntry) -> Option<Str
     ))
 }
 
-/// Finishes what is noted.
+/// Finishes what is pending, each deletion side by side with the others.  Failures are logged.
 pub async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
-    for client_id in engine.store.list(Key::PENDING_DELETIONS).await? {
-        // Whoever deletes a config has noted it before, and may not have deleted it yet.
-        let _changing = engine.configs.changing().await;
-        let key = Key::pending_deletion(&client_id);
-        let Some(entry) = engine.store.get::<ConfigEntry>(&key).await? else {
-            continue;
-        };
-        if in_use::tokens(engine).await?.contains(&client_id) {
-            engine.store.delete(&key).await?;
-            failpoint::hit("config.pending-deletion-dropped");
-        } else if let Err(error) = finish(engine, &entry, deadline).await {
+    let client_ids = engine.pending_deletions.names().await?;
+    let deletions = client_ids.iter().map(|client_id| async move {
+        if let Err(error) = reconcile_one(engine, client_id, deadline).await {
             tracing::warn!(client_id, %error, "the root tokens of a deleted config are not deleted yet");
         }
-    }
+    });
+    join_all(deletions).await;
     Ok(())
+}
+
+async fn reconcile_one(engine: &Engine, client_id: &str, deadline: Deadline) -> Result<(), Error> {
+    // A request that holds it finishes the deletion itself, or leaves it to the next tick.
+    let Some(_changing) = engine.pending_deletions.try_lock(client_id) else {
+        return Ok(());
+    };
+    let entry = match engine.pending_deletions.load(client_id).await? {
+        Loaded::Valid(entry) => entry,
+        // Logged already, and shown by status.
+        Loaded::Corrupt(_) | Loaded::Missing => return Ok(()),
+    };
+    let mut is_hidden = false;
+    for (name, config) in engine.configs.load_all().await? {
+        match config {
+            Loaded::Valid(config) if config.entry.token_client_id() == client_id => {
+                tracing::info!(
+                    config = name,
+                    client_id,
+                    "a config uses the root token again"
+                );
+                engine.pending_deletions.delete(client_id).await?;
+                failpoint::hit("config.pending-deletion-dropped");
+                return Ok(());
+            }
+            Loaded::Corrupt(corrupt) => is_hidden |= corrupt.is_newer,
+            Loaded::Valid(_) | Loaded::Missing => {}
+        }
+    }
+    if is_hidden {
+        return Err(Error::Internal(
+            "a config that a newer version wrote may use them".to_owned(),
+        ));
+    }
+    let failures_key = Key::deletion_failures(client_id);
+    let failures = Failures::load(&engine.store, &failures_key).await?;
+    let now = engine.clock.now();
+    if failures.is_some_and(|failures| failures.retry_at > now) {
+        return Ok(());
+    }
+    let finished = finish(engine, &entry, deadline).await;
+    match &finished {
+        Ok(()) => Failures::clear(&engine.store, &failures_key).await,
+        Err(error) => Failures::note(&engine.store, &failures_key, error, now).await,
+    }
+    finished
 }
 
 /// What only the engine can delete; the root token itself comes last, as it deletes the others.
@@ -79,10 +168,8 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
         }
     }
     failpoint::hit("config.root-deleted");
-    engine
-        .store
-        .delete(&Key::pending_deletion(entry.token_client_id()))
-        .await?;
+    let client_id = entry.token_client_id();
+    engine.pending_deletions.delete(client_id).await?;
     failpoint::hit("config.pending-deletion-done");
     Ok(())
 }

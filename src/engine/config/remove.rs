@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::Connection;
 use super::paths::name_of;
 use super::pending_deletion;
-use super::registry::Loaded;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::discovery;
@@ -13,6 +12,8 @@ use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::in_use;
+use crate::engine::registry::Corrupt;
+use crate::engine::registry::Loaded;
 use crate::engine::rotation;
 use crate::framework::Call;
 use crate::vault::Error;
@@ -22,32 +23,35 @@ use crate::vault::Response;
 pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
-    let _changing = engine.configs.changing().await;
+    let _changing = engine.configs.lock(&name).await;
     let force = call.fields.bool("force").unwrap_or_default();
     let connection = match engine.configs.load(&name).await? {
         Loaded::Valid(connection) => connection,
         Loaded::Missing => return Ok(None),
-        Loaded::Corrupt(error) if !force => {
+        Loaded::Corrupt(Corrupt { error, .. }) if !force => {
             return Err(Error::BadRequest(format!(
                 "{error}. Who uses it cannot be told either, so it is only deleted with force=true"
             )));
         }
-        Loaded::Corrupt(error) => {
-            engine.configs.lock().await.delete(&name).await?;
+        Loaded::Corrupt(Corrupt { error, .. }) => {
+            engine.configs.delete(&name).await?;
             failpoint::hit("config.unusable-removed");
             tracing::info!(config = name, %error, "unusable config deleted");
             return Ok(None);
         }
     };
-    let held = holders(&engine, &connection).await?;
+    let deadline = Deadline::after(engine.deadlines.operation);
+    let held = holders(&engine, &connection, deadline).await?;
     if let (Some(held), false) = (&held, force) {
         return Err(Error::BadRequest(format!(
             "config \"{name}\" is in use: {held}. Delete those roles and revoke those leases first, or delete with force=true"
         )));
     }
     failpoint::hit("config.unheld");
+    let client_id = connection.entry.token_client_id();
+    let _deleting = engine.pending_deletions.lock(client_id).await;
     pending_deletion::record(&engine, &connection.entry).await?;
-    engine.configs.lock().await.delete(&name).await?;
+    engine.configs.delete(&name).await?;
     failpoint::hit("config.removed");
     tracing::info!(config = name, force, "config deleted");
     let subject = Subject {
@@ -56,7 +60,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         ..Subject::default()
     };
     engine.events.publish(EngineEvent::ConfigDelete, subject);
-    let forgotten = rotation::root::forget(&engine, &connection).await;
+    let forgotten = rotation::root::forget(&engine, &connection, deadline).await;
     let mut warnings: Vec<String> = forgotten.into_iter().collect();
     warnings.extend(held.map(|held| {
         format!("config \"{name}\" was deleted although it was in use: {held}. Its tokens can no longer be revoked; each ends at its own expiry")
@@ -65,7 +69,11 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
 }
 
 /// What needs the config, in words; `None` when nothing does.
-async fn holders(engine: &Engine, connection: &Connection) -> Result<Option<String>, Error> {
+async fn holders(
+    engine: &Engine,
+    connection: &Connection,
+    deadline: Deadline,
+) -> Result<Option<String>, Error> {
     let mut held = Vec::new();
     let roles = engine.roles.of_config(&connection.name).await?;
     if !roles.is_empty() {
@@ -77,8 +85,9 @@ async fn holders(engine: &Engine, connection: &Connection) -> Result<Option<Stri
     }
     // Root tokens go with the config, and static roles are named already.
     let mut own = in_use::tokens(engine).await?;
-    own.extend(connection.entry.pending_delete.iter().cloned());
-    let deadline = Deadline::after(engine.deadlines.operation);
+    for client_id in &connection.entry.pending_delete {
+        own.insert(client_id);
+    }
     match discovery::live(connection, deadline).await {
         Ok(tokens) => {
             let leased = tokens

@@ -10,7 +10,6 @@ use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
 use super::entry::fingerprint;
 use super::paths::name_of;
-use super::registry::Loaded;
 use super::verify::verify;
 use crate::astra::Client;
 use crate::astra::Deadline;
@@ -19,6 +18,7 @@ use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::merge::merge_field;
+use crate::engine::registry::Loaded;
 use crate::engine::schedule;
 use crate::framework::Call;
 use crate::framework::Fields;
@@ -46,11 +46,14 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
 pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
-    let _changing = engine.configs.changing().await;
-    // What cannot be read is replaced.
+    let _changing = engine.configs.lock(&name).await;
     let stored = match engine.configs.load(&name).await? {
         Loaded::Valid(connection) => Some(connection),
-        Loaded::Corrupt(_) | Loaded::Missing => None,
+        Loaded::Corrupt(corrupt) => {
+            corrupt.check_replaceable()?;
+            None
+        }
+        Loaded::Missing => None,
     };
     let stored = stored.as_ref().map(|connection| &connection.entry);
     let mut entry = merged(&call.fields, stored, engine.clock.now())?;
@@ -73,7 +76,9 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
         warnings.extend(leave_behind(&mut entry, stored));
     }
     failpoint::hit("config.checked");
-    engine.configs.lock().await.put(&name, entry).await?;
+    // Nothing may delete the root token from now on.
+    let _deleting = engine.pending_deletions.lock(entry.token_client_id()).await;
+    engine.configs.put(&name, entry).await?;
     failpoint::hit("config.stored");
     tracing::info!(config = name, "config written");
     let subject = Subject {

@@ -262,11 +262,16 @@ impl UncommittedToken {
         }
     }
 
+    /// For whom it was minted.
+    pub fn owner(&self) -> Owner {
+        self.tag.owner
+    }
+
     /// The mount has stored the token for its own use, so nothing is left to clean up for it.  Should
-    /// this not become durable, [`held`](crate::engine::in_use) tokens stay all the same.
-    pub async fn keep(self) {
+    /// this not become durable, [tokens in use](crate::engine::in_use) stay all the same.
+    pub async fn commit(self) {
         if let Err((intent, error)) = self.intent.complete().await {
-            tracing::debug!(%error, "the intent of a stored token is not marked; it is held all the same");
+            tracing::debug!(%error, "the intent of a stored token is not marked; it stays all the same");
             intent.cancel();
         }
     }
@@ -275,7 +280,7 @@ impl UncommittedToken {
     ///
     /// Where it turned out not to work, the answer may have named somebody else's token, so only
     /// what bears the tag is deleted, if tokens bear tags at all.
-    pub async fn discard(self, deadline: Deadline) {
+    pub async fn rollback(self, deadline: Deadline) {
         let Self {
             token,
             connection,
@@ -287,7 +292,7 @@ impl UncommittedToken {
         }
         match delete_by_tag(&connection, &tag, deadline).await {
             Ok(1..) => {
-                failpoint::hit("fresh.discarded");
+                failpoint::hit("fresh.rolled-back");
                 intent.cancel();
             }
             // Perhaps it is not listed yet.

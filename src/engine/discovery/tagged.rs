@@ -6,20 +6,24 @@ use crate::astra::TokenEntry;
 use crate::engine::config::Connection;
 use crate::engine::intent::ConfigMark;
 use crate::engine::intent::MountId;
+use crate::engine::intent::Owner;
 use crate::engine::intent::Tag;
 
 /// A live token that this mount minted.
 pub struct TaggedToken {
     /// What Astra says of it.
     pub token: TokenEntry,
+    /// For whom it was minted.
+    pub owner: Owner,
 }
 
 /// The live tokens that this mount minted from the connection's config.
 pub async fn live(connection: &Connection, deadline: Deadline) -> Result<Vec<TaggedToken>, Error> {
     let own = MountTokenFilter::of(connection);
     let tagged = move |token: &TokenEntry| {
-        own.tag(token).map(|_| TaggedToken {
+        own.tag(token).map(|tag| TaggedToken {
             token: token.clone(),
+            owner: tag.owner,
         })
     };
     connection.client.tokens(tagged, deadline).await

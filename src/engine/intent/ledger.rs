@@ -165,12 +165,12 @@ impl Ledger {
     /// One round of clearing up: what an earlier process left, what this one lost, and blocks that
     /// are used up.
     ///
-    /// Tokens that are `held` are in use by the mount itself and stay, whatever their intent says: a
+    /// Tokens that are `in_use` by the mount itself stay, whatever their intent says: a
     /// process can die between storing such a token and marking its intent.
     pub async fn clear(
         &self,
         client: &Client,
-        held: &InUseTokens,
+        in_use: &InUseTokens,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
         let lost = self.lost();
@@ -182,7 +182,7 @@ impl Ledger {
         }
         let round = Sweep {
             client,
-            held,
+            in_use,
             deadline,
             ledger: self,
             wanted,
@@ -264,7 +264,11 @@ impl Ledger {
             leftovers.take_owed();
             leftovers.unmarked(listed)
         };
-        unmarked.retain(|client_id| !round.held.contains(client_id));
+        unmarked.retain(|token| !round.in_use.protects(token));
+        let unmarked: Vec<String> = unmarked
+            .iter()
+            .map(|token| token.client_id.to_string())
+            .collect();
         if !unmarked.is_empty() {
             tracing::info!(
                 config = self.config,
@@ -305,7 +309,7 @@ impl Ledger {
         for (block, index, lost) in all {
             match lost.client_id {
                 // A known client id needs no search.
-                Some(client_id) if !round.held.contains(&client_id) => {
+                Some(client_id) if !round.in_use.contains(&client_id) => {
                     known.push((block, index, client_id));
                 }
                 _ => unknown.push((block, index, lost.since)),
@@ -342,11 +346,11 @@ impl Ledger {
             .map(|(block, index, _)| (block.id, *index))
             .collect();
         let mut by_intent: HashMap<(BlockId, u16), Vec<String>> = HashMap::new();
-        for TaggedToken { tag, client_id } in listed {
-            let intent = (tag.block, tag.index);
-            if of_lost.contains(&intent) && !round.held.contains(client_id.as_ref()) {
+        for token in listed {
+            let intent = (token.tag.block, token.tag.index);
+            if of_lost.contains(&intent) && !round.in_use.protects(token) {
                 let found = by_intent.entry(intent).or_default();
-                found.push(client_id.to_string());
+                found.push(token.client_id.to_string());
             }
         }
         let by_intent = &by_intent;

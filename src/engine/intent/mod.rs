@@ -9,6 +9,7 @@
 
 mod block;
 mod entry;
+mod in_use;
 mod ledger;
 mod recovery;
 mod sweep;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use block::Completed;
 pub use block::Intent;
+pub use in_use::InUseTokens;
 pub use ledger::ClearError;
 pub use ledger::Ledger;
 pub use recovery::LATE_CREATE_WINDOW;
@@ -29,6 +31,3 @@ pub use tag::MountId;
 pub use tag::Owner;
 pub use tag::RequestMark;
 pub use tag::Tag;
-
-/// Client ids of tokens that the mount itself uses: root tokens, tokens of static roles.
-pub type InUseTokens = std::collections::BTreeSet<String>;

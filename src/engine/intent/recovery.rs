@@ -164,7 +164,7 @@ impl RecoveredBlocks {
 
     /// The listed tokens that were minted but never marked done: nobody received them.  Storage that was
     /// restored from a snapshot knows no marks of what was minted after it; those tokens stay.
-    pub fn unmarked(&self, listed: &[TaggedToken]) -> Vec<String> {
+    pub fn unmarked(&self, listed: &[TaggedToken]) -> Vec<TaggedToken> {
         let by_id: BTreeMap<BlockId, &BlockEntry> = self
             .blocks
             .iter()
@@ -183,7 +183,7 @@ impl RecoveredBlocks {
             .iter()
             .filter(|token| !restored.contains(&token.tag.block))
             .filter(|token| of_dead(token).is_some_and(|entry| !entry.is_done(token.tag.index)))
-            .map(|token| token.client_id.to_string())
+            .cloned()
             .collect()
     }
 

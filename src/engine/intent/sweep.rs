@@ -21,7 +21,7 @@ pub struct Sweep<'a> {
     /// Where tokens are listed and deleted.
     pub client: &'a Client,
     /// What stays, whatever its intent says.
-    pub held: &'a InUseTokens,
+    pub in_use: &'a InUseTokens,
     /// When it has to end.
     pub deadline: Deadline,
     /// The blocks whose tokens are looked for.

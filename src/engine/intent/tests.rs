@@ -244,7 +244,7 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
     let mut tokens = vec![listed(mount, &in_flight)];
     let leftovers = async || RecoveredBlocks::load(&store, "default").await.unwrap();
     // After a crash now, the token in flight was received by nobody.
-    assert_eq!(leftovers().await.unmarked(&tokens), ["token-0"]);
+    assert_eq!(leftovers().await.unmarked(&tokens), tokens[..1]);
 
     let key = format!("v1/intent/default/{}", in_flight.block());
     let snapshot = storage.get(&key).await.unwrap().unwrap();
@@ -253,7 +253,7 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
         tokens.push(listed(mount, &intent));
         assert!(intent.complete().await.is_ok());
     }
-    assert_eq!(leftovers().await.unmarked(&tokens), ["token-0"]);
+    assert_eq!(leftovers().await.unmarked(&tokens), tokens[..1]);
     storage.put(snapshot).await.unwrap();
     let restored = leftovers().await;
     assert!(restored.unmarked(&tokens).is_empty());

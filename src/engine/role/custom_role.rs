@@ -2,9 +2,10 @@
 //!
 //! Vault's storage and Astra cannot change in one step, so a [`Note`] is durable before Astra is
 //! touched and goes away when both agree again.  A note that a dead process left is settled by the
-//! host's tick ([`CustomRoles::settle`]): the stored role wins.  If it claims the custom role, its policy
+//! host's tick ([`CustomRoles::reconcile`]): the stored role wins.  If it claims the custom role, its policy
 //! is sent again; if not, the custom role is deleted.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -47,7 +48,7 @@ pub struct Note {
 
 /// What a note turned out to need.
 #[derive(Debug, Eq, PartialEq)]
-pub enum Settled {
+pub enum Reconciled {
     /// Nothing is left to do.
     Done,
     /// The next tick looks again.
@@ -186,29 +187,28 @@ impl CustomRoles {
         }
     }
 
-    /// The configs and names that have notes in `folder`: `Key::CUSTOM_ROLES` for roles,
+    /// By config, the names that have notes in `folder`: `Key::CUSTOM_ROLES` for roles,
     /// `Key::STATIC_CUSTOM_ROLES` for static roles.
-    pub async fn pending(&self, folder: &str) -> Result<Vec<(String, String)>, Error> {
-        let mut pending = Vec::new();
+    pub async fn pending(&self, folder: &str) -> Result<BTreeMap<String, Vec<String>>, Error> {
+        let mut pending = BTreeMap::new();
         for config in self.store.list(folder).await? {
-            for name in self.store.list(&format!("{folder}{config}/")).await? {
-                pending.push((config.clone(), name));
-            }
+            let names = self.store.list(&format!("{folder}{config}/")).await?;
+            pending.insert(config, names);
         }
         Ok(pending)
     }
 
     /// Brings Astra in step with what is stored: `claim` is what the stored role says.  The caller
     /// keeps everybody else from changing the role meanwhile.
-    pub async fn settle(
+    pub async fn reconcile(
         &self,
         connection: &Connection,
         claimant: PolicyOwner<'_>,
         claim: Option<&PolicyRole>,
         deadline: Deadline,
-    ) -> Result<Settled, Error> {
+    ) -> Result<Reconciled, Error> {
         let Some(note) = self.noted(&connection.name, claimant).await? else {
-            return Ok(Settled::Done);
+            return Ok(Reconciled::Done);
         };
         let org_id = connection.entry.org_id.as_ref();
         if org_id.is_some_and(|org_id| *org_id != note.org_id) && !note.org_id.is_empty() {
@@ -218,7 +218,7 @@ impl CustomRoles {
                 org_id = note.org_id,
                 "a custom role waits to be settled in an organization that the config is no longer for"
             );
-            return Ok(Settled::Later);
+            return Ok(Reconciled::Later);
         }
         if let Some(claim) = claim {
             let wanted = NewRole {
@@ -233,7 +233,7 @@ impl CustomRoles {
                 Ok(()) => {
                     failpoint::hit("tick.custom-role-sent");
                     self.forget(&connection.name, claimant).await?;
-                    return Ok(Settled::Done);
+                    return Ok(Reconciled::Done);
                 }
                 // One of that name that is there all the same is of a write that failed.
                 Err(astra::Error::NotFound { .. }) => {
@@ -258,10 +258,10 @@ impl CustomRoles {
                 .map_err(|error| refused(connection, &error))?;
             failpoint::hit("tick.custom-role-deleted");
         } else if note.creating && !self.absent_since_window(&connection.name, claimant) {
-            return Ok(Settled::Later);
+            return Ok(Reconciled::Later);
         }
         self.forget(&connection.name, claimant).await?;
-        Ok(Settled::Done)
+        Ok(Reconciled::Done)
     }
 
     async fn note(

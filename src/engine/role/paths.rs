@@ -13,6 +13,7 @@ use super::unresolved;
 use super::write;
 use crate::engine::Engine;
 use crate::engine::config;
+use crate::engine::registry::Loaded;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -40,6 +41,7 @@ pub fn paths() -> Vec<Path<Engine>> {
             .field(Field::bool("require_reason", "Whether a caller of creds must give a reason.").default(false))
             .field(Field::int("max_active", "How many tokens of this role may be live at once. 0 means any number.").default(0))
             .fields(database::declare())
+            .field(Field::bool("force", "Delete the role although its entry cannot be read.").query().default(false).only_for([Operation::Delete]))
             .exists(exists)
             .on(Operation::Create, "Write a role.", write::write)
             .on(Operation::Update, "Write a role.", write::write)
@@ -62,25 +64,25 @@ pub(super) fn name_of(call: &Call) -> String {
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {
-    let (_, is_stored) = engine.roles.load(&name_of(&call)).await?;
-    Ok(is_stored)
+    let found = engine.roles.load(&name_of(&call)).await?;
+    Ok(!matches!(found, Loaded::Missing))
 }
 
 async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     let mut key_info = Map::new();
     let names = engine.roles.names().await?;
     for name in &names {
-        if let (Some(role), _) = engine.roles.load(name).await? {
-            key_info.insert(
-                name.clone(),
-                json!({
-                    "config": role.config,
-                    "astra_roles": role.granted.given_roles(),
-                    "has_policy": role.granted.policy.is_some(),
-                    "database_id": role.database.as_ref().map_or("", |database| &database.id),
-                }),
-            );
-        }
+        let info = match engine.roles.load(name).await? {
+            Loaded::Valid(role) => json!({
+                "config": role.config,
+                "astra_roles": role.granted.given_roles(),
+                "has_policy": role.granted.policy.is_some(),
+                "database_id": role.database.as_ref().map_or("", |database| &database.id),
+            }),
+            Loaded::Corrupt(corrupt) => json!({"error": corrupt.error.to_string()}),
+            Loaded::Missing => continue,
+        };
+        key_info.insert(name.clone(), info);
     }
     Ok(Some(Response::list(names, key_info)))
 }

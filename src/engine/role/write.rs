@@ -16,6 +16,8 @@ use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::host::Limits;
 use crate::engine::merge::merge_field;
+use crate::engine::registry::Corrupt;
+use crate::engine::registry::Loaded;
 use crate::framework::Call;
 use crate::framework::Fields;
 use crate::vault::Error;
@@ -41,9 +43,15 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let limits = engine.host.writer_limits().await?;
     let name = super::paths::name_of(&call);
     let deadline = Deadline::after(engine.deadlines.operation);
-    let _changing = engine.roles.changing(&name).await;
-    // What cannot be read is replaced.
-    let (stored, _) = engine.roles.load(&name).await?;
+    let _changing = engine.roles.lock(&name).await;
+    let stored = match engine.roles.load(&name).await? {
+        Loaded::Valid(role) => Some(role),
+        Loaded::Corrupt(corrupt) => {
+            corrupt.check_replaceable()?;
+            None
+        }
+        Loaded::Missing => None,
+    };
     let stored = stored.as_deref();
     let fields = &call.fields;
 
@@ -73,7 +81,7 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     };
     let keeps_policy = role.granted.policy.is_some();
     failpoint::hit("role.checked");
-    engine.roles.lock().await.put(&name, role).await?;
+    engine.roles.put(&name, role).await?;
     failpoint::hit("role.stored");
     if keeps_policy {
         engine.custom_roles.stored(&connection, claimant).await;
@@ -96,20 +104,16 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = super::paths::name_of(&call);
     let deadline = Deadline::after(engine.deadlines.operation);
-    let _changing = engine.roles.changing(&name).await;
-    let (stored, is_stored) = engine.roles.load(&name).await?;
-    let Some(stored) = stored else {
-        if is_stored {
-            engine.roles.lock().await.delete(&name).await?;
-            failpoint::hit("role.unusable-removed");
-            tracing::info!(role = name, "unusable role deleted");
-        }
-        return Ok(None);
+    let _changing = engine.roles.lock(&name).await;
+    let stored = match engine.roles.load(&name).await? {
+        Loaded::Valid(role) => role,
+        Loaded::Missing => return Ok(None),
+        Loaded::Corrupt(corrupt) => return delete_unusable(&engine, &call, &name, corrupt).await,
     };
     let claimant = PolicyOwner::Role(&name);
     let abandoned = abandon(&engine, claimant, &stored, None).await?;
     failpoint::hit("role.removal-noted");
-    engine.roles.lock().await.delete(&name).await?;
+    engine.roles.delete(&name).await?;
     failpoint::hit("role.removed");
     tracing::info!(role = name, "role deleted");
     let subject = Subject {
@@ -125,6 +129,26 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         (None, _) => Vec::new(),
     };
     Ok(Response::to_write(warnings))
+}
+
+/// Deletes an entry that cannot be read, if the caller insists.
+async fn delete_unusable(
+    engine: &Engine,
+    call: &Call,
+    name: &str,
+    Corrupt { error, .. }: Corrupt,
+) -> HandlerResult {
+    if !call.fields.bool("force").unwrap_or_default() {
+        return Err(Error::BadRequest(format!(
+            "{error}. What it keeps in Astra cannot be told either, so it is only deleted with force=true"
+        )));
+    }
+    engine.roles.delete(name).await?;
+    failpoint::hit("role.unusable-removed");
+    tracing::info!(role = name, %error, "unusable role deleted");
+    Ok(Response::to_write(vec![format!(
+        "role \"{name}\" was deleted although its entry could not be read: a custom Astra role that was kept for it stays in Astra ({error})"
+    )]))
 }
 
 /// Notes that `stored` gives its custom role up for `next`, if it does.

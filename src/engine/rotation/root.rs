@@ -47,14 +47,14 @@ pub struct Rotated {
 ///
 /// On an error the old one is still in use and works.
 pub async fn rotate(engine: &Engine, name: &str, deadline: Deadline) -> Result<Rotated, Error> {
-    let _changing = engine.configs.changing().await;
+    let _changing = engine.configs.lock(name).await;
     let connection = engine.configs.require(name).await?;
     replace_noted(engine, connection, deadline).await
 }
 
 /// What the tick does for the config called `name`: deletes what is left of earlier rotations, and
 /// rotates if that is due.
-pub async fn tend(engine: &Engine, name: &str, deadline: Deadline) -> Result<(), Error> {
+pub async fn reconcile(engine: &Engine, name: &str, deadline: Deadline) -> Result<(), Error> {
     let Some(connection) = engine.configs.find(name).await? else {
         return Ok(());
     };
@@ -64,7 +64,10 @@ pub async fn tend(engine: &Engine, name: &str, deadline: Deadline) -> Result<(),
         return Ok(());
     }
     drop(connection);
-    let _changing = engine.configs.changing().await;
+    // A request that holds it is changing the config right now; the next tick looks again.
+    let Some(_changing) = engine.configs.try_lock(name) else {
+        return Ok(());
+    };
     let Some(connection) = engine.configs.find(name).await? else {
         return Ok(());
     };
@@ -87,9 +90,13 @@ pub async fn tend(engine: &Engine, name: &str, deadline: Deadline) -> Result<(),
 
 /// The config of `connection` was deleted: deletes the root tokens that nobody else has, those that
 /// rotation minted, and says what is not deleted yet.
-pub async fn forget(engine: &Engine, connection: &Connection) -> Option<String> {
+pub async fn forget(
+    engine: &Engine,
+    connection: &Connection,
+    deadline: Deadline,
+) -> Option<String> {
     Failures::clear(&engine.store, &Key::root_rotation(&connection.name)).await;
-    pending_deletion::run(engine, &connection.name, &connection.entry).await
+    pending_deletion::run(engine, &connection.name, &connection.entry, deadline).await
 }
 
 async fn replace_noted(
@@ -131,7 +138,7 @@ async fn replace(
         .entry
         .rotated(fresh.token.token.clone(), engine.clock.now());
     if let Err(error) = prove(&old, &entry, deadline).await {
-        fresh.discard(deadline).await;
+        fresh.rollback(deadline).await;
         return Err(unchanged(error));
     }
     failpoint::hit("rotate-root.proved");
@@ -140,7 +147,7 @@ async fn replace(
         .map_err(unchanged)?;
     failpoint::hit("rotate-root.stored");
     let client_id = fresh.token.client_id.clone();
-    fresh.keep().await;
+    fresh.commit().await;
     failpoint::hit("rotate-root.kept");
     // From here on the new token is the root token, whatever else fails.
     let new = engine.configs.require(&old.name).await?;
@@ -218,11 +225,10 @@ async fn store(
     fresh: UncommittedToken,
     deadline: Deadline,
 ) -> Result<UncommittedToken, Error> {
-    let error = match engine.configs.lock().await.put(&old.name, entry).await {
+    let error = match engine.configs.put(&old.name, entry).await {
         Ok(_) => return Ok(fresh),
         Err(error) => error,
     };
-    engine.configs.forget(&old.name).await;
     let found = engine.configs.find(&old.name).await;
     let found = found.map(|found| found.map(|found| found.entry.token_client_id().to_owned()));
     match settle(&engine.uncertain_writes, fresh, error, found, deadline).await {
@@ -270,15 +276,9 @@ async fn delete_replaced(
     if entry.pending_delete == connection.entry.pending_delete {
         return warnings;
     }
-    let stored = engine
-        .configs
-        .lock()
-        .await
-        .put(&connection.name, entry)
-        .await;
+    let stored = engine.configs.put(&connection.name, entry).await;
     failpoint::hit("rotate-root.old-forgotten");
     if let Err(error) = stored {
-        engine.configs.forget(&connection.name).await;
         warnings.push(format!(
             "that former root tokens are deleted could not be stored, the host's ticks try again: {error}"
         ));

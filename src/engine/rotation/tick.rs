@@ -1,5 +1,8 @@
 //! What rotation does on the host's tick.
 
+use futures_util::future::join_all;
+use futures_util::future::join3;
+
 use super::root;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -10,23 +13,23 @@ use crate::vault::Error;
 /// Rotates what is due and deletes what has been replaced, as far as there is time until `deadline`;
 /// the rest waits for the next tick.
 pub async fn tick(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
-    let (roots, static_roles) = futures_util::future::join(
-        tend_roots(engine, deadline),
-        static_role::tend(engine, deadline),
+    let (deletions, roots, static_roles) = join3(
+        pending_deletion::reconcile(engine, deadline),
+        reconcile_roots(engine, deadline),
+        static_role::reconcile(engine, deadline),
     )
     .await;
-    roots.and(static_roles)
+    deletions.and(roots).and(static_roles)
 }
 
-async fn tend_roots(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
-    let deletions = pending_deletion::reconcile(engine, deadline).await;
-    for name in engine.configs.names().await? {
-        if deadline.remaining() < engine.deadlines.min_for_rotation() {
-            break;
+/// All configs side by side: one organization's trouble must not cost another its turn.
+async fn reconcile_roots(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+    let names = engine.configs.names().await?;
+    let roots = names.iter().map(|name| async move {
+        if let Err(error) = root::reconcile(engine, name, deadline).await {
+            tracing::warn!(config = name, %error, "the root token is not rotated or cleaned up; a later tick tries again");
         }
-        if let Err(error) = root::tend(engine, &name, deadline).await {
-            tracing::warn!(config = name, %error, "the root token is not tended; a later tick tries again");
-        }
-    }
-    deletions
+    });
+    join_all(roots).await;
+    Ok(())
 }

@@ -6,6 +6,8 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use futures_util::future::join_all;
+
 use crate::astra::Deadline;
 use crate::engine::creds::UncommittedToken;
 use crate::engine::intent::InUseTokens;
@@ -36,15 +38,24 @@ impl UncertainWrites {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Settles `tokens` now that `held` could be read, which must have happened after they were taken.
-    pub async fn settle(tokens: Vec<UncommittedToken>, held: &InUseTokens, deadline: Deadline) {
-        for fresh in tokens {
-            if held.contains(&fresh.token.client_id) {
-                fresh.keep().await;
+    /// Commits or rolls back `tokens`, now that `in_use` could be read, which must have happened after
+    /// they were taken.  Where the entry itself cannot be read they wait on.
+    pub async fn resolve(
+        &self,
+        tokens: Vec<UncommittedToken>,
+        in_use: &InUseTokens,
+        deadline: Deadline,
+    ) {
+        let resolutions = tokens.into_iter().map(|fresh| async move {
+            if in_use.contains(&fresh.token.client_id) {
+                fresh.commit().await;
+            } else if in_use.may_contain(fresh.owner()) {
+                self.add(fresh);
             } else {
-                fresh.discard(deadline).await;
+                fresh.rollback(deadline).await;
             }
-        }
+        });
+        join_all(resolutions).await;
     }
 
     /// Storage still cannot be read.
@@ -69,7 +80,7 @@ pub async fn settle(
     match found {
         Ok(Some(client_id)) if client_id == fresh.token.client_id => WriteOutcome::Persisted(fresh),
         Ok(_) => {
-            fresh.discard(deadline).await;
+            fresh.rollback(deadline).await;
             WriteOutcome::Rejected(error)
         }
         Err(_) => {

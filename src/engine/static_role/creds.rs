@@ -45,7 +45,7 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
 
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = call.fields.string(NAME).unwrap_or_default();
-    let Some(role) = engine.static_roles.live(&name).await? else {
+    let Some(role) = engine.static_roles.find_active(&name).await? else {
         return Ok(None);
     };
     let Some(current) = &role.current else {

@@ -3,17 +3,16 @@
 mod creds;
 mod entry;
 mod paths;
+mod reconcile;
 mod registry;
 mod remove;
 mod rotate;
-mod settle;
 #[cfg(test)]
 mod tests;
-mod tick;
 mod write;
 
+pub use reconcile::reconcile;
 pub use registry::StaticRoles;
-pub use tick::tend;
 
 use super::Engine;
 use crate::framework::Path;

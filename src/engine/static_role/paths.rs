@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Map;
+use serde_json::Value;
 
 use super::entry::StaticRoleEntry;
 use super::remove;
@@ -13,6 +14,9 @@ use crate::engine::Engine;
 use crate::engine::config;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
+use crate::engine::failpoint;
+use crate::engine::registry::Corrupt;
+use crate::engine::registry::Loaded;
 use crate::engine::role;
 use crate::engine::role::grant;
 use crate::engine::rotation;
@@ -43,6 +47,7 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
             .field(Field::duration("overlap", "How long the previous token lives on after a rotation, less than the time between two rotations. An hour, or half the time between two rotations if that is less, unless given."))
             .field(Field::string("description", "Free text, added to the description of the token in Astra."))
             .fields(role::database::declare())
+            .field(Field::bool("force", "Delete the static role although its entry cannot be read. Its tokens stay until they expire.").query().default(false).only_for([Operation::Delete]))
             .exists(exists)
             .on(Operation::Create, "Write a static role and mint its token.", write)
             .on(Operation::Update, "Write a static role.", write)
@@ -72,32 +77,46 @@ fn name_of(call: &Call) -> String {
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {
-    Ok(engine.static_roles.live(&name_of(&call)).await?.is_some())
+    Ok(match engine.static_roles.load(&name_of(&call)).await? {
+        Loaded::Valid(role) => role.is_live(),
+        Loaded::Corrupt(_) => true,
+        Loaded::Missing => false,
+    })
 }
 
 async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     let mut names = Vec::new();
     let mut key_info = Map::new();
-    for name in engine.static_roles.names().await? {
-        if let Some(role) = engine.static_roles.live(&name).await? {
-            let mut info = Map::new();
-            info.insert("config".into(), role.config.as_str().into());
-            info.insert("astra_roles".into(), role.granted.given_roles().into());
-            info.insert("has_policy".into(), role.granted.policy.is_some().into());
-            let database = role.database.as_ref().map_or("", |database| &database.id);
-            info.insert("database_id".into(), database.into());
-            schedule::show(Some(&role.schedule), &mut info);
-            info.insert("last_vault_rotation".into(), last_rotation(&role).into());
-            key_info.insert(name.clone(), info.into());
-            names.push(name);
-        }
+    for (name, loaded) in engine.static_roles.load_all().await? {
+        let info = match loaded {
+            Loaded::Valid(role) if role.is_live() => listed(&role),
+            Loaded::Corrupt(corrupt) => {
+                let error = corrupt.error.to_string();
+                Map::from_iter([("error".to_owned(), error.into())])
+            }
+            Loaded::Valid(_) | Loaded::Missing => continue,
+        };
+        key_info.insert(name.clone(), info.into());
+        names.push(name);
     }
     Ok(Some(Response::list(names, key_info)))
 }
 
+fn listed(role: &StaticRoleEntry) -> Map<String, Value> {
+    let mut info = Map::new();
+    info.insert("config".into(), role.config.as_str().into());
+    info.insert("astra_roles".into(), role.granted.given_roles().into());
+    info.insert("has_policy".into(), role.granted.policy.is_some().into());
+    let database = role.database.as_ref().map_or("", |database| &database.id);
+    info.insert("database_id".into(), database.into());
+    schedule::show(Some(&role.schedule), &mut info);
+    info.insert("last_vault_rotation".into(), last_rotation(role).into());
+    info
+}
+
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
-    let Some(role) = engine.static_roles.live(&name).await? else {
+    let Some(role) = engine.static_roles.find_active(&name).await? else {
         return Ok(None);
     };
     let mut data = Map::new();
@@ -124,7 +143,7 @@ pub(super) fn last_rotation(role: &StaticRoleEntry) -> String {
 
 async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
-    if engine.static_roles.live(&name).await?.is_none() {
+    if engine.static_roles.find_active(&name).await?.is_none() {
         return Err(Error::Status {
             status: 404,
             message: format!("static role \"{name}\" does not exist: write it before patching it"),
@@ -136,7 +155,7 @@ async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
 async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
-    let _changing = engine.static_roles.changing(&name).await;
+    let _changing = engine.static_roles.lock(&name).await;
     let deadline = Deadline::after(engine.deadlines.operation);
     let warnings = write::write(&engine, &name, &call.fields, deadline).await?;
     tracing::info!(static_role = name, "static role written");
@@ -152,9 +171,11 @@ async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
 async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
-    let _changing = engine.static_roles.changing(&name).await;
-    let Some(entry) = engine.static_roles.find(&name).await? else {
-        return Ok(None);
+    let _changing = engine.static_roles.lock(&name).await;
+    let entry = match engine.static_roles.load(&name).await? {
+        Loaded::Valid(entry) => entry,
+        Loaded::Missing => return Ok(None),
+        Loaded::Corrupt(corrupt) => return delete_unusable(&engine, &call, &name, corrupt).await,
     };
     let deadline = Deadline::after(engine.deadlines.operation);
     let warnings = remove::remove(&engine, &name, &entry, deadline).await?;
@@ -171,15 +192,41 @@ async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     Ok(Response::to_write(warnings))
 }
 
+/// Deletes an entry that cannot be read, if the caller insists.
+async fn delete_unusable(
+    engine: &Engine,
+    call: &Call,
+    name: &str,
+    Corrupt { error, .. }: Corrupt,
+) -> HandlerResult {
+    if !call.fields.bool("force").unwrap_or_default() {
+        return Err(Error::BadRequest(format!(
+            "{error}. Which tokens it has cannot be told either, so it is only deleted with force=true"
+        )));
+    }
+    engine.static_roles.delete(name).await?;
+    failpoint::hit("static-role.unusable-removed");
+    Failures::clear(&engine.store, &Key::static_rotation(name)).await;
+    tracing::info!(static_role = name, %error, "unusable static role deleted");
+    Ok(Response::to_write(vec![format!(
+        "static role \"{name}\" was deleted although its entry could not be read: its tokens and the custom Astra role of its policy stay in Astra; \
+         list tokens/<config> shows the tokens, with the role static-roles/{name} ({error})"
+    )]))
+}
+
 async fn rotate_now(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
-    let _changing = engine.static_roles.changing(&name).await;
-    let entry = engine.static_roles.live(&name).await?.ok_or_else(|| {
-        Error::BadRequest(format!(
-            "static role \"{name}\" does not exist: write it first, at static-roles/{name}"
-        ))
-    })?;
+    let _changing = engine.static_roles.lock(&name).await;
+    let entry = engine
+        .static_roles
+        .find_active(&name)
+        .await?
+        .ok_or_else(|| {
+            Error::BadRequest(format!(
+                "static role \"{name}\" does not exist: write it first, at static-roles/{name}"
+            ))
+        })?;
     let deadline = Deadline::after(engine.deadlines.operation);
     let entry = StaticRoleEntry::clone(&entry);
     rotate::rotate(&engine, &name, entry, deadline)

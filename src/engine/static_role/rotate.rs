@@ -79,7 +79,7 @@ pub async fn mint_and_store(
     let fresh = mint.mint(deadline).await?;
     failpoint::hit("rotate-role.minted");
     if let Err(error) = await_usable(&connection, &fresh, deadline).await {
-        fresh.discard(deadline).await;
+        fresh.rollback(deadline).await;
         return Err(error);
     }
     failpoint::hit("rotate-role.proved");
@@ -88,7 +88,7 @@ pub async fn mint_and_store(
     let warnings = expiry_warnings(&entry, asked);
     let fresh = store(engine, name, entry, fresh, deadline).await?;
     failpoint::hit("rotate-role.stored");
-    fresh.keep().await;
+    fresh.commit().await;
     failpoint::hit("rotate-role.kept");
     // Nobody may wait longer for a new token because an old one cannot be deleted.
     if let Err(error) = delete_due(engine, name, deadline).await {

@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::engine::config;
 use crate::engine::failpoint;
 use crate::engine::merge::merge_field;
+use crate::engine::registry::Loaded;
 use crate::engine::role::Grant;
 use crate::engine::role::Granted;
 use crate::engine::role::PolicyOwner;
@@ -27,7 +28,15 @@ pub async fn write(
     fields: &Fields,
     deadline: Deadline,
 ) -> Result<Vec<String>, Error> {
-    let stored = engine.static_roles.find(name).await?;
+    let (stored, lost) = match engine.static_roles.load(name).await? {
+        Loaded::Valid(entry) => (Some(entry), None),
+        Loaded::Missing => (None, None),
+        Loaded::Corrupt(corrupt) => {
+            let error = corrupt.error.clone();
+            corrupt.check_replaceable()?;
+            (None, Some(error))
+        }
+    };
     let live = stored.as_deref().filter(|entry| entry.is_live());
 
     // What can be refused without asking Astra comes first.
@@ -51,6 +60,11 @@ pub async fn write(
     let (choice, mut warnings) = wanted
         .choice(known_database, afresh, &connection, deadline)
         .await?;
+    warnings.extend(lost.map(|error| format!(
+        "the former entry of static role \"{name}\" could not be read: tokens that it named stay in Astra until they expire; \
+         list tokens/{} shows them ({error})",
+        entry.config
+    )));
     entry.database = choice;
     let claimant = PolicyOwner::StaticRole(name);
     entry.granted = grant

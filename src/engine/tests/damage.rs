@@ -106,31 +106,238 @@ async fn a_damaged_role_says_so_and_can_be_replaced_or_deleted() {
     }
     store(&bench, "v1/role/reader", b"?").await;
     bench.restart();
-    bench.delete("roles/reader", json!({})).await.unwrap();
+    delete_with_force_only(&bench, "roles/reader").await;
     assert!(bench.read("roles/reader").await.is_none());
 }
 
-#[tokio::test]
-async fn what_a_newer_version_wrote_is_not_touched() {
-    let mut bench = Bench::mounted().await;
-    for (key, path) in [
-        ("v1/config/default", "config"),
-        ("v1/role/reader", "roles/reader"),
-    ] {
-        let mut entry = stored(&bench, key).await;
-        entry["version"] = json!(2);
-        store(&bench, key, entry.to_string().as_bytes()).await;
-        bench.restart();
-        let text = format!(
+/// What cannot be read is not deleted by accident.
+async fn delete_with_force_only(bench: &Bench, path: &str) {
+    let refusal = bench.delete(path, json!({})).await.err().unwrap();
+    assert!(
+        refusal
+            .to_string()
+            .ends_with("only deleted with force=true"),
+        "{refusal}"
+    );
+    let force = json!({"force": true});
+    bench.delete(path, force).await.unwrap();
+}
+
+/// A config, a role, a static role, and a second static role `other` that is due at each tick.
+async fn mounted_with_static_roles() -> Bench {
+    let bench = Bench::mounted().await;
+    for name in ["batch", "other"] {
+        let role = json!({"astra_roles": READER, "rotation_period": 60});
+        bench
+            .write(&format!("static-roles/{name}"), role)
+            .await
+            .unwrap();
+    }
+    bench
+}
+
+/// The text after which an entry with `kind` of harm is refused.
+fn complaint(key: &str, harm: &str) -> String {
+    match harm {
+        "newer" => format!(
             "the storage entry {key} has version 2, this engine reads up to 1: upgrade the plugin"
+        ),
+        _ => format!("the storage entry {key} is not what this engine wrote"),
+    }
+}
+
+async fn harm(bench: &mut Bench, key: &str, harm: &str) {
+    let value = match harm {
+        "newer" => {
+            let mut entry = stored(bench, key).await;
+            entry["version"] = json!(2);
+            entry.to_string().into_bytes()
+        }
+        _ => b"{\"version\":1,".to_vec(),
+    };
+    store(bench, key, &value).await;
+    bench.restart();
+}
+
+fn forbidden() -> astra_emulator::Fault {
+    astra_emulator::Fault::Status {
+        status: 403,
+        body: astra_emulator::fault::FaultBody::Errors,
+        committed: false,
+        retry_after: None,
+    }
+}
+
+/// What an unusable entry must not keep from working: the tick, tidy, status, lists, minting, and
+/// finding a lost token.
+async fn assert_neighbours_work(bench: &Bench, what: &str) {
+    bench.fault_once(
+        "POST",
+        "/v2/clientIdSecrets",
+        astra_emulator::Fault::ResetAfterCommit {},
+    );
+    let lost = bench.mint("reader").await;
+    bench.tick().await;
+    assert_eq!(
+        bench.astra.invariants().orphans,
+        0,
+        "{what}: {:?}",
+        lost.err()
+    );
+    for path in ["status", "config/", "roles/", "static-roles/"] {
+        assert!(bench.read(path).await.is_some(), "{what}: {path}");
+    }
+    bench.write("tidy", json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unusable_static_role_stops_nothing_but_itself() {
+    for kind in ["damaged", "newer"] {
+        let mut bench = mounted_with_static_roles().await;
+        let key = "v1/static-role/batch";
+        let token = stored(&bench, key).await["current"]["client_id"].clone();
+        harm(&mut bench, key, kind).await;
+        let text = complaint(key, kind);
+        let read = bench.call(Operation::Read, "static-creds/batch", json!({}));
+        let error = read.await.err().unwrap().to_string();
+        assert!(error.starts_with(&text), "{error}");
+        assert_neighbours_work(&bench, kind).await;
+        // It is shown where an operator looks.
+        let list = bench.read("static-roles/").await.unwrap();
+        assert_eq!(list["keys"], json!(["batch", "other"]));
+        assert_eq!(list["key_info"]["batch"]["error"], error);
+        let status = bench.read("status").await.unwrap();
+        assert_eq!(status["unusable_entries"]["static-roles/batch"], error);
+        // Its token may be in use, so it stays.
+        assert!(bench.live().contains(&token.as_str().unwrap().to_owned()));
+        // The config that it may need is deleted with force only, and then for certain.
+        let refusal = bench.delete("config", json!({})).await.err().unwrap();
+        assert!(
+            refusal.to_string().contains("batch (cannot be read)"),
+            "{refusal}"
         );
-        let read = bench.call(Operation::Read, path, json!({})).await;
-        assert_eq!(read.err().unwrap().to_string(), text);
-        let write = bench.call(Operation::Update, path, json!({})).await;
-        assert_eq!(write.err().unwrap().to_string(), text);
-        let delete = bench.delete(path, json!({"force": true})).await;
-        assert_eq!(delete.err().unwrap().to_string(), text);
-        assert_eq!(stored(&bench, key).await, entry);
+        // A write replaces what is damaged, and leaves a newer version's entry alone.
+        let role = json!({"astra_roles": READER, "rotation_period": 60});
+        let written = bench.write("static-roles/batch", role).await;
+        if kind == "newer" {
+            assert!(written.err().unwrap().to_string().starts_with(&text));
+            assert_eq!(stored(&bench, key).await["version"], 2);
+            delete_with_force_only(&bench, "static-roles/batch").await;
+            assert!(bench.read("static-roles/batch").await.is_none());
+        } else {
+            let warnings = written.unwrap().unwrap().warnings().to_vec();
+            assert!(warnings[0].contains("could not be read"), "{warnings:?}");
+            assert!(bench.read("static-creds/batch").await.is_some());
+        }
+        bench
+            .delete("config", json!({"force": true}))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_static_roles_token_outlives_an_entry_that_cannot_be_read() {
+    let mut bench = mounted_with_static_roles().await;
+    let token = stored(&bench, "v1/static-role/batch").await["current"]["client_id"].clone();
+    // The process died after it had stored the token and before it had marked the intent.
+    for key in bench.storage.memory.keys() {
+        if key.starts_with("v1/intent/") {
+            let mut block = stored(&bench, &key).await;
+            let unmarked = "A".repeat(block["done"].as_str().unwrap().len());
+            block["done"] = json!(unmarked);
+            store(&bench, &key, block.to_string().as_bytes()).await;
+        }
+    }
+    harm(&mut bench, "v1/static-role/batch", "newer").await;
+    bench.tick().await;
+    let live = bench.live();
+    assert!(
+        live.contains(&token.as_str().unwrap().to_owned()),
+        "{live:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_newer_config_stops_nothing_but_itself() {
+    let mut bench = mounted_with_static_roles().await;
+    let second = &bench.astra.seeds().organizations[1];
+    let other = bench.config(json!({"token": second.root_token}));
+    bench.write("config/newer", other).await.unwrap();
+    harm(&mut bench, "v1/config/newer", "newer").await;
+    let text = complaint("v1/config/newer", "newer");
+    assert_neighbours_work(&bench, "newer config").await;
+    let list = bench.read("config/").await.unwrap();
+    assert_eq!(list["key_info"]["newer"]["error"], text);
+    let status = bench.read("status").await.unwrap();
+    assert_eq!(status["configs"]["newer"]["error"], text);
+    assert_eq!(status["configs"]["default"]["reachable"], true);
+    let write = bench.write("config/newer", json!({"url": bench.astra.url()}));
+    assert_eq!(write.await.err().unwrap().to_string(), text);
+    delete_with_force_only(&bench, "config/newer").await;
+    assert!(bench.read("config/newer").await.is_none());
+}
+
+#[tokio::test]
+async fn a_newer_role_stops_nothing_but_itself() {
+    let mut bench = mounted_with_static_roles().await;
+    let role = json!({"astra_roles": READER});
+    bench.write("roles/newer", role.clone()).await.unwrap();
+    harm(&mut bench, "v1/role/newer", "newer").await;
+    let text = complaint("v1/role/newer", "newer");
+    assert_neighbours_work(&bench, "newer role").await;
+    let list = bench.read("roles/").await.unwrap();
+    assert_eq!(list["key_info"]["newer"]["error"], text);
+    let refusal = bench.delete("config", json!({})).await.err().unwrap();
+    assert!(
+        refusal.to_string().contains("newer (cannot be read)"),
+        "{refusal}"
+    );
+    let write = bench.write("roles/newer", role).await;
+    assert_eq!(write.err().unwrap().to_string(), text);
+    delete_with_force_only(&bench, "roles/newer").await;
+    assert!(bench.read("roles/newer").await.is_none());
+}
+
+#[tokio::test]
+async fn an_unusable_pending_deletion_stops_no_other() {
+    for kind in ["damaged", "newer"] {
+        let mut bench = mounted_with_static_roles().await;
+        let seeds = bench.astra.seeds().organizations.clone();
+        let mut ids = Vec::new();
+        for (name, organization) in ["b", "c"].into_iter().zip(&seeds[1..]) {
+            let config = bench.config(json!({"token": organization.root_token}));
+            bench
+                .write(&format!("config/{name}"), config)
+                .await
+                .unwrap();
+            let path = format!("rotate-root/{name}");
+            let rotated = bench.write(&path, json!({})).await.unwrap().unwrap();
+            ids.push(
+                rotated.data()["token_client_id"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned(),
+            );
+        }
+        bench.fault("DELETE", "*", forbidden());
+        for name in ["b", "c"] {
+            let path = format!("config/{name}");
+            bench.delete(&path, json!({"force": true})).await.unwrap();
+        }
+        let key = format!("v1/pending-deletion/{}", ids[0]);
+        harm(&mut bench, &key, kind).await;
+        bench.astra.clear_faults();
+        assert_neighbours_work(&bench, kind).await;
+        let live = bench.live();
+        assert!(
+            live.contains(&ids[0]) && !live.contains(&ids[1]),
+            "{live:?}"
+        );
+        let status = bench.read("status").await.unwrap();
+        let shown = &status["unusable_entries"][format!("pending-deletions/{}", ids[0])];
+        let text = complaint(&key, kind);
+        assert!(shown.as_str().unwrap().starts_with(&text), "{shown}");
     }
 }
 
@@ -253,7 +460,7 @@ proptest! {
         bytes in prop::option::weighted(0.2, prop::collection::vec(any::<u8>(), 0..80)),
         json in any_json(),
         dent in prop::option::of((any::<usize>(), prop::option::of(any_json()))),
-        victim in 0..6_usize,
+        victim in 0..8_usize,
     ) {
         runtime().block_on(async {
             let mut bench = Bench::new().await;
@@ -261,6 +468,8 @@ proptest! {
             bench.write("config", config).await.unwrap();
             let role = json!({"astra_roles": READER});
             bench.write("roles/reader", role).await.unwrap();
+            let role = json!({"astra_roles": READER, "rotation_period": 60});
+            bench.write("static-roles/x", role).await.unwrap();
             bench.mint("reader").await.unwrap();
             let keys = bench.storage.memory.keys();
             let key = &keys[victim % keys.len()];

@@ -252,10 +252,8 @@ impl Case {
     /// Something that a newer version or a mistake has left in storage is deleted.
     async fn unreadable(&self, what: &str) {
         self.mount.stored.spoil(&format!("v1/{what}")).await;
-        let path = match what.starts_with("config/") {
-            true => format!("{}/{what}?force=true", self.mount.name),
-            false => format!("{}/{what}", self.mount.name).replace("/role/", "/roles/"),
-        };
+        let what = what.replace("role/", "roles/");
+        let path = format!("{}/{what}?force=true", self.mount.name);
         self.ask_twice(Method::DELETE, &path, json!({})).await;
     }
 

@@ -172,7 +172,7 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
             ("unanswered", Scenario::MintUnanswered),
             ("mistaken", Scenario::MintMistaken),
         ],
-        "fresh.discarded" | "rotation.failure-noted" => one(Scenario::Unproved),
+        "fresh.rolled-back" | "rotation.failure-noted" => one(Scenario::Unproved),
         "fresh.removed" => one(Scenario::UnprovedUntagged),
         "rotation.failures-cleared" => one(Scenario::ProvedAtLast),
         "tick.received" | "tick.listed" => one(Scenario::TickAfterDeath),
@@ -242,6 +242,7 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
             ("removed", remove_static_role()),
             ("rotated", change(&[plain_static_role()], rotate_role())),
         ],
+        "static-role.unusable-removed" => one(Scenario::Unreadable("static-role/broken")),
         point if point.starts_with("static-role.") => one(remove_static_role()),
         "role.checked" | "role.stored" => vec![
             ("new", change(&[], role())),

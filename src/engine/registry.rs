@@ -1,0 +1,268 @@
+//! The registry of one kind of named entry (configs, roles, static roles, pending deletions).
+//!
+//! Entries are read from storage once and then served from memory, as long as this node may write:
+//! then only this node changes them.  A node that may not write reads storage each time, because
+//! not every change reaches it as an invalidation (a restored snapshot does not).
+//!
+//! Whatever concerns one name waits for that name only: there are two locks per name, one for the
+//! moment of reading or writing the entry, and [`Registry::lock`] for a whole change, which may
+//! wait for Astra in between.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::OwnedMutexGuard;
+
+use super::host::Host;
+use super::store::Key;
+use super::store::Store;
+use super::store::StoreError;
+use crate::vault::Error;
+
+/// One kind of entry.
+pub trait EntryKind: Send + Sync + 'static {
+    /// The entry as it is stored.
+    type Stored: Clone + DeserializeOwned + Send + Serialize + Sync;
+    /// What requests use: the entry itself, or what is made of it.
+    type Value: Send + Sync;
+
+    /// What one entry is called, in logs.
+    const NOUN: &'static str;
+    /// The folder of all entries.
+    const FOLDER: &'static str;
+
+    /// Where the entry called `name` is stored.
+    fn key(name: &str) -> Key;
+
+    /// Makes of the stored entry what requests use.
+    fn open(
+        &self,
+        name: &str,
+        stored: Self::Stored,
+    ) -> impl Future<Output = Result<Self::Value, OpenError>> + Send;
+}
+
+/// Why an entry that was read cannot be used.
+pub enum OpenError {
+    /// The entry makes no sense.
+    Corrupt(Error),
+    /// The host failed.
+    Host(Error),
+}
+
+/// What is stored under a name.
+pub enum Loaded<T> {
+    /// An entry that can be used.
+    Valid(Arc<T>),
+    /// An entry that cannot be used.
+    Corrupt(Corrupt),
+    /// Nothing.
+    Missing,
+}
+
+/// Why a stored entry cannot be used.
+#[derive(Clone, Debug)]
+pub struct Corrupt {
+    /// The reason and the remedy.
+    pub error: Error,
+    /// Whether a newer version of the engine wrote it: a write must not replace what it says.
+    pub is_newer: bool,
+}
+
+/// The entries of one kind in one mount.
+pub struct Registry<K: EntryKind> {
+    pub(super) kind: K,
+    store: Store,
+    host: Arc<Host>,
+    cached: Mutex<HashMap<String, Arc<K::Value>>>,
+    /// Held while an entry is read or written.
+    access: NameLocks,
+    /// Held while an entry is changed, across calls to Astra.
+    changes: NameLocks,
+}
+
+/// A lock for each name.
+#[derive(Default)]
+struct NameLocks(Mutex<HashMap<String, Arc<AsyncMutex<()>>>>);
+
+impl Corrupt {
+    /// Whether a write may take the entry's place; the error where it may not.
+    pub fn check_replaceable(self) -> Result<(), Error> {
+        if self.is_newer {
+            Err(self.error)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl<K: EntryKind> Registry<K> {
+    /// The entries of `kind` in `store`.
+    pub fn with_kind(kind: K, store: Store, host: Arc<Host>) -> Self {
+        Self {
+            kind,
+            store,
+            host,
+            cached: Mutex::default(),
+            access: NameLocks::default(),
+            changes: NameLocks::default(),
+        }
+    }
+
+    /// The entry called `name`, which must be usable if there is one.
+    pub async fn find(&self, name: &str) -> Result<Option<Arc<K::Value>>, Error> {
+        match self.load(name).await? {
+            Loaded::Valid(value) => Ok(Some(value)),
+            Loaded::Missing => Ok(None),
+            Loaded::Corrupt(corrupt) => Err(corrupt.error),
+        }
+    }
+
+    /// What is stored under `name`.  The error is the host's; that the entry cannot be used is an
+    /// answer.
+    pub async fn load(&self, name: &str) -> Result<Loaded<K::Value>, Error> {
+        let caches = self.host.may_write_recently().await;
+        if !caches {
+            self.cached().clear();
+        } else if let Some(value) = self.cached().get(name) {
+            return Ok(Loaded::Valid(Arc::clone(value)));
+        }
+        let _access = self.access.lock(name).await;
+        if caches && let Some(value) = self.cached().get(name) {
+            return Ok(Loaded::Valid(Arc::clone(value)));
+        }
+        let loaded = self.read(name).await?;
+        match &loaded {
+            Loaded::Valid(value) if caches => {
+                self.cached().insert(name.to_owned(), Arc::clone(value));
+            }
+            Loaded::Corrupt(Corrupt { error, .. }) => {
+                tracing::error!(kind = K::NOUN, name, %error, "a stored entry cannot be used");
+            }
+            Loaded::Valid(_) | Loaded::Missing => {}
+        }
+        Ok(loaded)
+    }
+
+    /// What is stored under each name, sorted by name.
+    pub async fn load_all(&self) -> Result<Vec<(String, Loaded<K::Value>)>, Error> {
+        let mut all = Vec::new();
+        for name in self.names().await? {
+            let loaded = self.load(&name).await?;
+            all.push((name, loaded));
+        }
+        Ok(all)
+    }
+
+    /// The names of the entries that are `wanted`, and, marked so, of those that cannot be read: they
+    /// may be.
+    pub async fn names_where(
+        &self,
+        wanted: impl Fn(&K::Value) -> bool + Send,
+    ) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        for (name, loaded) in self.load_all().await? {
+            match loaded {
+                Loaded::Valid(value) if wanted(&value) => names.push(name),
+                Loaded::Corrupt(_) => names.push(format!("{name} (cannot be read)")),
+                Loaded::Valid(_) | Loaded::Missing => {}
+            }
+        }
+        Ok(names)
+    }
+
+    /// The names under which something is stored, sorted.
+    pub async fn names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.store.list(K::FOLDER).await?)
+    }
+
+    /// Lets nobody else change the entry called `name`: a change reads, asks Astra, and then writes.
+    pub async fn lock(&self, name: &str) -> OwnedMutexGuard<()> {
+        self.changes.lock(name).await
+    }
+
+    /// [`Registry::lock`] if the entry is not being changed.
+    pub fn try_lock(&self, name: &str) -> Option<OwnedMutexGuard<()>> {
+        self.changes.of(name).try_lock_owned().ok()
+    }
+
+    /// Stores `entry` under `name`; the next request uses it.
+    pub async fn put(&self, name: &str, entry: K::Stored) -> Result<Arc<K::Value>, Error> {
+        let _access = self.access.lock(name).await;
+        // What is made of the entry comes first, so that a failure stores nothing.
+        let value = self.kind.open(name, entry.clone()).await;
+        let value = Arc::new(value.map_err(OpenError::into_error)?);
+        // Whether a write that fails has happened is not known, so storage has the last word.
+        self.cached().remove(name);
+        self.store.put(&K::key(name), &entry).await?;
+        self.cached().insert(name.to_owned(), Arc::clone(&value));
+        Ok(value)
+    }
+
+    /// Removes the entry called `name`.
+    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+        let _access = self.access.lock(name).await;
+        self.cached().remove(name);
+        Ok(self.store.delete(&K::key(name)).await?)
+    }
+
+    /// Another node changed the entry called `name`.
+    pub async fn invalidate(&self, name: &str) {
+        // A read that is in flight may have seen the former entry.
+        let _access = self.access.lock(name).await;
+        self.cached().remove(name);
+    }
+
+    async fn read(&self, name: &str) -> Result<Loaded<K::Value>, Error> {
+        let entry = match self.store.get(&K::key(name)).await {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return Ok(Loaded::Missing),
+            Err(StoreError::Storage(error)) => return Err(error.into()),
+            Err(error) => {
+                let is_newer = matches!(error, StoreError::TooNew { .. });
+                let error = error.into();
+                return Ok(Loaded::Corrupt(Corrupt { error, is_newer }));
+            }
+        };
+        match self.kind.open(name, entry).await {
+            Ok(value) => Ok(Loaded::Valid(Arc::new(value))),
+            Err(OpenError::Host(error)) => Err(error),
+            Err(OpenError::Corrupt(error)) => {
+                let is_newer = false;
+                Ok(Loaded::Corrupt(Corrupt { error, is_newer }))
+            }
+        }
+    }
+
+    fn cached(&self) -> MutexGuard<'_, HashMap<String, Arc<K::Value>>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OpenError {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Corrupt(error) | Self::Host(error) => error,
+        }
+    }
+}
+
+impl NameLocks {
+    async fn lock(&self, name: &str) -> OwnedMutexGuard<()> {
+        self.of(name).lock_owned().await
+    }
+
+    fn of(&self, name: &str) -> Arc<AsyncMutex<()>> {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Locks that are neither held nor waited for are of no use.
+        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(locks.entry(name.to_owned()).or_default())
+    }
+}

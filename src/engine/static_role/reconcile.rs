@@ -1,0 +1,136 @@
+//! What static roles need on the host's tick.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+
+use super::entry::StaticRoleEntry;
+use super::remove::delete_due;
+use super::rotate::rotate;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::registry::Loaded;
+use crate::engine::role;
+use crate::engine::role::PolicyOwner;
+use crate::engine::rotation::Failures;
+use crate::engine::store::Key;
+use crate::vault::Error;
+
+/// How many roles of one config a tick works on at most.
+const PER_TICK: usize = 64;
+/// How many of them at once.
+const AT_ONCE: usize = 4;
+
+/// What one config's static roles need.
+#[derive(Default)]
+struct Work {
+    /// Roles that are due, or have tokens whose time is over.
+    due: Vec<String>,
+    /// Roles with a note about their custom Astra role.
+    noted: Vec<String>,
+}
+
+/// Rotates the roles that are due, deletes tokens whose time is over and reconciles custom roles, as
+/// far as there is time until `deadline`; the rest waits for the next tick.  Each config side by
+/// side with the others: one organization's trouble must not cost another its turn.
+pub async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+    let now = engine.clock.now();
+    let mut work: BTreeMap<String, Work> = BTreeMap::new();
+    for (name, loaded) in engine.static_roles.load_all().await? {
+        if let Loaded::Valid(entry) = loaded
+            && is_waiting(&entry, now)
+        {
+            work.entry(entry.config.clone()).or_default().due.push(name);
+        }
+    }
+    let notes = engine
+        .custom_roles
+        .pending(Key::STATIC_CUSTOM_ROLES)
+        .await?;
+    for (config, noted) in notes {
+        work.entry(config).or_default().noted = noted;
+    }
+    let configs = work
+        .into_iter()
+        .map(|(config, work)| reconcile_config(engine, config, work, deadline));
+    join_all(configs).await;
+    Ok(())
+}
+
+async fn reconcile_config(engine: &Engine, config: String, work: Work, deadline: Deadline) {
+    let Work { mut due, noted } = work;
+    // In another order each time, so that roles which fail do not keep others waiting for ever.
+    let order = RandomState::new();
+    due.sort_by_key(|name| order.hash_one(name));
+    futures_util::stream::iter(due.iter().take(PER_TICK))
+        .for_each_concurrent(AT_ONCE, |name| async move {
+            if deadline.remaining() < engine.deadlines.min_for_rotation() {
+                return;
+            }
+            if let Err(error) = reconcile_tokens(engine, name, deadline).await {
+                tracing::warn!(static_role = name, %error, "a static role is not rotated or cleaned up; a later tick tries again");
+            }
+        })
+        .await;
+    // After the tokens, which may be what a custom role waits for.
+    for name in &noted {
+        if let Err(error) = reconcile_custom_role(engine, &config, name, deadline).await {
+            tracing::warn!(static_role = name, %error, "cannot reconcile a custom role; the next tick tries again");
+        }
+    }
+}
+
+fn is_waiting(entry: &StaticRoleEntry, now: time::OffsetDateTime) -> bool {
+    let is_old = entry.previous.iter().any(|token| token.delete_at <= now);
+    is_old || is_due(entry, now) || entry.client_ids().next().is_none()
+}
+
+fn is_due(entry: &StaticRoleEntry, now: time::OffsetDateTime) -> bool {
+    entry.next_rotation().is_some_and(|next| next <= now)
+}
+
+async fn reconcile_tokens(engine: &Engine, name: &str, deadline: Deadline) -> Result<(), Error> {
+    let _changing = engine.static_roles.lock(name).await;
+    let deleted = delete_due(engine, name, deadline).await;
+    if let Some(entry) = engine.static_roles.find(name).await?
+        && is_due(&entry, engine.clock.now())
+    {
+        let failures = Failures::load(&engine.store, &Key::static_rotation(name)).await?;
+        if failures.is_none_or(|failures| failures.retry_at <= engine.clock.now()) {
+            rotate(engine, name, entry.as_ref().clone(), deadline).await?;
+        }
+    }
+    deleted
+}
+
+/// Finishes what a dead process or an outage left between storage and Astra, and deletes a custom
+/// role that was given up once no token needs it any more.
+async fn reconcile_custom_role(
+    engine: &Engine,
+    config: &str,
+    name: &str,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    // A request that is changing the role finishes it, or leaves the note to the next tick.
+    let Some(_changing) = engine.static_roles.try_lock(name) else {
+        return Ok(());
+    };
+    let entry = match engine.static_roles.load(name).await? {
+        Loaded::Valid(entry) => Some(entry),
+        Loaded::Missing => None,
+        // What the entry claims is not known.
+        Loaded::Corrupt(_) => return Ok(()),
+    };
+    let claim = entry.as_ref().and_then(|entry| entry.claim());
+    let is_needed = entry
+        .as_ref()
+        .is_some_and(|entry| entry.previous_uses_custom_role());
+    if claim.is_some() || !is_needed {
+        let owner = PolicyOwner::StaticRole(name);
+        role::reconcile_one(engine, config, owner, claim, deadline).await;
+    }
+    Ok(())
+}
