@@ -25,6 +25,7 @@ use super::response_body::BodyReader;
 use super::response_body::Buffered;
 use super::retry::Failure;
 use super::retry::Policy;
+use super::retry::RateLimitWaits;
 use super::token_format;
 use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
@@ -139,6 +140,11 @@ impl Client {
         })))
     }
 
+    /// The waits for a caller that repeats a rate-limited mint under another description.
+    pub fn rate_limit_waits(&self) -> RateLimitWaits {
+        RateLimitWaits::new(&self.0.transport.policy)
+    }
+
     /// The root token's client id, when its form shows it.
     pub fn root_client_id(&self) -> Option<&str> {
         self.0.root_client_id.as_deref()
@@ -217,7 +223,10 @@ impl Client {
             // Unknown for now; the failed probe says why, and is the reason to try again later.
             Err(probe) => probe,
         };
-        Failure::refused(error)
+        Failure {
+            maybe_applied: failure.maybe_applied,
+            ..Failure::not_applied(error)
+        }
     }
 }
 

@@ -301,6 +301,22 @@ impl Error {
         )
     }
 
+    /// Whether the answer was a refusal, by Astra or by something in front of it: the same request at
+    /// once would be refused again.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::BadRequest { .. }
+                | Self::Conflict { .. }
+                | Self::Forbidden { .. }
+                | Self::NotFound { .. }
+                | Self::RateLimited { .. }
+                | Self::Redirected { .. }
+                | Self::Unauthorized { .. }
+                | Self::WrongUrl { .. }
+        )
+    }
+
     pub(super) fn invalid_id(noun: &str, id: &str) -> Self {
         let id: String = printable::clean(id).chars().take(80).collect();
         Self::InvalidArgument {

@@ -13,8 +13,11 @@ const ROUTER_404: &str = "404 page not found";
 /// The shape of an error's body, as far as a decision rests on it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Shape {
+    /// One of the two forms in which Astra says why it refused a request: `errors` with at least one
+    /// number or text, or a JSON text.
+    Astra,
     Html,
-    Json,
+    OtherJson,
     Router404,
     Text,
 }
@@ -22,7 +25,18 @@ pub(super) enum Shape {
 /// Decodes the body of a failed request.  Every body gives a detail, if need be an empty one.
 pub(super) fn decode(body: &[u8]) -> (Shape, Detail) {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
-        return (Shape::Json, from_json(&value));
+        let detail = from_json(&value);
+        let is_astra = match &value {
+            Value::String(text) => !text.trim().is_empty(),
+            Value::Object(map) => {
+                matches!(map.get("errors"), Some(Value::Array(list)) if is_refusal(list))
+            }
+            _ => false,
+        };
+        return match is_astra {
+            true => (Shape::Astra, detail),
+            false => (Shape::OtherJson, detail),
+        };
     }
     let text = String::from_utf8_lossy(body);
     let text = text.trim();
@@ -33,6 +47,15 @@ pub(super) fn decode(body: &[u8]) -> (Shape, Detail) {
         return (Shape::Html, Detail::new(Vec::new(), &html_title(text)));
     }
     (Shape::Text, Detail::new(Vec::new(), &clean(text)))
+}
+
+/// Whether each entry is one that Astra writes: a number `ID`, a text `message`, or both.
+fn is_refusal(errors: &[Value]) -> bool {
+    let is_entry = |error: &Value| {
+        error.get("ID").is_some_and(Value::is_i64)
+            || error.get("message").is_some_and(Value::is_string)
+    };
+    !errors.is_empty() && errors.iter().all(is_entry)
 }
 
 /// The errors that a body with a status of success reports nevertheless, if it does.
@@ -148,28 +171,38 @@ mod tests {
         for (body, shape, ids, text) in [
             (
                 r#"{"errors":[{"ID":340018,"message":"Resource not found"}]}"#,
-                Shape::Json,
+                Shape::Astra,
                 vec![340_018],
                 "Resource not found",
             ),
             (
                 r#"{"errors":[{"ID":1,"message":"a"},{"message":"b"},{"ID":3}]}"#,
-                Shape::Json,
+                Shape::Astra,
                 vec![1, 3],
                 "a; b",
             ),
             (
                 r#"{"errors":[{"ID":"77","message":"a"}]}"#,
-                Shape::Json,
+                Shape::Astra,
                 vec![77],
                 "a",
             ),
-            (r#"{"errors":[]}"#, Shape::Json, vec![], ""),
-            (r#"{"errors":null}"#, Shape::Json, vec![], ""),
-            (r#""role not found""#, Shape::Json, vec![], "role not found"),
-            ("null", Shape::Json, vec![], ""),
-            (r#"{"message":"denied"}"#, Shape::Json, vec![], "denied"),
-            (r#"{"code":7}"#, Shape::Json, vec![], r#"{"code":7}"#),
+            (r#"{"errors":[]}"#, Shape::OtherJson, vec![], ""),
+            (r#"{"errors":null}"#, Shape::OtherJson, vec![], ""),
+            (
+                r#""role not found""#,
+                Shape::Astra,
+                vec![],
+                "role not found",
+            ),
+            ("null", Shape::OtherJson, vec![], ""),
+            (
+                r#"{"message":"denied"}"#,
+                Shape::OtherJson,
+                vec![],
+                "denied",
+            ),
+            (r#"{"code":7}"#, Shape::OtherJson, vec![], r#"{"code":7}"#),
             (
                 "RBAC: access denied",
                 Shape::Text,

@@ -1,5 +1,7 @@
 //! Making a token, and knowing whether it was made.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde::Deserialize;
 use serde::Serialize;
@@ -11,6 +13,8 @@ use super::deadline::Deadline;
 use super::error::Call;
 use super::error::Error;
 use super::response::decode;
+use super::retry::Failure;
+use super::retry::Repeat;
 use super::timestamp;
 use super::token_format;
 use super::transport::OBJECT_LIMIT;
@@ -63,9 +67,19 @@ pub enum MintError {
         /// What is wrong.
         error: Error,
     },
-    /// There is certainly no token.
+    /// There is certainly no token: nothing was sent, or Astra refused the request in its own form
+    /// with a status that it uses for what it has not carried out.
     #[error("{0}")]
     NotMinted(Error),
+    /// Astra, or what stands in front of it, asked for fewer requests.  It does not say that nothing
+    /// was made, so only a request with another description may follow, after [`RateLimitWaits`](super::RateLimitWaits).
+    #[error("{error}")]
+    RateLimited {
+        /// The failure.
+        error: Error,
+        /// How long it asks to wait, when it says so.
+        wait: Option<Duration>,
+    },
     /// A token may exist: the request may have been carried out, but its answer did not come or
     /// cannot be understood.
     #[error("{0}")]
@@ -73,10 +87,31 @@ pub enum MintError {
 }
 
 impl MintError {
+    fn from_failure(failure: Failure) -> Self {
+        let Failure {
+            error,
+            maybe_applied,
+            ..
+        } = failure;
+        match error {
+            Error::RateLimited { wait, .. } => Self::RateLimited { error, wait },
+            error if maybe_applied => Self::Unknown(error),
+            error => Self::NotMinted(error),
+        }
+    }
+
+    /// Whether a token may exist.
+    pub fn may_exist(&self) -> bool {
+        !matches!(self, Self::NotMinted(_))
+    }
+
     /// The failure behind it.
     pub fn error(&self) -> &Error {
         match self {
-            Self::Mismatch { error, .. } | Self::NotMinted(error) | Self::Unknown(error) => error,
+            Self::Mismatch { error, .. }
+            | Self::NotMinted(error)
+            | Self::RateLimited { error, .. }
+            | Self::Unknown(error) => error,
         }
     }
 }
@@ -117,7 +152,7 @@ impl Client {
     /// Makes a token.
     ///
     /// The API has no key for repeating this safely, so it is sent again only when no connection
-    /// could be made or the API refused it for its rate limit.
+    /// could be made.
     pub async fn create_token(
         &self,
         request: &NewToken,
@@ -127,13 +162,8 @@ impl Client {
             .mint_request(request, deadline)
             .await
             .map_err(MintError::NotMinted)?;
-        let body =
-            self.send(&post, deadline)
-                .await
-                .map_err(|failure| match failure.maybe_applied {
-                    true => MintError::Unknown(failure.error),
-                    false => MintError::NotMinted(failure.error),
-                })?;
+        let sent = self.send(&post, deadline).await;
+        let body = sent.map_err(MintError::from_failure)?;
         let call = post.call(1);
         let made: CreateTokenResponse = decode(&call, &body).map_err(MintError::Unknown)?;
         if made.client_id.is_empty() {
@@ -180,7 +210,7 @@ impl Client {
         };
         let post = Request::new(Method::POST, path, OBJECT_LIMIT)
             .json(json)
-            .once();
+            .repeat(Repeat::Unsent);
         let org = configured.or(self.0.own_org.get().map(String::as_str));
         Ok((post, org.map(str::to_owned)))
     }

@@ -49,6 +49,8 @@ pub use error::Error;
 pub use mint::MintError;
 pub use mint::MintedToken;
 pub use mint::NewToken;
+pub use retry::RateLimitWaits;
+pub use role::CreateRoleError;
 pub use role::NewRole;
 pub use role::Policy;
 pub use role::Role;

@@ -9,7 +9,9 @@ use super::error::Detail;
 use super::error::Error;
 use super::error_body;
 use super::error_body::Shape;
+use super::response_body::FailureBody;
 use super::retry::Failure;
+use super::retry::Repeat;
 use super::retry::RetryClass;
 
 /// What comes before the body.
@@ -22,121 +24,125 @@ pub(super) struct ResponseHead {
     pub(super) status: StatusCode,
 }
 
+/// The statuses with which Astra refuses a request before it does anything (docs/astra-api.md,
+/// "Refusals").
+const REFUSALS: [u16; 4] = [400, 401, 403, 404];
+
 impl ResponseHead {
     /// The failure that an answer with a status other than success stands for.
-    ///
-    /// `repeatable` says whether a request that may have been carried out may be sent again.
-    pub(super) fn classify(self, body: &[u8], call: Call, url: &str, repeatable: bool) -> Failure {
-        let (shape, detail) = error_body::decode(body);
+    pub(super) fn classify(
+        self,
+        body: &FailureBody,
+        call: Call,
+        url: &str,
+        repeat: Repeat,
+    ) -> Failure {
+        let (shape, detail) = error_body::decode(&body.bytes);
         let status = self.status.as_u16();
-        match status {
-            300..=399 => {
-                let target = self
-                    .location
-                    .unwrap_or_else(|| "an unnamed place".to_owned());
-                Failure {
-                    // The others may follow a request that was carried out.
-                    maybe_applied: !matches!(status, 301 | 302 | 307 | 308),
-                    ..Failure::refused(Error::Redirected {
-                        call,
-                        status,
-                        target,
-                    })
-                }
-            }
-            401 => Failure {
-                ambiguous_401: !detail.blames_token(),
-                ..Failure::refused(Error::Unauthorized {
-                    call,
-                    detail,
-                    status,
-                })
-            },
-            403 => Failure::refused(Error::Forbidden {
-                call,
-                detail,
-                status,
-            }),
-            // A page in HTML comes from something that is not the API either.
-            404 if matches!(shape, Shape::Router404 | Shape::Html) => {
-                Failure::refused(Error::WrongUrl {
-                    call,
-                    url: url.to_owned(),
-                })
-            }
-            404 => Failure::refused(Error::NotFound { call, detail }),
-            409 => Failure::refused(Error::Conflict { call, detail }),
-            429 => Failure {
-                retry: RetryClass::RateLimited(self.retry_after),
-                ..Failure::refused(Error::RateLimited {
-                    call,
-                    detail,
-                    wait: self.retry_after,
-                })
-            },
+        let is_ambiguous = status == 401 && !detail.blames_token();
+        let is_astra = shape == Shape::Astra && body.is_complete;
+        let retry = match status {
+            429 if repeat != Repeat::Unsent => RetryClass::RateLimited(self.retry_after),
             // Given up by a proxy before the API had answered.
-            408 | 499 | 500..=599 => {
-                unavailable(call, detail, status, repeatable, self.retry_after)
+            408 | 499 | 500..=599 if repeat == Repeat::Always => {
+                RetryClass::Transient(self.retry_after)
             }
-            400..=499 => Failure::refused(Error::BadRequest {
-                call,
-                detail,
-                status,
-            }),
-            _ => malformed(
-                call,
-                format!("its HTTP status {status} has no meaning here"),
-            ),
+            _ => RetryClass::Never,
+        };
+        let error = self.error(shape, detail, call, url);
+        let is_refusal = REFUSALS.contains(&status) || matches!(error, Error::Unauthorized { .. });
+        Failure {
+            retry,
+            maybe_applied: !(is_astra && is_refusal),
+            ambiguous_401: is_ambiguous,
+            error,
         }
     }
 
-    /// The failure that a body reports although the status is one of success.
-    pub(super) fn classify_reported(self, detail: Detail, call: Call, repeatable: bool) -> Failure {
+    /// What the status means.  An error number that blames the token says more than the status.
+    fn error(self, shape: Shape, detail: Detail, call: Call, url: &str) -> Error {
         let status = self.status.as_u16();
-        // The errors are clear, but not whether they came before or after an effect.
-        if detail.blames_token() {
-            return Failure {
-                maybe_applied: true,
-                ..Failure::refused(Error::Unauthorized {
-                    call,
-                    detail,
-                    status,
-                })
-            };
+        match status {
+            300..=399 => Error::Redirected {
+                call,
+                status,
+                target: self
+                    .location
+                    .unwrap_or_else(|| "an unnamed place".to_owned()),
+            },
+            408 | 499 | 500..=599 => Error::Unavailable {
+                call,
+                detail,
+                status,
+            },
+            429 => Error::RateLimited {
+                call,
+                detail,
+                wait: self.retry_after,
+            },
+            401 => Error::Unauthorized {
+                call,
+                detail,
+                status,
+            },
+            400..=499 if detail.blames_token() => Error::Unauthorized {
+                call,
+                detail,
+                status,
+            },
+            403 => Error::Forbidden {
+                call,
+                detail,
+                status,
+            },
+            // A page in HTML comes from something that is not the API either.
+            404 if matches!(shape, Shape::Router404 | Shape::Html) => Error::WrongUrl {
+                call,
+                url: url.to_owned(),
+            },
+            404 => Error::NotFound { call, detail },
+            409 => Error::Conflict { call, detail },
+            400..=499 => Error::BadRequest {
+                call,
+                detail,
+                status,
+            },
+            _ => Error::Malformed {
+                call,
+                reason: format!("its HTTP status {status} has no meaning here"),
+            },
         }
-        unavailable(call, detail, status, repeatable, self.retry_after)
+    }
+
+    /// The failure that a body reports although the status is one of success.  The errors are
+    /// clear, but not whether they came before or after an effect.
+    pub(super) fn classify_reported(self, detail: Detail, call: Call, repeat: Repeat) -> Failure {
+        let status = self.status.as_u16();
+        if detail.blames_token() {
+            return Failure::unknown(Error::Unauthorized {
+                call,
+                detail,
+                status,
+            });
+        }
+        let retry = match repeat {
+            Repeat::Always => RetryClass::Transient(self.retry_after),
+            Repeat::RefusedSecond | Repeat::Unsent => RetryClass::Never,
+        };
+        Failure {
+            retry,
+            ..Failure::unknown(Error::Unavailable {
+                call,
+                detail,
+                status,
+            })
+        }
     }
 }
 
 /// The failure of a request whose answer makes no sense.
 pub(super) fn malformed(call: Call, reason: String) -> Failure {
-    Failure {
-        maybe_applied: true,
-        ..Failure::refused(Error::Malformed { call, reason })
-    }
-}
-
-fn unavailable(
-    call: Call,
-    detail: Detail,
-    status: u16,
-    repeatable: bool,
-    asked: Option<Duration>,
-) -> Failure {
-    Failure {
-        retry: if repeatable {
-            RetryClass::Transient(asked)
-        } else {
-            RetryClass::Never
-        },
-        error: Error::Unavailable {
-            call,
-            detail,
-            status,
-        },
-        maybe_applied: true,
-        ambiguous_401: false,
-    }
+    Failure::unknown(Error::Malformed { call, reason })
 }
 
 /// Decodes a body of success.
@@ -174,82 +180,79 @@ mod tests {
     use super::decode;
     use crate::astra::error::Call;
     use crate::astra::error_body::errors_despite_success;
+    use crate::astra::response_body::FailureBody;
     use crate::astra::retry::Failure;
+    use crate::astra::retry::Repeat;
     use crate::astra::retry::RetryClass;
 
     fn call() -> Call {
         Call::new("POST", "/v2/x", 1)
     }
 
-    fn classified(status: u16, body: &str, repeatable: bool) -> Result<usize, Failure> {
+    const ALL: Repeat = Repeat::Always;
+
+    fn classified(
+        status: u16,
+        body: &str,
+        is_complete: bool,
+        repeat: Repeat,
+    ) -> Result<usize, Failure> {
         let head = ResponseHead {
             is_encoded: false,
             location: None,
             retry_after: Some(Duration::from_secs(3)),
             status: StatusCode::from_u16(status).unwrap(),
         };
-        let body = body.as_bytes();
+        let bytes = body.as_bytes().to_vec();
         if !head.status.is_success() {
-            return Err(head.classify(body, call(), "https://a.example", repeatable));
+            let body = FailureBody { bytes, is_complete };
+            return Err(head.classify(&body, call(), "https://a.example", repeat));
         }
-        match errors_despite_success(body) {
-            Some(detail) => Err(head.classify_reported(detail, call(), repeatable)),
-            None => Ok(body.len()),
+        match errors_despite_success(&bytes) {
+            Some(detail) => Err(head.classify_reported(detail, call(), repeat)),
+            None => Ok(bytes.len()),
         }
     }
 
     #[test]
     fn names_the_cause_of_every_status() {
         let errors = r#"{"errors":[{"ID":340018,"message":"x"}]}"#;
+        let other = r#"{"errors":[{"ID":12,"message":"x"}]}"#;
         let never = RetryClass::Never;
         let transient = RetryClass::Transient(Some(Duration::from_secs(3)));
         let limited = RetryClass::RateLimited(Some(Duration::from_secs(3)));
         for (status, body, kind, maybe_applied, unclear, retry) in [
             (200, errors, "unauthorized", true, false, never),
-            (
-                200,
-                r#"{"errors":[{"ID":7}]}"#,
-                "unavailable",
-                true,
-                false,
-                transient,
-            ),
-            (301, "", "redirected", false, false, never),
+            (200, other, "unavailable", true, false, transient),
+            (301, "", "redirected", true, false, never),
             (303, "", "redirected", true, false, never),
-            (307, "", "redirected", false, false, never),
+            (307, "\"moved\"", "redirected", true, false, never),
             (400, "\"bad\"", "bad-request", false, false, never),
+            (400, "<html>", "bad-request", true, false, never),
+            (400, "null", "bad-request", true, false, never),
+            (400, errors, "unauthorized", false, false, never),
             (401, errors, "unauthorized", false, false, never),
-            (401, "null", "unauthorized", false, true, never),
-            (
-                401,
-                r#"{"errors":[{"ID":12,"message":"x"}]}"#,
-                "unauthorized",
-                false,
-                true,
-                never,
-            ),
-            (403, "<html>", "forbidden", false, false, never),
-            (
-                404,
-                "404 page not found\n",
-                "wrong-url",
-                false,
-                false,
-                never,
-            ),
-            (404, "<html>", "wrong-url", false, false, never),
+            (401, "null", "unauthorized", true, true, never),
+            (401, other, "unauthorized", false, true, never),
+            (403, "<html>", "forbidden", true, false, never),
+            (403, other, "forbidden", false, false, never),
+            (403, errors, "unauthorized", false, false, never),
+            (404, "404 page not found\n", "wrong-url", true, false, never),
+            (404, "<html>", "wrong-url", true, false, never),
             (404, "\"no such role\"", "not-found", false, false, never),
-            (404, "no such role", "not-found", false, false, never),
-            (404, "", "not-found", false, false, never),
-            (405, "", "bad-request", false, false, never),
+            (404, errors, "unauthorized", false, false, never),
+            (404, "no such role", "not-found", true, false, never),
+            (404, "", "not-found", true, false, never),
+            (405, "", "bad-request", true, false, never),
             (408, "", "unavailable", true, false, transient),
-            (409, "", "conflict", false, false, never),
-            (422, "", "bad-request", false, false, never),
-            (429, "", "rate-limited", false, false, limited),
+            (409, "\"taken\"", "conflict", true, false, never),
+            (413, "\"large\"", "bad-request", true, false, never),
+            (422, other, "bad-request", true, false, never),
+            (429, "\"slow down\"", "rate-limited", true, false, limited),
             (500, errors, "unavailable", true, false, transient),
             (503, "<html>", "unavailable", true, false, transient),
         ] {
-            let failure = classified(status, body, true).err().unwrap();
+            let failure = classified(status, body, true, ALL).err().unwrap();
             let seen = (
                 failure.error.kind(),
                 failure.maybe_applied,
@@ -265,20 +268,88 @@ mod tests {
     }
 
     #[test]
+    fn only_a_whole_refusal_in_astras_own_form_means_not_applied() {
+        let own = [
+            "\"the role is unknown\"",
+            r#"{"errors":[{"ID":340018,"message":"x"}]}"#,
+            r#"{"errors":[{"ID":2000001}]}"#,
+            r#"{"errors":[{"message":"x"},{"ID":1}]}"#,
+        ];
+        let foreign = [
+            "",
+            "null",
+            "\"\"",
+            "{}",
+            "[]",
+            "7",
+            "<html><title>403</title></html>",
+            "RBAC: access denied",
+            "404 page not found",
+            r#"{"errors":[]}"#,
+            r#"{"errors":null}"#,
+            r#"{"errors":"x"}"#,
+            r#"{"errors":["x"]}"#,
+            r#"{"errors":[{"code":7}]}"#,
+            r#"{"message":"denied"}"#,
+            r#"{"error":{"message":"denied"}}"#,
+            r#"{"errors":[{"ID":1,"mess"#,
+        ];
+        for status in 300..=599 {
+            for body in own {
+                for is_complete in [true, false] {
+                    let failure = classified(status, body, is_complete, Repeat::Unsent)
+                        .err()
+                        .unwrap();
+                    // A number that blames the token counts with every status of a refusal.
+                    let has_own_meaning = matches!(status, 408 | 429 | 499);
+                    let blames =
+                        body.contains("340018") && (400..500).contains(&status) && !has_own_meaning;
+                    let is_refusal = blames || matches!(status, 400 | 401 | 403 | 404);
+                    assert_eq!(
+                        failure.maybe_applied,
+                        !(is_complete && is_refusal),
+                        "{status} {body} {is_complete}"
+                    );
+                    assert_eq!(failure.retry, RetryClass::Never, "{status}");
+                }
+            }
+            for body in foreign {
+                let failure = classified(status, body, true, Repeat::Unsent)
+                    .err()
+                    .unwrap();
+                assert!(failure.maybe_applied, "{status} {body}");
+            }
+        }
+    }
+
+    #[test]
     fn what_must_not_be_repeated_is_not() {
-        for status in [200, 408, 500, 502, 503, 504] {
-            let failure = classified(status, r#"{"errors":[{"ID":7}]}"#, false)
+        for status in [200, 408, 429, 500, 502, 503, 504] {
+            let body = r#"{"errors":[{"ID":7}]}"#;
+            let failure = classified(status, body, true, Repeat::Unsent)
                 .err()
                 .unwrap();
             assert_eq!(failure.retry, RetryClass::Never, "{status}");
             assert!(failure.maybe_applied, "{status}");
+            let failure = classified(status, body, true, Repeat::RefusedSecond)
+                .err()
+                .unwrap();
+            assert_eq!(
+                failure.retry != RetryClass::Never,
+                status == 429,
+                "{status}"
+            );
         }
     }
 
     #[test]
     fn success_is_any_2xx() {
         for status in [200, 201, 202, 204, 299] {
-            assert_eq!(classified(status, "{}", false).ok(), Some(2), "{status}");
+            assert_eq!(
+                classified(status, "{}", true, ALL).ok(),
+                Some(2),
+                "{status}"
+            );
         }
     }
 

@@ -87,14 +87,28 @@ impl BodyReader for Buffered {
     }
 }
 
-/// What arrives of a body of which the beginning will do, up to `limit` bytes.
-pub(super) async fn beginning(response: &mut Response, limit: usize) -> Vec<u8> {
-    let mut taken = Vec::new();
-    while taken.len() < limit
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        let room = limit - taken.len();
-        taken.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-    }
-    taken
+/// The body of an answer that reports a failure, up to some limit.
+pub(super) struct FailureBody {
+    pub(super) bytes: Vec<u8>,
+    /// Whether this is all of it, to its announced end.
+    pub(super) is_complete: bool,
+}
+
+/// Reads up to `limit` bytes of the body of an answer that reports a failure.
+pub(super) async fn beginning(response: &mut Response, limit: usize) -> FailureBody {
+    let mut bytes = Vec::new();
+    let is_complete = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                let room = limit - bytes.len();
+                bytes.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+                if chunk.len() > room {
+                    break false;
+                }
+            }
+            Ok(None) => break true,
+            Err(_) => break false,
+        }
+    };
+    FailureBody { bytes, is_complete }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use backon::BackoffBuilder;
+use backon::ExponentialBackoff;
 use backon::ExponentialBuilder;
 
 use super::deadline::Deadline;
@@ -27,13 +28,21 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// A failure that repeating does not change, of a request that had no effect.
-    pub(super) fn refused(error: Error) -> Self {
+    /// A failure that repeating does not change, of a request that certainly had no effect.
+    pub(super) fn not_applied(error: Error) -> Self {
         Self {
             retry: RetryClass::Never,
             error,
             maybe_applied: false,
             ambiguous_401: false,
+        }
+    }
+
+    /// A failure that repeating does not change, of a request that may have been carried out.
+    pub(super) fn unknown(error: Error) -> Self {
+        Self {
+            maybe_applied: true,
+            ..Self::not_applied(error)
         }
     }
 }
@@ -45,6 +54,18 @@ pub(super) enum RetryClass {
     Never,
     RateLimited(Option<Duration>),
     Transient(Option<Duration>),
+}
+
+/// When a request may be sent again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Repeat {
+    /// Whenever that may help: carried out twice it has the effect of once.
+    Always,
+    /// When the last one was not sent, or was refused for the rate limit: should that one have been
+    /// carried out all the same, the API refuses the second.
+    RefusedSecond,
+    /// Only when the last one was not sent: carried out twice it has two effects.
+    Unsent,
 }
 
 /// How often and how fast attempts follow each other.
@@ -70,6 +91,36 @@ impl Default for Policy {
                 .with_max_times(3)
                 .with_jitter(),
         }
+    }
+}
+
+/// The waits between requests that a rate limit refused, for a caller that repeats them itself.
+pub struct RateLimitWaits(ExponentialBackoff);
+
+impl RateLimitWaits {
+    pub(super) fn new(policy: &Policy) -> Self {
+        Self(policy.rate_limited.build())
+    }
+
+    /// Waits for as long as was asked, or a little longer each time, and returns whether that fits
+    /// before `deadline`; a wait that does not fit is not begun.
+    pub async fn wait(&mut self, asked: Option<Duration>, deadline: Deadline) -> bool {
+        let Some(wait) = self.0.next().map(|delay| spread(asked, delay)) else {
+            return false;
+        };
+        let fits = wait < deadline.remaining();
+        if fits {
+            tokio::time::sleep(wait).await;
+        }
+        fits
+    }
+}
+
+/// The wait that was asked for, spread so that waiting clients do not come back in one instant.
+fn spread(asked: Option<Duration>, delay: Duration) -> Duration {
+    match asked {
+        Some(asked) => asked.saturating_add(delay.min(SPREAD).mul_f64(fastrand::f64())),
+        None => delay,
     }
 }
 
@@ -102,11 +153,15 @@ impl Policy {
         let mut rate_limited = self.rate_limited.build();
         let mut transient = self.transient.build();
         let mut number = 1;
+        let mut maybe_applied = false;
         loop {
-            let failure = match attempt(number).await {
+            let mut failure = match attempt(number).await {
                 Ok(value) => return Ok(value),
                 Err(failure) => failure,
             };
+            // What an earlier attempt may have done, a later refusal does not undo.
+            failure.maybe_applied |= maybe_applied;
+            maybe_applied = failure.maybe_applied;
             let (delay, asked) = match failure.retry {
                 RetryClass::Never => return Err(failure),
                 RetryClass::RateLimited(asked) => (rate_limited.next(), asked),
@@ -115,10 +170,7 @@ impl Policy {
             let Some(delay) = delay else {
                 return Err(failure);
             };
-            let wait = match asked {
-                Some(asked) => asked.saturating_add(delay.min(SPREAD).mul_f64(fastrand::f64())),
-                None => delay,
-            };
+            let wait = spread(asked, delay);
             if wait >= deadline.remaining() {
                 return Err(failure);
             }
@@ -173,7 +225,7 @@ mod tests {
         };
         Failure {
             retry,
-            ..Failure::refused(error)
+            ..Failure::not_applied(error)
         }
     }
 
@@ -229,6 +281,27 @@ mod tests {
                 .0,
             1
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_attempt_may_have_done_no_later_refusal_undoes() {
+        let result: Result<(), Failure> = Policy::default()
+            .run(
+                Deadline::after(Duration::from_secs(50)),
+                |number| async move {
+                    let transient = failure(RetryClass::Transient(None));
+                    Err(match number {
+                        1 => Failure {
+                            maybe_applied: true,
+                            ..transient
+                        },
+                        2 => transient,
+                        _ => failure(RetryClass::Never),
+                    })
+                },
+            )
+            .await;
+        assert!(result.is_err_and(|failure| failure.maybe_applied));
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use super::deletion::Deletion;
 use super::error::Call;
 use super::error::Error;
 use super::response::decode;
+use super::retry::Repeat;
 use super::token_format::is_path_id;
 use super::transport::LIST_LIMIT;
 use super::transport::OBJECT_LIMIT;
@@ -57,6 +58,26 @@ pub struct NewRole {
     pub policy: Policy,
 }
 
+/// Why there is no new custom role to use, and whether one may exist all the same.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CreateRoleError {
+    /// It was certainly not made: nothing was sent, or Astra refused the request in its own form.
+    #[error("{0}")]
+    NotMade(Error),
+    /// It may exist.
+    #[error("{0}")]
+    Unknown(Error),
+}
+
+impl CreateRoleError {
+    /// The failure behind it.
+    pub fn error(&self) -> &Error {
+        match self {
+            Self::NotMade(error) | Self::Unknown(error) => error,
+        }
+    }
+}
+
 impl Client {
     /// All roles of the organization, built in and custom.
     pub async fn roles(&self, deadline: Deadline) -> Result<Vec<Role>, Error> {
@@ -79,15 +100,26 @@ impl Client {
 
     /// Makes a custom role.  A name that is taken is [`Error::Conflict`].
     ///
-    /// Like a mint it is not repeated blindly.  Names are unique, so after any retryable error or
-    /// a malformed answer [`Client::roles`] shows whether it was made.
-    pub async fn create_role(&self, role: &NewRole, deadline: Deadline) -> Result<Role, Error> {
+    /// Names are unique, so after [`CreateRoleError::Unknown`] the list of [`Client::roles`] shows
+    /// whether it was made; a conflict is such a case too, as a proxy may have sent the request twice.
+    pub async fn create_role(
+        &self,
+        role: &NewRole,
+        deadline: Deadline,
+    ) -> Result<Role, CreateRoleError> {
+        let body = json(role).map_err(CreateRoleError::NotMade)?;
         let request = Request::new(Method::POST, PATH, OBJECT_LIMIT)
-            .json(json(role)?)
-            .once();
-        let body = self.fetch(&request, deadline).await?;
+            .json(body)
+            .repeat(Repeat::RefusedSecond);
+        let sent = self.send(&request, deadline).await;
+        let body = sent.map_err(|failure| match failure.maybe_applied {
+            true => CreateRoleError::Unknown(failure.error),
+            false => CreateRoleError::NotMade(failure.error),
+        })?;
         let call = request.call(1);
-        Role::from_json(&decode(&call, &body)?, &call)
+        decode(&call, &body)
+            .and_then(|value| Role::from_json(&value, &call))
+            .map_err(CreateRoleError::Unknown)
     }
 
     /// Replaces name and policy of a custom role, at once for every token that holds it.

@@ -25,6 +25,7 @@ use super::response_body::BodyReader;
 use super::response_body::LimitedBody;
 use super::retry::Failure;
 use super::retry::Policy;
+use super::retry::Repeat;
 use super::retry::RetryClass;
 use super::retry::retry_after;
 
@@ -45,8 +46,7 @@ pub(super) struct Request {
     /// From `/v2` on, without a query.
     path: String,
     query: String,
-    /// Whether a request that may have been carried out may be sent again.
-    repeatable: bool,
+    repeat: Repeat,
 }
 
 impl Request {
@@ -58,7 +58,7 @@ impl Request {
             method,
             path: path.into(),
             query: String::new(),
-            repeatable: true,
+            repeat: Repeat::Always,
         }
     }
 
@@ -68,9 +68,9 @@ impl Request {
         self
     }
 
-    /// Sends it again only when it certainly had no effect.
-    pub(super) fn once(mut self) -> Self {
-        self.repeatable = false;
+    /// Sends it again only as `repeat` allows.
+    pub(super) fn repeat(mut self, repeat: Repeat) -> Self {
+        self.repeat = repeat;
         self
     }
 
@@ -125,7 +125,7 @@ impl Transport {
         // Held until the answer is read, and not while waiting to try again.
         let permit = tokio::time::timeout_at(deadline.instant(), self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else {
-            return Err(Failure::refused(Error::Busy {
+            return Err(Failure::not_applied(Error::Busy {
                 call: call(),
                 limit: self.limit,
             }));
@@ -133,7 +133,7 @@ impl Transport {
         let time = deadline.attempt(self.request_timeout);
         if time.is_zero() {
             let stage = "the time allowed was over before it could be sent".to_owned();
-            return Err(Failure::refused(Error::TimedOut {
+            return Err(Failure::not_applied(Error::TimedOut {
                 call: call(),
                 stage,
             }));
@@ -189,7 +189,7 @@ impl Transport {
         };
         if !head.status.is_success() {
             let body = response_body::beginning(&mut response, FAILURE_LIMIT).await;
-            return Err(head.classify(&body, call(), self.base_url.as_str(), request.repeatable));
+            return Err(head.classify(&body, call(), self.base_url.as_str(), request.repeat));
         }
         if head.is_encoded {
             return Err(malformed(
@@ -201,12 +201,10 @@ impl Transport {
         reader.read(&mut body).await.map_err(|unread| match unread {
             BodyError::Broken(error) => self.failed(request, call(), &error),
             BodyError::Malformed(reason) => malformed(call(), reason),
-            BodyError::Reported(detail) => {
-                head.classify_reported(detail, call(), request.repeatable)
-            }
+            BodyError::Reported(detail) => head.classify_reported(detail, call(), request.repeat),
             BodyError::TooLarge => Failure {
                 maybe_applied: true,
-                ..Failure::refused(Error::TooLarge {
+                ..Failure::not_applied(Error::TooLarge {
                     call: call(),
                     limit: request.limit,
                 })
@@ -222,11 +220,11 @@ impl Transport {
             // Name resolution, connection and TLS come before the first byte of the request.
             return Failure {
                 retry: RetryClass::Transient(None),
-                ..Failure::refused(Error::Unreachable { call, cause, host })
+                ..Failure::not_applied(Error::Unreachable { call, cause, host })
             };
         }
         if error.is_builder() {
-            return Failure::refused(Error::InvalidArgument { reason: cause });
+            return Failure::not_applied(Error::InvalidArgument { reason: cause });
         }
         self.interrupted(request, Error::Disconnected { call, cause, host })
     }
@@ -234,12 +232,11 @@ impl Transport {
     /// The failure of a request that was sent, at least in part.
     fn interrupted(&self, request: &Request, error: Error) -> Failure {
         Failure {
-            retry: match request.repeatable {
-                true => RetryClass::Transient(None),
-                false => RetryClass::Never,
+            retry: match request.repeat {
+                Repeat::Always => RetryClass::Transient(None),
+                Repeat::RefusedSecond | Repeat::Unsent => RetryClass::Never,
             },
-            maybe_applied: true,
-            ..Failure::refused(error)
+            ..Failure::unknown(error)
         }
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn outcome(result: Result<MintedToken, MintError>) -> String {
         } => format!("mismatch no-id {kind}"),
         MintError::Mismatch { .. } => format!("mismatch {kind}"),
         MintError::NotMinted(_) => format!("not minted {kind}"),
+        MintError::RateLimited { .. } => format!("perhaps {kind}"),
         MintError::Unknown(_) => format!("unknown {kind}"),
     }
 }
@@ -90,23 +91,58 @@ async fn every_answer_has_a_known_outcome_and_one_request() {
         (
             "access list",
             answer(403, "", html),
-            "not minted forbidden".to_owned(),
+            "unknown forbidden".to_owned(),
+        ),
+        (
+            "dead root with another status",
+            json(404, DEAD),
+            "not minted unauthorized".to_owned(),
+        ),
+        (
+            "refused without a word",
+            json(400, "null"),
+            "unknown bad-request".to_owned(),
+        ),
+        (
+            "half a refusal",
+            Act::Break(
+                bytes(403, "", "\"no such right\"")
+                    .into_iter()
+                    .take(52)
+                    .collect(),
+            ),
+            "unknown forbidden".to_owned(),
+        ),
+        (
+            "whole text of a longer body",
+            Act::Break(b"HTTP/1.1 403 X\r\ncontent-length: 99\r\n\r\n\"no\"".to_vec()),
+            "unknown forbidden".to_owned(),
+        ),
+        (
+            "too large",
+            answer(413, "", "\"x\""),
+            "unknown bad-request".to_owned(),
+        ),
+        (
+            "rate limit",
+            answer(429, "retry-after: 0\r\n", "\"slow down\""),
+            "perhaps rate-limited".to_owned(),
         ),
         (
             "no role",
             json(404, "\"role\""),
             "not minted not-found".to_owned(),
         ),
-        ("wrong url", router_404(), "not minted wrong-url".to_owned()),
+        ("wrong url", router_404(), "unknown wrong-url".to_owned()),
         (
             "conflict",
             json(409, "\"x\""),
-            "not minted conflict".to_owned(),
+            "unknown conflict".to_owned(),
         ),
         (
             "302",
             answer(302, "location: /x\r\n", ""),
-            "not minted redirected".to_owned(),
+            "unknown redirected".to_owned(),
         ),
         (
             "303",

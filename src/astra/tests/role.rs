@@ -5,6 +5,7 @@ use super::server::Server;
 use super::server::answer;
 use super::server::json;
 use super::soon;
+use crate::astra::CreateRoleError;
 use crate::astra::Deletion;
 use crate::astra::Error;
 use crate::astra::NewRole;
@@ -90,7 +91,8 @@ async fn a_role_is_not_made_twice() {
             .create_role(&new, soon())
             .await
             .unwrap_err();
-        assert!(error.is_retryable(), "{error}");
+        assert!(matches!(error, CreateRoleError::Unknown(_)), "{error}");
+        assert!(error.error().is_retryable(), "{error}");
         assert_eq!(server.lines().len(), 1);
     }
 }

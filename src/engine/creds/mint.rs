@@ -108,6 +108,7 @@ impl Mint<'_> {
         let mut attempt = 1;
         let mut expiry = self.expiry;
         let mut refused = None;
+        let mut waits = client.rate_limit_waits();
         loop {
             let intent = ledger.begin().await?;
             failpoint::hit("mint.intent-begun");
@@ -156,6 +157,18 @@ impl Mint<'_> {
                     expiry = None;
                     refused = Some(error);
                 }
+                // It may have been made all the same, so its intent stands and the next tick looks; what
+                // follows has a tag of its own.
+                Err(MintError::RateLimited { error, wait }) => {
+                    intent.lose(None);
+                    if !waits.wait(wait, deadline).await {
+                        return Err(astra_error::request_error(
+                            "mint a token",
+                            self.connection,
+                            &error,
+                        ));
+                    }
+                }
                 Err(MintError::NotMinted(error)) => {
                     intent.cancel();
                     return Err(astra_error::request_error(
@@ -176,7 +189,7 @@ impl Mint<'_> {
                             &error,
                         ));
                     }
-                    if attempt == ATTEMPTS || deadline.is_over() {
+                    if attempt == ATTEMPTS || deadline.is_over() || error.is_refusal() {
                         return Err(astra_error::request_error(
                             "mint a token",
                             self.connection,

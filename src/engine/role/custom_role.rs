@@ -18,6 +18,7 @@ use super::PolicyOwner;
 use super::PolicyRole;
 use super::policy::Policy;
 use crate::astra;
+use crate::astra::CreateRoleError;
 use crate::astra::Deadline;
 use crate::astra::NewRole;
 use crate::engine::astra_error;
@@ -111,7 +112,7 @@ impl CustomRoles {
                 failpoint::hit("custom-role.made");
                 Ok(made.id)
             }
-            Err(error) if certainly_not_made(&error) => {
+            Err(CreateRoleError::NotMade(error)) => {
                 // An earlier create may still be on its way; its note stays.
                 if !noted.is_some_and(|note| note.creating)
                     && let Err(cause) = self.forget(&connection.name, claimant).await
@@ -121,10 +122,12 @@ impl CustomRoles {
                 Err(refused(&error))
             }
             // Names are unique, so the list shows whether it was made.
-            Err(error) => match find(connection, &wanted.name, deadline).await {
-                Ok(Some(found)) => Ok(found),
-                Ok(None) | Err(_) => Err(refused(&error)),
-            },
+            Err(CreateRoleError::Unknown(error)) => {
+                match find(connection, &wanted.name, deadline).await {
+                    Ok(Some(found)) => Ok(found),
+                    Ok(None) | Err(_) => Err(refused(&error)),
+                }
+            }
         }
     }
 
@@ -322,22 +325,6 @@ async fn find(
     })?;
     let found = roles.into_iter().find(|role| role.name == name);
     Ok(found.map(|role| role.id))
-}
-
-/// Whether a failed create cannot have made the role.
-fn certainly_not_made(error: &astra::Error) -> bool {
-    matches!(
-        error,
-        astra::Error::BadRequest { .. }
-            | astra::Error::Busy { .. }
-            | astra::Error::Conflict { .. }
-            | astra::Error::Forbidden { .. }
-            | astra::Error::InvalidArgument { .. }
-            | astra::Error::RateLimited { .. }
-            | astra::Error::Unauthorized { .. }
-            | astra::Error::Unreachable { .. }
-            | astra::Error::WrongUrl { .. }
-    )
 }
 
 /// What a refusal of the custom role becomes for whoever writes the role.
