@@ -59,7 +59,7 @@ async fn configs() {
         (
             with(json!({ "token": tokens["read_only"].token })),
             "config \"bad\": the root token cannot list tokens (org-token-read): the root token may not do GET /v2/clientIdSecrets (HTTP \
-             403): Astra says \"permission org-token-read is missing\"; its Astra role lacks a permission, it grants less than is asked \
+             403): Astra says \"permission org-token-read is missing\" (error 40300); its Astra role lacks a permission, it grants less than is asked \
              for, or the organization's IP access list does not admit this address. Nothing was stored"
                 .to_owned(),
         ),
