@@ -179,7 +179,7 @@ async fn a_root_token_that_may_not_mint() {
     let (start, end) = (
         "config \"bad\": the root token cannot create and delete tokens (org-token-write): the root token may not do DELETE \
          /v2/clientIdSecrets/",
-        " (HTTP 403): Astra says \"permission org-token-write is missing\"; its Astra role lacks a permission, it grants less than is \
+        " (HTTP 403): Astra says \"permission org-token-write is missing\" (error 40300); its Astra role lacks a permission, it grants less than is \
          asked for, or the organization's IP access list does not admit this address. Nothing was stored",
     );
     assert!(
