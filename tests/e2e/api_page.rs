@@ -297,9 +297,11 @@ async fn the_page_has_every_path_operation_and_field() {
             }
         }
     }
+    let lists_patch = mount.openapi_lists_patch().await;
     let shown: BTreeSet<(String, String)> = sections()
         .into_iter()
         .map(|(method, path, _)| (method, path))
+        .filter(|(method, _)| lists_patch || method != "PATCH")
         .collect();
     assert_eq!(shown, expected);
     assert!(fields.len() > 30, "only {} fields", fields.len());

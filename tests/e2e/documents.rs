@@ -77,7 +77,11 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
         ("roles/{name}", "patch", "max_active"),
         ("static-roles/{name}", "patch", "overlap"),
     ];
+    let lists_patch = mount.openapi_lists_patch().await;
     for (path, method, field) in expected {
+        if method == "patch" && !lists_patch {
+            continue;
+        }
         let key = format!("/{}/{path}", mount.name);
         let item = paths
             .get(&key)

@@ -22,6 +22,7 @@ mod crashes;
 mod credentials;
 mod discovery;
 mod documents;
+mod image;
 mod leases;
 mod mounts;
 mod namespaces;

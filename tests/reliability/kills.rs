@@ -80,7 +80,7 @@ async fn until_running(mount: &TestMount) -> Process {
 }
 
 async fn check(mount: &TestMount, seen: &Seen, what: &str) {
-    let result = reconciliation::reached(&mount, TICK).await;
+    let result = reconciliation::reached(mount, TICK).await;
     assert_kept(&mount.stored, &mount.astra, &seen.kept).await;
     for credential in &seen.revoked {
         assert!(

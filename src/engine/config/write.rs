@@ -32,6 +32,8 @@ const MAX_REQUEST_TIMEOUT: u64 = 60;
 const MAX_CONCURRENCY: u32 = 1_000;
 
 pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
+    // A standby may not know yet what the active node has stored, so the active node decides.
+    engine.host.require_writer().await?;
     let name = name_of(&call);
     if engine.configs.find(&name).await?.is_none() {
         let message = format!("config \"{name}\" does not exist: write it before patching it");

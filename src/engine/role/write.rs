@@ -28,6 +28,8 @@ use crate::vault::Response;
 const MAX_ACTIVE: u32 = 1_000_000;
 
 pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
+    // A standby may not know yet what the active node has stored, so the active node decides.
+    engine.host.require_writer().await?;
     let name = super::paths::name_of(&call);
     if engine.roles.find(&name).await?.is_none() {
         let message = format!("role \"{name}\" does not exist: write it before patching it");

@@ -142,6 +142,8 @@ pub(super) fn last_rotation(role: &StaticRoleEntry) -> String {
 }
 
 async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
+    // A standby may not know yet what the active node has stored, so the active node decides.
+    engine.host.require_writer().await?;
     let name = name_of(&call);
     if engine.static_roles.find_active(&name).await?.is_none() {
         return Err(Error::Status {

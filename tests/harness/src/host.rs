@@ -82,19 +82,20 @@ impl Host {
         }
     }
 
-    /// Whether the command line's `command` has the option `flag`, by its own help.
-    pub fn has_flag(&self, command: &[&str], flag: &str) -> bool {
+    /// Whether the command line has `command`, by its own help.
+    pub fn has_command(&self, command: &str) -> bool {
+        self.help(&[command])
+            .contains(&format!("Usage: {} {command}", self.program()))
+    }
+
+    fn help(&self, command: &[&str]) -> String {
         let output = Command::new(&self.binary)
             .args(command)
             .arg("-help")
             .output()
             .unwrap_or_else(|error| panic!("cannot run {}: {error}", self.binary.display()));
-        let help = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
-        help.lines().any(|line| {
-            let option = line.trim_start().strip_prefix(flag);
-            option.is_some_and(|rest| rest.is_empty() || rest.starts_with(['=', ' ']))
-        })
+        String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr)
     }
 }
 

@@ -36,16 +36,10 @@ impl Plugin {
                 .or_else(|_| fs::copy(binary, &path).map(drop))
                 .map_err(|error| panic!("cannot install {}: {error}", binary.display()));
         }
-        let bytes = fs::read(&path)
-            .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-        let sha256 = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         Self {
             name: name.to_owned(),
             version: version.to_owned(),
-            sha256,
+            sha256: sha256(&path),
             path,
         }
     }
@@ -102,4 +96,14 @@ impl Plugin {
         );
         found[0]
     }
+}
+
+/// The SHA-256 of a file in hex.
+pub fn sha256(path: &Path) -> String {
+    let bytes =
+        fs::read(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

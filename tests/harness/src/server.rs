@@ -53,6 +53,8 @@ pub struct Options {
     /// How patient the nodes of a cluster are with each other, from 1: on a busy machine the least patient
     /// take each other for dead many times.
     pub raft_patience: u8,
+    /// More lines for the configuration file.
+    pub configuration: String,
     /// Files to put into the plugin directory before the start, as (name, file).
     pub plugins: Vec<(String, PathBuf)>,
 }
@@ -94,6 +96,7 @@ impl Default for Options {
             development: false,
             raw_storage: false,
             raft_patience: 1,
+            configuration: String::new(),
             plugins: Vec::new(),
         }
     }
@@ -414,11 +417,12 @@ impl Server {
              plugin_directory = \"{}\"\n\
              log_level = \"{}\"\n\
              raw_storage_endpoint = {}\n\
-             {}",
+             {}{}",
             self.plugin_directory().display(),
             self.options.log_level,
             self.options.raw_storage,
             self.product_configuration(),
+            self.options.configuration,
         )
     }
 

@@ -109,7 +109,7 @@ impl Case {
                 .await;
         }
         mount.until_tick().await;
-        let result = reconciliation::reached(&mount, 2 * TICK).await;
+        let result = reconciliation::reached(mount, 2 * TICK).await;
         let most = usize::from(self.is_window);
         assert!(result.window.len() <= most, "{name}: {:?}", result.window);
         assert_kept(&mount.stored, &mount.astra, &self.kept).await;
