@@ -23,6 +23,7 @@ mod auth;
 mod clock;
 mod connection;
 mod control;
+mod cql;
 mod emulator;
 mod endpoints;
 mod error;
@@ -50,6 +51,9 @@ mod state;
 mod tls;
 mod violations;
 
+pub use cql::CqlConnection;
+pub use cql::CqlCredential;
+pub use cql::CqlOutcome;
 pub use emulator::Emulator;
 pub use emulator::PortalToken;
 pub use emulator::Stats;

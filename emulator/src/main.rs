@@ -40,6 +40,10 @@ struct Arguments {
     /// Where to write the CA's certificate (implies --tls)
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Speak CQL on two more loopback ports, and serve secure connect bundles that lead there; the
+    /// ready line gains `metadata=… cql=…`
+    #[arg(long)]
+    cql: bool,
     /// Let the control API show secrets
     #[arg(long)]
     show_secrets: bool,
@@ -87,6 +91,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         tls: arguments.tls || arguments.ca_file.is_some(),
         show_secrets: arguments.show_secrets,
         journal_size: arguments.journal_size,
+        cql: arguments.cql,
         start_time: None,
     })
     .await?;
@@ -105,6 +110,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let (Some(file), Some(pem)) = (&arguments.ca_file, emulator.ca_pem()) {
         std::fs::write(file, pem)?;
         line.push_str(&format!(" ca_file={}", file.display()));
+    }
+    if let (Some(metadata), Some(cql)) = (emulator.metadata_address(), emulator.cql_address()) {
+        line.push_str(&format!(" metadata={metadata} cql={cql}"));
     }
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{line}")?;

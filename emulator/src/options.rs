@@ -36,6 +36,8 @@ pub struct Options {
     pub show_secrets: bool,
     /// Journal entries kept, the oldest are dropped; 0 turns the journal off.
     pub journal_size: usize,
+    /// Speak CQL on two more loopback ports, and serve secure connect bundles that lead there.
+    pub cql: bool,
     /// Where the virtual clock starts; the machine's time if `None`.
     pub start_time: Option<OffsetDateTime>,
 }
@@ -51,6 +53,7 @@ impl Default for Options {
             tls: false,
             show_secrets: false,
             journal_size: 200_000,
+            cql: false,
             start_time: None,
         }
     }

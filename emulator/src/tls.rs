@@ -13,6 +13,7 @@ use rcgen::KeyPair;
 use rcgen::KeyUsagePurpose;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::ClientHello;
 use rustls::server::ResolvesServerCert;
@@ -46,7 +47,15 @@ pub enum Certificate {
 pub(crate) struct Certificates {
     /// The CA to trust.
     pub(crate) ca_pem: String,
+    /// The CA, to sign more.
+    pub(crate) authority: Authority,
     keys: [Arc<CertifiedKey>; 4],
+}
+
+/// A certificate authority.
+pub(crate) struct Authority {
+    pub(crate) issuer: Issuer<'static, KeyPair>,
+    pub(crate) der: CertificateDer<'static>,
 }
 
 impl Certificates {
@@ -56,12 +65,13 @@ impl Certificates {
         let own = &["127.0.0.1", "::1", "localhost"];
         Ok(Self {
             keys: [
-                leaf(&ca.1, own, false)?,
-                leaf(&ca.1, &["astra.example.com"], false)?,
-                leaf(&ca.1, own, true)?,
-                leaf(&other.1, own, false)?,
+                leaf(&ca.1.issuer, own, false)?,
+                leaf(&ca.1.issuer, &["astra.example.com"], false)?,
+                leaf(&ca.1.issuer, own, true)?,
+                leaf(&other.1.issuer, own, false)?,
             ],
             ca_pem: ca.0,
+            authority: ca.1,
         })
     }
 
@@ -111,14 +121,18 @@ fn failed(error: impl std::fmt::Display) -> Error {
     Error::Tls(error.to_string())
 }
 
-fn authority(name: &str) -> Result<(String, Issuer<'static, KeyPair>), Error> {
+fn authority(name: &str) -> Result<(String, Authority), Error> {
     let key = KeyPair::generate().map_err(failed)?;
     let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let pem = params.self_signed(&key).map_err(failed)?.pem();
-    Ok((pem, Issuer::new(params, key)))
+    let certificate = params.self_signed(&key).map_err(failed)?;
+    let authority = Authority {
+        der: certificate.der().clone(),
+        issuer: Issuer::new(params, key),
+    };
+    Ok((certificate.pem(), authority))
 }
 
 fn leaf(

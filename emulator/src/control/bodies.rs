@@ -92,6 +92,13 @@ pub(super) struct Status {
     pub(super) status: String,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CutCql {
+    /// A database's id; all databases without it.
+    pub(super) database: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Restore {

@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::control::bodies::CutCql;
 use crate::control::bodies::JournalQuery;
 use crate::control::bodies::NewListener;
 use crate::control::bodies::NewOrg;
@@ -122,6 +123,8 @@ fn router() -> Router<WeakEmulator> {
             get(org_knobs).put(set_org_knobs),
         )
         .route("/control/databases/{id}", post(set_database_status))
+        .route("/control/cql", get(cql_connections))
+        .route("/control/cql/cut", post(cut_cql))
         .route("/control/snapshot", post(snapshot))
         .route("/control/restore", post(restore))
         .route("/control/listeners", post(open_listener))
@@ -286,6 +289,19 @@ async fn set_database_status(
 ) -> Outcome {
     emulator.set_database_status(&id, &status)?;
     Ok(Answer(json!({})))
+}
+
+async fn cql_connections(Running(emulator): Running) -> Outcome {
+    answer(&emulator.cql_connections())
+}
+
+async fn cut_cql(
+    Running(emulator): Running,
+    OptionalBody(CutCql { database }): OptionalBody<CutCql>,
+) -> Outcome {
+    Ok(Answer(
+        json!({"cut": emulator.cut_cql(database.as_deref())}),
+    ))
 }
 
 async fn snapshot(Running(emulator): Running) -> Outcome {

@@ -9,6 +9,8 @@ use std::sync::atomic::AtomicU8;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::cql;
+use crate::cql::Plane;
 use crate::error::Error;
 use crate::listener::Listener;
 use crate::options::Options;
@@ -85,6 +87,11 @@ impl Emulator {
             config,
             stopped,
         ));
+        if inner.options.cql {
+            let plane = Arc::new(Plane::open(inner.api.address, inner.certificates()?)?);
+            cql::run(&plane, &inner.service, &inner.stop.subscribe())?;
+            inner.service.lock().cql = Some(plane);
+        }
         Ok(emulator)
     }
 
@@ -206,6 +213,10 @@ impl Inner {
 
     fn stop(&self) {
         self.stop.send_replace(true);
+        let cql = self.service.lock().cql.clone();
+        if let Some(Err(error)) = cql.map(|plane| plane.close()) {
+            tracing::warn!(%error, "cannot close a port");
+        }
         for listener in [&self.api, &self.control] {
             if let Err(error) = listener.set_open(false) {
                 tracing::warn!(%error, "cannot close a port");

@@ -78,7 +78,11 @@ impl Emulator {
         options.seed = seed.unwrap_or(options.seed);
         options.profile = profile.unwrap_or(options.profile);
         let url = self.url();
-        *self.inner.service.lock() = seed::new_state(&options, url);
+        let mut fresh = seed::new_state(&options, url);
+        let mut state = self.inner.service.lock();
+        fresh.cql = state.cql.take();
+        *state = fresh;
+        drop(state);
         self.inner.service.in_flight.reset();
         self.apply_listener_faults()?;
         self.inner.service.changed.notify_waiters();

@@ -1,5 +1,6 @@
 //! A running emulator: the library API.
 
+mod data_plane;
 mod handle;
 mod lifecycle;
 mod observe;

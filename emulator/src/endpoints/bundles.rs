@@ -8,6 +8,7 @@ use time::macros::format_description;
 use crate::archive;
 use crate::auth::Caller;
 use crate::clock;
+use crate::cql;
 use crate::endpoints::bundle_url;
 use crate::endpoints::call::Call;
 use crate::endpoints::databases;
@@ -144,6 +145,18 @@ fn archive_of(call: &Call<'_>, file: &str) -> Result<Vec<u8>, &'static str> {
         .regions
         .get(index.wrapping_sub(1))
         .ok_or("AccessDenied")?;
+    if let Some(plane) = &call.state.cql {
+        let host = call.state.knobs.of(Some(&database.org_id)).bundle_host;
+        let members = cql::members(plane, database, region, host.text()).map_err(|error| {
+            tracing::error!(%error, "cannot make the bundle");
+            "InternalError"
+        })?;
+        let members: Vec<(&str, &[u8])> = members
+            .iter()
+            .map(|(name, content)| (*name, content.as_slice()))
+            .collect();
+        return written(&members);
+    }
     let config = serde_json::json!({
         "host": format!("{id}-{region}.db.astra.datastax.com"),
         "port": 29080,
@@ -155,13 +168,16 @@ fn archive_of(call: &Call<'_>, file: &str) -> Result<Vec<u8>, &'static str> {
         "keyLocation": "./key",
     })
     .to_string();
-    archive::zip(&[
+    written(&[
         ("config.json", config.as_bytes()),
         ("ca.crt", b"not a certificate: made by astra-emulator\n"),
         ("cert", b"not a certificate: made by astra-emulator\n"),
         ("key", b"not a key: made by astra-emulator\n"),
     ])
-    .map_err(|error| {
+}
+
+fn written(members: &[(&str, &[u8])]) -> Result<Vec<u8>, &'static str> {
+    archive::zip(members).map_err(|error| {
         tracing::error!(%error, "cannot write the bundle");
         "InternalError"
     })

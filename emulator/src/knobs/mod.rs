@@ -6,6 +6,7 @@ mod values;
 
 pub(crate) use by_org::KnobsByOrg;
 pub use table::Knobs;
+pub use values::BundleHost;
 pub use values::DeleteMissing;
 pub use values::DeleteReply;
 pub use values::ExpiredReply;

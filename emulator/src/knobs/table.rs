@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::knobs::values::BundleHost;
 use crate::knobs::values::DeleteMissing;
 use crate::knobs::values::DeleteReply;
 use crate::knobs::values::ExpiredReply;
@@ -64,6 +65,10 @@ pub struct Knobs {
     pub dataplane_cache_s: u64,
     /// Seconds (virtual) a bundle URL is good for.
     pub bundle_expires_s: u64,
+    /// The host that secure connect bundles and the metadata service name (with [`crate::Options::cql`]).
+    pub bundle_host: BundleHost,
+    /// The class that a CQL server names in AUTHENTICATE. What Astra names is unknown.
+    pub cql_authenticator: String,
     /// Requests a second (real time) before 429 with `Retry-After`.
     pub rate_limit_per_s: Option<u32>,
     /// Maximum token life of every organization that has none of its own, in seconds.
@@ -112,6 +117,8 @@ impl Default for Knobs {
             list_stale_ms: 0,
             dataplane_cache_s: 300,
             bundle_expires_s: 300,
+            bundle_host: BundleHost::Address,
+            cql_authenticator: "org.apache.cassandra.auth.PasswordAuthenticator".to_owned(),
             rate_limit_per_s: None,
             org_max_token_expiry_s: None,
             org_max_token_expiry_mode: MaxExpiryMode::Refuse,

@@ -149,3 +149,23 @@ pub enum MaxExpiryMode {
     #[serde(alias = "400")]
     Refuse,
 }
+
+/// Values of [`super::Knobs::bundle_host`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BundleHost {
+    /// `127.0.0.1`, which every driver but the C++ one takes.
+    #[serde(rename = "127.0.0.1")]
+    Address,
+    /// `localhost`, which every driver but the Node.js one takes.
+    #[serde(rename = "localhost")]
+    Name,
+}
+
+impl BundleHost {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Address => "127.0.0.1",
+            Self::Name => "localhost",
+        }
+    }
+}

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use crate::clock;
 use crate::clock::Clock;
+use crate::cql::Plane;
 use crate::fault::FaultRules;
 use crate::ids;
 use crate::knobs::KnobsByOrg;
@@ -73,6 +74,8 @@ pub(crate) struct ServiceState {
     pub(crate) bundle_key: String,
     /// Scheme, host and port of the API.
     pub(crate) base_url: String,
+    /// The CQL data plane, if there is one; it outlives a reset.
+    pub(crate) cql: Option<Arc<Plane>>,
 }
 
 impl ServiceState {
@@ -94,6 +97,7 @@ impl ServiceState {
             snapshots: BTreeMap::new(),
             bundle_key: String::new(),
             base_url,
+            cql: None,
         };
         state.bundle_key = ids::secret(&mut state.rng);
         state
@@ -201,13 +205,23 @@ impl ServiceState {
 
     /// Records bytes that are no request.
     pub(crate) fn record_protocol_violation(&mut self, detail: &str) {
+        self.record_connection_violation("http", None, detail);
+    }
+
+    /// Records a deviation that is not one of an HTTP request.
+    pub(crate) fn record_connection_violation(
+        &mut self,
+        rule: &'static str,
+        client_id: Option<String>,
+        detail: &str,
+    ) {
         self.keep(Violation {
             seq: self.journal.len(),
             t: clock::rfc3339(self.now()),
             method: String::new(),
             path: String::new(),
-            client_id: None,
-            rule: "http",
+            client_id,
+            rule,
             source: RuleSource::Emulator,
             detail: detail.to_owned(),
         });

@@ -6,6 +6,7 @@ mod bodies;
 mod clients;
 mod conformance;
 mod control;
+mod cql;
 mod databases;
 mod faults;
 mod harness;
