@@ -3,15 +3,18 @@
 use super::config::Connection;
 use crate::astra;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 
 /// A request that needed Astra and did not get what it needed: an HTTP status that says whether
 /// trying again makes sense, and a sentence that says what was tried, where, and why it failed.
 pub fn request_error(what: &str, connection: &Connection, error: &astra::Error) -> Error {
     connection.health.failed(error);
     let status = match error {
-        astra::Error::RateLimited { .. } | astra::Error::Busy { .. } => 503,
-        astra::Error::TimedOut { .. } => 504,
-        _ => 502,
+        astra::Error::RateLimited { .. } | astra::Error::Busy { .. } => {
+            FailureStatus::SERVICE_UNAVAILABLE
+        }
+        astra::Error::TimedOut { .. } => FailureStatus::GATEWAY_TIMEOUT,
+        _ => FailureStatus::BAD_GATEWAY,
     };
     let name = &connection.name;
     Error::Status {

@@ -3,14 +3,13 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -32,15 +31,12 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     pub(crate) fn note(&self, note: impl Into<String>) {
-        self.notes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(note.into());
+        self.notes.lock().push(note.into());
     }
 
     /// Takes the notes.
     pub(crate) fn notes(&self) -> Vec<String> {
-        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.notes.lock())
     }
 }
 

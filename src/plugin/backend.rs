@@ -49,7 +49,7 @@ const SECRETS_ENGINE: u32 = 1;
 const PANICKED: &str = "the plugin failed unexpectedly; the server's log has the details";
 
 /// The backend service for all mounts.
-pub struct BackendService<F> {
+pub(super) struct BackendService<F> {
     /// Makes the backends.
     pub factory: Arc<F>,
     /// The mounts.

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_util::Stream;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::watch;
 use tonic::Request;
@@ -27,7 +25,7 @@ const MOST_UNCLAIMED: usize = 1_024;
 
 /// The announcements so far.  They may come before or after the call that needs them.
 #[derive(Clone)]
-pub struct Broker {
+pub(super) struct Broker {
     announced: Arc<Mutex<BTreeMap<u32, ConnInfo>>>,
     news: Arc<Notify>,
     contact: watch::Sender<HostPresence>,
@@ -36,7 +34,7 @@ pub struct Broker {
 
 impl Broker {
     /// A broker without announcements.
-    pub fn new(contact: watch::Sender<HostPresence>, lifecycle: Lifecycle) -> Self {
+    pub(super) fn new(contact: watch::Sender<HostPresence>, lifecycle: Lifecycle) -> Self {
         Self {
             announced: Arc::default(),
             news: Arc::default(),
@@ -46,13 +44,13 @@ impl Broker {
     }
 
     /// Takes the announcement with `id`, waiting for it at most `limit`.
-    pub async fn claim(&self, id: u32, limit: Duration) -> Option<ConnInfo> {
+    pub(super) async fn claim(&self, id: u32, limit: Duration) -> Option<ConnInfo> {
         let claim = async {
             loop {
                 let mut news = std::pin::pin!(self.news.notified());
                 // Listen first, look then: an announcement in between is not missed.
                 news.as_mut().enable();
-                if let Some(announcement) = self.announced().remove(&id) {
+                if let Some(announcement) = self.announced.lock().remove(&id) {
                     return announcement;
                 }
                 news.await;
@@ -63,7 +61,7 @@ impl Broker {
 
     pub(super) fn announce(&self, announcement: ConnInfo) {
         {
-            let mut announced = self.announced();
+            let mut announced = self.announced.lock();
             announced.insert(announcement.service_id, announcement);
             if announced.len() > MOST_UNCLAIMED {
                 // The host counts up: the lowest is the oldest.
@@ -71,12 +69,6 @@ impl Broker {
             }
         }
         self.news.notify_waiters();
-    }
-
-    fn announced(&self) -> MutexGuard<'_, BTreeMap<u32, ConnInfo>> {
-        self.announced
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn listen(self, mut announcements: Streaming<ConnInfo>) {
@@ -133,7 +125,7 @@ impl Drop for OpenStream {
         });
         if last {
             // The host no longer listens on those sockets.
-            self.0.announced().clear();
+            self.0.announced.lock().clear();
         }
     }
 }
@@ -156,7 +148,7 @@ mod tests {
         for id in 1..=2_000 {
             broker.announce(announcement(id));
         }
-        assert_eq!(broker.announced().len(), MOST_UNCLAIMED);
+        assert_eq!(broker.announced.lock().len(), MOST_UNCLAIMED);
         let oldest = 2_000 - u32::try_from(MOST_UNCLAIMED).unwrap() + 1;
         assert!(broker.claim(oldest, Duration::ZERO).await.is_some());
         assert!(broker.claim(oldest - 1, Duration::ZERO).await.is_none());
@@ -211,9 +203,9 @@ mod tests {
         );
         broker.announce(announcement(1));
         drop(one);
-        assert!(broker.announced().contains_key(&1));
+        assert!(broker.announced.lock().contains_key(&1));
         drop(other);
-        assert!(broker.announced().is_empty());
+        assert!(broker.announced.lock().is_empty());
         assert_eq!(
             *broker.contact.borrow(),
             HostPresence {

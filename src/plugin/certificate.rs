@@ -18,10 +18,10 @@ use time::OffsetDateTime;
 use super::StartError;
 
 /// The only name in these certificates, and the server name on both connections.
-pub const SERVER_NAME: &str = "localhost";
+pub(super) const SERVER_NAME: &str = "localhost";
 
 /// Our certificate and key; new for each process, never on disk.
-pub struct Identity {
+pub(super) struct Identity {
     /// The certificate, which the handshake line tells the host.
     pub certificate: CertificateDer<'static>,
     pub(super) key: PrivateKeyDer<'static>,
@@ -34,7 +34,7 @@ impl Identity {
     /// # Errors
     ///
     /// The cryptography library failed.
-    pub fn generate(now: OffsetDateTime) -> Result<Self, rcgen::Error> {
+    pub(super) fn generate(now: OffsetDateTime) -> Result<Self, rcgen::Error> {
         let mut parameters = CertificateParams::new(vec![SERVER_NAME.to_owned()])?;
         parameters.distinguished_name = DistinguishedName::new();
         parameters
@@ -59,7 +59,7 @@ impl Identity {
     }
 
     /// The private key.
-    pub fn key(&self) -> PrivateKeyDer<'static> {
+    pub(super) fn key(&self) -> PrivateKeyDer<'static> {
         self.key.clone_key()
     }
 }
@@ -69,7 +69,7 @@ impl Identity {
 /// # Errors
 ///
 /// The text does not hold exactly one certificate.
-pub fn parse_host_certificate(pem: &str) -> Result<CertificateDer<'static>, StartError> {
+pub(super) fn parse_host_certificate(pem: &str) -> Result<CertificateDer<'static>, StartError> {
     let bad = |cause: &str| StartError::BadClientCertificate(cause.to_owned());
     let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
     let certificate = match (certificates.next(), certificates.next()) {

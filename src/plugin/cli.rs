@@ -13,7 +13,7 @@ use sha2::Sha256;
 use super::PluginInfo;
 
 /// Answers `--version` and `--help`; anything else gets an explanation on standard error.
-pub fn run(
+pub(super) fn run(
     info: &PluginInfo,
     version: &str,
     arguments: impl IntoIterator<Item = OsString>,
@@ -82,11 +82,7 @@ fn digest(path: &Path) -> io::Result<String> {
             count => hash.update(buffer.get(..count).unwrap_or_default()),
         }
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex::encode(hash.finalize()))
 }
 
 #[cfg(test)]

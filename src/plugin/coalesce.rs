@@ -25,7 +25,7 @@ const CAPACITY: usize = 16 * 1024;
 /// turn of the scheduler is all the delay it takes to send them together (docs/performance.md).
 ///
 /// Answers to pings wait a little longer ([`DelayedPingAcks`]).
-pub struct Coalescing<S> {
+pub(super) struct Coalescing<S> {
     inner: BufWriter<S>,
     state: State,
     pings: DelayedPingAcks,
@@ -43,12 +43,12 @@ enum State {
 
 impl<S: AsyncWrite> Coalescing<S> {
     /// Wraps a stream on which this side is the HTTP/2 server.
-    pub fn server(stream: S) -> Self {
+    pub(super) fn server(stream: S) -> Self {
         Self::new(stream, DelayedPingAcks::server())
     }
 
     /// Wraps a stream on which this side is the HTTP/2 client.
-    pub fn client(stream: S) -> Self {
+    pub(super) fn client(stream: S) -> Self {
         Self::new(stream, DelayedPingAcks::client())
     }
 

@@ -16,7 +16,7 @@ const LIMIT: u64 = 1;
 /// # Errors
 ///
 /// The system refuses to lower the limit.
-pub fn forbid() -> io::Result<()> {
+pub(super) fn forbid() -> io::Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
     let limit = hard.min(LIMIT);
     Ok(setrlimit(Resource::RLIMIT_CORE, limit, limit)?)

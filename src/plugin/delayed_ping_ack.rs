@@ -34,7 +34,7 @@ const MOST: usize = 16 * ACK_SIZE;
 
 /// What to do with the next bytes of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Part {
+pub(super) enum Part {
     /// The first so many are an answer to a ping, which is kept here.
     Held(usize),
     /// At most so many may be written.
@@ -42,7 +42,7 @@ pub enum Part {
 }
 
 /// Follows the frames that one side of a connection writes, and holds its answers to pings.
-pub struct DelayedPingAcks {
+pub(super) struct DelayedPingAcks {
     /// How much is still to come of the frame that is being written; `None` once frames cannot be told
     /// apart, and everything passes.
     left: Option<usize>,
@@ -52,7 +52,7 @@ pub struct DelayedPingAcks {
 
 impl DelayedPingAcks {
     /// For what a server writes.
-    pub fn server() -> Self {
+    pub(super) fn server() -> Self {
         Self {
             left: Some(0),
             held: Vec::new(),
@@ -61,7 +61,7 @@ impl DelayedPingAcks {
     }
 
     /// For what a client writes.
-    pub fn client() -> Self {
+    pub(super) fn client() -> Self {
         Self {
             left: Some(PREFACE),
             ..Self::server()
@@ -69,7 +69,7 @@ impl DelayedPingAcks {
     }
 
     /// Looks at what is to be written next, which is not empty, and holds it if it is an answer to a ping.
-    pub fn next(&mut self, bytes: &[u8]) -> Part {
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Part {
         if self.left == Some(0) {
             if let Some(answer) = bytes.get(..ACK_SIZE)
                 && answer.starts_with(&ACK)
@@ -84,12 +84,12 @@ impl DelayedPingAcks {
     }
 
     /// So many bytes of those that might pass have been written.
-    pub fn written(&mut self, count: usize) {
+    pub(super) fn written(&mut self, count: usize) {
         self.left = self.left.map(|left| left.saturating_sub(count));
     }
 
     /// The answers that are due now, if any; of others the task is told when they are.
-    pub fn due(&mut self, cx: &mut Context<'_>) -> Option<&[u8]> {
+    pub(super) fn due(&mut self, cx: &mut Context<'_>) -> Option<&[u8]> {
         // Between two frames only: an answer may not interrupt one.
         if self.held.is_empty() || self.left.is_some_and(|left| left > 0) {
             return None;
@@ -99,7 +99,7 @@ impl DelayedPingAcks {
     }
 
     /// So many bytes of the answers that were due have been written.
-    pub fn answered(&mut self, count: usize) {
+    pub(super) fn answered(&mut self, count: usize) {
         self.held.drain(..count.min(self.held.len()));
     }
 

@@ -8,9 +8,9 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::Mutex;
 
 use http_body_util::BodyExt as _;
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tonic::Response;
 use tonic::body::Body;
@@ -23,7 +23,7 @@ use crate::vault::Undo;
 /// Runs `work` in a task and hands over its answer together with the duty to undo it.
 ///
 /// `None` means that the work panicked; the panic hook has said so.
-pub async fn detached<T: Send + 'static>(
+pub(super) async fn detached<T: Send + 'static>(
     tasks: &Tasks,
     span: Span,
     work: impl Future<Output = (T, Option<Undo>)> + Send + 'static,
@@ -47,7 +47,7 @@ pub async fn detached<T: Send + 'static>(
 }
 
 /// Watches a response on its last leg; for `tower`'s `map_response` around the services.
-pub fn track_delivery(mut response: http::Response<Body>) -> http::Response<Body> {
+pub(super) fn track_delivery(mut response: http::Response<Body>) -> http::Response<Body> {
     let Some(mut undelivered) = response
         .extensions_mut()
         .remove::<Receipt>()
@@ -60,7 +60,7 @@ pub fn track_delivery(mut response: http::Response<Body>) -> http::Response<Body
             // The trailers come last; before asking for them the connection has made sure that the
             // caller is still there.
             if frame.is_trailers() {
-                undelivered.settle();
+                undelivered.mark_delivered();
             }
             frame
         }))
@@ -73,7 +73,7 @@ struct Receipt(Arc<Mutex<Option<Undelivered>>>);
 
 impl Receipt {
     fn open(self) -> Option<Undelivered> {
-        self.0.lock().ok()?.take()
+        self.0.lock().take()
     }
 }
 
@@ -92,11 +92,9 @@ impl Undelivered {
             span: Span::current(),
         }
     }
-}
 
-impl Undelivered {
     /// The answer has been delivered.
-    fn settle(&mut self) {
+    fn mark_delivered(&mut self) {
         self.undo = None;
     }
 }

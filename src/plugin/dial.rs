@@ -25,7 +25,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where and how to dial one mount's side of the host.
 #[derive(Clone)]
-pub struct Dialer {
+pub(super) struct Dialer {
     socket: PathBuf,
     tls: Arc<ClientConfig>,
 }
@@ -36,7 +36,7 @@ impl Dialer {
     /// # Errors
     ///
     /// The host wants something else than a unix socket.
-    pub fn new(announcement: ConnInfo, tls: Arc<ClientConfig>) -> Result<Self, String> {
+    pub(super) fn new(announcement: ConnInfo, tls: Arc<ClientConfig>) -> Result<Self, String> {
         match announcement.network.as_str() {
             "unix" => Ok(Self {
                 socket: announcement.address.into(),
@@ -53,13 +53,13 @@ impl Dialer {
     /// # Errors
     ///
     /// There is no listener, or it is not the host.
-    pub async fn probe(&self) -> io::Result<()> {
+    pub(super) async fn probe(&self) -> io::Result<()> {
         let mut stream = self.dial().await?;
         stream.shutdown().await
     }
 
     /// A channel that dials at its first call, and again whenever the connection was cut.
-    pub fn channel(self) -> Channel {
+    pub(super) fn channel(self) -> Channel {
         // TLS is ours: the address only tells the HTTP layer the name, and not to add TLS of its own.
         // No keep-alive and no adaptive window: hosts close connections that ping them often.
         Endpoint::from_static("http://localhost").connect_with_connector_lazy(tower::service_fn(

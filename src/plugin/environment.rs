@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// The magic cookie's variable and value.  It is no secret: it only tells a start by a host from one
 /// by hand.
-pub const COOKIE: (&str, &str) = (
+pub(super) const COOKIE: (&str, &str) = (
     "VAULT_BACKEND_PLUGIN",
     "6669da05-b1c8-4f49-97d9-c8e5bed98e20",
 );

@@ -15,7 +15,7 @@ use super::StartError;
 const CORE_VERSION: u32 = 1;
 
 /// The only application protocol version spoken here.
-pub const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 5;
 
 /// Whether this plugin can serve the host that wrote `environment`, without authentication or without
 /// a common version it does not.
@@ -23,7 +23,7 @@ pub const VERSION: u32 = 5;
 /// # Errors
 ///
 /// The first of: no common version, container mode.
-pub fn negotiate(environment: &Environment) -> Result<(), StartError> {
+pub(super) fn negotiate(environment: &Environment) -> Result<(), StartError> {
     match environment.protocol_versions() {
         Some(offered) if !offered.contains(&VERSION) => Err(StartError::Versions { offered }),
         Some(_) | None if environment.wants_one_socket() => Err(StartError::OneSocket),
@@ -32,7 +32,7 @@ pub fn negotiate(environment: &Environment) -> Result<(), StartError> {
 }
 
 /// The line, without its end; `certificate` is DER and empty where there is no TLS.
-pub fn line(socket: &Path, certificate: &[u8]) -> String {
+pub(super) fn line(socket: &Path, certificate: &[u8]) -> String {
     let certificate = STANDARD_NO_PAD.encode(certificate);
     // The host reads up to six fields; a seventh would only be understood in container mode.
     format!(
@@ -46,7 +46,7 @@ pub fn line(socket: &Path, certificate: &[u8]) -> String {
 /// # Errors
 ///
 /// Standard output is closed.
-pub fn print(line: &str) -> Result<(), StartError> {
+pub(super) fn print(line: &str) -> Result<(), StartError> {
     let mut out = io::stdout().lock();
     out.write_all(format!("{line}\n").as_bytes())
         .and_then(|()| out.flush())

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::PoisonError;
-use std::sync::RwLock;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
@@ -14,7 +13,7 @@ use crate::vault::Backend;
 use crate::vault::codec::HostConnection;
 
 /// The metadata key under which the host names the mount's connection.
-pub const MULTIPLEX_ID: &str = "multiplex_id";
+pub(super) const MULTIPLEX_ID: &str = "multiplex_id";
 
 /// How long storage calls may take to notice that they have been cut off.
 const CUT_LIMIT: Duration = Duration::from_secs(1);
@@ -26,7 +25,7 @@ const SINGLE: &str = "single";
 ///
 /// A host sets up instances that it never uses nor cleans up, to ask for their version at
 /// registration; until it is used, an instance has no connection and no task.
-pub struct Instance {
+pub(super) struct Instance {
     /// The backend.
     pub backend: Arc<dyn Backend>,
     /// Its running work.
@@ -36,13 +35,17 @@ pub struct Instance {
 
 /// The instances by the host's name for them.
 #[derive(Default)]
-pub struct Registry {
+pub(super) struct Registry {
     instances: RwLock<HashMap<String, Arc<Instance>>>,
 }
 
 impl Instance {
     /// An instance with nothing running.
-    pub fn new(backend: Arc<dyn Backend>, connection: Arc<HostConnection>, tasks: Tasks) -> Self {
+    pub(super) fn new(
+        backend: Arc<dyn Backend>,
+        connection: Arc<HostConnection>,
+        tasks: Tasks,
+    ) -> Self {
         Self {
             backend,
             tasks,
@@ -52,7 +55,7 @@ impl Instance {
 
     /// Ends the instance: its backend cleans up, running work gets `grace` to finish, then its
     /// connection to the host is cut, which ends all calls on it.
-    pub async fn close(&self, grace: Duration) {
+    pub(super) async fn close(&self, grace: Duration) {
         let backend = Arc::clone(&self.backend);
         let cleanup = self.tasks.spawn(async move { backend.cleanup().await });
         // A panic in there has been logged, and a slow one is cut off.
@@ -76,7 +79,7 @@ impl Registry {
     /// # Errors
     ///
     /// There are several names, or one that is no name.
-    pub fn id(metadata: &MetadataMap) -> Result<String, Status> {
+    pub(super) fn id(metadata: &MetadataMap) -> Result<String, Status> {
         let mut ids = metadata.get_all(MULTIPLEX_ID).iter();
         match (ids.next().map(|id| id.to_str()), ids.next()) {
             (None, _) => Ok(SINGLE.to_owned()),
@@ -92,12 +95,9 @@ impl Registry {
     /// # Errors
     ///
     /// No such instance.
-    pub fn find(&self, metadata: &MetadataMap) -> Result<Arc<Instance>, Status> {
+    pub(super) fn find(&self, metadata: &MetadataMap) -> Result<Arc<Instance>, Status> {
         let id = Self::id(metadata)?;
-        let instances = self
-            .instances
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let instances = self.instances.read();
         match instances.get(&id).or_else(|| instances.get(SINGLE)) {
             Some(instance) => Ok(Arc::clone(instance)),
             None => Err(Status::unknown(
@@ -107,27 +107,18 @@ impl Registry {
     }
 
     /// Adds an instance; the one it replaces is given back.
-    pub fn insert(&self, id: String, instance: Instance) -> Option<Arc<Instance>> {
-        self.instances
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, Arc::new(instance))
+    pub(super) fn insert(&self, id: String, instance: Instance) -> Option<Arc<Instance>> {
+        self.instances.write().insert(id, Arc::new(instance))
     }
 
     /// Takes an instance out; no further call finds it.
-    pub fn remove(&self, id: &str) -> Option<Arc<Instance>> {
-        self.instances
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id)
+    pub(super) fn remove(&self, id: &str) -> Option<Arc<Instance>> {
+        self.instances.write().remove(id)
     }
 
     /// Takes all instances out.
-    pub fn drain(&self) -> Vec<Arc<Instance>> {
-        let mut instances = self
-            .instances
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn drain(&self) -> Vec<Arc<Instance>> {
+        let mut instances = self.instances.write();
         instances.drain().map(|(_, instance)| instance).collect()
     }
 }

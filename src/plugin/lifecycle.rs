@@ -20,7 +20,7 @@ use super::StartError;
 
 /// Why the process ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ShutdownReason {
+pub(super) enum ShutdownReason {
     /// The host's broker stream ended without a `Shutdown` and did not come back.
     HostSilent,
     /// No host ever connected.
@@ -35,7 +35,7 @@ pub enum ShutdownReason {
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub(super) struct Limits {
     /// For the first connection, counted from the handshake.
     pub connection: Duration,
     /// For a broken broker stream to come back.
@@ -48,13 +48,13 @@ pub struct Limits {
 
 /// The decision to end, which is made once and heard everywhere.
 #[derive(Clone)]
-pub struct Lifecycle {
+pub(super) struct Lifecycle {
     reason: watch::Sender<Option<ShutdownReason>>,
 }
 
 /// What can be seen of the host.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct HostPresence {
+pub(super) struct HostPresence {
     /// Whether there has been a connection.
     pub connected: bool,
     /// Whether there has been a broker stream.
@@ -65,7 +65,7 @@ pub struct HostPresence {
 
 impl ShutdownReason {
     /// The exit status: success if the end was asked for.
-    pub fn exit_code(self) -> ExitCode {
+    pub(super) fn exit_code(self) -> ExitCode {
         match self {
             Self::Shutdown | Self::Terminated => ExitCode::SUCCESS,
             Self::HostSilent | Self::NoHost | Self::ParentGone => ExitCode::FAILURE,
@@ -98,14 +98,14 @@ impl Default for Limits {
 
 impl Lifecycle {
     /// Nothing has been decided.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             reason: watch::Sender::new(None),
         }
     }
 
     /// Decides to end; only the first reason counts.
-    pub fn stop(&self, reason: ShutdownReason) {
+    pub(super) fn stop(&self, reason: ShutdownReason) {
         self.reason.send_if_modified(|decided| {
             let first = decided.is_none();
             decided.get_or_insert(reason);
@@ -114,7 +114,7 @@ impl Lifecycle {
     }
 
     /// Waits for the decision.
-    pub async fn stopped(&self) -> ShutdownReason {
+    pub(super) async fn stopped(&self) -> ShutdownReason {
         let mut decision = self.reason.subscribe();
         match decision
             .wait_for(Option::is_some)
@@ -128,7 +128,7 @@ impl Lifecycle {
     }
 
     /// A response stream that begins with `first`, then stays open in silence, and ends when the process does.
-    pub fn idle_stream<T: Send + 'static>(
+    pub(super) fn idle_stream<T: Send + 'static>(
         &self,
         first: Option<T>,
     ) -> impl Stream<Item = Result<T, Status>> + Send + 'static {
@@ -138,7 +138,11 @@ impl Lifecycle {
     }
 
     /// Watches the host and ends the process when it seems gone.
-    pub async fn watch_host(self, mut contact: watch::Receiver<HostPresence>, limits: Limits) {
+    pub(super) async fn watch_host(
+        self,
+        mut contact: watch::Receiver<HostPresence>,
+        limits: Limits,
+    ) {
         if !seen(&mut contact, limits.connection, |contact| contact.connected).await {
             return self.stop(ShutdownReason::NoHost);
         }
@@ -154,7 +158,7 @@ impl Lifecycle {
     }
 
     /// Watches the parent process, unless there is none to watch, as for the first process of a container.
-    pub async fn watch_parent(self, limits: Limits) {
+    pub(super) async fn watch_parent(self, limits: Limits) {
         let parent = parent_id();
         if parent <= 1 {
             return;
@@ -172,7 +176,7 @@ impl Lifecycle {
     /// # Errors
     ///
     /// The handlers cannot be installed.
-    pub fn handle_signals(&self) -> Result<(), StartError> {
+    pub(super) fn handle_signals(&self) -> Result<(), StartError> {
         let install = |kind| signal(kind).map_err(StartError::Signals);
         let mut terminate = install(SignalKind::terminate())?;
         let ignored: [Signal; 2] = [

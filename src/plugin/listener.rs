@@ -1,16 +1,10 @@
 //! Connections from the host: accepted, authenticated, and only then served.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
-use tokio::io::ReadBuf;
 use tokio::net::UnixListener;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
@@ -31,10 +25,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// An authenticated connection from the host.
-pub struct Connection(Coalescing<TlsStream<UnixStream>>);
+pub(super) type Connection = Coalescing<TlsStream<UnixStream>>;
 
 /// Accepts connections until the stream is dropped.
-pub fn connections(
+pub(super) fn connections(
     listener: UnixListener,
     tls: Arc<ServerConfig>,
     contact: watch::Sender<HostPresence>,
@@ -85,40 +79,11 @@ async fn authenticate(
     }
     contact.send_modify(|contact| contact.connected = true);
     // If the receiver is gone, the process is ending.
-    let connection = Connection(Coalescing::server(stream));
-    let _ = sender.send(Ok(connection)).await;
+    let _ = sender.send(Ok(Coalescing::server(stream))).await;
 }
 
 impl Connected for Connection {
     type ConnectInfo = ();
 
     fn connect_info(&self) {}
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_shutdown(context)
-    }
 }

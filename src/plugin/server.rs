@@ -52,7 +52,7 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 1 << 22;
 
 /// Everything that one process serves with.
-pub struct PluginServer<F> {
+pub(super) struct PluginServer<F> {
     factory: Arc<F>,
     server_tls: Arc<ServerConfig>,
     client_tls: Arc<ClientConfig>,
@@ -66,7 +66,7 @@ impl<F: Factory> PluginServer<F> {
     /// # Errors
     ///
     /// The TLS library does not accept the certificate.
-    pub fn new(
+    pub(super) fn new(
         factory: F,
         identity: &Identity,
         host: &CertificateDer<'static>,
@@ -82,12 +82,12 @@ impl<F: Factory> PluginServer<F> {
     }
 
     /// What ends it.
-    pub fn lifecycle(&self) -> &Lifecycle {
+    pub(super) fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
     }
 
     /// Serves until the life cycle ends, finishes running work within its limit, and tells why it ended.
-    pub async fn run(self, listener: UnixListener) -> ShutdownReason {
+    pub(super) async fn run(self, listener: UnixListener) -> ShutdownReason {
         let Self {
             factory,
             server_tls,

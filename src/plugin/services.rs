@@ -27,7 +27,7 @@ use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMu
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Ends the process at the host's request.
-pub struct Controller(pub Lifecycle);
+pub(super) struct Controller(pub Lifecycle);
 
 #[tonic::async_trait]
 impl GrpcController for Controller {
@@ -42,7 +42,7 @@ impl GrpcController for Controller {
 }
 
 /// The stream for a plugin's own output: there is none, but a host warns if the service is missing.
-pub struct Stdio(pub Lifecycle);
+pub(super) struct Stdio(pub Lifecycle);
 
 #[tonic::async_trait]
 impl GrpcStdio for Stdio {
@@ -57,7 +57,7 @@ impl GrpcStdio for Stdio {
 }
 
 /// The standard health service: `plugin`, and the server as a whole, serve.
-pub struct HealthCheck(pub Lifecycle);
+pub(super) struct HealthCheck(pub Lifecycle);
 
 impl HealthCheck {
     fn knows(service: &str) -> bool {
@@ -98,7 +98,7 @@ impl Health for HealthCheck {
 }
 
 /// Says that one process serves several mounts.
-pub struct Multiplexing;
+pub(super) struct Multiplexing;
 
 #[tonic::async_trait]
 impl PluginMultiplexing for Multiplexing {
@@ -113,7 +113,7 @@ impl PluginMultiplexing for Multiplexing {
 }
 
 /// Tells the version, before and without any set-up.
-pub struct Version(pub String);
+pub(super) struct Version(pub String);
 
 #[tonic::async_trait]
 impl PluginVersion for Version {

@@ -25,7 +25,7 @@ pub(super) const NAME: &str = "s";
 
 /// A socket's file, and its private directory if it has one; both go away with this.
 #[derive(Debug)]
-pub struct Socket {
+pub(super) struct Socket {
     /// The socket itself.
     pub path: PathBuf,
     private: Option<PathBuf>,
@@ -38,7 +38,7 @@ impl Socket {
     /// # Errors
     ///
     /// The path is too long, the directory cannot be written, or the group does not exist.
-    pub fn bind(
+    pub(super) fn bind(
         environment: &Environment,
         temporary: &Path,
     ) -> Result<(Self, UnixListener), StartError> {

@@ -16,7 +16,7 @@ use super::socket::PREFIX;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sweeps `temporary` on a thread of its own, so that the start does not wait for it.
-pub fn start(temporary: PathBuf) {
+pub(super) fn start(temporary: PathBuf) {
     // Without a thread there is no sweep; the next process will do it.
     let _ = thread::Builder::new()
         .name("sweep".to_owned())

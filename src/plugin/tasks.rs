@@ -1,82 +1,56 @@
 //! Groups of tasks, and waiting for them.
 
 use std::future::Future;
-use std::sync::Arc;
 
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
-/// A group of tasks, and the groups it belongs to in turn.
+/// The tasks of one mount, or of the whole process.
 ///
 /// A task runs to its end even if its handle is dropped.
 #[derive(Clone)]
-pub struct Tasks {
-    running: Arc<watch::Sender<usize>>,
-    parent: Option<Arc<Tasks>>,
+pub(super) struct Tasks {
+    own: TaskTracker,
+    process: TaskTracker,
 }
 
 impl Tasks {
-    /// A group of its own.
-    pub fn new() -> Self {
+    /// The tasks of a process.
+    pub(super) fn new() -> Self {
+        let process = closed_tracker();
         Self {
-            running: Arc::new(watch::Sender::new(0)),
-            parent: None,
+            own: process.clone(),
+            process,
         }
     }
 
-    /// A group whose tasks also count in this one.
-    pub fn group(&self) -> Self {
+    /// A group whose tasks also count in the process.
+    pub(super) fn group(&self) -> Self {
         Self {
-            parent: Some(Arc::new(self.clone())),
-            ..Self::new()
+            own: closed_tracker(),
+            process: self.process.clone(),
         }
     }
 
     /// Runs `work` in a task of this group.
-    pub fn spawn<T: Send + 'static>(
+    pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        let running = Running::new(self.clone());
-        tokio::spawn(async move {
-            let _running = running;
-            work.await
-        })
+        self.own.spawn(self.process.track_future(work))
     }
 
     /// Waits until no task of this group runs.
-    pub async fn idle(&self) {
-        // The sender lives in `self`, so the wait ends only because of the condition.
-        let _ = self
-            .running
-            .subscribe()
-            .wait_for(|running| *running == 0)
-            .await;
-    }
-
-    fn lineage(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |tasks| tasks.parent.as_deref())
+    pub(super) async fn idle(&self) {
+        self.own.wait().await;
     }
 }
 
-/// Counts a task as running for as long as it exists, however it ends.
-struct Running(Tasks);
-
-impl Running {
-    fn new(tasks: Tasks) -> Self {
-        tasks
-            .lineage()
-            .for_each(|tasks| tasks.running.send_modify(|running| *running += 1));
-        Self(tasks)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0
-            .lineage()
-            .for_each(|tasks| tasks.running.send_modify(|running| *running -= 1));
-    }
+/// A tracker is waited for only once it is closed; it takes tasks all the same.
+fn closed_tracker() -> TaskTracker {
+    let tracker = TaskTracker::new();
+    tracker.close();
+    tracker
 }
 
 #[cfg(test)]

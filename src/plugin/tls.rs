@@ -33,14 +33,14 @@ use rustls::version::TLS13;
 use super::certificate::Identity;
 
 /// The only application protocol; recent hosts insist on it.
-pub const ALPN: &[u8] = b"h2";
+pub(super) const ALPN: &[u8] = b"h2";
 
 /// TLS for the main connection, on which the host is the client.
 ///
 /// # Errors
 ///
 /// The library does not accept our certificate.
-pub fn server_config(
+pub(super) fn server_config(
     identity: &Identity,
     host: &CertificateDer<'static>,
 ) -> Result<ServerConfig, Error> {
@@ -61,7 +61,7 @@ pub fn server_config(
 /// # Errors
 ///
 /// The library does not accept our certificate.
-pub fn client_config(
+pub(super) fn client_config(
     identity: &Identity,
     host: &CertificateDer<'static>,
 ) -> Result<ClientConfig, Error> {

@@ -13,11 +13,11 @@ pub enum Error {
     #[error("{0}")]
     BadRequest(String),
     /// Something upstream of the engine failed in a way that has its own HTTP status, for instance
-    /// 502 or 504.  Never 2xx.
+    /// 502 or 504.
     #[error("{message}")]
     Status {
         /// The HTTP status.
-        status: u16,
+        status: FailureStatus,
         /// The sentence for the caller.
         message: String,
     },
@@ -39,6 +39,34 @@ pub enum Error {
     UnsupportedPath,
 }
 
+/// An HTTP status from 400 to 599: it cannot hold a success.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FailureStatus(u16);
+
+impl FailureStatus {
+    /// 404: an object that the request needs does not exist.
+    pub const NOT_FOUND: Self = Self(404);
+    /// 502: the upstream service failed or refused.
+    pub const BAD_GATEWAY: Self = Self(502);
+    /// 503: not now; the same request may succeed later.
+    pub const SERVICE_UNAVAILABLE: Self = Self(503);
+    /// 504: the upstream service did not answer in time.
+    pub const GATEWAY_TIMEOUT: Self = Self(504);
+
+    /// The status `code`, if it is one of a failure.
+    pub const fn new(code: u16) -> Option<Self> {
+        match code {
+            400..600 => Some(Self(code)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    pub const fn code(self) -> u16 {
+        self.0
+    }
+}
+
 impl From<StorageError> for Error {
     fn from(error: StorageError) -> Self {
         match error {
@@ -51,5 +79,18 @@ impl From<StorageError> for Error {
 impl From<SystemError> for Error {
     fn from(error: SystemError) -> Self {
         Self::Internal(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FailureStatus;
+
+    #[test]
+    fn a_failure_status_holds_no_success() {
+        let codes: Vec<u16> = (0..=u16::MAX)
+            .filter(|code| FailureStatus::new(*code).is_some())
+            .collect();
+        assert_eq!(codes, (400..600).collect::<Vec<u16>>());
     }
 }

@@ -19,6 +19,7 @@ pub use backend::Factory;
 pub use backend::Mount;
 pub use backend::SpecialPaths;
 pub use error::Error;
+pub use error::FailureStatus;
 pub use event::Event;
 pub use event::Events;
 pub use operation::Operation;

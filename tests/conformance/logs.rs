@@ -15,7 +15,7 @@ use crate::upstream::Upstream;
 const LINE_LIMIT: usize = 64 << 10;
 
 /// Asserts that a host reads `line` as a log entry; some mistakes would end the whole server.
-pub fn check_line(line: &str) {
+pub(crate) fn check_line(line: &str) {
     assert!(
         line.len() < LINE_LIMIT,
         "{} bytes: {}…",

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Reads `document` as strictly as a host, or stricter: a key that is no part of a host's types is an
 /// error too, since the host would lose it.
-pub fn decode(document: Value) -> Document {
+pub(crate) fn decode(document: Value) -> Document {
     assert!(document.is_object(), "{document}");
     let text = document.to_string();
     assert!(!text.contains("\"$ref\""), "a host loses references");
@@ -25,7 +25,7 @@ pub fn decode(document: Value) -> Document {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code)]
-pub struct Document {
+pub(crate) struct Document {
     openapi: String,
     info: Info,
     pub paths: BTreeMap<String, PathItem>,
@@ -60,7 +60,7 @@ struct Components {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code)]
-pub struct PathItem {
+pub(crate) struct PathItem {
     #[serde(default)]
     description: String,
     #[serde(default)]

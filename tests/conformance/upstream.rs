@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::host::Mount;
 
 /// One Astra organization for one test.
-pub struct Upstream {
+pub(crate) struct Upstream {
     emulator: Emulator,
 }
 
@@ -20,32 +20,32 @@ const ROLE: &str = "API RO User";
 const MINT: (&str, &str) = ("POST", "/v2/*");
 
 impl Upstream {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self {
             emulator: Emulator::start(Options::default()).await.unwrap(),
         }
     }
 
     /// The fields of a config for this organization.
-    pub fn config(&self) -> Value {
+    pub(crate) fn config(&self) -> Value {
         json!({"token": self.emulator.root_token(), "url": self.emulator.url()})
     }
 
     /// The fields of a role: a lease of one hour, eight at most.
-    pub fn role(&self) -> Value {
+    pub(crate) fn role(&self) -> Value {
         json!({"astra_roles": ROLE, "ttl": "1h", "max_ttl": "8h"})
     }
 
-    pub fn role_name(&self) -> &'static str {
+    pub(crate) fn role_name(&self) -> &'static str {
         ROLE
     }
 
     /// Writes the default config.
-    pub async fn configure(&self, mount: &Mount) {
+    pub(crate) async fn configure(&self, mount: &Mount) {
         mount.write("config", self.config()).await.nothing();
     }
 
-    pub async fn write_role(&self, mount: &Mount, name: &str) {
+    pub(crate) async fn write_role(&self, mount: &Mount, name: &str) {
         mount
             .write(&format!("roles/{name}"), self.role())
             .await
@@ -53,14 +53,14 @@ impl Upstream {
     }
 
     /// The texts that give the root token away.
-    pub fn root_secrets(&self) -> Vec<String> {
+    pub(crate) fn root_secrets(&self) -> Vec<String> {
         let token = self.emulator.root_token();
         let hash = token.rsplit(':').next().unwrap().to_owned();
         vec![token, hash]
     }
 
     /// The texts that give away any token that there ever was.
-    pub fn secrets(&self) -> Vec<String> {
+    pub(crate) fn secrets(&self) -> Vec<String> {
         let tokens = self.emulator.tokens(true).into_iter();
         let secrets: Vec<String> = tokens
             .flat_map(|token| [token.secret, token.token])
@@ -71,27 +71,27 @@ impl Upstream {
     }
 
     /// How many minted tokens live.
-    pub fn live(&self) -> usize {
+    pub(crate) fn live(&self) -> usize {
         self.emulator.invariants().live_tokens
     }
 
     /// How many tokens were ever minted.
-    pub fn minted(&self) -> u64 {
+    pub(crate) fn minted(&self) -> u64 {
         self.emulator.invariants().minted
     }
 
     /// How many tokens were ever deleted through the API.
-    pub fn deleted(&self) -> u64 {
+    pub(crate) fn deleted(&self) -> u64 {
         self.emulator.invariants().deleted
     }
 
     /// How many requests were answered.
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.emulator.journal().len()
     }
 
     /// How often a fault was met, counted when the request arrives.
-    pub fn fired(&self, fault: u64) -> u64 {
+    pub(crate) fn fired(&self, fault: u64) -> u64 {
         let rules = self.emulator.faults();
         rules
             .iter()
@@ -100,12 +100,12 @@ impl Upstream {
     }
 
     /// Deletes a token the way an administrator does in the portal.
-    pub fn delete_by_hand(&self, client_id: &str) {
+    pub(crate) fn delete_by_hand(&self, client_id: &str) {
         self.emulator.revoke_token(client_id).unwrap();
     }
 
     /// Adds a fault for every request with `method`, or for all with `*`.
-    pub fn always(&self, method: &str, fault: Value) -> u64 {
+    pub(crate) fn always(&self, method: &str, fault: Value) -> u64 {
         let matcher = match method {
             "*" => json!({}),
             method => json!({"method": method}),
@@ -114,17 +114,17 @@ impl Upstream {
     }
 
     /// Lets every mint take effect at once and answer after `delay`.
-    pub fn slow_answer_to_mint(&self, delay: Duration) -> u64 {
+    pub(crate) fn slow_answer_to_mint(&self, delay: Duration) -> u64 {
         self.on_mint(json!({"kind": "latency", "ms": millis(delay), "at": "after_commit"}))
     }
 
     /// Lets every mint begin after `delay`.
-    pub fn slow_mint(&self, delay: Duration) -> u64 {
+    pub(crate) fn slow_mint(&self, delay: Duration) -> u64 {
         self.on_mint(Self::latency(delay))
     }
 
     /// Lets every answer be garbage.
-    pub fn break_answers(&self) {
+    pub(crate) fn break_answers(&self) {
         self.always("*", json!({"kind": "malformed_json", "how": "trailing"}));
         self.always(
             "POST",
@@ -133,21 +133,21 @@ impl Upstream {
     }
 
     /// A delay before a request takes effect.
-    pub fn latency(delay: Duration) -> Value {
+    pub(crate) fn latency(delay: Duration) -> Value {
         json!({"kind": "latency", "ms": millis(delay)})
     }
 
-    pub fn remove_fault(&self, id: u64) {
+    pub(crate) fn remove_fault(&self, id: u64) {
         assert!(self.emulator.remove_fault(id).unwrap());
     }
 
-    pub fn forget_faults(&self) {
+    pub(crate) fn forget_faults(&self) {
         self.emulator.clear_faults();
     }
 
     /// Asserts what must hold after every test that ends in order: no caller broke the API's rules, and
     /// every living token was handed out.
-    pub async fn check(&self) {
+    pub(crate) async fn check(&self) {
         let violations = self.emulator.violations();
         assert!(violations.is_empty(), "{violations:?}");
         let invariants = self.emulator.invariants();

@@ -24,6 +24,7 @@ use crate::framework::Call;
 use crate::framework::Fields;
 use crate::secret::Secret;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 use crate::vault::HandlerResult;
 use crate::vault::Response;
 
@@ -38,7 +39,7 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     if engine.configs.find(&name).await?.is_none() {
         let message = format!("config \"{name}\" does not exist: write it before patching it");
         return Err(Error::Status {
-            status: 404,
+            status: FailureStatus::NOT_FOUND,
             message,
         });
     }

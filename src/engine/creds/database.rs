@@ -10,6 +10,7 @@ use crate::engine::config::Connection;
 use crate::engine::role::DatabaseChoice;
 use crate::secret::Secret;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 
 /// A fresh link to the secure connect bundle, if the role wants one.  Whoever has it can download
 /// the bundle, so it is neither kept nor logged.
@@ -28,7 +29,7 @@ pub async fn bundle_url(
         .await;
     url.map(Some).map_err(|error| match error {
         AstraError::Conflict { .. } => Error::Status {
-            status: 503,
+            status: FailureStatus::SERVICE_UNAVAILABLE,
             message: format!(
                 "config \"{}\": database {} gives no secure connect bundle in its present state: resume it, or set \
                  secure_connect_bundle=false on the role ({error})",

@@ -21,6 +21,7 @@ use crate::engine::intent::Owner;
 use crate::engine::intent::RequestMark;
 use crate::engine::intent::Tag;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 
 /// How often a mint whose outcome stays unknown is tried anew, time permitting.
 const ATTEMPTS: usize = 3;
@@ -143,7 +144,7 @@ impl Mint<'_> {
                 Ok(_) => {
                     let _ = self.remove_by_tag(intent, &tag, deadline).await;
                     return Err(Error::Status {
-                        status: 502,
+                        status: FailureStatus::BAD_GATEWAY,
                         message: format!(
                             "config \"{name}\": Astra answered a mint with another token than the one asked for; read the \
                              credential again"

@@ -22,6 +22,7 @@ use crate::engine::config::Connection;
 use crate::engine::discovery;
 use crate::engine::intent::Owner;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 
 /// How long a bound is believed.  Nothing is known to break it, but a list is cheap enough to ask for
 /// one every minute.
@@ -65,7 +66,7 @@ impl ActiveLimits {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let gate = self.gate(&connection.name, role);
         let busy = || Error::Status {
-            status: 503,
+            status: FailureStatus::SERVICE_UNAVAILABLE,
             message: format!(
                 "role \"{role}\": max_active={limit} lets no more mints run at once, and those that run did not end in time; try again"
             ),

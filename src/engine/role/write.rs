@@ -21,6 +21,7 @@ use crate::engine::registry::Loaded;
 use crate::framework::Call;
 use crate::framework::Fields;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 use crate::vault::HandlerResult;
 use crate::vault::Response;
 
@@ -34,7 +35,7 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     if engine.roles.find(&name).await?.is_none() {
         let message = format!("role \"{name}\" does not exist: write it before patching it");
         return Err(Error::Status {
-            status: 404,
+            status: FailureStatus::NOT_FOUND,
             message,
         });
     }

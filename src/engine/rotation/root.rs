@@ -28,6 +28,7 @@ use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::store::Key;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 
 /// How long requests that began with the old token may go on before it is deleted all the same.
 const LAST_USES: Duration = Duration::from_secs(10);
@@ -188,7 +189,7 @@ async fn mint(
 /// Tries the new token for all that a root token must do, in the old one's organization.
 async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
     let failed = |cause: String| Error::Status {
-        status: 502,
+        status: FailureStatus::BAD_GATEWAY,
         message: format!(
             "config \"{}\": the new root token was minted but not taken: {cause}; it was deleted again",
             old.name

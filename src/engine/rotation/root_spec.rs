@@ -9,6 +9,7 @@ use crate::astra::TokenEntry;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 
 /// What the next root token is to be.
 pub struct RootSpec {
@@ -31,7 +32,7 @@ impl RootSpec {
             astra_error::request_error("list tokens to find the root token", connection, &error)
         })?;
         let refuse = |cause: String| Error::Status {
-            status: 502,
+            status: FailureStatus::BAD_GATEWAY,
             message: format!("config \"{}\": {cause}", connection.name),
         };
         let token = token.ok_or_else(|| {

@@ -27,6 +27,7 @@ use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
@@ -147,7 +148,7 @@ async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
     if engine.static_roles.find_active(&name).await?.is_none() {
         return Err(Error::Status {
-            status: 404,
+            status: FailureStatus::NOT_FOUND,
             message: format!("static role \"{name}\" does not exist: write it before patching it"),
         });
     }

@@ -10,6 +10,7 @@ use super::bench::Bench;
 use super::bench::READER;
 use super::bench::refused;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 use crate::vault::memory::FixedSystem;
 
 /// A token by hand with the Astra role `Test`, which has `actions`.
@@ -99,7 +100,7 @@ async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
     assert_eq!(
         missing.err(),
         Some(Error::Status {
-            status: 404,
+            status: FailureStatus::NOT_FOUND,
             message: "config \"other\" does not exist: write it before patching it".to_owned()
         })
     );

@@ -10,6 +10,7 @@ use super::bench::Bench;
 use super::bench::READER;
 use super::bench::READER_ID;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 use crate::vault::Operation;
 
 const DAY: u64 = 86_400;
@@ -239,7 +240,7 @@ async fn a_refusal_to_mint_says_what_astra_said() {
         .unwrap();
     let error = bench.mint("reader").await.unwrap_err();
     let Error::Status {
-        status: 502,
+        status: FailureStatus::BAD_GATEWAY,
         message,
     } = error
     else {

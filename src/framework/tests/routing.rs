@@ -16,6 +16,7 @@ use crate::framework::testing::now;
 use crate::framework::testing::request;
 use crate::vault::Backend;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 use crate::vault::Operation;
 
 /// The data that `operation` on `path` answers.
@@ -188,7 +189,7 @@ fn handler_errors_pass_through() {
             Path::new("fail").on(Operation::Read, "", async |shelf: Arc<Shelf>, _: Call| {
                 shelf.note("called");
                 Err(Error::Status {
-                    status: 502,
+                    status: FailureStatus::BAD_GATEWAY,
                     message: "upstream".to_owned(),
                 })
             }),
@@ -199,7 +200,7 @@ fn handler_errors_pass_through() {
     assert_eq!(
         outcome.err(),
         Some(Error::Status {
-            status: 502,
+            status: FailureStatus::BAD_GATEWAY,
             message: "upstream".to_owned()
         })
     );

@@ -19,7 +19,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::Line;
 
 /// Writes every event, with the fields of the spans around it, as one line.
-pub struct HostLayer<W> {
+pub(crate) struct HostLayer<W> {
     write: W,
 }
 
@@ -32,7 +32,7 @@ struct Fields {
 
 impl<W: Fn(&[u8]) + 'static> HostLayer<W> {
     /// Lines go to `write`, each in one call.
-    pub fn new(write: W) -> Self {
+    pub(crate) fn new(write: W) -> Self {
         Self { write }
     }
 }

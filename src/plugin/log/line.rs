@@ -21,7 +21,7 @@ const TIMESTAMP: &[BorrowedFormatItem<'_>] =
 ///
 /// The keys `@level`, `@message` and `@timestamp` are always strings and no field can take their
 /// place: any other type crashes the host.
-pub struct Line {
+pub(crate) struct Line {
     level: &'static str,
     module: String,
     message: String,
@@ -31,7 +31,7 @@ pub struct Line {
 
 impl Line {
     /// A line of now.
-    pub fn new(level: Level, module: &str, message: String) -> Self {
+    pub(crate) fn new(level: Level, module: &str, message: String) -> Self {
         Self {
             level: word(level),
             module: module.to_owned(),
@@ -42,7 +42,7 @@ impl Line {
     }
 
     /// Adds a field; names that the host reserves are changed.
-    pub fn field(&mut self, name: &str, value: Value) {
+    pub(crate) fn field(&mut self, name: &str, value: Value) {
         let name = name.strip_prefix("r#").unwrap_or(name);
         let name = match name.trim_start_matches('@') {
             "" => "field".to_owned(),
@@ -53,7 +53,7 @@ impl Line {
     }
 
     /// The text, one line with its end.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         let Self {
             level,
             module,

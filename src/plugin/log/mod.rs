@@ -3,8 +3,8 @@
 mod layer;
 mod line;
 
-pub use layer::HostLayer;
-pub use line::Line;
+pub(super) use layer::HostLayer;
+pub(super) use line::Line;
 
 use std::io;
 use std::io::Write as _;
@@ -19,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 /// Sends this crate's events to standard error, `debug` and up, or all of them.
 ///
 /// Other crates' events are dropped: those of HTTP libraries may carry request headers.
-pub fn install(everything: bool) {
+pub(super) fn install(everything: bool) {
     let level = if everything {
         LevelFilter::TRACE
     } else {

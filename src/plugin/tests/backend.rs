@@ -23,13 +23,13 @@ use crate::vault::SpecialPaths;
 
 /// Builds [`TestBackend`]s, which all report to the same counters.
 #[derive(Clone, Default)]
-pub struct TestFactory {
+pub(super) struct TestFactory {
     pub counters: Arc<Counters>,
 }
 
 /// What has happened, and the gate that opens for the path `wait`.
 #[derive(Default)]
-pub struct Counters {
+pub(super) struct Counters {
     pub started: watch::Sender<usize>,
     pub finished: watch::Sender<usize>,
     pub undone: watch::Sender<usize>,
@@ -43,7 +43,7 @@ struct TestBackend {
 }
 
 /// Waits until `counter` is `count`; the limit is only there so that a failing test ends.
-pub async fn reaches(counter: &watch::Sender<usize>, count: usize) {
+pub(super) async fn reaches(counter: &watch::Sender<usize>, count: usize) {
     let mut counter = counter.subscribe();
     let reached = tokio::time::timeout(
         Duration::from_secs(10),

@@ -50,7 +50,7 @@ use crate::proto::plugin::ConnInfo;
 use crate::proto::plugin::grpc_broker_client::GrpcBrokerClient;
 
 /// A running plugin and its host.
-pub struct Host {
+pub(super) struct Host {
     pub channel: Channel,
     pub counters: Arc<Counters>,
     pub directory: TempDir,
@@ -64,7 +64,7 @@ pub struct Host {
 }
 
 /// One mount's side of the host.
-pub struct MountSide {
+pub(super) struct MountSide {
     pub id: String,
     pub side: HostSide,
     pub proxy: Proxy,
@@ -72,7 +72,7 @@ pub struct MountSide {
 }
 
 /// A certificate as hosts make them: on P-521, self-signed, an authority.
-pub fn host_identity() -> Identity {
+pub(super) fn host_identity() -> Identity {
     let mut parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512).unwrap();
@@ -84,7 +84,7 @@ pub fn host_identity() -> Identity {
 }
 
 /// Limits short enough for tests that wait for them.
-pub fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits {
         broker: Duration::from_millis(200),
         ..Limits::default()
@@ -92,11 +92,11 @@ pub fn limits() -> Limits {
 }
 
 impl Host {
-    pub async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::with(limits()).await
     }
 
-    pub async fn with(limits: Limits) -> Self {
+    pub(super) async fn with(limits: Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let identity = Arc::new(host_identity());
         let plugin_identity = Identity::generate(OffsetDateTime::now_utc()).unwrap();
@@ -133,7 +133,7 @@ impl Host {
         host
     }
 
-    pub async fn open_broker(&mut self) {
+    pub(super) async fn open_broker(&mut self) {
         let (sender, receiver) = mpsc::channel(16);
         let mut client = GrpcBrokerClient::new(self.channel.clone());
         let mut silence = client
@@ -145,7 +145,7 @@ impl Host {
         self.announcements = Some(sender);
     }
 
-    pub async fn announce(&self, service_id: u32, socket: &std::path::Path) {
+    pub(super) async fn announce(&self, service_id: u32, socket: &std::path::Path) {
         let address = socket.to_str().unwrap().to_owned();
         let announcement = ConnInfo {
             service_id,
@@ -162,7 +162,7 @@ impl Host {
     }
 
     /// Serves a mount's side on a new socket that has not been announced.
-    pub fn serve_mount(&mut self, id: &str, identity: &Identity) -> MountSide {
+    pub(super) fn serve_mount(&mut self, id: &str, identity: &Identity) -> MountSide {
         self.next += 1;
         let broker_id = self.next;
         let socket = self.directory.path().join(format!("host-{broker_id}"));
@@ -190,11 +190,11 @@ impl Host {
         }
     }
 
-    pub async fn setup(&self, mount: &MountSide) -> Result<(), String> {
+    pub(super) async fn setup(&self, mount: &MountSide) -> Result<(), String> {
         self.setup_with(mount, &[]).await
     }
 
-    pub async fn setup_with(
+    pub(super) async fn setup_with(
         &self,
         mount: &MountSide,
         options: &[(&str, &str)],
@@ -221,7 +221,7 @@ impl Host {
     }
 
     /// A mount that is set up.
-    pub async fn mount(&mut self, id: &str) -> MountSide {
+    pub(super) async fn mount(&mut self, id: &str) -> MountSide {
         let identity = Arc::clone(&self.identity);
         let mount = self.serve_mount(id, &identity);
         self.announce(mount.broker_id, &mount.proxy.socket).await;
@@ -229,13 +229,13 @@ impl Host {
         mount
     }
 
-    pub fn backend(&self) -> BackendClient<Channel> {
+    pub(super) fn backend(&self) -> BackendClient<Channel> {
         BackendClient::new(self.channel.clone())
             .max_decoding_message_size(i32::MAX as usize)
             .max_encoding_message_size(i32::MAX as usize)
     }
 
-    pub async fn request(
+    pub(super) async fn request(
         &self,
         id: &str,
         operation: &str,
@@ -249,12 +249,12 @@ impl Host {
             .map(tonic::Response::into_inner)
     }
 
-    pub async fn read(&self, id: &str, path: &str) -> pb::HandleRequestReply {
+    pub(super) async fn read(&self, id: &str, path: &str) -> pb::HandleRequestReply {
         self.request(id, "read", path, "null").await.unwrap()
     }
 
     /// The reason why the plugin ended.
-    pub async fn ended(self) -> ShutdownReason {
+    pub(super) async fn ended(self) -> ShutdownReason {
         tokio::time::timeout(Duration::from_secs(10), self.plugin)
             .await
             .unwrap()
@@ -262,7 +262,7 @@ impl Host {
     }
 }
 
-pub fn dialer(socket: &std::path::Path, tls: Arc<ClientConfig>) -> Dialer {
+pub(super) fn dialer(socket: &std::path::Path, tls: Arc<ClientConfig>) -> Dialer {
     let address = socket.to_str().unwrap().to_owned();
     let announcement = ConnInfo {
         service_id: 0,
@@ -273,7 +273,7 @@ pub fn dialer(socket: &std::path::Path, tls: Arc<ClientConfig>) -> Dialer {
     Dialer::new(announcement, tls).unwrap()
 }
 
-pub fn arguments(operation: &str, path: &str, data: &str) -> pb::HandleRequestArgs {
+pub(super) fn arguments(operation: &str, path: &str, data: &str) -> pb::HandleRequestArgs {
     let request = pb::Request {
         operation: operation.to_owned(),
         path: path.to_owned(),
@@ -288,7 +288,7 @@ pub fn arguments(operation: &str, path: &str, data: &str) -> pb::HandleRequestAr
 }
 
 /// A call with the mount's name in its metadata, as hosts make them.
-pub fn named<T>(message: T, id: &str) -> Request<T> {
+pub(super) fn named<T>(message: T, id: &str) -> Request<T> {
     let mut request = Request::new(message);
     if !id.is_empty() {
         request

@@ -9,7 +9,7 @@ use tokio::net::UnixListener;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
-pub struct Proxy {
+pub(super) struct Proxy {
     pub socket: PathBuf,
     open: Arc<watch::Sender<usize>>,
     total: Arc<watch::Sender<usize>>,
@@ -25,7 +25,7 @@ impl Drop for Open {
 }
 
 impl Proxy {
-    pub fn start(socket: PathBuf, target: &Path) -> Self {
+    pub(super) fn start(socket: PathBuf, target: &Path) -> Self {
         let listener = UnixListener::bind(&socket).unwrap();
         let proxy = Self {
             socket,
@@ -60,17 +60,17 @@ impl Proxy {
     }
 
     /// Breaks all connections.
-    pub fn cut(&self) {
+    pub(super) fn cut(&self) {
         self.cut.send_modify(|cuts| *cuts += 1);
     }
 
     /// How many connections there have been.
-    pub fn total(&self) -> usize {
+    pub(super) fn total(&self) -> usize {
         *self.total.borrow()
     }
 
     /// Waits until `count` connections are open.
-    pub async fn has_open(&self, count: usize) {
+    pub(super) async fn has_open(&self, count: usize) {
         let mut open = self.open.subscribe();
         let reached = tokio::time::timeout(
             Duration::from_secs(10),

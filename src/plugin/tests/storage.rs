@@ -19,7 +19,7 @@ use crate::vault::StorageError;
 use crate::vault::memory::MemoryStorage;
 
 #[derive(Clone, Default)]
-pub struct HostSide {
+pub(super) struct HostSide {
     pub storage: Arc<MemoryStorage>,
     /// Calls of `Get` never come back.
     pub hangs: Arc<AtomicBool>,

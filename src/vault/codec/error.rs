@@ -21,8 +21,8 @@ mod kind {
 pub fn encode_error(error: &Error, operation: &Operation) -> pb::ProtoError {
     let (err_type, err_code) = match error {
         Error::BadRequest(_) => (kind::USER, 0),
-        Error::Status { status, .. } if has_caller(operation) && is_failure(*status) => {
-            (kind::CODED, i64::from(*status))
+        Error::Status { status, .. } if has_caller(operation) => {
+            (kind::CODED, i64::from(status.code()))
         }
         Error::Status { .. } | Error::Internal(_) | Error::ReadOnly => (kind::UNKNOWN, 0),
         Error::PermissionDenied => (kind::PERMISSION_DENIED, 0),
@@ -41,8 +41,4 @@ fn has_caller(operation: &Operation) -> bool {
         operation,
         Operation::Renew | Operation::Revoke | Operation::Rollback
     )
-}
-
-fn is_failure(status: u16) -> bool {
-    (400..600).contains(&status)
 }

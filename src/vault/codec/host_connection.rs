@@ -5,7 +5,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -18,37 +20,31 @@ pub type Connect = Box<dyn Fn() -> Channel + Send + Sync>;
 /// has a time limit, and [`HostConnection::close`] ends those that run, so that nothing hangs for ever.
 pub struct HostConnection {
     connect: Connect,
-    state: watch::Sender<State>,
-    running: watch::Sender<usize>,
-}
-
-#[derive(Clone)]
-enum State {
-    Idle,
-    Open(Channel),
-    Closed,
+    channel: Mutex<Option<Channel>>,
+    closed: CancellationToken,
+    calls: TaskTracker,
 }
 
 impl HostConnection {
     /// A connection that is not open yet.
     pub fn new(connect: Connect) -> Arc<Self> {
+        let calls = TaskTracker::new();
+        // Only a closed tracker can be waited for; it counts further calls all the same.
+        calls.close();
         Arc::new(Self {
             connect,
-            state: watch::Sender::new(State::Idle),
-            running: watch::Sender::new(0),
+            channel: Mutex::new(None),
+            closed: CancellationToken::new(),
+            calls,
         })
     }
 
     /// Ends the calls that run and drops the connection; when this returns, no call runs any more and
     /// none will.
     pub async fn close(&self) {
-        self.state.send_replace(State::Closed);
-        // The sender lives in `self`, so the wait ends only because of the condition.
-        let _ = self
-            .running
-            .subscribe()
-            .wait_for(|running| *running == 0)
-            .await;
+        self.closed.cancel();
+        *self.channel.lock() = None;
+        self.calls.wait().await;
     }
 
     /// Runs one call.  If the connection breaks meanwhile it is made a second time, on a new one;
@@ -66,7 +62,7 @@ impl HostConnection {
     where
         F: Future<Output = Result<tonic::Response<T>, Status>>,
     {
-        let _running = Running::new(&self.running);
+        let _call = self.calls.token();
         let attempts = async {
             match call(self.channel()?).await {
                 Err(status) if is_broken(&status) => call(self.channel()?).await,
@@ -75,7 +71,7 @@ impl HostConnection {
         };
         tokio::select! {
             biased;
-            () = self.closed() => Err(closed()),
+            () = self.closed.cancelled() => Err(closed()),
             answer = tokio::time::timeout(limit, attempts) => match answer {
                 Ok(answer) => answer.map(tonic::Response::into_inner).map_err(plain),
                 Err(_) => Err(Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs()))),
@@ -84,42 +80,12 @@ impl HostConnection {
     }
 
     fn channel(&self) -> Result<Channel, Status> {
-        self.state.send_if_modified(|state| match state {
-            State::Idle => {
-                *state = State::Open((self.connect)());
-                true
-            }
-            State::Open(_) | State::Closed => false,
-        });
-        match &*self.state.borrow() {
-            State::Open(channel) => Ok(channel.clone()),
-            State::Idle | State::Closed => Err(closed()),
+        let mut channel = self.channel.lock();
+        // Under the lock: `close` finds every channel that was made before it.
+        if self.closed.is_cancelled() {
+            return Err(closed());
         }
-    }
-
-    async fn closed(&self) {
-        // The sender lives in `self`, so the wait ends only because of the condition.
-        let _ = self
-            .state
-            .subscribe()
-            .wait_for(|state| matches!(state, State::Closed))
-            .await;
-    }
-}
-
-/// Counts a call as running for as long as it exists.
-struct Running<'a>(&'a watch::Sender<usize>);
-
-impl<'a> Running<'a> {
-    fn new(running: &'a watch::Sender<usize>) -> Self {
-        running.send_modify(|running| *running += 1);
-        Self(running)
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.send_modify(|running| *running -= 1);
+        Ok(channel.get_or_insert_with(|| (self.connect)()).clone())
     }
 }
 

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use super::*;
 use crate::proto::pb;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 use crate::vault::Lease;
 use crate::vault::Operation;
 use crate::vault::Response;
@@ -77,8 +78,10 @@ fn parts() -> impl Strategy<Value = Parts> {
 fn error() -> impl Strategy<Value = Error> {
     prop_oneof![
         any::<String>().prop_map(Error::BadRequest),
-        (any::<u16>(), any::<String>())
-            .prop_map(|(status, message)| Error::Status { status, message }),
+        (400..600_u16, any::<String>()).prop_map(|(code, message)| Error::Status {
+            status: FailureStatus::new(code).unwrap(),
+            message,
+        }),
         any::<String>().prop_map(Error::Internal),
         Just(Error::PermissionDenied),
         Just(Error::ReadOnly),
@@ -328,15 +331,14 @@ fn a_renewal_keeps_its_issue_time() {
 
 #[test]
 fn errors_have_their_kinds() {
-    let coded = |status| Error::Status {
-        status,
+    let bad_gateway = || Error::Status {
+        status: FailureStatus::BAD_GATEWAY,
         message: "text".to_owned(),
     };
     let cases = [
-        (coded(502), Operation::Read, (3, "text", 502)),
-        (coded(502), Operation::Revoke, (0, "text", 0)),
-        (coded(502), Operation::Rollback, (0, "text", 0)),
-        (coded(200), Operation::Read, (0, "text", 0)),
+        (bad_gateway(), Operation::Read, (3, "text", 502)),
+        (bad_gateway(), Operation::Revoke, (0, "text", 0)),
+        (bad_gateway(), Operation::Rollback, (0, "text", 0)),
         (
             Error::Internal("text".to_owned()),
             Operation::Read,

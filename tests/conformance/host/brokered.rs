@@ -31,7 +31,7 @@ use super::tls;
 
 /// A listening socket with storage, system view and events of one mount behind it.  It stops when
 /// dropped.
-pub struct Brokered {
+pub(crate) struct Brokered {
     address: PathBuf,
     state: Arc<State>,
     listener: JoinHandle<()>,
@@ -47,7 +47,7 @@ struct State {
 
 /// What is behind the socket.
 #[derive(Clone)]
-pub struct Services {
+pub(crate) struct Services {
     pub storage: Arc<Storage>,
     pub system: Arc<System>,
     pub events: Events,
@@ -65,7 +65,7 @@ impl Default for Services {
 
 impl Brokered {
     /// Listens at `address`, shows the certificate of `identity` and admits `plugin` only.
-    pub fn listen(
+    pub(crate) fn listen(
         address: PathBuf,
         identity: &Identity,
         plugin: CertificateDer<'static>,
@@ -97,22 +97,22 @@ impl Brokered {
         }
     }
 
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.address.to_str().unwrap().to_owned()
     }
 
     /// How many connections were accepted, mutual TLS included.
-    pub fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.state.accepted.load(Ordering::SeqCst)
     }
 
     /// How many connections failed in TLS.
-    pub fn refused(&self) -> usize {
+    pub(crate) fn refused(&self) -> usize {
         self.state.refused.load(Ordering::SeqCst)
     }
 
     /// How many connections are open.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         let connections = self.state.connections.lock().unwrap();
         connections
             .iter()
@@ -121,19 +121,19 @@ impl Brokered {
     }
 
     /// The certificate that the plugin showed last.
-    pub fn shown(&self) -> Option<CertificateDer<'static>> {
+    pub(crate) fn shown(&self) -> Option<CertificateDer<'static>> {
         self.state.shown.lock().unwrap().clone()
     }
 
     /// Cuts every connection; new ones are welcome.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         for connection in self.state.connections.lock().unwrap().drain(..) {
             connection.abort();
         }
     }
 
     /// Cuts every connection and listens no more.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.listener.abort();
         let _ = std::fs::remove_file(&self.address);
         self.cut();

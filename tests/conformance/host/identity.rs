@@ -19,13 +19,13 @@ use time::OffsetDateTime;
 /// A key and its self-signed certificate, made as go-plugin's automatic mTLS makes them: P-521, its
 /// own certificate authority, CN `localhost`, both extended key usages, valid for 30 years.
 #[derive(Clone)]
-pub struct Identity {
+pub(crate) struct Identity {
     certificate: CertificateDer<'static>,
     key: Vec<u8>,
 }
 
 impl Identity {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512).unwrap();
         let mut parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         let name = &mut parameters.distinguished_name;
@@ -52,16 +52,16 @@ impl Identity {
         }
     }
 
-    pub fn certificate(&self) -> CertificateDer<'static> {
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
         self.certificate.clone()
     }
 
-    pub fn key(&self) -> PrivateKeyDer<'static> {
+    pub(crate) fn key(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.clone()).into()
     }
 
     /// The text of `PLUGIN_CLIENT_CERT`.
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         let body = BASE64_STANDARD.encode(&self.certificate);
         let lines: Vec<&str> = (0..body.len())
             .step_by(64)

@@ -30,40 +30,40 @@ use vault_plugin_secrets_astra::proto::plugin::grpc_stdio_client::GrpcStdioClien
 use vault_plugin_secrets_astra::proto::pluginutil::multiplexing::MultiplexingSupportRequest;
 use vault_plugin_secrets_astra::proto::pluginutil::multiplexing::plugin_multiplexing_client::PluginMultiplexingClient;
 
-pub use brokered::Brokered;
-pub use brokered::Services;
-pub use identity::Identity;
-pub use mount::Client;
-pub use mount::Mount;
-pub use mount::internal;
-pub use mount::lease_request;
-pub use mount::now;
-pub use mount::request;
-pub use output::Output;
-pub use process::Handshake;
-pub use process::Launch;
-pub use process::Process;
-pub use process::exists;
-pub use process::gone;
-pub use reply::Lease;
-pub use reply::NANOS;
-pub use reply::Reply;
-pub use storage::Mode;
-pub use storage::Storage;
-pub use storage::Verb;
-pub use system::COMMUNITY;
-pub use system::DR_SECONDARY;
-pub use system::Events;
-pub use system::PERFORMANCE_SECONDARY;
-pub use system::PERFORMANCE_STANDBY;
-pub use system::System;
-pub use tls::Dial;
+pub(crate) use brokered::Brokered;
+pub(crate) use brokered::Services;
+pub(crate) use identity::Identity;
+pub(crate) use mount::Client;
+pub(crate) use mount::Mount;
+pub(crate) use mount::internal;
+pub(crate) use mount::lease_request;
+pub(crate) use mount::now;
+pub(crate) use mount::request;
+pub(crate) use output::Output;
+pub(crate) use process::Handshake;
+pub(crate) use process::Launch;
+pub(crate) use process::Process;
+pub(crate) use process::exists;
+pub(crate) use process::gone;
+pub(crate) use reply::Lease;
+pub(crate) use reply::NANOS;
+pub(crate) use reply::Reply;
+pub(crate) use storage::Mode;
+pub(crate) use storage::Storage;
+pub(crate) use storage::Verb;
+pub(crate) use system::COMMUNITY;
+pub(crate) use system::DR_SECONDARY;
+pub(crate) use system::Events;
+pub(crate) use system::PERFORMANCE_SECONDARY;
+pub(crate) use system::PERFORMANCE_STANDBY;
+pub(crate) use system::System;
+pub(crate) use tls::Dial;
 
 /// The limit for things that take milliseconds on an idle machine.
-pub const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// A running plugin with everything that a host opens right after the start.
-pub struct Host {
+pub(crate) struct Host {
     pub process: Process,
     pub handshake: Handshake,
     channel: Channel,
@@ -81,16 +81,16 @@ struct Streams {
 
 impl Host {
     /// Starts the plugin with Vault's environment.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::launch(Launch::new()).await
     }
 
-    pub async fn launch(launch: Launch) -> Self {
+    pub(crate) async fn launch(launch: Launch) -> Self {
         Self::attach(launch.spawn()).await
     }
 
     /// Connects to a started plugin.
-    pub async fn attach(process: Process) -> Self {
+    pub(crate) async fn attach(process: Process) -> Self {
         let handshake = process.handshake().await;
         let dial = Dial::new(
             &handshake.socket(),
@@ -124,12 +124,12 @@ impl Host {
         host
     }
 
-    pub fn channel(&self) -> Channel {
+    pub(crate) fn channel(&self) -> Channel {
         self.channel.clone()
     }
 
     /// Another connection to the same plugin.
-    pub fn dial(&self) -> Dial {
+    pub(crate) fn dial(&self) -> Dial {
         Dial::new(
             &self.handshake.socket(),
             self.handshake.certificate(),
@@ -137,12 +137,12 @@ impl Host {
         )
     }
 
-    pub fn stdio(&mut self) -> &mut Streaming<plugin::StdioData> {
+    pub(crate) fn stdio(&mut self) -> &mut Streaming<plugin::StdioData> {
         &mut self.streams.as_mut().unwrap().stdio
     }
 
     /// Whether the plugin offers several mounts in one process.
-    pub async fn multiplexing(&self) -> bool {
+    pub(crate) async fn multiplexing(&self) -> bool {
         PluginMultiplexingClient::new(self.channel())
             .multiplexing_support(MultiplexingSupportRequest {})
             .await
@@ -152,7 +152,7 @@ impl Host {
     }
 
     /// The plugin's version, asked under `client`'s id.
-    pub async fn version(&self, client: &Client) -> String {
+    pub(crate) async fn version(&self, client: &Client) -> String {
         PluginVersionClient::new(self.channel())
             .version(client.message(logical::Empty {}))
             .await
@@ -162,23 +162,23 @@ impl Host {
     }
 
     /// The engine under the multiplex id `id`.
-    pub fn client(&self, id: &str) -> Client {
+    pub(crate) fn client(&self, id: &str) -> Client {
         Client::new(self.channel(), Some(id))
     }
 
     /// The engine without a multiplex id.
-    pub fn anonymous(&self) -> Client {
+    pub(crate) fn anonymous(&self) -> Client {
         Client::new(self.channel(), None)
     }
 
     /// A fresh broker id, and the server behind it; nothing is announced yet.
-    pub fn offer(&mut self, services: Services) -> (u32, Brokered) {
+    pub(crate) fn offer(&mut self, services: Services) -> (u32, Brokered) {
         let identity = self.process.identity().clone();
         self.offer_as(&identity, services)
     }
 
     /// As [`Host::offer`], with another certificate than the one in `PLUGIN_CLIENT_CERT`.
-    pub fn offer_as(&mut self, identity: &Identity, services: Services) -> (u32, Brokered) {
+    pub(crate) fn offer_as(&mut self, identity: &Identity, services: Services) -> (u32, Brokered) {
         let id = self.next_broker_id;
         self.next_broker_id += 1;
         let address = self.folder.path().join(format!("host{id}"));
@@ -187,7 +187,7 @@ impl Host {
     }
 
     /// Tells the plugin where to dial for `id`.
-    pub async fn announce(&self, id: u32, brokered: &Brokered) {
+    pub(crate) async fn announce(&self, id: u32, brokered: &Brokered) {
         let information = plugin::ConnInfo {
             service_id: id,
             network: "unix".to_owned(),
@@ -198,7 +198,11 @@ impl Host {
     }
 
     /// `Setup`; the answer's error text, empty for success.
-    pub async fn setup(client: &Client, broker_id: u32, config: HashMap<String, String>) -> String {
+    pub(crate) async fn setup(
+        client: &Client,
+        broker_id: u32,
+        config: HashMap<String, String>,
+    ) -> String {
         let arguments = pb::SetupArgs {
             broker_id,
             config,
@@ -209,12 +213,12 @@ impl Host {
     }
 
     /// A new mount with services of its own.
-    pub async fn mount(&mut self) -> Mount {
+    pub(crate) async fn mount(&mut self) -> Mount {
         self.mount_on(Services::default()).await
     }
 
     /// A mount as after `secrets enable`, on storage that may have been used before.
-    pub async fn mount_on(&mut self, services: Services) -> Mount {
+    pub(crate) async fn mount_on(&mut self, services: Services) -> Mount {
         let mount = self.set_up(services).await;
         let client = mount.client();
         assert_eq!(client.backend_type().await.unwrap(), 1);
@@ -225,7 +229,7 @@ impl Host {
     }
 
     /// `Setup` and no more.
-    pub async fn set_up(&mut self, services: Services) -> Mount {
+    pub(crate) async fn set_up(&mut self, services: Services) -> Mount {
         let client = self.client(&multiplex_id());
         let (id, brokered) = self.offer(services.clone());
         self.announce(id, &brokered).await;
@@ -234,14 +238,14 @@ impl Host {
     }
 
     /// `Shutdown`, as a host ends a plugin; the call may fail.
-    pub async fn shutdown(&self) {
+    pub(crate) async fn shutdown(&self) {
         let mut controller = GrpcControllerClient::new(self.channel());
         let _ = controller.shutdown(plugin::Empty {}).await;
     }
 
     /// Lets the plugin go the normal way and checks what it leaves: exit status 0 in time, no
     /// socket, readable logs.
-    pub async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         self.shutdown().await;
         let status = self.process.exit(LONG).await;
         assert!(status.success(), "{status}");
@@ -257,7 +261,7 @@ impl Host {
     }
 
     /// Ends the broker and stdio streams and forgets the connection, as a host that dies.
-    pub fn disconnect(&mut self) {
+    pub(crate) fn disconnect(&mut self) {
         self.streams = None;
         self.broker = mpsc::channel(1).0;
         self.channel = tonic::transport::Endpoint::from_static("http://localhost").connect_lazy();
@@ -265,7 +269,7 @@ impl Host {
 }
 
 /// The `Config` of a mount on Vault 1.21.
-pub fn mount_config() -> HashMap<String, String> {
+pub(crate) fn mount_config() -> HashMap<String, String> {
     let pairs = [
         ("plugin_name", "astra"),
         ("plugin_type", "secret"),
@@ -278,13 +282,13 @@ pub fn mount_config() -> HashMap<String, String> {
 }
 
 /// Ten characters of base 62, as a host makes them.
-pub fn multiplex_id() -> String {
+pub(crate) fn multiplex_id() -> String {
     Uuid::new_v4().simple().to_string()[..10].to_owned()
 }
 
 /// Polls `condition` until it holds.
 #[track_caller]
-pub fn eventually(
+pub(crate) fn eventually(
     what: &str,
     within: Duration,
     condition: impl Fn() -> bool,

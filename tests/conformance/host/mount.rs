@@ -14,7 +14,7 @@ use super::Reply;
 use super::Services;
 
 /// One mount of a plugin.
-pub struct Mount {
+pub(crate) struct Mount {
     pub services: Services,
     pub brokered: Brokered,
     client: Client,
@@ -22,13 +22,13 @@ pub struct Mount {
 
 /// The engine's service under one multiplex id.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     channel: Channel,
     id: Option<String>,
 }
 
 impl Mount {
-    pub fn new(client: Client, brokered: Brokered, services: Services) -> Self {
+    pub(crate) fn new(client: Client, brokered: Brokered, services: Services) -> Self {
         Self {
             services,
             brokered,
@@ -36,27 +36,27 @@ impl Mount {
         }
     }
 
-    pub fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
     /// GET.
-    pub async fn read(&self, path: &str) -> Reply {
+    pub(crate) async fn read(&self, path: &str) -> Reply {
         self.client.send(request("read", path, Value::Null)).await
     }
 
     /// LIST.
-    pub async fn list(&self, path: &str) -> Reply {
+    pub(crate) async fn list(&self, path: &str) -> Reply {
         self.client.send(request("list", path, Value::Null)).await
     }
 
     /// DELETE.
-    pub async fn delete(&self, path: &str) -> Reply {
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
         self.client.send(request("delete", path, Value::Null)).await
     }
 
     /// POST: the existence check first, then `create` or `update`.
-    pub async fn write(&self, path: &str, data: Value) -> Reply {
+    pub(crate) async fn write(&self, path: &str, data: Value) -> Reply {
         let check = self
             .client
             .exists(request("update", path, data.clone()))
@@ -72,19 +72,19 @@ impl Mount {
     }
 
     /// PATCH.
-    pub async fn patch(&self, path: &str, data: Value) -> Reply {
+    pub(crate) async fn patch(&self, path: &str, data: Value) -> Reply {
         self.client.send(request("patch", path, data)).await
     }
 
     /// The host's tick.
-    pub async fn rollback(&self) -> Reply {
+    pub(crate) async fn rollback(&self) -> Reply {
         self.client
             .send(internal("rollback", "", Value::Null))
             .await
     }
 
     /// The end of `lease`, which came from `path`.
-    pub async fn revoke(&self, path: &str, lease: &Lease) -> Reply {
+    pub(crate) async fn revoke(&self, path: &str, lease: &Lease) -> Reply {
         self.client
             .send(lease_request("revoke", path, lease.returned(now(), 0)))
             .await
@@ -92,7 +92,7 @@ impl Mount {
 }
 
 impl Client {
-    pub fn new(channel: Channel, id: Option<&str>) -> Self {
+    pub(crate) fn new(channel: Channel, id: Option<&str>) -> Self {
         Self {
             channel,
             id: id.map(str::to_owned),
@@ -100,14 +100,14 @@ impl Client {
     }
 
     /// The generated client, without limits to its messages.
-    pub fn backend(&self) -> BackendClient<Channel> {
+    pub(crate) fn backend(&self) -> BackendClient<Channel> {
         BackendClient::new(self.channel.clone())
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX)
     }
 
     /// `message` with the metadata by which a host names the mount.
-    pub fn message<T>(&self, message: T) -> Request<T> {
+    pub(crate) fn message<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         if let Some(id) = &self.id {
             request
@@ -118,7 +118,7 @@ impl Client {
     }
 
     /// A request that must be answered.
-    pub async fn send(&self, request: pb::Request) -> Reply {
+    pub(crate) async fn send(&self, request: pb::Request) -> Reply {
         let told = format!("{} {:?}", request.operation, request.path);
         match self.try_send(request).await {
             Ok(reply) => reply,
@@ -126,7 +126,7 @@ impl Client {
         }
     }
 
-    pub async fn try_send(&self, request: pb::Request) -> Result<Reply, Status> {
+    pub(crate) async fn try_send(&self, request: pb::Request) -> Result<Reply, Status> {
         let arguments = pb::HandleRequestArgs {
             storage_id: 0,
             request: Some(request),
@@ -138,7 +138,7 @@ impl Client {
         Ok(Reply::new(reply.into_inner()))
     }
 
-    pub async fn exists(
+    pub(crate) async fn exists(
         &self,
         request: pb::Request,
     ) -> Result<pb::HandleExistenceCheckReply, Status> {
@@ -153,12 +153,12 @@ impl Client {
         Ok(reply.into_inner())
     }
 
-    pub async fn backend_type(&self) -> Result<u32, Status> {
+    pub(crate) async fn backend_type(&self) -> Result<u32, Status> {
         let reply = self.backend().r#type(self.message(pb::Empty {})).await?;
         Ok(reply.into_inner().r#type)
     }
 
-    pub async fn special_paths(&self) -> Result<pb::Paths, Status> {
+    pub(crate) async fn special_paths(&self) -> Result<pb::Paths, Status> {
         let reply = self
             .backend()
             .special_paths(self.message(pb::Empty {}))
@@ -166,7 +166,7 @@ impl Client {
         Ok(reply.into_inner().paths.unwrap_or_default())
     }
 
-    pub async fn initialize(&self) -> Result<pb::InitializeReply, Status> {
+    pub(crate) async fn initialize(&self) -> Result<pb::InitializeReply, Status> {
         let reply = self
             .backend()
             .initialize(self.message(pb::InitializeArgs {}))
@@ -174,13 +174,13 @@ impl Client {
         Ok(reply.into_inner())
     }
 
-    pub async fn invalidate(&self, key: &str) -> Result<(), Status> {
+    pub(crate) async fn invalidate(&self, key: &str) -> Result<(), Status> {
         let key = key.to_owned();
         let arguments = self.message(pb::InvalidateKeyArgs { key });
         self.backend().invalidate_key(arguments).await.map(drop)
     }
 
-    pub async fn cleanup(&self) -> Result<(), Status> {
+    pub(crate) async fn cleanup(&self) -> Result<(), Status> {
         self.backend()
             .cleanup(self.message(pb::Empty {}))
             .await
@@ -189,7 +189,7 @@ impl Client {
 }
 
 /// A request of a user.
-pub fn request(operation: &str, path: &str, data: Value) -> pb::Request {
+pub(crate) fn request(operation: &str, path: &str, data: Value) -> pb::Request {
     pb::Request {
         id: Uuid::new_v4().to_string(),
         client_token: "0123456789abcdef0123456789abcdef01234567".to_owned(),
@@ -204,7 +204,7 @@ pub fn request(operation: &str, path: &str, data: Value) -> pb::Request {
 }
 
 /// A request of the host's own machinery: it has no id and no caller.
-pub fn internal(operation: &str, path: &str, data: Value) -> pb::Request {
+pub(crate) fn internal(operation: &str, path: &str, data: Value) -> pb::Request {
     pb::Request {
         operation: operation.to_owned(),
         path: path.to_owned(),
@@ -216,7 +216,7 @@ pub fn internal(operation: &str, path: &str, data: Value) -> pb::Request {
 }
 
 /// A renewal or revocation.
-pub fn lease_request(operation: &str, path: &str, secret: pb::Secret) -> pb::Request {
+pub(crate) fn lease_request(operation: &str, path: &str, secret: pb::Secret) -> pb::Request {
     pb::Request {
         secret: Some(secret),
         ..internal(operation, path, Value::Null)
@@ -224,6 +224,6 @@ pub fn lease_request(operation: &str, path: &str, secret: pb::Secret) -> pb::Req
 }
 
 /// Unix seconds.
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     time::OffsetDateTime::now_utc().unix_timestamp()
 }

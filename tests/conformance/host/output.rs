@@ -12,7 +12,7 @@ use super::LONG;
 use super::eventually;
 
 /// The lines of one pipe, read all the time as a host reads them.
-pub struct Output {
+pub(crate) struct Output {
     state: Arc<Mutex<State>>,
     reader: JoinHandle<()>,
 }
@@ -24,7 +24,7 @@ struct State {
 }
 
 impl Output {
-    pub fn new(pipe: impl AsyncRead + Send + Unpin + 'static) -> Self {
+    pub(crate) fn new(pipe: impl AsyncRead + Send + Unpin + 'static) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = state.clone();
         let reader = tokio::spawn(async move {
@@ -46,22 +46,22 @@ impl Output {
     }
 
     /// The lines so far.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.state.lock().unwrap().lines.clone()
     }
 
     /// Everything so far, as one text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.lines().join("\n")
     }
 
     /// Waits until the other end is closed.
-    pub async fn end(&self) {
+    pub(crate) async fn end(&self) {
         eventually("the pipe's end", LONG, || self.state.lock().unwrap().ended).await;
     }
 
     /// Waits for the first line; `None` when the pipe ends without one.
-    pub async fn first_line(&self) -> Option<String> {
+    pub(crate) async fn first_line(&self) -> Option<String> {
         eventually("the first line", LONG, || {
             let state = self.state.lock().unwrap();
             state.ended || !state.lines.is_empty()
@@ -71,7 +71,7 @@ impl Output {
     }
 
     /// Stops reading and closes our end, so that writes to it fail.
-    pub async fn close(&mut self) {
+    pub(crate) async fn close(&mut self) {
         self.reader.abort();
         let _ = (&mut self.reader).await;
     }

@@ -30,14 +30,14 @@ const BINARY: &str = env!("CARGO_BIN_EXE_vault-plugin-secrets-astra");
 const COOKIE: &str = "6669da05-b1c8-4f49-97d9-c8e5bed98e20";
 
 /// A start of the plugin, with the environment that Vault 1.21 gives it.
-pub struct Launch {
+pub(crate) struct Launch {
     environment: BTreeMap<OsString, OsString>,
     identity: Identity,
     temporary: TempDir,
 }
 
 /// A started plugin, killed when dropped.
-pub struct Process {
+pub(crate) struct Process {
     pub stdout: Output,
     pub stderr: Output,
     child: Child,
@@ -47,12 +47,12 @@ pub struct Process {
 }
 
 /// The parts of the line by which a plugin says where it listens.
-pub struct Handshake {
+pub(crate) struct Handshake {
     pub fields: Vec<String>,
 }
 
 impl Launch {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let identity = Identity::new();
         let launch = Self {
             environment: BTreeMap::new(),
@@ -73,28 +73,28 @@ impl Launch {
             .with("VAULT_PLUGIN_AUTOMTLS_ENABLED", "true")
     }
 
-    pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.insert(name.into(), value.into());
         self
     }
 
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.environment.remove(std::ffi::OsStr::new(name));
         self
     }
 
     /// A directory that goes away with the process.
-    pub fn temporary(&self) -> &Path {
+    pub(crate) fn temporary(&self) -> &Path {
         self.temporary.path()
     }
 
-    pub fn spawn(self) -> Process {
+    pub(crate) fn spawn(self) -> Process {
         self.spawn_command(Command::new(BINARY))
     }
 
     /// Starts the plugin as the child of a shell, which stands for a host that can be killed; the
     /// plugin's process id is written to the file `pid` in the temporary directory.
-    pub fn spawn_in_shell(self) -> Process {
+    pub(crate) fn spawn_in_shell(self) -> Process {
         let mut shell = Command::new("/bin/sh");
         shell
             .arg("-c")
@@ -125,24 +125,24 @@ impl Launch {
 }
 
 impl Process {
-    pub fn identity(&self) -> &Identity {
+    pub(crate) fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    pub fn temporary(&self) -> &Path {
+    pub(crate) fn temporary(&self) -> &Path {
         self.temporary.path()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid, signal).unwrap();
     }
 
-    pub fn alive(&mut self) -> bool {
+    pub(crate) fn alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for the process to end.
-    pub async fn exit(&mut self, within: Duration) -> ExitStatus {
+    pub(crate) async fn exit(&mut self, within: Duration) -> ExitStatus {
         tokio::time::timeout(within, self.child.wait())
             .await
             .unwrap_or_else(|_| panic!("still running after {within:?}: {}", self.stderr.text()))
@@ -150,7 +150,7 @@ impl Process {
     }
 
     /// Waits for the process to end without having offered anything, and tells what it said.
-    pub async fn refusal(&mut self) -> String {
+    pub(crate) async fn refusal(&mut self) -> String {
         let status = self.exit(LONG).await;
         assert!(!status.success(), "exit status {status}");
         self.stdout.end().await;
@@ -163,7 +163,7 @@ impl Process {
     }
 
     /// Waits for the handshake line.
-    pub async fn handshake(&self) -> Handshake {
+    pub(crate) async fn handshake(&self) -> Handshake {
         match self.stdout.first_line().await {
             Some(line) => Handshake {
                 fields: line.split('|').map(str::to_owned).collect(),
@@ -173,24 +173,24 @@ impl Process {
     }
 
     /// The sockets that the process left or keeps below its temporary directory.
-    pub fn sockets(&self) -> Vec<PathBuf> {
+    pub(crate) fn sockets(&self) -> Vec<PathBuf> {
         sockets_below(self.temporary.path())
     }
 
     /// How many files, sockets and pipes the process has open.
-    pub fn open_files(&self) -> usize {
+    pub(crate) fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid))
             .unwrap()
             .count()
     }
 
     /// What the kernel limits the process to.
-    pub fn limits(&self) -> String {
+    pub(crate) fn limits(&self) -> String {
         std::fs::read_to_string(format!("/proc/{}/limits", self.pid)).unwrap()
     }
 
     /// How many threads the process has.
-    pub fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/task", self.pid))
             .unwrap()
             .count()
@@ -198,18 +198,18 @@ impl Process {
 }
 
 impl Handshake {
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         PathBuf::from(&self.fields[3])
     }
 
-    pub fn certificate(&self) -> CertificateDer<'static> {
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
         let der = BASE64_STANDARD_NO_PAD.decode(&self.fields[5]).unwrap();
         CertificateDer::from(der)
     }
 }
 
 /// Whether a process that is not our child exists.
-pub fn exists(pid: Pid) -> bool {
+pub(crate) fn exists(pid: Pid) -> bool {
     // A zombie counts as gone.
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = state.rsplit(')').next().unwrap_or_default().trim_start();
@@ -217,7 +217,7 @@ pub fn exists(pid: Pid) -> bool {
 }
 
 /// Waits until the process `pid` is gone.
-pub async fn gone(pid: Pid, within: Duration) {
+pub(crate) async fn gone(pid: Pid, within: Duration) {
     eventually("the process to be gone", within, || !exists(pid)).await;
 }
 

@@ -6,20 +6,20 @@ use vault_plugin_secrets_astra::proto::pb;
 
 /// What a plugin answered, after the checks that would make a host fail the request.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     response: Option<pb::Response>,
     error: Option<pb::ProtoError>,
 }
 
 /// A lease in an answer.
 #[derive(Clone, Debug)]
-pub struct Lease {
+pub(crate) struct Lease {
     pub options: pb::LeaseOptions,
     pub internal_data: Map<String, Value>,
 }
 
 impl Reply {
-    pub fn new(reply: pb::HandleRequestReply) -> Self {
+    pub(crate) fn new(reply: pb::HandleRequestReply) -> Self {
         if let Some(response) = &reply.response {
             check(response);
         }
@@ -34,7 +34,7 @@ impl Reply {
 
     /// Asserts that there is no error of either kind, and gives the response, if any.
     #[track_caller]
-    pub fn ok(self) -> Option<pb::Response> {
+    pub(crate) fn ok(self) -> Option<pb::Response> {
         assert!(self.error.is_none(), "{:?}", self.error);
         if let Some(text) = self.error_text() {
             panic!("an error response: {text}");
@@ -44,21 +44,21 @@ impl Reply {
 
     /// Asserts success and an absent response.
     #[track_caller]
-    pub fn nothing(self) {
+    pub(crate) fn nothing(self) {
         let response = self.ok();
         assert!(response.is_none(), "{response:?}");
     }
 
     /// Asserts success with data, and gives it.
     #[track_caller]
-    pub fn data(&self) -> Map<String, Value> {
+    pub(crate) fn data(&self) -> Map<String, Value> {
         let response = self.clone().ok().expect("an absent response");
         object(&response.data).expect("no data")
     }
 
     /// Asserts success with a lease, and gives it.
     #[track_caller]
-    pub fn lease(&self) -> Lease {
+    pub(crate) fn lease(&self) -> Lease {
         let secret = self.clone().ok().expect("an absent response").secret;
         let secret = secret.expect("no lease");
         Lease {
@@ -68,7 +68,7 @@ impl Reply {
     }
 
     /// The text of an error response.
-    pub fn error_text(&self) -> Option<String> {
+    pub(crate) fn error_text(&self) -> Option<String> {
         let data = object(&self.response.as_ref()?.data)?;
         let error = data.get("error")?;
         let only = data.keys().all(|key| key == "error" || key == "data");
@@ -82,7 +82,7 @@ impl Reply {
 
     /// Asserts an error response without an error beside it: HTTP 400.
     #[track_caller]
-    pub fn bad_request(&self) -> String {
+    pub(crate) fn bad_request(&self) -> String {
         assert!(self.error.is_none(), "{:?}", self.error);
         let text = self.error_text();
         text.unwrap_or_else(|| panic!("no error response: {:?}", self.response))
@@ -90,23 +90,23 @@ impl Reply {
 
     /// Asserts an error without a response, and gives its type and text.
     #[track_caller]
-    pub fn failure(&self) -> (u32, String) {
+    pub(crate) fn failure(&self) -> (u32, String) {
         assert!(self.response.is_none(), "{:?}", self.response);
         let error = self.error.clone().expect("no error");
         (error.err_type, error.err_msg)
     }
 
     /// The error beside the response.
-    pub fn error(&self) -> Option<&pb::ProtoError> {
+    pub(crate) fn error(&self) -> Option<&pb::ProtoError> {
         self.error.as_ref()
     }
 
-    pub fn is_error(&self) -> bool {
+    pub(crate) fn is_error(&self) -> bool {
         self.error.is_some() || self.error_text().is_some()
     }
 
     /// The warnings.
-    pub fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         let response = self.response.as_ref();
         response
             .map(|response| response.warnings.clone())
@@ -117,7 +117,7 @@ impl Reply {
 impl Lease {
     /// The secret as a host sends it back, begun at `issue` and asking for `increment`, both in
     /// seconds.
-    pub fn returned(&self, issue: i64, increment: i64) -> pb::Secret {
+    pub(crate) fn returned(&self, issue: i64, increment: i64) -> pb::Secret {
         pb::Secret {
             lease_options: Some(pb::LeaseOptions {
                 increment: increment * NANOS,
@@ -133,18 +133,18 @@ impl Lease {
     }
 
     /// The TTL in whole seconds.
-    pub fn ttl(&self) -> i64 {
+    pub(crate) fn ttl(&self) -> i64 {
         self.options.ttl / NANOS
     }
 
     /// The maximum TTL in whole seconds.
-    pub fn max_ttl(&self) -> i64 {
+    pub(crate) fn max_ttl(&self) -> i64 {
         self.options.max_ttl / NANOS
     }
 }
 
 /// Nanoseconds in a second: the wire's unit.
-pub const NANOS: i64 = 1_000_000_000;
+pub(crate) const NANOS: i64 = 1_000_000_000;
 
 /// The object in a JSON text, or `None` for `null`; everything else fails in a host.
 fn object(text: &str) -> Option<Map<String, Value>> {

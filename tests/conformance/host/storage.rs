@@ -17,7 +17,7 @@ use vault_plugin_secrets_astra::proto::pb::storage_server;
 /// In-memory storage of one mount that counts, and that fails or waits on demand.  It outlives the
 /// plugin's process where a test keeps it.
 #[derive(Default)]
-pub struct Storage {
+pub(crate) struct Storage {
     entries: Mutex<BTreeMap<String, Vec<u8>>>,
     calls: Mutex<Vec<Call>>,
     mode: Mutex<Mode>,
@@ -27,14 +27,14 @@ pub struct Storage {
 
 /// One call that arrived.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Call {
+pub(crate) struct Call {
     pub verb: Verb,
     /// The key or the prefix.
     pub key: String,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verb {
+pub(crate) enum Verb {
     Delete,
     Get,
     List,
@@ -43,7 +43,7 @@ pub enum Verb {
 
 /// How the storage answers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// A gRPC error for every call, as a host answers while it registers a plugin.
     Missing,
     #[default]
@@ -58,7 +58,7 @@ struct Held {
 }
 
 /// Storage calls wait for as long as this lives.
-pub struct Hold {
+pub(crate) struct Hold {
     release: watch::Sender<bool>,
 }
 
@@ -69,16 +69,16 @@ impl Drop for Hold {
 }
 
 impl Storage {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    pub fn set_mode(&self, mode: Mode) {
+    pub(crate) fn set_mode(&self, mode: Mode) {
         *self.mode.lock().unwrap() = mode;
     }
 
     /// Keeps every further call of `verb` waiting until the answer is dropped.
-    pub fn hold(&self, verb: Verb) -> Hold {
+    pub(crate) fn hold(&self, verb: Verb) -> Hold {
         let (release, receiver) = watch::channel(false);
         *self.held.lock().unwrap() = Some(Held {
             verb,
@@ -88,32 +88,32 @@ impl Storage {
     }
 
     /// How many calls are being answered now.
-    pub fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::SeqCst)
     }
 
     /// Every call so far.
-    pub fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
 
     /// The puts and deletes so far.
-    pub fn writes(&self) -> usize {
+    pub(crate) fn writes(&self) -> usize {
         let calls = self.calls.lock().unwrap();
         let write = |call: &&Call| matches!(call.verb, Verb::Delete | Verb::Put);
         calls.iter().filter(write).count()
     }
 
-    pub fn keys(&self) -> Vec<String> {
+    pub(crate) fn keys(&self) -> Vec<String> {
         self.entries.lock().unwrap().keys().cloned().collect()
     }
 
-    pub fn get(&self, key: &str) -> Option<Vec<u8>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
         self.entries.lock().unwrap().get(key).cloned()
     }
 
     /// Changes an entry behind the plugin's back, as another node would.
-    pub fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
+    pub(crate) fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
         self.entries
             .lock()
             .unwrap()
@@ -121,7 +121,7 @@ impl Storage {
     }
 
     /// The whole content, to compare.
-    pub fn snapshot(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn snapshot(&self) -> BTreeMap<String, Vec<u8>> {
         self.entries.lock().unwrap().clone()
     }
 
@@ -175,7 +175,7 @@ impl Drop for InFlight<'_> {
 
 /// The storage as a gRPC service.
 #[derive(Clone)]
-pub struct Served(pub Arc<Storage>);
+pub(super) struct Served(pub Arc<Storage>);
 
 type Reply<T> = Result<Response<T>, Status>;
 

@@ -15,23 +15,23 @@ use vault_plugin_secrets_astra::proto::pb::events_server;
 use vault_plugin_secrets_astra::proto::pb::system_view_server;
 
 /// The replication bits of a single node without replication.
-pub const COMMUNITY: i32 = 4_096 + 8_192;
+pub(crate) const COMMUNITY: i32 = 4_096 + 8_192;
 /// The bit of a performance standby.
-pub const PERFORMANCE_STANDBY: i32 = 16_384;
+pub(crate) const PERFORMANCE_STANDBY: i32 = 16_384;
 /// The bit of a performance secondary.
-pub const PERFORMANCE_SECONDARY: i32 = 64;
+pub(crate) const PERFORMANCE_SECONDARY: i32 = 64;
 /// The bit of a disaster-recovery secondary.
-pub const DR_SECONDARY: i32 = 512;
+pub(crate) const DR_SECONDARY: i32 = 512;
 
 /// A system view whose answers a test can change at any time.
-pub struct System {
+pub(crate) struct System {
     facts: Mutex<Facts>,
     environment_calls: AtomicUsize,
 }
 
 /// The answers.
 #[derive(Clone)]
-pub struct Facts {
+pub(crate) struct Facts {
     pub default_ttl: Duration,
     pub max_ttl: Duration,
     pub replication: i32,
@@ -45,7 +45,7 @@ pub struct Facts {
 
 impl System {
     /// Vault's own defaults: 768 hours for both TTLs.
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let hours = Duration::from_secs(768 * 3_600);
         let facts = Facts {
             default_ttl: hours,
@@ -63,11 +63,11 @@ impl System {
     }
 
     /// How often the plugin asked what the host is.
-    pub fn environment_calls(&self) -> usize {
+    pub(crate) fn environment_calls(&self) -> usize {
         self.environment_calls.load(Ordering::SeqCst)
     }
 
-    pub fn change(&self, change: impl FnOnce(&mut Facts)) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Facts)) {
         change(&mut self.facts.lock().unwrap());
     }
 
@@ -83,7 +83,7 @@ impl System {
 
 /// The system view as a gRPC service.
 #[derive(Clone)]
-pub struct Served(pub Arc<System>);
+pub(super) struct Served(pub Arc<System>);
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -215,11 +215,11 @@ impl system_view_server::SystemView for Served {
 
 /// The event service, which sends everything nowhere, but remembers it.
 #[derive(Clone, Default)]
-pub struct Events(Arc<Mutex<Vec<pb::SendEventRequest>>>);
+pub(crate) struct Events(Arc<Mutex<Vec<pb::SendEventRequest>>>);
 
 impl Events {
     /// What was sent so far.
-    pub fn sent(&self) -> Vec<pb::SendEventRequest> {
+    pub(crate) fn sent(&self) -> Vec<pb::SendEventRequest> {
         self.0.lock().unwrap().clone()
     }
 }

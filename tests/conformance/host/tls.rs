@@ -38,7 +38,7 @@ use super::Identity;
 
 /// How to connect to a plugin's socket; by default as a host does.
 #[derive(Clone)]
-pub struct Dial {
+pub(crate) struct Dial {
     socket: PathBuf,
     plugin: CertificateDer<'static>,
     identity: Option<Identity>,
@@ -49,13 +49,13 @@ pub struct Dial {
 
 /// What the plugin's `CertificateRequest` said.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     pub hints: usize,
     pub schemes: Vec<SignatureScheme>,
 }
 
 impl Dial {
-    pub fn new(socket: &Path, plugin: CertificateDer<'static>, identity: Identity) -> Self {
+    pub(crate) fn new(socket: &Path, plugin: CertificateDer<'static>, identity: Identity) -> Self {
         Self {
             socket: socket.to_owned(),
             plugin,
@@ -66,28 +66,28 @@ impl Dial {
         }
     }
 
-    pub fn version(mut self, version: &'static SupportedProtocolVersion) -> Self {
+    pub(crate) fn version(mut self, version: &'static SupportedProtocolVersion) -> Self {
         self.version = version;
         self
     }
 
-    pub fn identity(mut self, identity: Option<Identity>) -> Self {
+    pub(crate) fn identity(mut self, identity: Option<Identity>) -> Self {
         self.identity = identity;
         self
     }
 
-    pub fn without_alpn(mut self) -> Self {
+    pub(crate) fn without_alpn(mut self) -> Self {
         self.alpn = false;
         self
     }
 
     /// What the plugin asked of the client's certificate in the latest handshake.
-    pub fn asked(&self) -> Option<Asked> {
+    pub(crate) fn asked(&self) -> Option<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
     /// A TLS connection.  With TLS 1.3 the plugin's refusal shows at the first read only.
-    pub async fn stream(&self) -> io::Result<TlsStream<UnixStream>> {
+    pub(crate) async fn stream(&self) -> io::Result<TlsStream<UnixStream>> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[self.version])
             .unwrap()
@@ -114,7 +114,7 @@ impl Dial {
     }
 
     /// A gRPC channel that reconnects, as grpc-go's does.
-    pub async fn channel(&self) -> Result<Channel, tonic::transport::Error> {
+    pub(crate) async fn channel(&self) -> Result<Channel, tonic::transport::Error> {
         let dial = self.clone();
         let connector = tower::service_fn(move |_| {
             let dial = dial.clone();
@@ -127,7 +127,7 @@ impl Dial {
 }
 
 /// The host's end of a brokered connection: it admits `client` only.
-pub fn acceptor(identity: &Identity, client: CertificateDer<'static>) -> TlsAcceptor {
+pub(super) fn acceptor(identity: &Identity, client: CertificateDer<'static>) -> TlsAcceptor {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .unwrap()

@@ -79,7 +79,7 @@ async fn without_a_bundle_no_token_is_minted() {
     let Err(Error::Status { status, message }) = outcome else {
         panic!("not refused with a status");
     };
-    assert_eq!(status, 503);
+    assert_eq!(status.code(), 503);
     let expected = format!(
         "config \"default\": database {vector} gives no secure connect bundle in its present state: resume it, or set \
          secure_connect_bundle=false on the role ("

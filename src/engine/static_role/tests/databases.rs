@@ -98,7 +98,7 @@ async fn a_database_without_a_bundle_is_a_clear_error() {
     let Some(Error::Status { status, message }) = read.err() else {
         panic!("not refused with a status");
     };
-    assert_eq!(status, 503);
+    assert_eq!(status.code(), 503);
     assert!(message.contains("gives no secure connect bundle in its present state"));
     // The token can still be had.
     patch(&bench, json!({"secure_connect_bundle": null})).await;

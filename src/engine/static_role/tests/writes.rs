@@ -10,6 +10,7 @@ use super::with_role;
 use crate::engine::testing::Bench;
 use crate::engine::testing::READER;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 use crate::vault::Operation;
 use serde_json::Value;
 use serde_json::json;
@@ -103,7 +104,10 @@ async fn other_astra_roles_mean_another_token() {
         .await;
     assert!(matches!(
         patch.err(),
-        Some(Error::Status { status: 404, .. })
+        Some(Error::Status {
+            status: FailureStatus::NOT_FOUND,
+            ..
+        })
     ));
 }
 

@@ -21,6 +21,7 @@ use super::bench::Bench;
 use super::bench::Credential;
 use crate::engine::Deadlines;
 use crate::vault::Error;
+use crate::vault::FailureStatus;
 use scenarios::Call;
 use scenarios::Scenario;
 use scenarios::Stage;
@@ -376,8 +377,11 @@ fn check_error(scenario: Scenario, class: &str, error: &Error) {
     assert!(text.contains("config \"default\""), "{text}");
     let is_right_kind = match error {
         // Of a proof that fails the cause is told in words.
-        Error::Status { status: 502, .. } if scenario.sends_several() => true,
-        Error::Status { status: coded, .. } => *coded == status,
+        Error::Status {
+            status: FailureStatus::BAD_GATEWAY,
+            ..
+        } if scenario.sends_several() => true,
+        Error::Status { status: coded, .. } => coded.code() == status,
         Error::BadRequest(_) => {
             scenario.is_config() || class == "forbidden" && scenario.keeps_policy()
         }
