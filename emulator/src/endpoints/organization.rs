@@ -25,38 +25,41 @@ pub(super) fn current(
     Ok(Reply::json(200, &Current { id: &caller.org }).into())
 }
 
+#[derive(Serialize)]
+struct UserRole {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "Name")]
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Member<'a> {
+    #[serde(rename = "UserID")]
+    id: &'a str,
+    #[serde(rename = "Email")]
+    email: &'a str,
+    #[serde(rename = "Status")]
+    status: &'a str,
+    #[serde(rename = "Roles")]
+    roles: Vec<UserRole>,
+}
+
+#[derive(Serialize)]
+struct Members<'a> {
+    #[serde(rename = "OrgID")]
+    id: &'a str,
+    #[serde(rename = "OrgName")]
+    name: &'a str,
+    #[serde(rename = "Users")]
+    users: Vec<Member<'a>>,
+}
+
 pub(super) fn users(
     call: &mut Call<'_>,
     endpoint: &Endpoint,
     caller: &Caller,
 ) -> Result<Handled, Reply> {
-    #[derive(Serialize)]
-    struct UserRole {
-        #[serde(rename = "ID")]
-        id: String,
-        #[serde(rename = "Name")]
-        name: String,
-    }
-    #[derive(Serialize)]
-    struct Member<'a> {
-        #[serde(rename = "UserID")]
-        id: &'a str,
-        #[serde(rename = "Email")]
-        email: &'a str,
-        #[serde(rename = "Status")]
-        status: &'a str,
-        #[serde(rename = "Roles")]
-        roles: Vec<UserRole>,
-    }
-    #[derive(Serialize)]
-    struct Members<'a> {
-        #[serde(rename = "OrgID")]
-        id: &'a str,
-        #[serde(rename = "OrgName")]
-        name: &'a str,
-        #[serde(rename = "Users")]
-        users: Vec<Member<'a>>,
-    }
     call.permit(endpoint, caller, "org-user-read")?;
     call.well_formed(endpoint)?;
     let records = &call.state.records;

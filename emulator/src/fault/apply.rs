@@ -195,40 +195,61 @@ pub(crate) fn after(fault: &Fault, handled: &mut Handled, answering: &Answering<
         } => {
             handled.reply = status_reply(*status, *body, *retry_after, answering.now);
             handled.minted = false;
-            return mode_of(*body);
+            mode_of(*body)
         }
         Fault::Redirect { status, to, .. } => {
             handled.reply = redirect(*status, to, answering);
             handled.minted = false;
+            Mode::Whole
         }
-        Fault::ResetAfterCommit {} => return Mode::Reset,
-        Fault::Hang { .. } => return Mode::Silence,
-        Fault::ResetMidBody { bytes } => {
-            return Mode::Cut {
-                bytes: *bytes,
-                chunked: false,
-                reset: true,
-                hang: false,
-            };
-        }
+        Fault::ResetAfterCommit {} => Mode::Reset,
+        Fault::Hang { .. } => Mode::Silence,
+        Fault::ResetMidBody { bytes } => Mode::Cut {
+            bytes: *bytes,
+            chunked: false,
+            reset: true,
+            hang: false,
+        },
         Fault::Truncate {
             bytes,
             chunked,
             then,
-        } => {
-            return Mode::Cut {
-                bytes: *bytes,
-                chunked: *chunked,
-                reset: false,
-                hang: *then == Ending::Hang,
-            };
+        } => Mode::Cut {
+            bytes: *bytes,
+            chunked: *chunked,
+            reset: false,
+            hang: *then == Ending::Hang,
+        },
+        Fault::SlowBody { bytes, every_ms } => Mode::Slow {
+            bytes: *bytes,
+            every: Duration::from_millis(*every_ms),
+        },
+        Fault::Gzip {} => compress(handled),
+        other => {
+            change_body(other, handled, answering);
+            Mode::Whole
         }
-        Fault::SlowBody { bytes, every_ms } => {
-            return Mode::Slow {
-                bytes: *bytes,
-                every: Duration::from_millis(*every_ms),
-            };
+    }
+}
+
+/// Sends the body compressed, although the client did not ask for it.
+fn compress(handled: &mut Handled) -> Mode {
+    handled.minted = false;
+    match archive::gzip(&handled.reply.body) {
+        Ok(body) => handled.reply.body = body.into(),
+        Err(error) => {
+            tracing::error!(%error, "cannot compress the body");
+            return Mode::Reset;
         }
+    }
+    let encoding = (header::CONTENT_ENCODING, "gzip".to_owned());
+    handled.reply.headers.push(encoding);
+    Mode::Whole
+}
+
+/// The faults that change what the body says.
+fn change_body(fault: &Fault, handled: &mut Handled, answering: &Answering<'_>) {
+    match fault {
         Fault::MalformedJson { how } => {
             handled.minted = false;
             malform(handled, *how);
@@ -265,23 +286,8 @@ pub(crate) fn after(fault: &Fault, handled: &mut Handled, answering: &Answering<
             body.resize(body.len().max(mib.saturating_mul(1 << 20)), b' ');
             handled.reply.body = body.into();
         }
-        Fault::Gzip {} => {
-            handled.minted = false;
-            handled.reply.body = match archive::gzip(&handled.reply.body) {
-                Ok(body) => body.into(),
-                Err(error) => {
-                    tracing::error!(%error, "cannot compress the body");
-                    return Mode::Reset;
-                }
-            };
-            handled
-                .reply
-                .headers
-                .push((header::CONTENT_ENCODING, "gzip".to_owned()));
-        }
         _ => {}
     }
-    Mode::Whole
 }
 
 fn malform(handled: &mut Handled, how: Malformation) {
