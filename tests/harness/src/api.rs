@@ -214,11 +214,12 @@ impl Reply {
         texts(&self.body["warnings"])
     }
 
-    /// Whether the server does not know the path at all.
+    /// Whether the server does not have what the path is for.
     pub fn is_unsupported(&self) -> bool {
+        let refusals = ["unsupported path", "enterprise-only feature"];
         texts(&self.body["errors"])
             .iter()
-            .any(|text| text.contains("unsupported path") || text.contains("unsupported operation"))
+            .any(|text| refusals.iter().any(|refusal| text.contains(refusal)))
     }
 
     /// The keys of a list; empty for the 404 of an empty list.
