@@ -57,7 +57,7 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     ("registry.rs", "delete", "its callers have the points"),
     (
         "rotation/uncertain_write.rs",
-        "settle",
+        "resolve",
         "only where storage fails; src/engine/rotation/tests/crashes.rs",
     ),
     ("rotation/root.rs", "store", "its caller has the point"),
