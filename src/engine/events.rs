@@ -100,19 +100,19 @@ impl EventPublisher {
         }
     }
 
-    /// Says that `happening` has happened to `subject`; returns at once.
-    pub fn publish(&self, happening: EngineEvent, subject: Subject<'_>) {
+    /// Publishes that `kind` has happened to `subject`; returns at once.
+    pub fn publish(&self, kind: EngineEvent, subject: Subject<'_>) {
         if !self.service.has_subscribers() {
             return;
         }
         let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
             tracing::debug!(
-                kind = happening.operation(),
+                kind = kind.operation(),
                 "an event is dropped: the host does not keep up"
             );
             return;
         };
-        let event = event(happening, &subject);
+        let event = event(kind, &subject);
         let service = Arc::clone(&self.service);
         tokio::spawn(async move {
             service.send(event).await;
@@ -121,14 +121,14 @@ impl EventPublisher {
     }
 }
 
-fn event(happening: EngineEvent, subject: &Subject<'_>) -> Event {
-    let operation = happening.operation();
+fn event(kind: EngineEvent, subject: &Subject<'_>) -> Event {
+    let operation = kind.operation();
     let mut metadata = vec![
         ("path".to_owned(), subject.path.to_owned()),
         ("operation".to_owned(), operation.to_owned()),
         ("modified".to_owned(), "true".to_owned()),
     ];
-    if let Some(data_path) = happening.data_path(subject) {
+    if let Some(data_path) = kind.data_path(subject) {
         metadata.push(("data_path".to_owned(), data_path));
     }
     let texts = [

@@ -77,7 +77,7 @@ pub const FAILPOINTS: &[&str] = &[
     "custom-role.note-dropped",
     "config.checked",
     "config.stored",
-    "config.unheld",
+    "config.unused",
     "config.pending-deletion-recorded",
     "config.removed",
     "config.unusable-removed",

@@ -57,13 +57,13 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let tokens =
         tokens.map_err(|error| astra_error::request_error("list tokens", &connection, &error))?;
     let now = OffsetDateTime::now_utc();
-    let mut unheld = Map::new();
+    let mut unused = Map::new();
     let (mut kept, mut unknown) = (0_u64, 0_u64);
     for token in &tokens {
         match verdict(token, &in_use, now) {
             Verdict::Keep => kept += 1,
             Verdict::Unknown => unknown += 1,
-            Verdict::Unheld => {
+            Verdict::Unused => {
                 let client_id = &token.token.client_id;
                 if !dry_run {
                     connection
@@ -84,7 +84,7 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
                         "tidy deleted a token that nobody holds"
                     );
                 }
-                unheld.insert(client_id.clone(), discovery::shown(token));
+                unused.insert(client_id.clone(), discovery::shown(token));
             }
         }
     }
@@ -92,21 +92,21 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
     data.insert("dry_run".into(), dry_run.into());
     data.insert(
         "deleted".into(),
-        json!(if dry_run { 0 } else { unheld.len() }),
+        json!(if dry_run { 0 } else { unused.len() }),
     );
     data.insert("kept".into(), kept.into());
     data.insert("unknown".into(), unknown.into());
-    data.insert("tokens".into(), Value::Object(unheld));
+    data.insert("tokens".into(), Value::Object(unused));
     Ok(Some(Response::new(data)))
 }
 
-/// What is known of a token's holder.
+/// What is known of a token's use.
 #[derive(Debug, Eq, PartialEq)]
 enum Verdict {
     /// Its lease may live, or the mount uses it.
     Keep,
     /// Its lease has ended for certain.
-    Unheld,
+    Unused,
     /// Nothing tells when its lease ends.
     Unknown,
 }
@@ -124,7 +124,7 @@ fn verdict(token: &TaggedToken, in_use: &InUseTokens, now: OffsetDateTime) -> Ve
         return Verdict::Unknown;
     };
     match lease_end_bound(made, expiry) {
-        Some(end) if end <= now => Verdict::Unheld,
+        Some(end) if end <= now => Verdict::Unused,
         Some(_) | None => Verdict::Keep,
     }
 }

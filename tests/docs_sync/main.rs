@@ -9,3 +9,4 @@ mod messages;
 #[path = "../sources.rs"]
 mod sources;
 mod table;
+mod words;

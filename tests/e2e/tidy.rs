@@ -34,7 +34,7 @@ async fn tidy_spares_what_may_be_leased() {
 }
 
 /// Leaves a token that outlived its lease, as a forced revocation does; its client id.
-async fn leave_an_unheld_token(mount: &TestMount) -> String {
+async fn leave_an_unused_token(mount: &TestMount) -> String {
     mount.role("brief", "10m", "10m").await;
     // Astra made the token two hours ago and ends it five minutes from now: a lease could last until
     // four minutes ago.
@@ -63,7 +63,7 @@ async fn leave_an_unheld_token(mount: &TestMount) -> String {
 #[tokio::test]
 async fn tidy_deletes_only_tokens_whose_lease_has_ended() {
     let mount = setup::mount_in_the_past("tidied", BEHIND).await;
-    let unheld = leave_an_unheld_token(&mount).await;
+    let unused = leave_an_unused_token(&mount).await;
     let held = mount.credential("reader").await;
     let fixed = json!({ "astra_roles": READ_ONLY, "rotation_period": "24h" });
     mount.write("static-roles/batch", fixed).await.ok();
@@ -72,7 +72,7 @@ async fn tidy_deletes_only_tokens_whose_lease_has_ended() {
     mount.keep(fixed, None);
     // One of another mount and one without a tag; both as old as the other and about to end.
     let emulator = &mount.astra.emulator;
-    let description = mount.astra.description(&unheld);
+    let description = mount.astra.description(&unused);
     let mount_id = description.split(':').nth(1).unwrap();
     for description in [
         description.replace(mount_id, "0123456789ab"),
@@ -92,14 +92,14 @@ async fn tidy_deletes_only_tokens_whose_lease_has_ended() {
     let others = || emulator.invariants().foreign_deletes;
 
     let dry = mount.write("tidy", json!({ "dry_run": true })).await.data();
-    assert_eq!(dry["tokens"][&unheld]["role"], "brief", "{dry}");
+    assert_eq!(dry["tokens"][&unused]["role"], "brief", "{dry}");
     let counts = |answer: &serde_json::Value| {
         ["deleted", "kept", "unknown"].map(|name| answer[name].as_u64().unwrap())
     };
     assert_eq!(counts(&dry), [0, 2, 0], "{dry}");
     assert_eq!(dry["tokens"].as_object().unwrap().len(), 1, "{dry}");
     assert!(
-        mount.astra.live().contains(&unheld),
+        mount.astra.live().contains(&unused),
         "a dry run deletes nothing"
     );
 
@@ -113,7 +113,7 @@ async fn tidy_deletes_only_tokens_whose_lease_has_ended() {
         .json(&["write"], &["-force", &mount.path("tidy")])
         .await;
     assert_eq!(counts(&done["data"]), [1, 2, 0], "{done}");
-    assert_eq!(done["data"]["tokens"][&unheld]["role"], "brief", "{done}");
+    assert_eq!(done["data"]["tokens"][&unused]["role"], "brief", "{done}");
     let mut left = mount.astra.live();
     let mut expected = vec![held.client_id, fixed.to_owned()];
     left.sort();

@@ -14,7 +14,7 @@ pub(crate) const BEHIND: Duration = Duration::from_secs(2 * 3_600);
 
 /// Leaves a token that lives although its lease is over, as after a forced revocation, and waits
 /// until `tidy` sees that the lease is over.
-pub(crate) async fn leave_an_unheld_token(mount: &TestMount) {
+pub(crate) async fn leave_an_unused_token(mount: &TestMount) {
     mount.role("brief", "10m", "10m").await;
     // The organization ends the token five minutes from now, by Astra's clock hours after its mint: a
     // lease that could last so long is over, and tokens with a short life are left to Astra.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod entry;
+mod name;
 mod paths;
 pub mod pending_deletion;
 mod registry;

@@ -7,11 +7,12 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::ConfigEntry;
-use super::DEFAULT;
 use super::entry::DEFAULT_CONCURRENCY;
 use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
 use super::entry::fingerprint;
+use super::name::NAME;
+use super::name::name_of;
 use super::remove::delete;
 use super::write;
 use crate::engine::Engine;
@@ -27,8 +28,6 @@ use crate::vault::Error;
 use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
-
-const NAME: &str = "name";
 
 /// The paths.  `config` alone is the default config, so it stands before the list, whose pattern
 /// also matches it.
@@ -71,16 +70,6 @@ fn config_path(path: Path<Engine>) -> Path<Engine> {
              delete tokens. A read never returns it; it shows token_client_id and the first 16 hex digits of its SHA-256 as \
              token_sha256. A config is not deleted while roles name it or its tokens are live, unless force=true.",
         )
-}
-
-pub(super) fn name_of(call: &Call) -> String {
-    // `config` alone has no name field.
-    if call.request.path.trim_end_matches('/') == "config" {
-        return DEFAULT.to_owned();
-    }
-    call.fields
-        .string(NAME)
-        .unwrap_or_else(|| DEFAULT.to_owned())
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {

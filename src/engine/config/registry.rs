@@ -83,7 +83,7 @@ impl ConfigKind {
         let known = lasting.entry(name.to_owned()).or_insert_with(|| {
             let ledger = Ledger::new(name, self.store.clone(), mount);
             Lasting {
-                ledger: Arc::new(ledger.settling_after(self.late_create_window)),
+                ledger: Arc::new(ledger.with_late_create_window(self.late_create_window)),
                 health: Arc::default(),
             }
         });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Connection;
-use super::paths::name_of;
+use super::name::name_of;
 use super::pending_deletion;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -41,13 +41,13 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         }
     };
     let deadline = Deadline::after(engine.deadlines.operation);
-    let held = holders(&engine, &connection, deadline).await?;
-    if let (Some(held), false) = (&held, force) {
+    let users = users(&engine, &connection, deadline).await?;
+    if let (Some(users), false) = (&users, force) {
         return Err(Error::BadRequest(format!(
-            "config \"{name}\" is in use: {held}. Delete those roles and revoke those leases first, or delete with force=true"
+            "config \"{name}\" is in use: {users}. Delete those roles and revoke those leases first, or delete with force=true"
         )));
     }
-    failpoint::hit("config.unheld");
+    failpoint::hit("config.unused");
     let client_id = connection.entry.token_client_id();
     let _deleting = engine.pending_deletions.lock(client_id).await;
     pending_deletion::record(&engine, &connection.entry).await?;
@@ -62,26 +62,26 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.events.publish(EngineEvent::ConfigDelete, subject);
     let forgotten = rotation::root::forget(&engine, &connection, deadline).await;
     let mut warnings: Vec<String> = forgotten.into_iter().collect();
-    warnings.extend(held.map(|held| {
-        format!("config \"{name}\" was deleted although it was in use: {held}. Its tokens can no longer be revoked; each ends at its own expiry")
+    warnings.extend(users.map(|users| {
+        format!("config \"{name}\" was deleted although it was in use: {users}. Its tokens can no longer be revoked; each ends at its own expiry")
     }));
     Ok(Response::to_write(warnings))
 }
 
 /// What needs the config, in words; `None` when nothing does.
-async fn holders(
+async fn users(
     engine: &Engine,
     connection: &Connection,
     deadline: Deadline,
 ) -> Result<Option<String>, Error> {
-    let mut held = Vec::new();
+    let mut users = Vec::new();
     let roles = engine.roles.of_config(&connection.name).await?;
     if !roles.is_empty() {
-        held.push(format!("roles {}", roles.join(", ")));
+        users.push(format!("roles {}", roles.join(", ")));
     }
     let static_roles = engine.static_roles.of_config(&connection.name).await?;
     if !static_roles.is_empty() {
-        held.push(format!("static roles {}", static_roles.join(", ")));
+        users.push(format!("static roles {}", static_roles.join(", ")));
     }
     // Root tokens go with the config, and static roles are named already.
     let mut own = in_use::tokens(engine).await?;
@@ -95,10 +95,10 @@ async fn holders(
                 .filter(|token| !own.contains(&token.token.client_id))
                 .count();
             if leased > 0 {
-                held.push(format!("live tokens ({leased})"));
+                users.push(format!("live tokens ({leased})"));
             }
         }
-        Err(error) => held.push(format!("an unknown number of live tokens ({error})")),
+        Err(error) => users.push(format!("an unknown number of live tokens ({error})")),
     }
-    Ok((!held.is_empty()).then(|| held.join(" and ")))
+    Ok((!users.is_empty()).then(|| users.join(" and ")))
 }

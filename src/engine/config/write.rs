@@ -9,7 +9,7 @@ use super::entry::DEFAULT_CONCURRENCY;
 use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
 use super::entry::fingerprint;
-use super::paths::name_of;
+use super::name::name_of;
 use super::verify::verify;
 use crate::astra::Client;
 use crate::astra::Deadline;

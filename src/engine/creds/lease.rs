@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::renewal::renew;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
@@ -18,7 +17,6 @@ use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::rotation::time_text;
 use crate::framework::Call;
-use crate::framework::SecretType;
 use crate::vault::Error;
 use crate::vault::HandlerResult;
 use crate::vault::Lease;
@@ -51,13 +49,6 @@ pub struct LeaseData {
 
 fn default_config() -> String {
     config::DEFAULT.to_owned()
-}
-
-/// What the framework is told about the leases.
-pub fn secret() -> SecretType<Engine> {
-    SecretType::new(SECRET_TYPE)
-        .on_renew(renew)
-        .on_revoke(revoke)
 }
 
 impl LeaseData {
@@ -94,7 +85,8 @@ impl LeaseData {
     }
 }
 
-async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
+/// Ends a lease: deletes its token.
+pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
     failpoint::hit("revoke.received");
     let (data, _) = LeaseData::of(call)?;
     engine.host.recent_writer_limits().await?;

@@ -8,8 +8,17 @@ mod paths;
 mod renewal;
 mod ttl;
 
-pub use lease::secret;
 pub use mint::Mint;
 pub use mint::UncommittedToken;
 pub use paths::paths;
 pub use ttl::lease_end_bound;
+
+use crate::engine::Engine;
+use crate::framework::SecretType;
+
+/// What the framework is told about the leases.
+pub fn secret() -> SecretType<Engine> {
+    SecretType::new(lease::SECRET_TYPE)
+        .on_renew(renewal::renew)
+        .on_revoke(lease::revoke)
+}

@@ -6,8 +6,8 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use super::CONFIG;
-use super::config_field;
+use super::config_field::CONFIG;
+use super::config_field::config_field;
 use crate::astra::Deadline;
 use crate::astra::Role;
 use crate::engine::Engine;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use serde_json::json;
 
-use super::CONFIG;
-use super::config_field;
+use super::config_field::CONFIG;
+use super::config_field::config_field;
 use crate::astra::Database;
 use crate::astra::Deadline;
 use crate::engine::Engine;

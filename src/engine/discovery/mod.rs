@@ -2,6 +2,7 @@
 //! databases, and the live tokens of this mount.
 
 mod astra_roles;
+mod config_field;
 mod databases;
 mod tagged;
 mod tokens;
@@ -12,10 +13,7 @@ pub use tagged::live;
 pub(super) use tokens::shown;
 
 use super::Engine;
-use crate::framework::Field;
 use crate::framework::Path;
-
-const CONFIG: &str = "config";
 
 /// The paths.
 pub fn paths() -> Vec<Path<Engine>> {
@@ -25,8 +23,4 @@ pub fn paths() -> Vec<Path<Engine>> {
         databases::path(),
         tokens::path(),
     ]
-}
-
-fn config_field() -> Field {
-    Field::string(CONFIG, "Name of the config whose organization is asked.").required()
 }

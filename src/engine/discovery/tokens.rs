@@ -8,10 +8,10 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::CONFIG;
-use super::TaggedToken;
-use super::config_field;
-use super::live;
+use super::config_field::CONFIG;
+use super::config_field::config_field;
+use super::tagged::TaggedToken;
+use super::tagged::live;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;

@@ -62,7 +62,7 @@ pub struct Intent {
     block: Arc<Block>,
     index: u16,
     write: u64,
-    settled: bool,
+    finished: bool,
 }
 
 impl Block {
@@ -104,7 +104,7 @@ impl Block {
             block: Arc::clone(self),
             index,
             write: marks.durable,
-            settled: false,
+            finished: false,
         })
     }
 
@@ -240,7 +240,7 @@ impl Intent {
         };
         match self.block.flush(version).await {
             Ok(()) => {
-                self.settle();
+                self.finish();
                 Ok(Completed {
                     block: Arc::clone(&self.block),
                     index: self.index,
@@ -260,7 +260,7 @@ impl Intent {
     /// The token certainly does not exist: it was never minted, or its deletion is confirmed.
     pub fn cancel(mut self) {
         self.block.marks().entry.set(self.index, true);
-        self.settle();
+        self.finish();
     }
 
     /// The token may exist although nobody holds it; the next tick looks for it.
@@ -274,12 +274,12 @@ impl Intent {
             .marks()
             .lost
             .insert(self.index, Lost { client_id, since });
-        self.settle();
+        self.finish();
     }
 
-    fn settle(&mut self) {
-        if !self.settled {
-            self.settled = true;
+    fn finish(&mut self) {
+        if !self.finished {
+            self.finished = true;
             self.block.marks().open -= 1;
         }
     }
@@ -287,7 +287,7 @@ impl Intent {
 
 impl Drop for Intent {
     fn drop(&mut self) {
-        if !self.settled {
+        if !self.finished {
             self.mark_lost(None);
         }
     }
@@ -318,7 +318,7 @@ impl Completed {
                 block: self.block,
                 index: self.index,
                 write: self.write,
-                settled: false,
+                finished: false,
             },
             result,
         )

@@ -25,11 +25,9 @@ use super::sweep::first_error;
 use super::tag::BlockId;
 use super::tag::MountId;
 use super::tag::RequestMark;
-use super::tag::Tag;
 use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
-use crate::astra::TokenEntry;
 use crate::engine::failpoint;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
@@ -51,9 +49,9 @@ pub struct Ledger {
     /// Held while a new block is reserved.
     reserving: tokio::sync::Mutex<()>,
     /// What an earlier process left; read at first use.
-    leftovers: OnceCell<Mutex<RecoveredBlocks>>,
+    recovered: OnceCell<Mutex<RecoveredBlocks>>,
     /// How long a create that nobody waits for any more may still take effect.
-    settle: Duration,
+    late_create_window: Duration,
 }
 
 /// Why clearing up must be tried again.
@@ -77,14 +75,17 @@ impl Ledger {
             current: Mutex::new(None),
             blocks: Mutex::new(Vec::new()),
             reserving: tokio::sync::Mutex::new(()),
-            leftovers: OnceCell::new(),
-            settle: LATE_CREATE_WINDOW,
+            recovered: OnceCell::new(),
+            late_create_window: LATE_CREATE_WINDOW,
         }
     }
 
     /// The ledger with another time than [`LATE_CREATE_WINDOW`].
-    pub fn settling_after(self, settle: Duration) -> Self {
-        Self { settle, ..self }
+    pub fn with_late_create_window(self, late_create_window: Duration) -> Self {
+        Self {
+            late_create_window,
+            ..self
+        }
     }
 
     /// The mount whose tags the tokens bear.
@@ -103,13 +104,13 @@ impl Ledger {
                 return Ok(intent);
             }
             let reserving = self.reserving.lock().await;
-            // Whoever held the lock before may have reserved a block for all who waited.
+            // The task that held the lock before may have reserved a block for all that waited.
             if let Some(intent) = self.take() {
                 return Ok(intent);
             }
             // Blocks in storage before the first own one are an earlier process's: read them
             // before there are own ones to tell apart.
-            self.leftovers().await?;
+            self.recovered().await?;
             let block = Arc::new(Block::reserve(&self.store, &self.config).await?);
             lock(&self.blocks).push((Arc::clone(&block), None));
             *lock(&self.current) = Some(block);
@@ -124,16 +125,16 @@ impl Ledger {
         request: &RequestMark,
         deadline: Deadline,
     ) -> Result<(), ClearError> {
-        let leftovers = self.leftovers().await?;
-        if lock(leftovers).is_empty() {
+        let recovered = self.recovered().await?;
+        if lock(recovered).is_empty() {
             return Ok(());
         }
-        if !lock(leftovers).is_noted() {
+        if !lock(recovered).is_noted() {
             // Should the list fail, nobody repeats the request once more: it is left to the ticks.
-            lock(leftovers).owe(request);
-            let look = self.look(lock(leftovers).ids());
+            lock(recovered).remember_retry(request);
+            let look = TaggedToken::select(self.mount, lock(recovered).ids());
             match client.shared_tokens(look, deadline).await {
-                Ok(listed) => lock(leftovers).note(&listed),
+                Ok(listed) => lock(recovered).note(&listed),
                 Err(error) if error.is_retryable() => return Err(error.into()),
                 // Where lists are refused for good, a mint must not be refused as well.
                 Err(error) => {
@@ -142,7 +143,7 @@ impl Ledger {
                 }
             }
         }
-        let first_tries = lock(leftovers).take(request);
+        let first_tries = lock(recovered).take(request);
         for TaggedToken { tag, client_id } in first_tries {
             let client_id = client_id.as_ref();
             tracing::info!(
@@ -150,7 +151,7 @@ impl Ledger {
                 "deleting the token of a request that the host repeats"
             );
             // Also if this process dies before the token is deleted, the next one is to delete it.
-            let entry = lock(leftovers).entry(&tag.block);
+            let entry = lock(recovered).entry(&tag.block);
             if let Some(entry) = entry {
                 let key = Key::intent(&self.config, tag.block);
                 if let Err(error) = self.store.put(&key, &entry).await {
@@ -162,7 +163,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// One round of clearing up: what an earlier process left, what this one lost, and blocks that
+    /// One sweep: what an earlier process left, what this one lost, and blocks that
     /// are used up.
     ///
     /// Tokens that are `in_use` by the mount itself stay, whatever their intent says: a
@@ -174,25 +175,25 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<(), ClearError> {
         let lost = self.lost();
-        // What is lost from now on is looked for in the next round.
+        // What is lost from now on is looked for by the next sweep.
         let mut wanted: BTreeSet<BlockId> = lost.iter().map(|(block, _, _)| block.id).collect();
         // Where they cannot be read, the step that is for them says so.
-        if let Ok(leftovers) = self.leftovers().await {
-            wanted.append(&mut lock(leftovers).ids());
+        if let Ok(recovered) = self.recovered().await {
+            wanted.append(&mut lock(recovered).ids());
         }
-        let round = Sweep {
+        let sweep = Sweep {
             client,
             in_use,
             deadline,
-            ledger: self,
+            mount: self.mount,
             wanted,
             listed: OnceCell::new(),
         };
         // What fails in one step must not keep the next from its work.
-        let leftovers = self.clear_leftovers(&round).await;
-        let lost = self.clear_lost(&round, lost).await;
+        let recovered = self.clear_recovered(&sweep).await;
+        let lost = self.clear_lost(&sweep, lost).await;
         let spent = self.retire_spent().await;
-        leftovers?;
+        recovered?;
         lost?;
         Ok(spent?)
     }
@@ -215,21 +216,9 @@ impl Ledger {
 
     /// How many tokens may exist although nobody holds them, as far as is known.
     pub async fn pending(&self) -> Result<usize, StoreError> {
-        let leftovers = lock(self.leftovers().await?).len();
+        let recovered = lock(self.recovered().await?).len();
         let lost: usize = self.blocks().iter().map(|block| block.lost().len()).sum();
-        Ok(leftovers + lost)
-    }
-
-    /// Finds the tokens of `blocks` in a list.
-    pub(super) fn look(
-        &self,
-        blocks: BTreeSet<BlockId>,
-    ) -> impl Fn(&TokenEntry) -> Option<TaggedToken> + Send + Sync + use<> {
-        let mount = self.mount;
-        move |token| {
-            let of_blocks = |tag: &Tag| tag.mount == mount && blocks.contains(&tag.block);
-            TaggedToken::of(token).filter(|sighting| of_blocks(&sighting.tag))
-        }
+        Ok(recovered + lost)
     }
 
     fn take(&self) -> Option<Intent> {
@@ -243,28 +232,28 @@ impl Ledger {
             .collect()
     }
 
-    async fn leftovers(&self) -> Result<&Mutex<RecoveredBlocks>, StoreError> {
-        self.leftovers
+    async fn recovered(&self) -> Result<&Mutex<RecoveredBlocks>, StoreError> {
+        self.recovered
             .get_or_try_init(|| async {
-                let leftovers = RecoveredBlocks::load(&self.store, &self.config).await?;
-                Ok(Mutex::new(leftovers))
+                let recovered = RecoveredBlocks::load(&self.store, &self.config).await?;
+                Ok(Mutex::new(recovered))
             })
             .await
     }
 
-    async fn clear_leftovers(&self, round: &Sweep<'_>) -> Result<(), ClearError> {
-        let leftovers = self.leftovers().await?;
-        if lock(leftovers).is_empty() {
+    async fn clear_recovered(&self, sweep: &Sweep<'_>) -> Result<(), ClearError> {
+        let recovered = self.recovered().await?;
+        if lock(recovered).is_empty() {
             return Ok(());
         }
-        let listed = round.listed().await?;
+        let listed = sweep.listed().await?;
         let mut unmarked = {
-            let mut leftovers = lock(leftovers);
-            leftovers.note(listed);
-            leftovers.take_owed();
-            leftovers.unmarked(listed)
+            let mut recovered = lock(recovered);
+            recovered.note(listed);
+            recovered.take_retries();
+            recovered.unmarked(listed)
         };
-        unmarked.retain(|token| !round.in_use.protects(token));
+        unmarked.retain(|token| !sweep.in_use.protects(token));
         let unmarked: Vec<String> = unmarked
             .iter()
             .map(|token| token.client_id.to_string())
@@ -276,12 +265,12 @@ impl Ledger {
                 "deleting tokens that nobody received"
             );
         }
-        round.delete_all(&unmarked).await?;
-        let settled = lock(leftovers).settled(self.settle);
-        for id in settled {
+        sweep.delete_all(&unmarked).await?;
+        let finished = lock(recovered).clean_for(self.late_create_window);
+        for id in finished {
             self.store.delete(&Key::intent(&self.config, id)).await?;
             failpoint::hit("tick.block-removed");
-            lock(leftovers).remove(&id);
+            lock(recovered).remove(&id);
         }
         Ok(())
     }
@@ -297,7 +286,7 @@ impl Ledger {
 
     async fn clear_lost(
         &self,
-        round: &Sweep<'_>,
+        sweep: &Sweep<'_>,
         all: Vec<(Arc<Block>, u16, Lost)>,
     ) -> Result<(), ClearError> {
         let mut known = Vec::new();
@@ -309,7 +298,7 @@ impl Ledger {
         for (block, index, lost) in all {
             match lost.client_id {
                 // A known client id needs no search.
-                Some(client_id) if !round.in_use.contains(&client_id) => {
+                Some(client_id) if !sweep.in_use.contains(&client_id) => {
                     known.push((block, index, client_id));
                 }
                 _ => unknown.push((block, index, lost.since)),
@@ -318,14 +307,14 @@ impl Ledger {
         let known = known
             .into_iter()
             .map(|(block, index, client_id)| async move {
-                let deleted = round.delete_one(&client_id).await;
+                let deleted = sweep.delete_one(&client_id).await;
                 if deleted.is_ok() {
                     block.found(index);
                 }
                 deleted
             });
         let known = first_error(join_all(known).await);
-        let unknown = self.search(round, unknown).await;
+        let unknown = self.search(sweep, unknown).await;
         saved?;
         known?;
         Ok(unknown?)
@@ -334,13 +323,13 @@ impl Ledger {
     /// Looks for lost tokens whose client id is not known.
     async fn search(
         &self,
-        round: &Sweep<'_>,
+        sweep: &Sweep<'_>,
         lost: Vec<(Arc<Block>, u16, Instant)>,
     ) -> Result<(), astra::Error> {
         if lost.is_empty() {
             return Ok(());
         }
-        let listed = round.listed().await?;
+        let listed = sweep.listed().await?;
         let of_lost: HashSet<(BlockId, u16)> = lost
             .iter()
             .map(|(block, index, _)| (block.id, *index))
@@ -348,7 +337,7 @@ impl Ledger {
         let mut by_intent: HashMap<(BlockId, u16), Vec<String>> = HashMap::new();
         for token in listed {
             let intent = (token.tag.block, token.tag.index);
-            if of_lost.contains(&intent) && !round.in_use.protects(token) {
+            if of_lost.contains(&intent) && !sweep.in_use.protects(token) {
                 let found = by_intent.entry(intent).or_default();
                 found.push(token.client_id.to_string());
             }
@@ -357,8 +346,8 @@ impl Ledger {
         let searches = lost.into_iter().map(|(block, index, since)| async move {
             let found = by_intent.get(&(block.id, index));
             let found = found.map(Vec::as_slice).unwrap_or_default();
-            round.delete_all(found).await?;
-            if since.elapsed() >= self.settle {
+            sweep.delete_all(found).await?;
+            if since.elapsed() >= self.late_create_window {
                 block.found(index);
             }
             Ok(())

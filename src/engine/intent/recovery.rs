@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::entry::BlockEntry;
 use super::tag::BlockId;
+use super::tag::MountId;
 use super::tag::RequestMark;
 use super::tag::Tag;
 use crate::astra::TokenEntry;
@@ -20,20 +21,20 @@ use crate::engine::store::StoreError;
 /// longest operation (docs/architecture.md, "Intents").  Until then a clean list proves nothing.
 pub const LATE_CREATE_WINDOW: Duration = Duration::from_secs(120);
 
-/// How many requests can be owed: the host repeats what a crash interrupted before all else.
-const OWED: usize = 4_096;
+/// How many repeated requests are remembered: the host repeats what a crash interrupted before all else.
+const MAX_RETRIES: usize = 4_096;
 
 /// The blocks that were in storage when this process first looked.
 pub struct RecoveredBlocks {
-    blocks: Vec<Leftover>,
+    blocks: Vec<RecoveredBlock>,
     /// Tokens of those blocks as Astra listed them, sorted by the request they were minted for: if the
     /// host repeats the request, nobody received them.
     by_request: Option<Vec<TaggedToken>>,
-    /// Requests whose first try was not undone yet, although whoever asked has gone.
-    owed: HashSet<RequestMark>,
+    /// Requests whose first try was not undone yet, although their caller has gone.
+    pending_retries: HashSet<RequestMark>,
 }
 
-/// A listed token that bears a tag.
+/// A listed token with a tag.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TaggedToken {
     /// What its description says of its origin.
@@ -43,16 +44,27 @@ pub struct TaggedToken {
 }
 
 impl TaggedToken {
-    /// What `token` is, if it bears a tag.
+    /// What `token` is, if it has one.
     pub fn of(token: &TokenEntry) -> Option<Self> {
         Some(Self {
             tag: Tag::parse(token.description.as_deref()?)?,
             client_id: token.client_id.as_str().into(),
         })
     }
+
+    /// Finds the tokens of the `blocks` of `mount` in a list.
+    pub fn select(
+        mount: MountId,
+        blocks: BTreeSet<BlockId>,
+    ) -> impl Fn(&TokenEntry) -> Option<Self> + Send + Sync {
+        move |token| {
+            let of_blocks = |tag: &Tag| tag.mount == mount && blocks.contains(&tag.block);
+            Self::of(token).filter(|token| of_blocks(&token.tag))
+        }
+    }
 }
 
-struct Leftover {
+struct RecoveredBlock {
     id: BlockId,
     entry: BlockEntry,
     clean_since: Option<Instant>,
@@ -70,7 +82,7 @@ impl RecoveredBlocks {
                 continue;
             };
             match store.get(&Key::intent(config, id)).await {
-                Ok(Some(entry)) => blocks.push(Leftover {
+                Ok(Some(entry)) => blocks.push(RecoveredBlock {
                     id,
                     entry,
                     clean_since: None,
@@ -85,7 +97,7 @@ impl RecoveredBlocks {
         Ok(Self {
             blocks,
             by_request: None,
-            owed: HashSet::new(),
+            pending_retries: HashSet::new(),
         })
     }
 
@@ -124,15 +136,15 @@ impl RecoveredBlocks {
 
     /// The host may have repeated `request`: whatever the earlier process minted for it, nobody
     /// received.  Until [`RecoveredBlocks::take`] this is left to clearing up.
-    pub fn owe(&mut self, request: &RequestMark) {
-        if self.owed.len() < OWED {
-            self.owed.insert(*request);
+    pub fn remember_retry(&mut self, request: &RequestMark) {
+        if self.pending_retries.len() < MAX_RETRIES {
+            self.pending_retries.insert(*request);
         }
     }
 
-    /// [`RecoveredBlocks::take`] for all requests that are still owed.
-    pub fn take_owed(&mut self) {
-        for request in std::mem::take(&mut self.owed) {
+    /// [`RecoveredBlocks::take`] for all requests that are remembered.
+    pub fn take_retries(&mut self) {
+        for request in std::mem::take(&mut self.pending_retries) {
             self.take(&request);
         }
     }
@@ -141,7 +153,7 @@ impl RecoveredBlocks {
     /// now on they count as received by nobody, so that clearing up deletes them if the caller fails
     /// to.
     pub fn take(&mut self, request: &RequestMark) -> Vec<TaggedToken> {
-        self.owed.remove(request);
+        self.pending_retries.remove(request);
         let Some(noted) = &mut self.by_request else {
             return Vec::new();
         };
@@ -188,17 +200,17 @@ impl RecoveredBlocks {
     }
 
     /// Called when a list was clean, or was made clean: the blocks for which that has been so for
-    /// `settle`.
-    pub fn settled(&mut self, settle: Duration) -> Vec<BlockId> {
+    /// `window`.
+    pub fn clean_for(&mut self, window: Duration) -> Vec<BlockId> {
         let now = Instant::now();
-        let mut settled = Vec::new();
+        let mut finished = Vec::new();
         for block in &mut self.blocks {
             let since = *block.clean_since.get_or_insert(now);
-            if now.duration_since(since) >= settle {
-                settled.push(block.id);
+            if now.duration_since(since) >= window {
+                finished.push(block.id);
             }
         }
-        settled
+        finished
     }
 
     /// The block's entry is removed from storage.
@@ -206,7 +218,7 @@ impl RecoveredBlocks {
         self.blocks.retain(|block| block.id != *id);
         if self.blocks.is_empty() {
             self.by_request = None;
-            self.owed.clear();
+            self.pending_retries.clear();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One round of clearing up behind mints that came to nothing.
+//! One sweep: deletes the tokens of mints whose answer was lost.
 
 use std::collections::BTreeSet;
 
@@ -6,18 +6,18 @@ use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
 use super::InUseTokens;
-use super::ledger::Ledger;
 use super::recovery::TaggedToken;
 use super::tag::BlockId;
+use super::tag::MountId;
 use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::failpoint;
 
-/// One round of clearing up.
+/// One sweep.
 pub struct Sweep<'a> {
-    /// Whose.
-    pub ledger: &'a Ledger,
+    /// Whose tokens.
+    pub mount: MountId,
     /// Where tokens are listed and deleted.
     pub client: &'a Client,
     /// What stays, whatever its intent says.
@@ -26,7 +26,7 @@ pub struct Sweep<'a> {
     pub deadline: Deadline,
     /// The blocks whose tokens are looked for.
     pub wanted: BTreeSet<BlockId>,
-    /// Their tokens, asked for once: also a failure is not worth a second try in one round.
+    /// Their tokens, asked for once: also a failure is not worth a second try in one sweep.
     pub listed: OnceCell<Result<Vec<TaggedToken>, astra::Error>>,
 }
 
@@ -34,7 +34,7 @@ impl Sweep<'_> {
     /// The tokens of the wanted blocks.
     pub async fn listed(&self) -> Result<&[TaggedToken], astra::Error> {
         let list = || {
-            let look = self.ledger.look(self.wanted.clone());
+            let look = TaggedToken::select(self.mount, self.wanted.clone());
             self.client.shared_tokens(look, self.deadline)
         };
         let listed = self.listed.get_or_init(list).await;

@@ -242,9 +242,9 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
     let ledger = Ledger::new("default", store.clone(), mount);
     let in_flight = ledger.begin().await.unwrap();
     let mut tokens = vec![listed(mount, &in_flight)];
-    let leftovers = async || RecoveredBlocks::load(&store, "default").await.unwrap();
+    let recovered = async || RecoveredBlocks::load(&store, "default").await.unwrap();
     // After a crash now, the token in flight was received by nobody.
-    assert_eq!(leftovers().await.unmarked(&tokens), tokens[..1]);
+    assert_eq!(recovered().await.unmarked(&tokens), tokens[..1]);
 
     let key = format!("v1/intent/default/{}", in_flight.block());
     let snapshot = storage.get(&key).await.unwrap().unwrap();
@@ -253,9 +253,9 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
         tokens.push(listed(mount, &intent));
         assert!(intent.complete().await.is_ok());
     }
-    assert_eq!(leftovers().await.unmarked(&tokens), tokens[..1]);
+    assert_eq!(recovered().await.unmarked(&tokens), tokens[..1]);
     storage.put(snapshot).await.unwrap();
-    let restored = leftovers().await;
+    let restored = recovered().await;
     assert!(restored.unmarked(&tokens).is_empty());
     in_flight.cancel();
 }

@@ -6,6 +6,7 @@ use serde_json::Map;
 use serde_json::Value;
 
 use super::PolicyOwner;
+use super::astra_role::AstraRole;
 use super::policy::Policy;
 use super::resolve::resolve;
 use crate::astra::Deadline;
@@ -28,15 +29,6 @@ pub struct Granted {
     /// The custom Astra role that each token gets; `None` with Astra roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyRole>,
-}
-
-/// An Astra role as the operator named it and as Astra knows it.
-#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-pub struct AstraRole {
-    /// The name or id that the operator wrote.
-    pub given: String,
-    /// The role's id.
-    pub id: String,
 }
 
 /// A policy and the custom Astra role that the engine keeps for it.

@@ -1,10 +1,12 @@
 //! Roles: which Astra roles a credential gets, from which config, for how long.
 
 mod active_limit;
+mod astra_role;
 mod custom_role;
 pub mod database;
 mod entry;
 pub mod grant;
+mod name;
 mod paths;
 mod policy;
 mod policy_owner;
@@ -21,7 +23,6 @@ pub use active_limit::ActiveLimits;
 pub use custom_role::CustomRoles;
 pub use entry::DatabaseChoice;
 pub use entry::RoleEntry;
-pub use grant::AstraRole;
 pub use grant::Grant;
 pub use grant::Granted;
 pub use grant::PolicyRole;

@@ -9,6 +9,8 @@ use serde_json::json;
 use super::RoleEntry;
 use super::database;
 use super::grant;
+use super::name::NAME;
+use super::name::name_of;
 use super::unresolved;
 use super::write;
 use crate::engine::Engine;
@@ -21,8 +23,6 @@ use crate::vault::Error;
 use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
-
-const NAME: &str = "name";
 
 /// The paths.
 pub fn paths() -> Vec<Path<Engine>> {
@@ -57,10 +57,6 @@ pub fn paths() -> Vec<Path<Engine>> {
                  the mount's.",
             ),
     ]
-}
-
-pub(super) fn name_of(call: &Call) -> String {
-    call.fields.string(NAME).unwrap_or_default()
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {

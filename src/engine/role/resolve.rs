@@ -1,6 +1,6 @@
 //! From the names that an operator writes to the ids that Astra knows.
 
-use super::AstraRole;
+use super::astra_role::AstraRole;
 use crate::astra::Role;
 use crate::vault::Error;
 

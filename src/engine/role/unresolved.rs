@@ -58,8 +58,8 @@ fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
 
 #[cfg(test)]
 mod tests {
-    use super::super::AstraRole;
     use super::super::PolicyRole;
+    use super::super::astra_role::AstraRole;
     use super::*;
 
     fn astra(id: &str, name: &str) -> Role {

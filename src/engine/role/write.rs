@@ -7,6 +7,7 @@ use super::PolicyOwner;
 use super::ReleasedCustomRole;
 use super::RoleEntry;
 use super::database::Wanted;
+use super::name::name_of;
 use super::unreachable_role_warning;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -31,7 +32,7 @@ const MAX_ACTIVE: u32 = 1_000_000;
 pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     // A standby may not know yet what the active node has stored, so the active node decides.
     engine.host.require_writer().await?;
-    let name = super::paths::name_of(&call);
+    let name = name_of(&call);
     if engine.roles.find(&name).await?.is_none() {
         let message = format!("role \"{name}\" does not exist: write it before patching it");
         return Err(Error::Status {
@@ -44,7 +45,7 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
 
 pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let limits = engine.host.writer_limits().await?;
-    let name = super::paths::name_of(&call);
+    let name = name_of(&call);
     let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.roles.lock(&name).await;
     let stored = match engine.roles.load(&name).await? {
@@ -105,7 +106,7 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
 
 pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
-    let name = super::paths::name_of(&call);
+    let name = name_of(&call);
     let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.roles.lock(&name).await;
     let stored = match engine.roles.load(&name).await? {

@@ -22,7 +22,7 @@ pub use propagation::PropagationBackoff;
 pub use tick::tick;
 pub use uncertain_write::UncertainWrites;
 pub use uncertain_write::WriteOutcome;
-pub use uncertain_write::settle;
+pub use uncertain_write::decide;
 
 /// Shows when the next rotation is due and what came of the last try.
 pub fn show(

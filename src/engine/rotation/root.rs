@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::Failures;
 use super::PropagationBackoff;
 use super::WriteOutcome;
+use super::decide;
 use super::root_spec::RootSpec;
-use super::settle;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -83,7 +83,9 @@ pub async fn reconcile(engine: &Engine, name: &str, deadline: Deadline) -> Resul
     };
     let failures = Failures::load(&engine.store, &Key::root_rotation(name)).await?;
     let may_try = failures.is_none_or(|failures| failures.retry_at <= now);
-    if due(&connection.entry) && may_try {
+    // A rotation for which there is no time is not tried, instead of failing.
+    let is_time = deadline.remaining() >= engine.deadlines.min_for_rotation();
+    if due(&connection.entry) && may_try && is_time {
         replace_noted(engine, connection, deadline).await?;
     }
     Ok(())
@@ -232,7 +234,7 @@ async fn store(
     };
     let found = engine.configs.find(&old.name).await;
     let found = found.map(|found| found.map(|found| found.entry.token_client_id().to_owned()));
-    match settle(&engine.uncertain_writes, fresh, error, found, deadline).await {
+    match decide(&engine.uncertain_writes, fresh, error, found, deadline).await {
         WriteOutcome::Persisted(fresh) => Ok(fresh),
         WriteOutcome::Rejected(error) => Err(error),
     }

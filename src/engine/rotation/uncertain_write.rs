@@ -33,7 +33,7 @@ impl UncertainWrites {
         self.lock().push(fresh);
     }
 
-    /// Takes all of them, to be settled or put back.
+    /// Takes all of them, to be resolved or put back.
     pub fn take(&self) -> Vec<UncommittedToken> {
         std::mem::take(&mut *self.lock())
     }
@@ -70,7 +70,7 @@ impl UncertainWrites {
 
 /// Decides what becomes of a token when storing it failed with `error`; `found` is the client id of
 /// the token that storage, read anew, holds in its place.
-pub async fn settle(
+pub async fn decide(
     uncertain_writes: &UncertainWrites,
     fresh: UncommittedToken,
     error: Error,

@@ -33,23 +33,23 @@ pub async fn remove(
         None => None,
     };
     failpoint::hit("static-role.removal-noted");
-    let mut buried = entry.clone();
-    buried.tombstone(engine.clock.now());
+    let mut tombstone = entry.clone();
+    tombstone.tombstone(engine.clock.now());
     // First the role goes out of sight: nobody may be served a token that is being deleted.
-    engine.static_roles.put(name, buried.clone()).await?;
+    engine.static_roles.put(name, tombstone.clone()).await?;
     failpoint::hit("static-role.tombstoned");
     Failures::clear(&engine.store, &Key::static_rotation(name)).await;
-    if engine.configs.find(&buried.config).await?.is_none() {
-        let left: Vec<&str> = buried.client_ids().collect();
+    if engine.configs.find(&tombstone.config).await?.is_none() {
+        let left: Vec<&str> = tombstone.client_ids().collect();
         let warning = format!(
             "config \"{}\" is gone, so the static role's tokens cannot be deleted: delete those with client ids {} in Astra, \
              or wait until they expire",
-            buried.config,
+            tombstone.config,
             left.join(", ")
         );
         engine.static_roles.delete(name).await?;
         failpoint::hit("static-role.given-up");
-        let left = custom.map(|custom| unreachable_role_warning(&buried.config, custom));
+        let left = custom.map(|custom| unreachable_role_warning(&tombstone.config, custom));
         return Ok(std::iter::once(warning).chain(left).collect());
     }
     let mut warnings = Vec::new();

@@ -20,7 +20,7 @@ use crate::engine::failpoint;
 use crate::engine::rotation::Failures;
 use crate::engine::rotation::PropagationBackoff;
 use crate::engine::rotation::WriteOutcome;
-use crate::engine::rotation::settle;
+use crate::engine::rotation::decide;
 use crate::engine::store::Key;
 use crate::vault::Error;
 
@@ -170,7 +170,7 @@ async fn store(
         let current = found.and_then(|entry| entry.current.clone());
         current.map(|current| current.client_id)
     });
-    match settle(&engine.uncertain_writes, fresh, error, found, deadline).await {
+    match decide(&engine.uncertain_writes, fresh, error, found, deadline).await {
         WriteOutcome::Persisted(fresh) => Ok(fresh),
         WriteOutcome::Rejected(error) => Err(error),
     }

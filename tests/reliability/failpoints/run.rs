@@ -201,7 +201,7 @@ impl Case {
     }
 
     async fn tidy(&mut self) {
-        tidy::leave_an_unheld_token(&self.mount).await;
+        tidy::leave_an_unused_token(&self.mount).await;
         let path = format!("{}/tidy", self.mount.name);
         self.ask_twice(Method::PUT, &path, json!({})).await;
     }

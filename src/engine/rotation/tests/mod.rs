@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod bulkheads;
+mod cleanup;
 mod crashes;
-mod leftovers;
+
 mod replacements;
 mod schedules;
 

@@ -1,0 +1,18 @@
+//! The name of the config that a request is for.
+
+use super::DEFAULT;
+use crate::framework::Call;
+
+/// The field of the path.
+pub const NAME: &str = "name";
+
+/// The name; `config` alone is for the default config.
+pub fn name_of(call: &Call) -> String {
+    // `config` alone has no name field.
+    if call.request.path.trim_end_matches('/') == "config" {
+        return DEFAULT.to_owned();
+    }
+    call.fields
+        .string(NAME)
+        .unwrap_or_else(|| DEFAULT.to_owned())
+}

@@ -1,0 +1,11 @@
+//! The field that names the config, the same for all paths.
+
+use crate::framework::Field;
+
+/// Its name.
+pub const CONFIG: &str = "config";
+
+/// The field.
+pub fn config_field() -> Field {
+    Field::string(CONFIG, "Name of the config whose organization is asked.").required()
+}

@@ -1,0 +1,13 @@
+//! An Astra role that a Vault role gives out.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+/// An Astra role as the operator named it and as Astra knows it.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct AstraRole {
+    /// The name or id that the operator wrote.
+    pub given: String,
+    /// The role's id.
+    pub id: String,
+}

@@ -1,0 +1,96 @@
+//! An organization that does not answer costs the others nothing.
+
+use std::time::Duration;
+
+use astra_emulator::Emulator;
+use astra_emulator::Fault;
+use astra_emulator::FaultRule;
+use astra_emulator::Options;
+
+use super::*;
+use crate::engine::testing::READER;
+use crate::vault::Operation;
+
+/// More than one config's share of static roles at once.
+const STATIC_ROLES: usize = 6;
+
+fn hang() -> Fault {
+    Fault::Latency {
+        ms: 3_600_000,
+        max_ms: None,
+        at: Default::default(),
+    }
+}
+
+async fn static_role(bench: &Bench, config: &str, name: &str) {
+    let role = json!({"config": config, "astra_roles": READER, "rotation_period": 60});
+    let path = format!("static-roles/{name}");
+    bench.write(&path, role).await.unwrap();
+}
+
+async fn token_of(bench: &Bench, name: &str) -> String {
+    let read = bench.read(&format!("static-creds/{name}")).await;
+    read["client_id"].as_str().unwrap().to_owned()
+}
+
+/// In another service than `bench`: a config and static roles that are due, and the root token of a
+/// deleted config that is still to be deleted.
+async fn other_service(bench: &Bench) -> Emulator {
+    let other = Emulator::start(Options::default()).await.unwrap();
+    let organizations = other.seeds().organizations;
+    let config = |organization: usize| json!({"token": organizations[organization].root_token, "url": other.url(), "rotation_period": 60});
+    bench.write("config/a-slow", config(0)).await.unwrap();
+    for number in 0..STATIC_ROLES {
+        static_role(bench, "a-slow", &format!("slow-{number}")).await;
+    }
+    bench.write("config/gone", config(1)).await.unwrap();
+    bench.write("rotate-root/gone", json!({})).await.unwrap();
+    let rule = FaultRule::new(refused(403)).on("DELETE", "*");
+    let refusal = other.add_fault(rule).unwrap();
+    bench
+        .call(Operation::Delete, "config/gone", json!({"force": true}))
+        .await
+        .unwrap();
+    other.remove_fault(refusal).unwrap();
+    other
+}
+
+#[tokio::test]
+async fn an_organization_that_hangs_holds_up_no_other() {
+    let mut bench = Bench::new().await;
+    let token = bench.astra.root_token();
+    let mut config = bench.config(&token);
+    config["rotation_period"] = 60.into();
+    bench.write("config", config).await.unwrap();
+    static_role(&bench, "default", "well").await;
+    let other = other_service(&bench).await;
+    let (root, well) = (root_of(&bench).await, token_of(&bench, "well").await);
+    bench.advance(Duration::from_secs(61));
+    other.add_fault(FaultRule::new(hang())).unwrap();
+
+    let others_work = async {
+        // Deleted, rotated and written while the tick waits for the other service.
+        while root_of(&bench).await == root || token_of(&bench, "well").await == well {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let unknown = bench.write("rotate-root/unknown", json!({})).await;
+        assert!(
+            unknown
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("\"unknown\" does not exist")
+        );
+        let second = bench.config(&bench.astra.seeds().organizations[1].root_token);
+        bench.write("config/second", second).await.unwrap();
+        bench.write("rotate-root/second", json!({})).await.unwrap();
+        let delete = bench.call(Operation::Delete, "config/second", json!({}));
+        delete.await.unwrap();
+    };
+    tokio::select! {
+        biased;
+        () = bench.tick() => panic!("the tick is over, and the other organization had not its turn"),
+        () = others_work => {}
+    }
+    assert!(other.journal().len() > STATIC_ROLES, "nothing hung");
+}
