@@ -19,7 +19,6 @@ class Program:
         self.machine = MACHINES.get(machine, f"machine {machine}")
         self.position_independent = kind == 3
         self.segments = self._table(32, 54, 56, "<IIQQQQQQ", 56)
-        self.sections = self._table(40, 58, 60, "<IIQQQQIIQQ", 64)
         self.dynamic = self._dynamic()
 
     def _table(self, offset_at, size_at, count_at, layout, least):
@@ -79,13 +78,3 @@ class Program:
     def bind_now(self):
         tags = {tag for tag, _ in self.dynamic}
         return BIND_NOW in tags or bool(self._flag(FLAGS) & 8) or bool(self._flag(FLAGS_1) & 1)
-
-    def section(self, name):
-        """The bytes of the section of that name, or None."""
-        (names,) = struct.unpack_from("<H", self.data, 62)
-        table = self.sections[names][4] if self.sections else 0
-        for section in self.sections:
-            start = table + section[0]
-            if self.data[start : self.data.index(b"\0", start)].decode() == name:
-                return self.data[section[4] : section[4] + section[5]]
-        return None
