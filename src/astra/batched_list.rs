@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::error::Error;
+use super::list_facts::ListFacts;
 use super::token_entry::TokenEntry;
 use super::token_list::TokenVisitor;
 
@@ -18,7 +19,13 @@ pub(super) enum Question {
 }
 
 /// Which of the ids in question are listed.
-pub(super) type Listed = Result<Arc<HashSet<String>>, Error>;
+pub(super) type Listed = Result<Arc<ListedIds>, Error>;
+
+/// Which of the ids in question a complete list has, and what else it shows.
+pub(super) struct ListedIds {
+    pub(super) facts: ListFacts,
+    pub(super) ids: HashSet<String>,
+}
 
 /// One caller's selection, which begins anew with each list.
 pub(super) trait Select: Send + Sync {

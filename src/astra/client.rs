@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::Certificate;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -21,6 +22,7 @@ use super::batched_list::Listed;
 use super::batched_list::Question;
 use super::deadline::Deadline;
 use super::error::Error;
+use super::list_facts::ListFacts;
 use super::response_body::BodyReader;
 use super::response_body::Buffered;
 use super::retry::Failure;
@@ -96,6 +98,8 @@ pub enum SetupError {
 pub struct Client(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
+    /// What the newest complete token list showed.
+    pub(super) last_list: Mutex<Option<ListFacts>>,
     /// The token list, shared by all who need one at the same time.
     pub(super) listed: BatchedCall<Question, Listed>,
     /// The organization that the configuration names.
@@ -132,6 +136,7 @@ impl Client {
         };
         let root_client_id = token_format::client_id(config.token.expose()).ok();
         Ok(Self(Arc::new(Inner {
+            last_list: Mutex::default(),
             listed: BatchedCall::new(),
             org_id: config.org_id,
             own_org: OnceCell::new(),

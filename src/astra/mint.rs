@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde::Serialize;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::client::Client;
@@ -37,6 +38,8 @@ pub struct NewToken {
 /// A token that was made and checked: its parts fit together, its roles are those asked for.
 #[derive(Clone)]
 pub struct MintedToken {
+    /// When it was asked for, by this process' clock: it is no older than that.
+    pub asked_at: Instant,
     /// The id; case-sensitive, not secret.
     pub client_id: String,
     /// The description as the API has it; `None` when it does not say.
@@ -53,6 +56,20 @@ pub struct MintedToken {
     pub secret: Secret,
     /// The application token, `AstraCS:…`.
     pub token: Secret,
+}
+
+impl MintedToken {
+    /// How long it lives by Astra's own two times, so that no clock of this machine matters: zero when
+    /// it was over before it began, `None` when it never ends or Astra gives only one of the times.
+    pub fn lifetime(&self) -> Option<Duration> {
+        let lifetime = self.expiry? - self.generated_on?;
+        Some(lifetime.try_into().unwrap_or_default())
+    }
+
+    /// What is left of [`MintedToken::lifetime`] at the least, counted from when it was asked for.
+    pub fn remaining(&self) -> Option<Duration> {
+        Some(self.lifetime()?.saturating_sub(self.asked_at.elapsed()))
+    }
 }
 
 /// Why there is no token to hand out, and whether one may exist all the same.
@@ -162,6 +179,7 @@ impl Client {
             .mint_request(request, deadline)
             .await
             .map_err(MintError::NotMinted)?;
+        let asked_at = Instant::now();
         let sent = self.send(&post, deadline).await;
         let body = sent.map_err(MintError::from_failure)?;
         let call = post.call(1);
@@ -170,7 +188,13 @@ impl Client {
             let reason = "it names no client id".to_owned();
             return Err(MintError::Unknown(Error::Malformed { call, reason }));
         }
-        made.check(request, org, call, self.0.root_client_id.as_deref())
+        made.check(
+            request,
+            org,
+            call,
+            self.0.root_client_id.as_deref(),
+            asked_at,
+        )
     }
 
     /// The request, and the organization that its answer must name if that is known.
@@ -224,6 +248,7 @@ impl CreateTokenResponse {
         org: Option<String>,
         call: Call,
         root: Option<&str>,
+        asked_at: Instant,
     ) -> Result<MintedToken, MintError> {
         let mismatch = |client_id: Option<&str>, reason: &str| MintError::Mismatch {
             client_id: client_id.map(str::to_owned),
@@ -269,6 +294,7 @@ impl CreateTokenResponse {
             return Err(mismatch(Some(id), "it belongs to another organization"));
         }
         Ok(MintedToken {
+            asked_at,
             description: self.description,
             expiry: self.token_expiry,
             generated_on: self.generated_on,

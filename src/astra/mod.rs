@@ -5,6 +5,7 @@
 //! always says whether the token may exist ([`MintError`]).  The facts about the API, and which of
 //! them are only inferred, are in `docs/astra-api.md`.
 
+mod action;
 mod base_url;
 mod batched_call;
 mod batched_list;
@@ -16,6 +17,7 @@ mod error;
 mod error_body;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod list_facts;
 mod mint;
 mod organization;
 mod printable;
@@ -29,6 +31,7 @@ mod token_deletion;
 mod token_entry;
 mod token_format;
 mod token_list;
+mod token_page;
 mod transport;
 
 #[cfg(test)]
@@ -46,6 +49,8 @@ pub use deletion::Deletion;
 pub use error::Call;
 pub use error::Detail;
 pub use error::Error;
+pub use list_facts::Descriptions;
+pub use list_facts::ListFacts;
 pub use mint::MintError;
 pub use mint::MintedToken;
 pub use mint::NewToken;
@@ -58,3 +63,4 @@ pub use token_entry::TokenEntry;
 pub use token_format::TokenFormatError;
 pub use token_format::client_id;
 pub use token_format::token_from_secret;
+pub use token_page::TokenPage;

@@ -1,7 +1,11 @@
 //! Taking in the body of a success.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use reqwest::Response;
+use reqwest::header;
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::error::Detail;
@@ -27,6 +31,9 @@ pub(super) struct LimitedBody<'a> {
     /// How much of it may still come.
     room: usize,
 }
+
+/// Which bodies are read where they arrive, with no thread of their own, in bytes.
+const SHORT: usize = 64 << 10;
 
 /// Why a body was not taken in.
 pub(super) enum BodyError {
@@ -55,6 +62,25 @@ impl<'a> LimitedBody<'a> {
         let length = chunk.as_ref().map_or(0, Bytes::len);
         self.room = self.room.checked_sub(length).ok_or(BodyError::TooLarge)?;
         Ok(chunk)
+    }
+
+    /// When it was answered, by the clock of the server.
+    pub(super) fn date(&self) -> Option<OffsetDateTime> {
+        let date = self.response.headers().get(header::DATE)?.to_str().ok()?;
+        Some(httpdate::parse_http_date(date).ok()?.into())
+    }
+
+    /// The first parts of it, until the whole is read or it is no longer short; whether it is whole.
+    pub(super) async fn short(&mut self) -> Result<(VecDeque<Bytes>, bool), BodyError> {
+        let (mut parts, mut length) = (VecDeque::new(), 0);
+        while length <= SHORT {
+            let Some(part) = self.chunk().await? else {
+                return Ok((parts, true));
+            };
+            length += part.len();
+            parts.push_back(part);
+        }
+        Ok((parts, false))
     }
 
     /// How long it says that it is, if that is no more than is accepted.

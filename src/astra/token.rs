@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
+use tokio::time::Instant;
 
 use super::batched_list::Listed;
+use super::batched_list::ListedIds;
 use super::batched_list::Question;
 use super::batched_list::Questions;
 use super::batched_list::Selection;
@@ -13,6 +15,7 @@ use super::client::Client;
 use super::deadline::Deadline;
 use super::error::Call;
 use super::error::Error;
+use super::list_facts::ListFacts;
 use super::token_entry::TokenEntry;
 use super::token_list::TokenList;
 use super::token_list::TokenVisitor;
@@ -43,7 +46,7 @@ impl Client {
             select: Arc::clone(&select),
             tokens: Vec::new(),
         };
-        Ok(self.list(begin, deadline).await?.tokens)
+        Ok(self.list(begin, deadline).await?.0.tokens)
     }
 
     /// The token with `id` as Astra lists it, without its secret.
@@ -67,12 +70,22 @@ impl Client {
         Ok(selection.take())
     }
 
-    /// Whether the token with `id` is listed, from a list as of [`Client::shared_tokens`].
-    pub(super) async fn is_listed(&self, id: &str, deadline: Deadline) -> Result<bool, Error> {
+    /// Whether the token with `id` is listed, and by which list, as of [`Client::shared_tokens`].
+    pub(super) async fn is_listed(
+        &self,
+        id: &str,
+        deadline: Deadline,
+    ) -> Result<(bool, ListFacts), Error> {
         let listed = self
             .ask(Question::IsListed(id.to_owned()), deadline)
             .await?;
-        Ok(listed.contains(id))
+        Ok((listed.ids.contains(id), listed.facts))
+    }
+
+    /// What the newest complete list of this client showed, if there was one.  All lists count, by
+    /// whatever function.
+    pub fn last_list(&self) -> Option<ListFacts> {
+        *self.0.last_list.lock()
     }
 
     async fn ask(&self, question: Question, deadline: Deadline) -> Listed {
@@ -93,24 +106,37 @@ impl Client {
     async fn answer(&self, questions: Vec<Question>) -> Listed {
         let questions = Questions::new(questions);
         let deadline = Deadline::after(SHARED_LIST_TIME);
-        let answers = self.list(|| questions.begin(), deadline).await?;
-        Ok(Arc::new(answers.finish()))
+        let (answers, facts) = self.list(|| questions.begin(), deadline).await?;
+        let ids = answers.finish();
+        Ok(Arc::new(ListedIds { facts, ids }))
     }
 
     /// Shows a list to the visitor that `begin` makes; to another one when the list broke off and is
     /// asked for again.
-    async fn list<V: TokenVisitor>(
+    pub(super) async fn list<V: TokenVisitor>(
         &self,
         begin: impl Fn() -> V + Sync,
         deadline: Deadline,
-    ) -> Result<V, Error> {
+    ) -> Result<(V, ListFacts), Error> {
         let path = match self.is_foreign_org(deadline).await? {
             true => "/v2/tokens",
             false => OWN_PATH,
         };
+        let began = Instant::now();
         let request = Request::new(Method::GET, path, TOKEN_LIST_LIMIT);
         let listed = self.receive(&request, &TokenList(begin), deadline).await;
-        listed.map_err(|failure| failure.error)
+        let listed = listed.map_err(|failure| failure.error)?;
+        let facts = ListFacts {
+            began,
+            answered_at: listed.answered_at,
+            descriptions: listed.descriptions,
+            entries: listed.entries,
+        };
+        let mut last = self.0.last_list.lock();
+        if last.is_none_or(|last| last.began <= began) {
+            *last = Some(facts);
+        }
+        Ok((listed.visitor, facts))
     }
 }
 

@@ -38,8 +38,8 @@ impl Client {
             Err(error) => return Err(error),
         };
         match self.is_listed(id, deadline).await {
-            Ok(false) => Ok(outcome),
-            Ok(true) => Err(error),
+            Ok((false, _)) => Ok(outcome),
+            Ok((true, _)) => Err(error),
             // The first error says more, unless the list shows what is wrong with all requests, or
             // only the list keeps an absent token from being taken for deleted.
             Err(list @ (Error::Unauthorized { .. } | Error::WrongUrl { .. })) => Err(list),

@@ -6,24 +6,58 @@ use time::OffsetDateTime;
 use super::timestamp;
 
 /// A token as the API lists it, without its secret, which is shown only once.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TokenEntry {
     /// The id; case-sensitive.
-    #[serde(alias = "clientID")]
     pub client_id: String,
     /// The description; `None` when the service does not say.
-    #[serde(default)]
     pub description: Option<String>,
     /// When it was made.
-    #[serde(default, deserialize_with = "timestamp::lenient")]
     pub generated_on: Option<OffsetDateTime>,
     /// The ids of its Astra roles.  Old tokens may show names here, or roles that are gone.
-    #[serde(default, deserialize_with = "null_as_default")]
     pub roles: Vec<String>,
     /// When it ends; `None` when never, or when the service does not say.
-    #[serde(default, deserialize_with = "timestamp::lenient")]
     pub token_expiry: Option<OffsetDateTime>,
+}
+
+/// An entry as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ListedToken {
+    #[serde(alias = "clientID")]
+    client_id: String,
+    /// `None` when there is no such key.
+    #[serde(default, deserialize_with = "some")]
+    description: Option<Option<String>>,
+    #[serde(default, deserialize_with = "timestamp::lenient")]
+    generated_on: Option<OffsetDateTime>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    roles: Vec<String>,
+    #[serde(default, deserialize_with = "timestamp::lenient")]
+    token_expiry: Option<OffsetDateTime>,
+}
+
+impl ListedToken {
+    /// Whether it has the key `description`, with whatever value.
+    pub(super) fn has_description(&self) -> bool {
+        self.description.is_some()
+    }
+}
+
+impl From<ListedToken> for TokenEntry {
+    fn from(listed: ListedToken) -> Self {
+        Self {
+            client_id: listed.client_id,
+            description: listed.description.flatten(),
+            generated_on: listed.generated_on,
+            roles: listed.roles,
+            token_expiry: listed.token_expiry,
+        }
+    }
+}
+
+fn some<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 /// Go writes an empty list as `null`.

@@ -3,6 +3,7 @@
 //! The API does not page, so a list can have any length; only what a caller selects is kept.
 //! By hand on top of `serde_json`, whose own stream reader wants values without an envelope.
 
+use std::collections::VecDeque;
 use std::io;
 use std::io::BufReader;
 use std::io::Read;
@@ -18,13 +19,16 @@ use serde::de::MapAccess;
 use serde::de::SeqAccess;
 use serde::de::Visitor;
 use serde_json::Value;
+use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use super::error_body;
+use super::list_facts::Descriptions;
 use super::response;
 use super::response_body::BodyError;
 use super::response_body::BodyReader;
 use super::response_body::LimitedBody;
+use super::token_entry::ListedToken;
 use super::token_entry::TokenEntry;
 
 /// How many parts of a body may wait to be parsed; one can have hundreds of kilobytes.
@@ -39,14 +43,28 @@ pub(super) trait TokenVisitor: Send + 'static {
 /// Shows a list to what `begin` makes, anew for each attempt.
 pub(super) struct TokenList<B>(pub(super) B);
 
-impl<S: TokenVisitor, B: Fn() -> S + Sync> BodyReader for TokenList<B> {
-    type Output = S;
+/// A list read to its end.
+pub(super) struct ReadList<V> {
+    pub(super) answered_at: Option<OffsetDateTime>,
+    pub(super) descriptions: Descriptions,
+    pub(super) entries: usize,
+    pub(super) visitor: V,
+}
+
+impl<V: TokenVisitor, B: Fn() -> V + Sync> BodyReader for TokenList<B> {
+    type Output = ReadList<V>;
 
     /// A long list takes a while to parse, so that is done beside the thread that serves requests.
-    async fn read(&self, body: &mut LimitedBody<'_>) -> Result<S, BodyError> {
-        let (sender, receiver) = mpsc::channel(AHEAD);
+    async fn read(&self, body: &mut LimitedBody<'_>) -> Result<ReadList<V>, BodyError> {
+        let answered_at = body.date();
         let visitor = (self.0)();
-        let parsed = tokio::task::spawn_blocking(move || parse(Pipe::new(receiver), visitor));
+        let (parts, is_whole) = body.short().await?;
+        if is_whole {
+            return parse(Parts::new(parts, None), visitor, answered_at);
+        }
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let parts = Parts::new(parts, Some(receiver));
+        let parsed = tokio::task::spawn_blocking(move || parse(parts, visitor, answered_at));
         // If the body breaks off, the result of its first part is not used.
         while let Some(chunk) = body.chunk().await? {
             if sender.send(chunk).await.is_err() {
@@ -59,39 +77,65 @@ impl<S: TokenVisitor, B: Fn() -> S + Sync> BodyReader for TokenList<B> {
     }
 }
 
-fn parse<S: TokenVisitor>(body: impl Read, mut visitor: S) -> Result<S, BodyError> {
+fn parse<V: TokenVisitor>(
+    body: impl Read,
+    mut visitor: V,
+    answered_at: Option<OffsetDateTime>,
+) -> Result<ReadList<V>, BodyError> {
+    let mut seen = Seen {
+        descriptions: Descriptions::default(),
+        entries: 0,
+        visitor: &mut visitor,
+    };
     let mut json = serde_json::Deserializer::from_reader(BufReader::new(body));
-    let envelope = Envelope(&mut visitor)
+    let envelope = Envelope(&mut seen)
         .deserialize(&mut json)
         .and_then(|envelope| json.end().map(|()| envelope));
+    let Seen {
+        descriptions,
+        entries,
+        ..
+    } = seen;
     let (has_clients, errors) =
         envelope.map_err(|error| BodyError::Malformed(response::json_fault(&error)))?;
     match errors.as_ref().and_then(error_body::reported) {
         Some(detail) => Err(BodyError::Reported(detail)),
-        None if has_clients => Ok(visitor),
+        None if has_clients => Ok(ReadList {
+            answered_at,
+            descriptions,
+            entries,
+            visitor,
+        }),
         None => Err(BodyError::Malformed("it has no list of clients".to_owned())),
     }
 }
 
-/// The parts of a body as they arrive, for a parser that reads.
-struct Pipe {
-    parts: mpsc::Receiver<Bytes>,
+/// The parts of a body for a parser that reads: those that are there, then those that still arrive.
+struct Parts {
+    arriving: Option<mpsc::Receiver<Bytes>>,
     part: Bytes,
+    ready: VecDeque<Bytes>,
 }
 
-impl Pipe {
-    fn new(parts: mpsc::Receiver<Bytes>) -> Self {
+impl Parts {
+    fn new(ready: VecDeque<Bytes>, arriving: Option<mpsc::Receiver<Bytes>>) -> Self {
         Self {
-            parts,
+            arriving,
             part: Bytes::new(),
+            ready,
         }
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        let ready = self.ready.pop_front();
+        ready.or_else(|| self.arriving.as_mut()?.blocking_recv())
     }
 }
 
-impl Read for Pipe {
+impl Read for Parts {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.part.is_empty() {
-            match self.parts.blocking_recv() {
+            match self.next() {
                 Some(part) => self.part = part,
                 None => return Ok(0),
             }
@@ -102,8 +146,15 @@ impl Read for Pipe {
     }
 }
 
+/// What is seen of a list so far.
+struct Seen<'a, V> {
+    descriptions: Descriptions,
+    entries: usize,
+    visitor: &'a mut V,
+}
+
 /// `{"clients":[…]}`: whether it has `clients`, and the errors that it may report instead.
-struct Envelope<'a, S>(&'a mut S);
+struct Envelope<'a, 'v, V>(&'a mut Seen<'v, V>);
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "lowercase")]
@@ -114,7 +165,7 @@ enum Field {
     Other,
 }
 
-impl<'de, S: TokenVisitor> DeserializeSeed<'de> for Envelope<'_, S> {
+impl<'de, V: TokenVisitor> DeserializeSeed<'de> for Envelope<'_, '_, V> {
     type Value = (bool, Option<Value>);
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -122,7 +173,7 @@ impl<'de, S: TokenVisitor> DeserializeSeed<'de> for Envelope<'_, S> {
     }
 }
 
-impl<'de, S: TokenVisitor> Visitor<'de> for Envelope<'_, S> {
+impl<'de, V: TokenVisitor> Visitor<'de> for Envelope<'_, '_, V> {
     type Value = (bool, Option<Value>);
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -150,9 +201,9 @@ impl<'de, S: TokenVisitor> Visitor<'de> for Envelope<'_, S> {
 }
 
 /// The list itself.  Go writes an empty one as `null`.
-struct Clients<'a, S>(&'a mut S);
+struct Clients<'a, 'v, V>(&'a mut Seen<'v, V>);
 
-impl<'de, S: TokenVisitor> DeserializeSeed<'de> for Clients<'_, S> {
+impl<'de, V: TokenVisitor> DeserializeSeed<'de> for Clients<'_, '_, V> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -160,7 +211,7 @@ impl<'de, S: TokenVisitor> DeserializeSeed<'de> for Clients<'_, S> {
     }
 }
 
-impl<'de, S: TokenVisitor> Visitor<'de> for Clients<'_, S> {
+impl<'de, V: TokenVisitor> Visitor<'de> for Clients<'_, '_, V> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -172,8 +223,11 @@ impl<'de, S: TokenVisitor> Visitor<'de> for Clients<'_, S> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(token) = list.next_element()? {
-            self.0.visit(&token);
+        while let Some(token) = list.next_element::<ListedToken>()? {
+            let seen = &mut *self.0;
+            seen.entries += 1;
+            seen.descriptions = seen.descriptions.and(token.has_description());
+            seen.visitor.visit(&token.into());
         }
         Ok(())
     }
@@ -199,8 +253,9 @@ mod tests {
             sender.try_send(part).unwrap();
         }
         drop(sender);
-        match parse(Pipe::new(receiver), Ids(Vec::new())) {
-            Ok(Ids(ids)) => Ok(ids),
+        let parts = Parts::new(VecDeque::new(), Some(receiver));
+        match parse(parts, Ids(Vec::new()), None) {
+            Ok(list) => Ok(list.visitor.0),
             Err(BodyError::Malformed(reason)) => Err(reason),
             Err(_) => Err("another failure".to_owned()),
         }

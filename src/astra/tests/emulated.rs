@@ -14,11 +14,23 @@ use super::soon;
 use crate::astra::Client;
 use crate::astra::ClientConfig;
 use crate::astra::Deletion;
+use crate::astra::Descriptions;
 use crate::astra::MintError;
 use crate::astra::NewRole;
 use crate::astra::NewToken;
 use crate::astra::Policy;
 use crate::secret::Secret;
+
+/// Four of them only because they may invite users and reset passwords; the last is the emulator's own.
+const LASTING_ROLES: &[&str] = &[
+    "API Admin Svc Acct",
+    "API Admin User",
+    "Admin Svc Acct",
+    "Admin User",
+    "Database Administrator",
+    "Organization Administrator",
+    "Token Writer",
+];
 
 async fn emulator() -> Emulator {
     Emulator::start(Options::default()).await.unwrap()
@@ -181,6 +193,44 @@ async fn reads_roles_in_every_spelling() {
         );
         assert!(!admins.contains(&"API RO User"), "{case}: {admins:?}");
     }
+}
+
+/// All built-in roles: which of them let a token make a credential that lasts.
+#[tokio::test]
+async fn knows_which_built_in_roles_make_lasting_credentials() {
+    let emulator = emulator().await;
+    let roles = root(&emulator).roles(soon()).await.unwrap();
+    let built_in: Vec<_> = roles
+        .iter()
+        .filter(|role| emulator.seeds().roles.contains_key(&role.name))
+        .collect();
+    assert!(built_in.len() >= 16, "{}", built_in.len());
+    let mut lasting: Vec<&str> = built_in
+        .iter()
+        .filter(|role| role.grants_token_admin())
+        .map(|role| role.name.as_str())
+        .collect();
+    lasting.sort_unstable();
+    assert_eq!(lasting, LASTING_ROLES);
+}
+
+#[tokio::test]
+async fn a_list_shows_whether_the_organization_keeps_descriptions() {
+    let emulator = emulator().await;
+    let root = root(&emulator);
+    assert_eq!(root.last_list(), None);
+    let lists = async || {
+        let count = root.tokens(|_| Some(()), soon()).await.unwrap().len();
+        let facts = root.last_list().unwrap();
+        assert_eq!(facts.entries, count);
+        assert!(facts.answered_at.is_some());
+        facts.descriptions
+    };
+    assert_eq!(lists().await, Descriptions::Listed);
+    emulator
+        .set_knobs(json!({"list_fields": "legacy"}))
+        .unwrap();
+    assert_eq!(lists().await, Descriptions::Missing);
 }
 
 #[tokio::test]

@@ -94,6 +94,46 @@ async fn sends_exactly_what_the_api_takes() {
     );
 }
 
+/// However far this machine's clock is off: only Astra's two times count.
+#[tokio::test]
+async fn a_life_is_the_time_between_astras_own_two_times() {
+    let full = Duration::from_secs_f64(86_399.200_916_447);
+    for (made_on, ends, expected) in [
+        (
+            "2026-11-23T18:10:10.799083553Z",
+            "2026-11-24T18:10:10Z",
+            Some(full),
+        ),
+        (
+            "1999-01-01T00:00:00Z",
+            "1999-01-01T01:00:00Z",
+            Some(Duration::from_secs(3_600)),
+        ),
+        (
+            "2999-01-01T00:00:00Z",
+            "2999-01-01T01:00:00Z",
+            Some(Duration::from_secs(3_600)),
+        ),
+        (
+            "2026-11-24T18:10:11Z",
+            "2026-11-24T18:10:10Z",
+            Some(Duration::ZERO),
+        ),
+        ("2026-11-24T18:10:10Z", "0001-01-01T00:00:00Z", None),
+        ("soon", "2026-11-24T18:10:10Z", None),
+    ] {
+        let body = made(|made| {
+            made["generatedOn"] = made_on.into();
+            made["tokenExpiry"] = ends.into();
+        });
+        let server = Server::start(move |_, _| json(200, &body)).await;
+        let minted = mint(config(&server.url)).await.ok().unwrap();
+        assert_eq!(minted.lifetime(), expected, "{made_on} {ends}");
+        assert!(minted.remaining() <= expected, "{made_on} {ends}");
+        assert_eq!(minted.remaining().is_some(), expected.is_some());
+    }
+}
+
 #[tokio::test]
 async fn leaves_out_what_is_not_asked_for() {
     let server = Server::start(|_, _| json(200, &made(|_| {}))).await;

@@ -62,11 +62,18 @@ impl Policy {
             .iter()
             .map(|resource| in_organization(resource, config, org_id))
             .collect::<Result<Vec<String>, Error>>()?;
-        Ok(Self {
+        let policy = Self {
             resources: sorted(resources),
             actions: sorted(texts(object, "actions")?),
             description: text(object, "description")?.unwrap_or_default().to_owned(),
-        })
+        };
+        match policy.for_astra("").odd_action() {
+            None => Ok(policy),
+            Some(odd) => Err(refused(&format!(
+                "\"{}\" is not an action of Astra: those have lower-case letters, digits and hyphens, and * for anything",
+                odd.escape_default()
+            ))),
+        }
     }
 
     /// Refuses rights to create tokens or roles unless `allow_token_admin`.
@@ -75,8 +82,8 @@ impl Policy {
             return Ok(());
         }
         Err(refused(
-            "its actions allow creating tokens or roles, so its tokens could outlive their lease by making others: leave out \
-             org-token-write, org-role-write and patterns that cover them, or set allow_token_admin=true on the config",
+            "its actions allow creating tokens, roles, users or passwords, so its tokens could outlive their lease by making others: leave out \
+             org-token-write, org-role-write, org-user-write, org-external-auth-write, org-db-passwordreset and patterns that cover them, or set allow_token_admin=true on the config",
         ))
     }
 
@@ -262,8 +269,8 @@ mod tests {
         };
         assert_eq!(
             policy.check_token_admin(false).unwrap_err().to_string(),
-            "policy: its actions allow creating tokens or roles, so its tokens could outlive their lease by making others: leave \
-             out org-token-write, org-role-write and patterns that cover them, or set allow_token_admin=true on the config"
+            "policy: its actions allow creating tokens, roles, users or passwords, so its tokens could outlive their lease by making others: leave \
+             out org-token-write, org-role-write, org-user-write, org-external-auth-write, org-db-passwordreset and patterns that cover them, or set allow_token_admin=true on the config"
         );
         assert_eq!(policy.check_token_admin(true), Ok(()));
     }

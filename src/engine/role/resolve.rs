@@ -21,8 +21,8 @@ pub fn resolve(
         let role = find(text, roles)?;
         if role.grants_token_admin() && !allow_token_admin {
             return Err(Error::BadRequest(format!(
-                "astra_roles: \"{text}\" may create tokens or roles, so its tokens could outlive their lease by making \
-                 others: choose a role without org-token-write and org-role-write, or set allow_token_admin=true on the config"
+                "astra_roles: \"{text}\" may create tokens, roles, users or passwords, so its tokens could outlive their lease by making \
+                 others: choose a role without org-token-write, org-role-write, org-user-write, org-external-auth-write and org-db-passwordreset, or set allow_token_admin=true on the config"
             )));
         }
         resolved.push(AstraRole {

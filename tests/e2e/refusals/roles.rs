@@ -28,8 +28,8 @@ async fn roles() {
         ),
         (
             json!({ "astra_roles": "API RO User,Organization Administrator" }),
-            "astra_roles: \"Organization Administrator\" may create tokens or roles, so its tokens could outlive their lease by making \
-             others: choose a role without org-token-write and org-role-write, or set allow_token_admin=true on the config"
+            "astra_roles: \"Organization Administrator\" may create tokens, roles, users or passwords, so its tokens could outlive their lease by making \
+             others: choose a role without org-token-write, org-role-write, org-user-write, org-external-auth-write and org-db-passwordreset, or set allow_token_admin=true on the config"
                 .to_owned(),
         ),
         (
@@ -91,8 +91,8 @@ async fn roles() {
         ),
         (
             json!({ "policy": json!({ "resources": [format!("drn:astra:org:{org}")], "actions": ["org-token-write"], "effect": "allow" }).to_string() }),
-            "policy: its actions allow creating tokens or roles, so its tokens could outlive their lease by making others: leave out \
-             org-token-write, org-role-write and patterns that cover them, or set allow_token_admin=true on the config"
+            "policy: its actions allow creating tokens, roles, users or passwords, so its tokens could outlive their lease by making others: leave out \
+             org-token-write, org-role-write, org-user-write, org-external-auth-write, org-db-passwordreset and patterns that cover them, or set allow_token_admin=true on the config"
                 .to_owned(),
         ),
         (

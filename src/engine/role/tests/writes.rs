@@ -112,7 +112,7 @@ async fn bad_input_is_refused_and_changes_nothing() {
     for (data, expected) in [
         (json!({}), "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead".to_owned()),
         (json!({"astra_roles": "RO Uzer"}), "astra_roles: the organization has no role \"RO Uzer\"; the nearest names are \"RO User\", \"R/W User\", \"API RO User\"".to_owned()),
-        (json!({"astra_roles": "Database Administrator"}), "astra_roles: \"Database Administrator\" may create tokens or roles, so its tokens could outlive their lease by making others: choose a role without org-token-write and org-role-write, or set allow_token_admin=true on the config".to_owned()),
+        (json!({"astra_roles": "Database Administrator"}), "astra_roles: \"Database Administrator\" may create tokens, roles, users or passwords, so its tokens could outlive their lease by making others: choose a role without org-token-write, org-role-write, org-user-write, org-external-auth-write and org-db-passwordreset, or set allow_token_admin=true on the config".to_owned()),
         (role(json!({"config": "nope"})), "config \"nope\" does not exist: write it first, with token=… at config/nope".to_owned()),
         (role(json!({"ttl": "2h", "max_ttl": "1h"})), "ttl: 7200s is longer than max_ttl, 3600s: shorten ttl or lengthen max_ttl".to_owned()),
         (role(json!({"max_active": -1})), "max_active: -1 is out of range: give a number from 1 to 1000000, or 0 for no limit".to_owned()),
