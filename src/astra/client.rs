@@ -22,6 +22,8 @@ use super::batched_list::Listed;
 use super::batched_list::Question;
 use super::deadline::Deadline;
 use super::error::Error;
+use super::http_service::Http;
+use super::http_service::HttpService;
 use super::list_facts::ListFacts;
 use super::response_body::BodyReader;
 use super::response_body::Buffered;
@@ -114,10 +116,23 @@ pub(super) struct Inner {
 impl Client {
     /// Sets up a client; nothing is sent yet.
     pub fn new(config: ClientConfig) -> Result<Self, SetupError> {
-        Self::with_policy(config, Policy::default())
+        Self::with_policy(config, Policy::default(), None)
     }
 
-    pub(super) fn with_policy(config: ClientConfig, policy: Policy) -> Result<Self, SetupError> {
+    /// A client whose requests are answered by `service` in this process instead of the network; all
+    /// else is as with [`Client::new`].
+    pub fn in_process(
+        config: ClientConfig,
+        service: Arc<dyn HttpService>,
+    ) -> Result<Self, SetupError> {
+        Self::with_policy(config, Policy::default(), Some(service))
+    }
+
+    pub(super) fn with_policy(
+        config: ClientConfig,
+        policy: Policy,
+        service: Option<Arc<dyn HttpService>>,
+    ) -> Result<Self, SetupError> {
         let limit = config.max_concurrent_requests;
         if limit == 0 || limit > Semaphore::MAX_PERMITS {
             return Err(SetupError::Concurrency(limit));
@@ -125,9 +140,15 @@ impl Client {
         if config.request_timeout.is_zero() {
             return Err(SetupError::Timeout);
         }
+        let user_agent = HeaderValue::from_str(&config.user_agent)
+            .map_err(|_| SetupError::UserAgent(config.user_agent.clone()))?;
         let transport = Transport {
             authorization: authorization(&config.token)?,
-            http: http_client(&config)?,
+            http: Http {
+                client: http_client(&config, &user_agent)?,
+                service,
+                user_agent,
+            },
             base_url: config.base_url,
             limit,
             permits: Semaphore::new(limit),
@@ -246,9 +267,10 @@ fn authorization(token: &Secret) -> Result<HeaderValue, SetupError> {
     Ok(value)
 }
 
-fn http_client(config: &ClientConfig) -> Result<reqwest::Client, SetupError> {
-    let user_agent = HeaderValue::from_str(&config.user_agent)
-        .map_err(|_| SetupError::UserAgent(config.user_agent.clone()))?;
+fn http_client(
+    config: &ClientConfig,
+    user_agent: &HeaderValue,
+) -> Result<reqwest::Client, SetupError> {
     let mut builder = reqwest::Client::builder()
         .http1_only()
         .connect_timeout(CONNECT_TIMEOUT.min(config.request_timeout / 2))
@@ -257,7 +279,7 @@ fn http_client(config: &ClientConfig) -> Result<reqwest::Client, SetupError> {
         .referer(false)
         .retry(reqwest::retry::never())
         .tls_version_min(tls::Version::TLS_1_2)
-        .user_agent(user_agent);
+        .user_agent(user_agent.clone());
     if config.base_url.is_loopback() {
         builder = builder.no_proxy();
     }

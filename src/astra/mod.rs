@@ -17,6 +17,7 @@ mod error;
 mod error_body;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod http_service;
 mod list_facts;
 mod mint;
 mod organization;
@@ -49,6 +50,8 @@ pub use deletion::Deletion;
 pub use error::Call;
 pub use error::Detail;
 pub use error::Error;
+pub use http_service::HttpService;
+pub use http_service::SendError;
 pub use list_facts::Descriptions;
 pub use list_facts::ListFacts;
 pub use mint::MintError;

@@ -30,6 +30,8 @@ pub(super) struct LimitedBody<'a> {
     response: &'a mut Response,
     /// How much of it may still come.
     room: usize,
+    /// Which body counts as short, in bytes.
+    short: usize,
 }
 
 /// Which bodies are read where they arrive, with no thread of their own, in bytes.
@@ -49,10 +51,11 @@ pub(super) enum BodyError {
 
 impl<'a> LimitedBody<'a> {
     /// The body of `response`, of which no more than `limit` bytes are read.
-    pub(super) fn new(response: &'a mut Response, limit: usize) -> Self {
+    pub(super) fn new(response: &'a mut Response, limit: usize, may_use_threads: bool) -> Self {
         Self {
             response,
             room: limit,
+            short: if may_use_threads { SHORT } else { usize::MAX },
         }
     }
 
@@ -73,7 +76,7 @@ impl<'a> LimitedBody<'a> {
     /// The first parts of it, until the whole is read or it is no longer short; whether it is whole.
     pub(super) async fn short(&mut self) -> Result<(VecDeque<Bytes>, bool), BodyError> {
         let (mut parts, mut length) = (VecDeque::new(), 0);
-        while length <= SHORT {
+        while length <= self.short {
             let Some(part) = self.chunk().await? else {
                 return Ok((parts, true));
             };

@@ -6,6 +6,7 @@ mod database;
 mod delete;
 mod emulated;
 mod fetch;
+mod in_process;
 mod mint;
 mod outcome;
 mod role;
@@ -32,7 +33,7 @@ fn config(url: &str) -> ClientConfig {
         ca_cert_pem: None,
         max_concurrent_requests: 8,
         org_id: None,
-        request_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(60),
         token: Secret::new(format!("AstraCS:{ROOT_ID}:{ROOT_HASH}")),
         user_agent: "test/1.2.3".to_owned(),
     }
@@ -40,9 +41,9 @@ fn config(url: &str) -> ClientConfig {
 
 /// A client whose waits between attempts are negligible.
 fn client(config: ClientConfig) -> Client {
-    Client::with_policy(config, Policy::quick()).unwrap_or_else(|error| panic!("{error}"))
+    Client::with_policy(config, Policy::quick(), None).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(20))
+    Deadline::after(Duration::from_secs(240))
 }

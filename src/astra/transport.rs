@@ -1,6 +1,5 @@
 //! Sending one request: the connection, its limits, and reading the answer.
 
-use std::error::Error as _;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -16,6 +15,8 @@ use super::base_url::BaseUrl;
 use super::deadline::Deadline;
 use super::error::Call;
 use super::error::Error;
+use super::http_service::Http;
+use super::http_service::SendError;
 use super::printable;
 use super::response::ResponseHead;
 use super::response::malformed;
@@ -90,7 +91,7 @@ impl Request {
 pub(super) struct Transport {
     pub(super) authorization: HeaderValue,
     pub(super) base_url: BaseUrl,
-    pub(super) http: reqwest::Client,
+    pub(super) http: Http,
     pub(super) limit: usize,
     pub(super) permits: Semaphore,
     pub(super) policy: Policy,
@@ -163,6 +164,7 @@ impl Transport {
         let url = [self.base_url.as_str(), &request.path, mark, &request.query].concat();
         let mut builder = self
             .http
+            .client
             .request(request.method.clone(), url)
             .header(header::AUTHORIZATION, self.authorization.clone())
             .header(header::ACCEPT, JSON);
@@ -171,13 +173,8 @@ impl Transport {
                 .header(header::CONTENT_TYPE, JSON)
                 .body(body.clone());
         }
-        #[cfg(not(feature = "fuzzing"))]
-        let sent = builder.send();
-        #[cfg(feature = "fuzzing")]
-        let sent = super::fuzzing::send(builder);
-        let mut response = sent
-            .await
-            .map_err(|error| self.failed(request, call(), &error))?;
+        let sent = self.http.send(builder).await;
+        let mut response = sent.map_err(|error| self.failed(request, call(), error))?;
         let headers = response.headers();
         let head = ResponseHead {
             is_encoded: headers
@@ -197,9 +194,9 @@ impl Transport {
                 "it is compressed, which was not asked for".to_owned(),
             ));
         }
-        let mut body = LimitedBody::new(&mut response, request.limit);
+        let mut body = LimitedBody::new(&mut response, request.limit, self.http.may_use_threads());
         reader.read(&mut body).await.map_err(|unread| match unread {
-            BodyError::Broken(error) => self.failed(request, call(), &error),
+            BodyError::Broken(error) => self.failed(request, call(), SendError::from(&error)),
             BodyError::Malformed(reason) => malformed(call(), reason),
             BodyError::Reported(detail) => head.classify_reported(detail, call(), request.repeat),
             BodyError::TooLarge => Failure {
@@ -213,20 +210,18 @@ impl Transport {
     }
 
     /// The failure of a request that got no complete answer.
-    fn failed(&self, request: &Request, call: Call, error: &reqwest::Error) -> Failure {
-        let cause = cause(error);
+    fn failed(&self, request: &Request, call: Call, error: SendError) -> Failure {
         let host = self.base_url.to_string();
-        if error.is_connect() {
-            // Name resolution, connection and TLS come before the first byte of the request.
-            return Failure {
+        match error {
+            SendError::Unreachable(cause) => Failure {
                 retry: RetryClass::Transient(None),
                 ..Failure::not_applied(Error::Unreachable { call, cause, host })
-            };
+            },
+            SendError::Invalid(reason) => Failure::not_applied(Error::InvalidArgument { reason }),
+            SendError::Disconnected(cause) => {
+                self.interrupted(request, Error::Disconnected { call, cause, host })
+            }
         }
-        if error.is_builder() {
-            return Failure::not_applied(Error::InvalidArgument { reason: cause });
-        }
-        self.interrupted(request, Error::Disconnected { call, cause, host })
     }
 
     /// The failure of a request that was sent, at least in part.
@@ -262,25 +257,4 @@ fn redirect_target(response: &Response) -> Option<String> {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     Some(printable::clean(url.as_str()).chars().take(200).collect())
-}
-
-/// The innermost two causes, which say most; the outer ones repeat the URL.
-fn cause(error: &reqwest::Error) -> String {
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let text = source.to_string();
-        if causes.last() != Some(&text) {
-            causes.push(text);
-        }
-        next = source.source();
-    }
-    if causes.is_empty() {
-        return "no cause given".to_owned();
-    }
-    let first = causes.len().saturating_sub(2);
-    printable::clean(&causes.get(first..).unwrap_or_default().join(": "))
-        .chars()
-        .take(300)
-        .collect()
 }

@@ -21,7 +21,6 @@ use super::server::answer;
 use super::server::bytes;
 use super::server::json;
 use super::server::router_404;
-use crate::astra::ClientConfig;
 use crate::astra::Deadline;
 use crate::astra::MintError;
 use crate::astra::MintedToken;
@@ -275,27 +274,6 @@ async fn every_answer_has_a_known_outcome_and_one_request() {
         let server = Server::start(move |_, _| act.clone()).await;
         assert_eq!(outcome(mint(config(&server.url)).await), expected, "{name}");
         assert_eq!(server.lines(), ["POST /v2/clientIdSecrets"], "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_slow_answer_is_unknown_after_the_attempt_or_the_deadline() {
-    for act in [
-        Act::Hang(Vec::new()),
-        Act::Hang(bytes(200, "", "{}").into_iter().take(20).collect()),
-    ] {
-        let server = Server::start(move |_, _| act.clone()).await;
-        let quick = ClientConfig {
-            request_timeout: Duration::from_millis(100),
-            ..config(&server.url)
-        };
-        assert_eq!(outcome(mint(quick).await), "unknown timed-out");
-        let deadline = Deadline::after(Duration::from_millis(100));
-        let result = client(config(&server.url))
-            .create_token(&new_token(), deadline)
-            .await;
-        assert_eq!(outcome(result), "unknown timed-out");
-        assert_eq!(server.lines().len(), 2);
     }
 }
 
