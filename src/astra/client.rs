@@ -52,8 +52,8 @@ pub struct ClientConfig {
     pub ca_cert_pem: Option<String>,
     /// How many requests may run at once; at least one.
     pub max_concurrent_requests: usize,
-    /// The organization to make tokens for, when it may differ from the root token's own: then the
-    /// root token must be one of the enterprise that both belong to.
+    /// The organization that the root token must belong to; without it any.  Checked once, before the
+    /// first token is listed, made or deleted.
     pub org_id: Option<String>,
     /// How long one attempt of one request may take, from connecting to the last byte.
     pub request_timeout: Duration,

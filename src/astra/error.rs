@@ -252,6 +252,19 @@ pub enum Error {
         /// The host.
         host: String,
     },
+    /// The root token is of another organization than the one that it is used for.  Nothing was sent
+    /// but the question for its organization.
+    #[error(
+        "the root token belongs to organization {found}, not to {expected}: give a token of {expected}, \
+         as one of another organization, even of the same enterprise, cannot be trusted to list and \
+         delete its tokens"
+    )]
+    WrongOrganization {
+        /// The organization that the configuration names.
+        expected: String,
+        /// The root token's own.
+        found: String,
+    },
     /// Nothing of the DevOps API answers at this URL.
     #[error(
         "there is no Astra DevOps API at {url}: {call} was answered as an unknown path (HTTP 404); \
@@ -284,6 +297,7 @@ impl Error {
             Self::Unauthorized { .. } => "unauthorized",
             Self::Unavailable { .. } => "unavailable",
             Self::Unreachable { .. } => "unreachable",
+            Self::WrongOrganization { .. } => "wrong-organization",
             Self::WrongUrl { .. } => "wrong-url",
         }
     }

@@ -17,6 +17,7 @@ use super::response::decode;
 use super::retry::Failure;
 use super::retry::Repeat;
 use super::timestamp;
+use super::token::OWN_PATH;
 use super::token_format;
 use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
@@ -138,8 +139,6 @@ impl MintError {
 struct CreateTokenRequest<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    org_id: Option<&'a str>,
     roles: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     token_expiry: Option<String>,
@@ -210,7 +209,7 @@ impl Client {
         if let Some(role) = new.roles.iter().find(|role| Uuid::try_parse(role).is_err()) {
             return Err(Error::invalid_id("role", role));
         }
-        let is_foreign = self.is_foreign_org(deadline).await?;
+        self.check_org(deadline).await?;
         let configured = self.0.org_id.as_deref();
         let token_expiry = new.expiry.map(|expiry| {
             timestamp::format(expiry).ok_or_else(|| Error::InvalidArgument {
@@ -219,20 +218,13 @@ impl Client {
         });
         let body = CreateTokenRequest {
             description: &new.description,
-            org_id: configured.filter(|_| is_foreign),
             roles: &new.roles,
             token_expiry: token_expiry.transpose()?,
         };
         let json = serde_json::to_vec(&body).map_err(|error| Error::InvalidArgument {
             reason: format!("the request cannot be written as JSON: {error}"),
         })?;
-        // The older path is the one with the best evidence for the whole life of a token; only
-        // the newer one is documented to take an organization.
-        let path = match is_foreign {
-            true => "/v2/tokens",
-            false => "/v2/clientIdSecrets",
-        };
-        let post = Request::new(Method::POST, path, OBJECT_LIMIT)
+        let post = Request::new(Method::POST, OWN_PATH, OBJECT_LIMIT)
             .json(json)
             .repeat(Repeat::Unsent);
         let org = configured.or(self.0.own_org.get().map(String::as_str));

@@ -46,6 +46,7 @@ pub use client::SetupError;
 pub use database::Database;
 pub use database::Datacenter;
 pub use deadline::Deadline;
+pub use deletion::Absence;
 pub use deletion::Deletion;
 pub use error::Call;
 pub use error::Detail;

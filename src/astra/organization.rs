@@ -31,7 +31,7 @@ impl Client {
     }
 
     /// [`Client::current_org`], asked once in the client's life: a token never changes it.
-    pub(super) async fn own_org(&self, deadline: Deadline) -> Result<&str, Error> {
+    pub async fn own_org(&self, deadline: Deadline) -> Result<&str, Error> {
         if let Some(known) = self.0.own_org.get() {
             return Ok(known);
         }
@@ -39,11 +39,20 @@ impl Client {
         Ok(self.0.own_org.get_or_init(|| async { found }).await)
     }
 
-    /// Whether tokens are made for another organization than the root token's own.
-    pub(super) async fn is_foreign_org(&self, deadline: Deadline) -> Result<bool, Error> {
-        match &self.0.org_id {
-            Some(wanted) => Ok(!self.own_org(deadline).await?.eq_ignore_ascii_case(wanted)),
-            None => Ok(false),
+    /// Refuses to go on where the configuration names another organization than the root token's own,
+    /// be it one of the same enterprise: what such a token may list and delete there is unknown, and a
+    /// list of the wrong organization shows nothing.
+    pub(super) async fn check_org(&self, deadline: Deadline) -> Result<(), Error> {
+        let Some(expected) = &self.0.org_id else {
+            return Ok(());
+        };
+        let found = self.own_org(deadline).await?;
+        match found.eq_ignore_ascii_case(expected) {
+            true => Ok(()),
+            false => Err(Error::WrongOrganization {
+                expected: expected.clone(),
+                found: found.to_owned(),
+            }),
         }
     }
 }

@@ -4,13 +4,17 @@ use reqwest::Method;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::action;
 use super::client::Client;
 use super::deadline::Deadline;
+use super::deletion::Absence;
 use super::deletion::Deletion;
 use super::error::Call;
 use super::error::Error;
+use super::list_facts::Descriptions;
+use super::list_facts::ListFacts;
 use super::response::decode;
 use super::retry::Repeat;
 use super::token_format::is_path_id;
@@ -139,11 +143,19 @@ impl Client {
             Err(error @ (Error::NotFound { .. } | Error::BadRequest { status: 400, .. })) => error,
             Err(error) => return Err(error),
         };
+        let began = Instant::now();
         let roles = self.roles(deadline).await?;
-        match roles.iter().any(|role| role.id.eq_ignore_ascii_case(id)) {
-            true => Err(error),
-            false => Ok(Deletion::AlreadyAbsent),
+        if roles.iter().any(|role| role.id.eq_ignore_ascii_case(id)) {
+            return Err(error);
         }
+        let list = ListFacts {
+            began,
+            answered_at: None,
+            descriptions: Descriptions::Unknown,
+            entries: roles.len(),
+        };
+        let org_id = self.0.own_org.get().cloned();
+        Ok(Deletion::AlreadyAbsent(Absence { list, org_id }))
     }
 }
 

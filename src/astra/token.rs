@@ -118,12 +118,9 @@ impl Client {
         begin: impl Fn() -> V + Sync,
         deadline: Deadline,
     ) -> Result<(V, ListFacts), Error> {
-        let path = match self.is_foreign_org(deadline).await? {
-            true => "/v2/tokens",
-            false => OWN_PATH,
-        };
+        self.check_org(deadline).await?;
         let began = Instant::now();
-        let request = Request::new(Method::GET, path, TOKEN_LIST_LIMIT);
+        let request = Request::new(Method::GET, OWN_PATH, TOKEN_LIST_LIMIT);
         let listed = self.receive(&request, &TokenList(begin), deadline).await;
         let listed = listed.map_err(|failure| failure.error)?;
         let facts = ListFacts {

@@ -4,6 +4,7 @@ use reqwest::Method;
 
 use super::client::Client;
 use super::deadline::Deadline;
+use super::deletion::Absence;
 use super::deletion::Deletion;
 use super::error::Error;
 use super::response::decode;
@@ -24,21 +25,26 @@ impl Client {
         if !is_path_id(id) {
             return Err(Error::invalid_id("token", id));
         }
+        self.check_org(deadline).await?;
         let path = format!("{OWN_PATH}/{id}");
         let request = Request::new(Method::DELETE, path, OBJECT_LIMIT);
-        let (error, outcome) = match self.fetch(&request, deadline).await {
+        let (error, may_be_absent) = match self.fetch(&request, deadline).await {
             Ok(body) if body.is_empty() => return Ok(Deletion::Deleted),
             Ok(body) => match decode::<serde::de::IgnoredAny>(&request.call(1), &body) {
                 Ok(_) => return Ok(Deletion::Deleted),
                 // Whatever says 200 to everything may not be the API.
-                Err(error) => (error, Deletion::Deleted),
+                Err(error) => (error, false),
             },
-            Err(error @ Error::Malformed { .. }) => (error, Deletion::Deleted),
-            Err(error) if may_mean_unknown_id(&error) => (error, Deletion::AlreadyAbsent),
+            Err(error @ Error::Malformed { .. }) => (error, false),
+            Err(error) if may_mean_unknown_id(&error) => (error, true),
             Err(error) => return Err(error),
         };
         match self.is_listed(id, deadline).await {
-            Ok((false, _)) => Ok(outcome),
+            Ok((false, list)) if may_be_absent => {
+                let org_id = Some(self.own_org(deadline).await?.to_owned());
+                Ok(Deletion::AlreadyAbsent(Absence { list, org_id }))
+            }
+            Ok((false, _)) => Ok(Deletion::Deleted),
             Ok((true, _)) => Err(error),
             // The first error says more, unless the list shows what is wrong with all requests, or
             // only the list keeps an absent token from being taken for deleted.

@@ -96,10 +96,10 @@ async fn a_token_lives_and_dies() {
         own.current_org(soon()).await.unwrap_err().kind(),
         "unauthorized"
     );
-    assert_eq!(
-        root.delete_token(&minted.client_id, soon()).await,
-        Ok(Deletion::AlreadyAbsent)
-    );
+    let absent = root.delete_token(&minted.client_id, soon()).await.unwrap();
+    let absence = absent.absence().unwrap();
+    assert_eq!(absence.org_id.as_deref(), Some(minted.org_id.as_str()));
+    assert!(absence.list.entries > 0 && absence.list.answered_at.is_some());
     assert_eq!(
         emulator.violations().len(),
         0,
@@ -118,7 +118,7 @@ async fn every_way_to_answer_a_deletion_ends_it() {
             .set_knobs(json!({"delete_missing": missing}))
             .unwrap();
         let result = root.delete_token("NeverThereNeverThereNevr", soon()).await;
-        assert_eq!(result, Ok(Deletion::AlreadyAbsent), "{missing}");
+        assert!(result.unwrap().absence().is_some(), "{missing}");
     }
     for status in ["no_content", "ok_empty", "ok_object"] {
         emulator
@@ -265,9 +265,12 @@ async fn keeps_a_custom_role() {
         root.delete_role(&made.id, soon()).await,
         Ok(Deletion::Deleted)
     );
-    assert_eq!(
-        root.delete_role(&made.id, soon()).await,
-        Ok(Deletion::AlreadyAbsent)
+    assert!(
+        root.delete_role(&made.id, soon())
+            .await
+            .unwrap()
+            .absence()
+            .is_some()
     );
     assert_eq!(
         root.role(&made.id, soon()).await.unwrap_err().kind(),
@@ -314,27 +317,23 @@ async fn finds_databases_and_their_bundles() {
 }
 
 #[tokio::test]
-async fn an_enterprise_token_serves_another_organization() {
+async fn an_enterprise_token_makes_nothing_in_another_organization() {
     let emulator = emulator().await;
     let seeds = emulator.seeds();
-    let other = seeds.organizations[1].id.clone();
     let config = ClientConfig {
-        org_id: Some(other.clone()),
+        org_id: Some(seeds.organizations[1].id.clone()),
         ..with_token(&emulator, &seeds.tokens["enterprise"].token)
     };
-    let client = client(config);
-    let minted = client
+    let before = emulator.live_tokens().len();
+    let result = client(config)
         .create_token(&new_token(&emulator), soon())
-        .await
-        .ok()
-        .unwrap();
-    assert_eq!(minted.org_id, other);
+        .await;
+    let error = result.err().unwrap();
     assert_eq!(
-        emulator.violations().len(),
-        0,
-        "{:?}",
-        emulator.violations()
+        (error.may_exist(), error.error().kind()),
+        (false, "wrong-organization")
     );
+    assert_eq!(emulator.live_tokens().len(), before);
 }
 
 #[tokio::test]

@@ -208,37 +208,43 @@ async fn a_401_that_does_not_blame_the_token_is_checked() {
     }
 }
 
+/// However the root token was changed: what it does in the wrong organization shows nothing.
 #[tokio::test]
-async fn the_organization_decides_the_path() {
-    for (org, wanted, line, has_org) in [
-        (ORG, ORG, "POST /v2/clientIdSecrets", false),
-        (
-            "00000000-0000-4000-8000-000000000001",
-            ORG,
-            "POST /v2/tokens",
-            true,
-        ),
-    ] {
+async fn a_root_token_of_another_organization_does_nothing() {
+    for (org, is_right) in [(ORG, true), ("00000000-0000-4000-8000-000000000001", false)] {
         let server = Server::start(move |seen, _| match seen.line.as_str() {
             "GET /v2/currentOrg" => json(200, &format!(r#"{{"id":"{org}"}}"#)),
-            _ => json(200, &made(|_| {})),
+            "GET /v2/clientIdSecrets" => json(200, r#"{"clients":[]}"#),
+            "POST /v2/clientIdSecrets" => json(200, &made(|_| {})),
+            _ => answer(204, "", ""),
         })
         .await;
-        let config = ClientConfig {
-            org_id: Some(wanted.to_owned()),
+        let client = client(ClientConfig {
+            org_id: Some(ORG.to_uppercase()),
             ..config(&server.url)
-        };
-        let client = client(config);
-        for _ in 0..2 {
-            assert!(client.create_token(&new_token(), soon()).await.is_ok());
+        });
+        let minted = client.create_token(&new_token(), soon()).await;
+        let listed = client.tokens(|_| Some(()), soon()).await;
+        let shared = client.shared_tokens(|_| Some(()), soon()).await;
+        let deleted = client.delete_token(ID, soon()).await;
+        let lines = server.lines();
+        if is_right {
+            assert!(minted.is_ok() && listed.is_ok() && shared.is_ok() && deleted.is_ok());
+            assert_eq!(
+                lines
+                    .iter()
+                    .filter(|line| line.contains("currentOrg"))
+                    .count(),
+                1
+            );
+            continue;
         }
-        assert_eq!(server.lines(), ["GET /v2/currentOrg", line, line]);
-        let body = server.seen().pop().unwrap().body;
-        assert_eq!(
-            body.contains(&format!(r#""orgId":"{ORG}""#)),
-            has_org,
-            "{body}"
-        );
+        assert_eq!(outcome(minted), "not minted wrong-organization");
+        for error in [listed.err(), shared.err(), deleted.err()] {
+            let text = error.map(|error| error.to_string()).unwrap_or_default();
+            assert!(text.contains(org) && text.contains("enterprise"), "{text}");
+        }
+        assert_eq!(lines, ["GET /v2/currentOrg"]);
     }
 }
 

@@ -12,6 +12,7 @@ use super::entry::fingerprint;
 use super::name::name_of;
 use super::verify::verify;
 use crate::astra::Client;
+use crate::astra::ClientConfig;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::events::EngineEvent;
@@ -219,6 +220,11 @@ fn build_client(entry: &ConfigEntry) -> Result<Client, Error> {
     let settings = entry
         .client_config()
         .map_err(|error| Error::BadRequest(format!("url: {error}")))?;
+    // Which organization the token belongs to is what is to be found out.
+    let settings = ClientConfig {
+        org_id: None,
+        ..settings
+    };
     Client::new(settings).map_err(|error| Error::BadRequest(error.to_string()))
 }
 
