@@ -35,6 +35,8 @@ pub(crate) enum Endpoint {
     Bundle(String),
     /// `<database id>-<region>`, keyspace.
     DataApi(String, String),
+    /// `<database id>-<region>`, keyspace, collection.
+    DataCollection(String, String, String),
     /// `<database id>-<region>`.
     DataKeyspaces(String),
     /// `<database id>-<region>`, keyspace.
@@ -64,6 +66,7 @@ impl Endpoint {
                 | Self::InviteUser
                 | Self::UpdateRole(_)
                 | Self::DataApi(..)
+                | Self::DataCollection(..)
                 | Self::DataGraphql(..)
         )
     }
@@ -111,6 +114,9 @@ pub(crate) fn route(method: &Method, path: &str) -> Option<Endpoint> {
         ("GET", ["_bundle", file]) => Endpoint::Bundle(own(file)),
         ("POST", ["_data", host, "api", "json", "v1", keyspace]) => {
             Endpoint::DataApi(own(host), own(keyspace))
+        }
+        ("POST", ["_data", host, "api", "json", "v1", keyspace, collection]) => {
+            Endpoint::DataCollection(own(host), own(keyspace), own(collection))
         }
         ("GET", ["_data", host, "api", "rest", "v2", "schemas", "keyspaces"]) => {
             Endpoint::DataKeyspaces(own(host))

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::auth;
 use crate::clock;
 use crate::endpoints::call::Call;
+use crate::endpoints::data_api;
 use crate::ids;
 use crate::policy::Rights;
 use crate::reply::Handled;
@@ -22,7 +23,10 @@ const ENTRY: [&str; 2] = ["db-rest", "db-cql"];
 /// The answer of a database's own API; `None` for other operations.
 pub(super) fn handle(call: &mut Call<'_>, endpoint: &Endpoint) -> Option<Result<Handled, Reply>> {
     Some(match endpoint {
-        Endpoint::DataApi(host, keyspace) => command(call, endpoint, host, keyspace),
+        Endpoint::DataApi(host, keyspace) => command(call, endpoint, host, keyspace, None),
+        Endpoint::DataCollection(host, keyspace, name) => {
+            command(call, endpoint, host, keyspace, Some(name))
+        }
         Endpoint::DataKeyspaces(host) => keyspaces(call, endpoint, host),
         Endpoint::DataCollections(host, keyspace) => collections(call, endpoint, host, keyspace),
         Endpoint::DataGraphql(host, keyspace) => graphql(call, endpoint, host, keyspace),
@@ -30,12 +34,13 @@ pub(super) fn handle(call: &mut Call<'_>, endpoint: &Endpoint) -> Option<Result<
     })
 }
 
-/// `POST /_data/{database}-{region}/api/json/v1/{keyspace}`.
+/// `POST /_data/{database}-{region}/api/json/v1/{keyspace}`, perhaps with a collection behind it.
 fn command(
     call: &mut Call<'_>,
     endpoint: &Endpoint,
     host: &str,
     keyspace: &str,
+    collection: Option<&str>,
 ) -> Result<Handled, Reply> {
     let database = enter(call, endpoint, host, keyspace)?;
     let body = call.object()?;
@@ -48,7 +53,12 @@ fn command(
         }]});
         return Ok(Reply::json(200, &error).into());
     }
-    Ok(Reply::json(200, &result(call, &body)?).into())
+    let keyspace = (database.id, keyspace.to_owned());
+    let result = match collection {
+        None => data_api::on_keyspace(call, keyspace, &body)?,
+        Some(name) => data_api::on_collection(call, &keyspace, name, &body)?,
+    };
+    Ok(Reply::json(200, &result).into())
 }
 
 /// `GET /_data/{database}-{region}/api/rest/v2/schemas/keyspaces`.
@@ -140,17 +150,6 @@ fn covers(rights: &Rights, database: &Database, keyspace: &str) -> bool {
 
 fn has(database: &Database, keyspace: &str) -> bool {
     database.keyspaces.iter().any(|own| own == keyspace)
-}
-
-fn result(call: &mut Call<'_>, body: &serde_json::Map<String, Value>) -> Result<Value, Reply> {
-    let mut commands = body.keys();
-    let (Some(command), None) = (commands.next(), commands.next()) else {
-        return Err(call.deviation("command", "the body is an object with one command"));
-    };
-    Ok(match command.as_str() {
-        "findCollections" => json!({"status": {"collections": []}}),
-        _ => json!({"status": {"ok": 1}}),
-    })
 }
 
 fn awake(database: &Database) -> Result<(), Reply> {

@@ -64,6 +64,7 @@ pub(crate) fn handle(call: &mut Call<'_>) -> Handled {
         Endpoint::SecureBundleUrl(id) => bundles::create(call, &endpoint, &caller, id),
         Endpoint::Bundle(_)
         | Endpoint::DataApi(..)
+        | Endpoint::DataCollection(..)
         | Endpoint::DataKeyspaces(_)
         | Endpoint::DataCollections(..)
         | Endpoint::DataGraphql(..) => Ok(Reply::not_routed().into()),

@@ -3,6 +3,7 @@
 mod bundle_url;
 mod bundles;
 mod call;
+mod data_api;
 mod database_page;
 mod database_view;
 mod databases;

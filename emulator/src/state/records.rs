@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use crate::state::collections::Collections;
 use crate::state::database::Database;
 use crate::state::org::Org;
 use crate::state::role::RoleTable;
@@ -17,6 +18,7 @@ pub(crate) struct Records {
     pub(crate) roles: RoleTable,
     pub(crate) ledger: Ledger,
     pub(crate) databases: Vec<Database>,
+    pub(crate) collections: Collections,
     /// Data-plane sessions by client id and database, with the time they were opened.
     pub(crate) sessions: HashMap<(Arc<str>, String), OffsetDateTime>,
 }

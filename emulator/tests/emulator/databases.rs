@@ -338,3 +338,65 @@ async fn an_open_session_outlives_its_token_until_the_cache_drops_it() {
     );
     assert_eq!(command(&astra, &text(&token), "app").await.0, 401);
 }
+
+/// A command of the Data API on keyspace `app`, perhaps on a collection.
+async fn data_api(astra: &Astra, collection: &str, body: Value) -> Value {
+    let database = astra.emulator.seeds().databases["vector_db"].clone();
+    let url = astra.emulator.data_url(&database.id, &database.region);
+    let request = astra
+        .http
+        .post(format!("{url}/api/json/v1/app{collection}"))
+        .header("accept", "application/json")
+        .header("Token", astra.emulator.root_token());
+    let got = got(request.json(&body).send().await.unwrap()).await;
+    assert_eq!(got.0, 200, "{}", got.1);
+    parsed(&got)
+}
+
+#[tokio::test]
+async fn the_data_api_keeps_documents() {
+    let astra = Astra::new().await;
+    let on = async |collection: &str, body: Value| data_api(&astra, collection, body).await;
+    let tables = on("", json!({"listTables": {}})).await;
+    assert_eq!(tables, json!({"status": {"tables": []}}));
+    let missing = on("/c", json!({"find": {}})).await;
+    assert_eq!(missing["errors"][0]["errorCode"], "COLLECTION_NOT_EXIST");
+    on("", json!({"createCollection": {"name": "c"}})).await;
+    let plain = on("", json!({"findCollections": {}})).await;
+    assert_eq!(plain["status"]["collections"], json!(["c"]));
+    let explain = json!({"findCollections": {"options": {"explain": true}}});
+    assert_eq!(
+        on("", explain).await["status"]["collections"],
+        json!([{"name": "c", "options": {}}])
+    );
+    let one = json!({"insertOne": {"document": {"_id": 1, "a": 2}}});
+    assert_eq!(
+        on("/c", one.clone()).await["status"]["insertedIds"],
+        json!([1])
+    );
+    let twice = on("/c", one).await;
+    assert_eq!(twice["errors"][0]["errorCode"], "DOCUMENT_ALREADY_EXISTS");
+    let many = json!({"insertMany": {"documents": [{"a": 2}, {"_id": 3}]}});
+    let made = on("/c", many).await["status"]["insertedIds"].clone();
+    assert_eq!((made[0].as_str().unwrap().len(), &made[1]), (36, &json!(3)));
+    let filter = json!({"filter": {"a": 2}});
+    let found = on("/c", json!({"find": filter})).await;
+    assert_eq!(found["data"]["documents"].as_array().unwrap().len(), 2);
+    assert_eq!(found["data"]["nextPageState"], Value::Null);
+    let first = on("/c", json!({"findOne": {"filter": {"_id": 3}}})).await;
+    assert_eq!(first, json!({"data": {"document": {"_id": 3}}}));
+    let none = on("/c", json!({"findOne": {"filter": {"_id": 4}}})).await;
+    assert_eq!(none, json!({"data": {"document": null}}));
+    let refused = on("/c", json!({"find": {"filter": {"a": {"$gt": 1}}}})).await;
+    assert_eq!(
+        refused["errors"][0]["errorCode"],
+        "UNSUPPORTED_FILTER_OPERATION"
+    );
+    let gone = on("/c", json!({"deleteOne": filter})).await;
+    assert_eq!(gone, json!({"status": {"deletedCount": 1}}));
+    let count = on("/c", json!({"countDocuments": {}})).await;
+    assert_eq!(count, json!({"status": {"count": 2}}));
+    let rest = on("/c", json!({"deleteMany": {"filter": {}}})).await;
+    assert_eq!(rest, json!({"status": {"deletedCount": 2}}));
+    assert!(astra.violations().is_empty());
+}
