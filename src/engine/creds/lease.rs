@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::ttl::MINT_SLACK;
 use crate::astra::Deadline;
+use crate::astra::Deletion;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::config;
@@ -42,7 +44,10 @@ pub struct LeaseData {
     /// The role, to find the ttl of a renewal.
     #[serde(default)]
     pub role: String,
-    /// When Astra ends the token by itself; `None` where it does not.
+    /// When the token was minted, by this node's clock; `None` in leases of older versions.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub minted_at: Option<OffsetDateTime>,
+    /// When Astra ends the token by itself, by this node's clock; `None` where it does not.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
 }
@@ -53,7 +58,14 @@ fn default_config() -> String {
 
 impl LeaseData {
     /// A lease of `ttl` and `max_ttl` that carries this.
+    ///
+    /// To the host a ttl of 0 means the mount's default, so that is refused.
     pub fn lease(&self, ttl: Duration, max_ttl: Duration) -> Result<Lease, Error> {
+        if ttl.is_zero() || max_ttl.is_zero() {
+            return Err(Error::Internal(
+                "the lease would be over at once: read a new credential".to_owned(),
+            ));
+        }
         let internal_data = match serde_json::to_value(self) {
             Ok(Value::Object(map)) => map,
             _ => {
@@ -90,26 +102,30 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
     failpoint::hit("revoke.received");
     let (data, _) = LeaseData::of(call)?;
     engine.host.recent_writer_limits().await?;
-    if data
-        .expires_at
-        .is_some_and(|expiry| expiry < OffsetDateTime::now_utc())
-    {
-        // Astra ended it; there is nothing left to delete, whatever became of the config.
-        return Ok(None);
-    }
-    let connection = engine.configs.find(&data.config).await?.ok_or_else(|| {
-        Error::Internal(format!(
+    let now = engine.clock.now();
+    // Where nothing can be deleted any more, there is nothing left to delete if Astra has ended it.
+    let is_over = data.is_over(now);
+    let Some(connection) = engine.configs.find(&data.config).await? else {
+        if is_over {
+            return Ok(None);
+        }
+        return Err(Error::Internal(format!(
             "config \"{}\" is gone, so the token with client id {} cannot be deleted: write the config again, or delete the \
              token in Astra and then force the revocation{}",
-            data.config, data.client_id, data.ends_by_itself()
-        ))
-    })?;
+            data.config,
+            data.client_id,
+            data.ends_by_itself()
+        )));
+    };
     if let Some(org_id) = connection
         .entry
         .org_id
         .as_ref()
         .filter(|org_id| **org_id != data.org_id && !data.org_id.is_empty())
     {
+        if is_over {
+            return Ok(None);
+        }
         return Err(Error::Internal(format!(
             "the token with client id {} is in organization {}, but config \"{}\" is now for {org_id}: give the config a root \
              token of {}{}",
@@ -127,6 +143,16 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .delete_token(&data.client_id, deadline)
         .await
     {
+        // Astra may know it only later: the host tries again.
+        Ok(Deletion::AlreadyAbsent)
+            if !is_over && data.is_young(now, engine.deadlines.late_create_window) =>
+        {
+            Err(Error::Internal(format!(
+                "config \"{}\": Astra does not know the token with client id {}, which was minted so short a time ago that it \
+                 may still appear: the revocation has to be tried again",
+                data.config, data.client_id
+            )))
+        }
         Ok(_) => {
             failpoint::hit("revoke.token-deleted");
             let subject = Subject {
@@ -138,6 +164,10 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
             engine.events.publish(EngineEvent::CredsRevoke, subject);
             Ok(None)
         }
+        Err(error) if is_over => {
+            tracing::warn!(client_id = data.client_id, %error, "a token that has expired cannot be deleted");
+            Ok(None)
+        }
         Err(error) => Err(astra_error::revoke_error(
             &connection,
             &data.client_id,
@@ -147,6 +177,17 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
 }
 
 impl LeaseData {
+    /// Whether Astra has ended the token by itself for certain, at `now`.
+    fn is_over(&self, now: OffsetDateTime) -> bool {
+        self.expires_at
+            .is_some_and(|expiry| expiry + MINT_SLACK < now)
+    }
+
+    /// Whether the token is younger than `window` at `now`, so that Astra may not show it yet.
+    fn is_young(&self, now: OffsetDateTime, window: Duration) -> bool {
+        self.minted_at.is_some_and(|minted| now < minted + window)
+    }
+
     fn ends_by_itself(&self) -> String {
         match self.expires_at {
             Some(expiry) => format!("; it ends by itself at {}", time_text(Some(expiry))),

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::description::describe;
+use super::lifetime::AskedExpiry;
+use super::lifetime::Lifetime;
+use super::lifetime::SHORTEST;
 use crate::astra;
 use crate::astra::Deadline;
+use crate::astra::Deletion;
 use crate::astra::MintError;
 use crate::astra::MintedToken;
 use crate::astra::NewToken;
@@ -20,6 +24,7 @@ use crate::engine::intent::Intent;
 use crate::engine::intent::Owner;
 use crate::engine::intent::RequestMark;
 use crate::engine::intent::Tag;
+use crate::engine::rotation::time_text;
 use crate::vault::Error;
 use crate::vault::FailureStatus;
 
@@ -36,8 +41,8 @@ pub struct Mint<'a> {
     /// The ids of the Astra roles.
     pub role_ids: Vec<String>,
     /// When Astra is to end the token; without it, and where the organization refuses it as too
-    /// late, the organization's maximum applies.
-    pub expiry: Option<OffsetDateTime>,
+    /// late, the organization's maximum applies, if that is earlier.
+    pub expiry: Option<AskedExpiry>,
     /// The host's request id; empty for tokens that the engine mints for itself.
     pub request_id: &'a str,
     /// The caller's display name.
@@ -53,6 +58,8 @@ pub struct Mint<'a> {
 pub struct UncommittedToken {
     /// The token.
     pub token: MintedToken,
+    /// How long it lives; `None` where Astra confirmed no expiry.
+    pub life: Option<Lifetime>,
     connection: Arc<Connection>,
     intent: Intent,
     tag: Box<Tag>,
@@ -66,8 +73,8 @@ pub struct Minted {
     pub intent: String,
     /// The intent, to take back when the answer cannot be delivered.
     pub completed: Completed,
-    /// The expiry that Astra confirmed; `None` where it confirmed none.
-    pub expiry: Option<OffsetDateTime>,
+    /// How long it lives; `None` where Astra confirmed no expiry.
+    pub life: Option<Lifetime>,
 }
 
 impl Mint<'_> {
@@ -124,20 +131,13 @@ impl Mint<'_> {
             let wanted = NewToken {
                 roles: self.role_ids.clone(),
                 description: describe(&tag, self.role, self.display_name, self.reason, self.text),
-                expiry,
+                expiry: expiry.map(|asked| asked.expiry),
             };
+            let sent = Instant::now();
             match client.create_token(&wanted, deadline).await {
                 Ok(token) if is_echoed(&token, &tag, &wanted.description) => {
-                    // Refused with an expiry and granted without one, it would never end.
-                    if let Some(error) = refused.filter(|_| token.expiry.is_none()) {
-                        let _ = self.remove_by_tag(intent, &tag, deadline).await;
-                        return Err(astra_error::request_error(
-                            "mint a token",
-                            self.connection,
-                            &error,
-                        ));
-                    }
-                    return Ok(self.fresh(intent, tag, token, &wanted));
+                    let fresh = self.fresh(intent, tag, token, &wanted, sent);
+                    return self.accept(fresh, refused, deadline).await;
                 }
                 // The answer is about a token of somebody else: nothing of it may be handed out or
                 // deleted.
@@ -211,6 +211,7 @@ impl Mint<'_> {
         tag: Tag,
         token: MintedToken,
         wanted: &NewToken,
+        sent: Instant,
     ) -> UncommittedToken {
         // Only the tag at its start is needed.
         let echoed = token.description.as_deref().and_then(Tag::parse);
@@ -223,12 +224,63 @@ impl Mint<'_> {
         };
         health.minted(ignores_description, ignores_expiry);
         failpoint::hit("mint.token-made");
+        let now = self
+            .expiry
+            .map_or_else(time::OffsetDateTime::now_utc, |asked| asked.now);
+        let life = token
+            .expiry
+            .map(|expiry| Lifetime::new(expiry, token.generated_on, sent, now));
         UncommittedToken {
             token,
+            life,
             connection: Arc::clone(self.connection),
             intent,
             tag: Box::new(tag),
         }
+    }
+
+    /// Takes the token only if it ends when it may, and not at once; deletes it otherwise.  `refused` is
+    /// the answer to the expiry that was asked for, if Astra refused it.
+    async fn accept(
+        &self,
+        fresh: UncommittedToken,
+        refused: Option<astra::Error>,
+        deadline: Deadline,
+    ) -> Result<UncommittedToken, Error> {
+        let name = &self.connection.name;
+        let error = match (fresh.life, self.expiry, refused) {
+            // Refused with an expiry and granted without one, it would never end.
+            (None, _, Some(error)) => {
+                astra_error::request_error("mint a token", self.connection, &error)
+            }
+            (Some(life), Some(asked), refused) if !life.is_within(asked) => {
+                let cause = match refused {
+                    Some(error) => format!("that was refused: {error}"),
+                    None => "the organization changes expiries".to_owned(),
+                };
+                Error::Status {
+                    status: FailureStatus::BAD_GATEWAY,
+                    message: format!(
+                        "config \"{name}\": Astra made a token that ends at {}, later than the {} that was asked for, so it is \
+                         deleted ({cause}); compare this node's clock with Astra's, and look at the organization's maximum \
+                         token expiry",
+                        time_text(Some(life.expiry)),
+                        time_text(Some(asked.expiry))
+                    ),
+                }
+            }
+            (Some(life), _, _) if life.left() < SHORTEST => Error::Status {
+                status: FailureStatus::BAD_GATEWAY,
+                message: format!(
+                    "config \"{name}\": Astra made a token that ends at {}, which is at once, so it is deleted; compare this \
+                     node's clock with Astra's, and look at the organization's maximum token expiry",
+                    time_text(Some(life.expiry))
+                ),
+            },
+            _ => return Ok(fresh),
+        };
+        fresh.rollback(deadline).await;
+        Err(error)
     }
 
     /// Deletes what Astra lists under `tag`.  The intent keeps standing: a create that is still on
@@ -254,6 +306,7 @@ impl UncommittedToken {
     pub async fn complete(self, deadline: Deadline) -> Result<Minted, Error> {
         let Self {
             token,
+            life,
             connection,
             intent,
             tag: _,
@@ -265,7 +318,7 @@ impl UncommittedToken {
                 Ok(Minted {
                     intent: name,
                     completed,
-                    expiry: token.expiry,
+                    life,
                     token,
                 })
             }
@@ -297,6 +350,7 @@ impl UncommittedToken {
     pub async fn rollback(self, deadline: Deadline) {
         let Self {
             token,
+            life: _,
             connection,
             intent,
             tag,
@@ -343,10 +397,12 @@ async fn delete_by_tag(
 /// Deletes a token that must not be handed out; if that fails the intent keeps standing for it.
 async fn remove(connection: &Connection, intent: Intent, client_id: String, deadline: Deadline) {
     match connection.client.delete_token(&client_id, deadline).await {
-        Ok(_) => {
+        Ok(Deletion::Deleted) => {
             failpoint::hit("fresh.removed");
             intent.cancel();
         }
+        // It was made a moment ago, so Astra does not know it yet.
+        Ok(Deletion::AlreadyAbsent) => intent.lose(Some(client_id)),
         Err(error) => {
             tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
             intent.lose(Some(client_id));
@@ -384,10 +440,11 @@ pub async fn take_back(
         tracing::warn!(client_id, %error, "the intent of an undelivered token could not be noted");
     }
     match connection.client.delete_token(&client_id, deadline).await {
-        Ok(_) => {
+        Ok(Deletion::Deleted) => {
             failpoint::hit("take-back.token-deleted");
             intent.cancel();
         }
+        Ok(Deletion::AlreadyAbsent) => intent.lose(Some(client_id)),
         Err(error) => {
             tracing::warn!(client_id, %error, "an undelivered token is left behind; the next tick deletes it");
             intent.lose(Some(client_id));

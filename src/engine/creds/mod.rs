@@ -3,11 +3,13 @@
 pub mod database;
 mod description;
 mod lease;
+mod lifetime;
 mod mint;
 mod paths;
 mod renewal;
 mod ttl;
 
+pub use lifetime::AskedExpiry;
 pub use mint::Mint;
 pub use mint::UncommittedToken;
 pub use paths::paths;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::Map;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::database;
 use super::lease::LeaseData;
+use super::lifetime::AskedExpiry;
+use super::lifetime::Lifetime;
 use super::mint::Mint;
 use super::mint::Minted;
 use super::mint::take_back;
@@ -72,11 +73,16 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     failpoint::hit("mint.limits-asked");
     let mut term = EffectiveTtl::new(&role, limits, requested);
     let deadline = Deadline::after(engine.deadlines.operation);
+    let now = engine.clock.now();
+    let asked = AskedExpiry {
+        expiry: term.expiry(now),
+        now,
+    };
     let mint = Mint {
         connection: &connection,
         role: &name,
         role_ids: role.granted.role_ids(),
-        expiry: Some(term.expiry(OffsetDateTime::now_utc())),
+        expiry: Some(asked),
         request_id: &call.request.id,
         display_name: &call.request.display_name,
         reason: reason.as_deref(),
@@ -104,7 +110,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         token,
         intent,
         completed,
-        expiry,
+        life,
     } = mint.run(deadline).await?;
     let undo = take_back(
         Arc::clone(&connection),
@@ -113,9 +119,9 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         Deadline::after(engine.deadlines.operation),
     );
 
-    let now = OffsetDateTime::now_utc();
-    if let Some(expiry) = expiry {
-        term.end_before(expiry, now);
+    let now = engine.clock.now();
+    if let Some(life) = life {
+        limit(&mut term, life, asked);
     }
     let org_id = connection
         .entry
@@ -128,7 +134,15 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         client_id: token.client_id.clone(),
         intent,
         role: name.clone(),
-        expires_at: expiry,
+        minted_at: Some(now),
+        expires_at: life.map(|life| life.end(now)),
+    };
+    let lease = match data.lease(term.ttl, term.max_ttl) {
+        Ok(lease) => lease,
+        Err(error) => {
+            undo.await;
+            return Err(error);
+        }
     };
     let subject = Subject {
         path: &format!("creds/{name}"),
@@ -142,8 +156,8 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     answer.insert("client_id".into(), token.client_id.into());
     answer.insert("client_secret".into(), token.secret.expose().into());
     answer.insert("org_id".into(), org_id.into());
-    let expires_at = expiry
-        .and_then(|expiry| expiry.format(&Rfc3339).ok())
+    let expires_at = life
+        .and_then(|life| life.expiry.format(&Rfc3339).ok())
         .unwrap_or_default();
     answer.insert("expires_at".into(), expires_at.into());
     if let Some(database) = &role.database {
@@ -159,14 +173,27 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
             ));
         }
     }
-    if expiry.is_none() {
+    if life.is_none() {
         warnings.push(
             "the organization does not keep expiries: only the end of the lease ends this token"
                 .to_owned(),
         );
     }
-    let response = Response::new(answer)
-        .with_lease(data.lease(term.ttl, term.max_ttl)?)
-        .on_undelivered(undo);
+    let response = Response::new(answer).with_lease(lease).on_undelivered(undo);
     Ok(Some(response.with_warnings(warnings)))
+}
+
+/// Shortens the term of a lease so that it ends before its token, and says why.
+fn limit(term: &mut EffectiveTtl, life: Lifetime, asked: AskedExpiry) {
+    let cause = match life.is_as_asked(asked) {
+        true => "as this node's clock is behind Astra's",
+        false => "the maximum token expiry of the organization",
+    };
+    term.end_before(life.left(), cause);
+    if let Some(excess) = life.excess(asked) {
+        term.warnings.push(format!(
+            "this node's clock is ahead of Astra's: should the host never come back, the token lives {} s longer than it may",
+            excess.as_secs()
+        ));
+    }
 }

@@ -40,7 +40,7 @@ pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
             data.role
         ))
     })?;
-    let now = OffsetDateTime::now_utc();
+    let now = engine.clock.now();
     let present = RenewalState {
         issued: lease.issue_time.unwrap_or(now),
         expiry: data.expires_at,

@@ -100,25 +100,24 @@ impl EffectiveTtl {
         )
     }
 
-    /// Shortens the term so that the lease ends before `expiry`, which the organization may have set: by
-    /// the grace, where that leaves enough of it.
-    pub fn end_before(&mut self, expiry: OffsetDateTime, now: OffsetDateTime) {
-        if expiry + MINT_SLACK >= self.expiry(now) {
+    /// Shortens the term so that the lease ends before its token, which has `left` to live because of
+    /// `cause`: by the grace, where that leaves enough of it.
+    pub fn end_before(&mut self, left: Duration, cause: &str) {
+        if left + MINT_SLACK >= self.max_ttl + GRACE {
             return;
         }
-        let left = Duration::try_from(expiry - now).unwrap_or_default();
         let left = if left > SHORT_LIFE {
             left - GRACE
         } else {
             left
         };
-        let organization = "the maximum token expiry of the organization";
+        let left = Duration::from_secs(left.as_secs());
         if left < self.max_ttl {
-            self.cap("the lease's max_ttl", self.max_ttl, left, organization);
-            self.max_ttl = Duration::from_secs(left.as_secs());
+            self.cap("the lease's max_ttl", self.max_ttl, left, cause);
+            self.max_ttl = left;
         }
         if self.max_ttl < self.ttl {
-            self.cap("the lease's ttl", self.ttl, self.max_ttl, organization);
+            self.cap("the lease's ttl", self.ttl, self.max_ttl, cause);
             self.ttl = self.max_ttl;
         }
     }
@@ -215,9 +214,11 @@ mod tests {
 
     #[test]
     fn an_organization_may_shorten() {
-        let now = OffsetDateTime::UNIX_EPOCH;
         let mut term = EffectiveTtl::new(&role(3600, 7200), limits(3600, 7200), None);
-        term.end_before(now + Duration::from_secs(3000), now);
+        term.end_before(
+            Duration::from_secs(3000),
+            "the maximum token expiry of the organization",
+        );
         assert_eq!((term.ttl.as_secs(), term.max_ttl.as_secs()), (2400, 2400));
         assert_eq!(
             term.warnings,
@@ -240,7 +241,8 @@ mod tests {
                     let mut term =
                         EffectiveTtl::new(&role(0, max_ttl), limits(max_ttl, max_ttl), None);
                     let expiry = term.expiry(made).min(made + Duration::from_secs(life));
-                    term.end_before(expiry, now);
+                    let left = Duration::try_from(expiry - now).unwrap_or_default();
+                    term.end_before(left, "the organization");
                     if let Some(end) = lease_end_bound(made, expiry) {
                         assert!(
                             end >= now + term.max_ttl,
@@ -259,6 +261,16 @@ mod tests {
             prop_assert!(got_ttl <= got_max && got_max <= mount);
             prop_assert!(max == 0 || got_max <= max);
             prop_assert!(asked.is_none_or(|asked| got_ttl <= u64::from(asked)));
+        }
+
+        /// To the host a ttl of 0 means the mount's default.
+        #[test]
+        fn a_term_never_lasts_0_seconds(ttl in 0..100_000u64, max in 0..100_000u64, mount in 1..100_000u64, millis in 5_000..200_000_000u64) {
+            let mut term = EffectiveTtl::new(&role(ttl, max), limits(mount, mount), None);
+            let left = Duration::from_millis(millis);
+            term.end_before(left, "the organization");
+            prop_assert!(!term.ttl.is_zero() && term.ttl <= term.max_ttl);
+            prop_assert!(term.max_ttl <= left.max(Duration::from_secs(1)));
         }
     }
 }

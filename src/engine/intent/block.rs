@@ -62,7 +62,18 @@ pub struct Intent {
     block: Arc<Block>,
     index: u16,
     write: u64,
-    finished: bool,
+    state: State,
+}
+
+/// What an intent's end leaves to do.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum State {
+    /// Its token counts as lost.
+    Open,
+    /// It is done, and its answer is on its way.
+    Completed,
+    /// Nothing.
+    Finished,
 }
 
 impl Block {
@@ -104,7 +115,7 @@ impl Block {
             block: Arc::clone(self),
             index,
             write: marks.durable,
-            finished: false,
+            state: State::Open,
         })
     }
 
@@ -240,12 +251,8 @@ impl Intent {
         };
         match self.block.flush(version).await {
             Ok(()) => {
-                self.finish();
-                Ok(Completed {
-                    block: Arc::clone(&self.block),
-                    index: self.index,
-                    write: self.write,
-                })
+                self.state = State::Completed;
+                Ok(Completed(self))
             }
             Err(error) => {
                 let mut marks = self.block.marks();
@@ -278,8 +285,8 @@ impl Intent {
     }
 
     fn finish(&mut self) {
-        if !self.finished {
-            self.finished = true;
+        if self.state != State::Finished {
+            self.state = State::Finished;
             self.block.marks().open -= 1;
         }
     }
@@ -287,40 +294,31 @@ impl Intent {
 
 impl Drop for Intent {
     fn drop(&mut self) {
-        if !self.finished {
-            self.mark_lost(None);
+        match self.state {
+            State::Open => self.mark_lost(None),
+            State::Completed | State::Finished => self.finish(),
         }
     }
 }
 
 /// An intent whose token was about to be handed out.
-#[derive(Clone)]
-pub struct Completed {
-    block: Arc<Block>,
-    index: u16,
-    write: u64,
-}
+///
+/// While it exists its block is not retired, so that it can be taken back.
+pub struct Completed(Intent);
 
 impl Completed {
     /// Takes the mark back, because the answer could not be delivered: from now on the token
     /// counts as lost, even if this process dies before it is deleted.
     pub async fn reopen(self) -> (Intent, Result<(), StoreError>) {
+        let Self(mut intent) = self;
+        intent.state = State::Open;
         let version = {
-            let mut marks = self.block.marks();
-            marks.entry.set(self.index, false);
-            marks.open += 1;
+            let mut marks = intent.block.marks();
+            marks.entry.set(intent.index, false);
             marks.version += 1;
             marks.version
         };
-        let result = self.block.flush(version).await;
-        (
-            Intent {
-                block: self.block,
-                index: self.index,
-                write: self.write,
-                finished: false,
-            },
-            result,
-        )
+        let result = intent.block.flush(version).await;
+        (intent, result)
     }
 }

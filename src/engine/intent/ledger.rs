@@ -28,6 +28,7 @@ use super::tag::RequestMark;
 use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
+use crate::astra::Deletion;
 use crate::engine::failpoint;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
@@ -36,6 +37,9 @@ use crate::engine::store::StoreError;
 /// How long a used-up block stays in storage, so that a request which the host repeats after a
 /// crash still finds its first token.
 const KEEP_SPENT: Duration = Duration::from_secs(60);
+
+/// How long a request can be one that the host repeats after a crash: it gives a request up after 90 s.
+const REPEATED: Duration = Duration::from_secs(90);
 
 /// Hands out intents for one config and clears up behind those whose mint came to nothing.
 pub struct Ledger {
@@ -52,6 +56,8 @@ pub struct Ledger {
     recovered: OnceCell<Mutex<RecoveredBlocks>>,
     /// How long a create that nobody waits for any more may still take effect.
     late_create_window: Duration,
+    /// Since when this process has used it.
+    since: Instant,
 }
 
 /// Why clearing up must be tried again.
@@ -77,6 +83,7 @@ impl Ledger {
             reserving: tokio::sync::Mutex::new(()),
             recovered: OnceCell::new(),
             late_create_window: LATE_CREATE_WINDOW,
+            since: Instant::now(),
         }
     }
 
@@ -119,6 +126,9 @@ impl Ledger {
     }
 
     /// Deletes the token of the first try of a request that the host repeats after a crash.
+    ///
+    /// Later than [`REPEATED`] no request can be such a one, so mints go on although tokens cannot be
+    /// listed.
     pub async fn undo_first_try(
         &self,
         client: &Client,
@@ -126,7 +136,7 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<(), ClearError> {
         let recovered = self.recovered().await?;
-        if lock(recovered).is_empty() {
+        if lock(recovered).is_empty() || self.since.elapsed() >= REPEATED {
             return Ok(());
         }
         if !lock(recovered).is_noted() {
@@ -299,19 +309,23 @@ impl Ledger {
             match lost.client_id {
                 // A known client id needs no search.
                 Some(client_id) if !sweep.in_use.contains(&client_id) => {
-                    known.push((block, index, client_id));
+                    known.push((block, index, client_id, lost.since));
                 }
                 _ => unknown.push((block, index, lost.since)),
             }
         }
         let known = known
             .into_iter()
-            .map(|(block, index, client_id)| async move {
-                let deleted = sweep.delete_one(&client_id).await;
-                if deleted.is_ok() {
+            .map(|(block, index, client_id, since)| async move {
+                // Astra may show it only later.
+                let is_gone = match sweep.delete_one(&client_id).await? {
+                    Deletion::Deleted => true,
+                    Deletion::AlreadyAbsent => since.elapsed() >= self.late_create_window,
+                };
+                if is_gone {
                     block.found(index);
                 }
-                deleted
+                Ok(())
             });
         let known = first_error(join_all(known).await);
         let unknown = self.search(sweep, unknown).await;

@@ -12,6 +12,7 @@ use super::tag::MountId;
 use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
+use crate::astra::Deletion;
 use crate::engine::failpoint;
 
 /// One sweep.
@@ -43,17 +44,17 @@ impl Sweep<'_> {
     }
 
     /// Deletes one token.
-    pub async fn delete_one(&self, client_id: &str) -> Result<(), astra::Error> {
-        self.client.delete_token(client_id, self.deadline).await?;
+    pub async fn delete_one(&self, client_id: &str) -> Result<Deletion, astra::Error> {
+        let deletion = self.client.delete_token(client_id, self.deadline).await?;
         failpoint::hit("tick.token-deleted");
-        Ok(())
+        Ok(deletion)
     }
 
     /// Deletes tokens side by side; tells the first error once all have been tried.
     pub async fn delete_all(&self, client_ids: &[String]) -> Result<(), astra::Error> {
         let deletions = client_ids
             .iter()
-            .map(|client_id| self.delete_one(client_id));
+            .map(async |client_id| self.delete_one(client_id).await.map(drop));
         first_error(join_all(deletions).await)
     }
 }

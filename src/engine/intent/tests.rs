@@ -283,3 +283,28 @@ fn an_index_beyond_the_entry_was_never_handed_out() {
     assert!(entry.is_done(SIZE));
     assert!(entry.is_done(u16::MAX));
 }
+
+#[tokio::test]
+async fn a_block_stays_while_an_answer_of_it_may_be_taken_back() {
+    let (_, store) = storage();
+    let block = Arc::new(Block::reserve(&store, "default").await.unwrap());
+    let Ok(completed) = block.take().unwrap().complete().await else {
+        panic!("storage works");
+    };
+    while let Some(intent) = block.take() {
+        intent.cancel();
+    }
+    assert!(!block.is_spent());
+    assert_eq!(block.retire().await.ok(), Some(false));
+    let (intent, noted) = completed.reopen().await;
+    assert!(noted.is_ok());
+    assert!(!stored(&store, &intent).await.is_done(intent.index()));
+    intent.lose(None);
+    assert!(!block.is_spent(), "the lost token is looked for");
+    block.found(0);
+    // An answer that is delivered holds nothing.
+    let other = Arc::new(Block::reserve(&store, "default").await.unwrap());
+    assert!(other.take().unwrap().complete().await.is_ok());
+    assert_eq!(other.retire().await.ok(), Some(true));
+    assert_eq!(block.retire().await.ok(), Some(true));
+}

@@ -4,6 +4,7 @@
 //! list gives an upper bound, every admission adds one to it, and as long as the bound is below
 //! the limit nothing needs to be asked.  When it is reached, a new list shows what has ended.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -142,10 +143,12 @@ async fn live(connection: &Connection, role: &str, deadline: Deadline) -> Result
     let own = discovery::MountTokenFilter::of(connection);
     let is_live = move |token: &TokenEntry| {
         let tag = own.tag(token)?;
-        (tag.owner == owner).then_some(())
+        (tag.owner == owner).then_some((tag.block, tag.index))
     };
     let live = connection.client.tokens(is_live, deadline).await;
-    live.map(|live| live.len()).map_err(|error| {
+    // A description can be copied, an intent has one token.
+    let distinct = |intents: Vec<_>| intents.into_iter().collect::<BTreeSet<_>>().len();
+    live.map(distinct).map_err(|error| {
         astra_error::request_error("count the role's live tokens", connection, &error)
     })
 }

@@ -21,6 +21,7 @@ use crate::engine::config::ConfigEntry;
 use crate::engine::config::Connection;
 use crate::engine::config::pending_deletion;
 use crate::engine::config::verify;
+use crate::engine::creds::AskedExpiry;
 use crate::engine::creds::Mint;
 use crate::engine::creds::UncommittedToken;
 use crate::engine::events::EngineEvent;
@@ -173,12 +174,13 @@ async fn mint(
     old: &Arc<Connection>,
     deadline: Deadline,
 ) -> Result<UncommittedToken, Error> {
-    let present = RootSpec::of(old, engine.clock.now(), deadline).await?;
+    let now = engine.clock.now();
+    let present = RootSpec::of(old, now, deadline).await?;
     let mint = Mint {
         connection: old,
         role: &format!("rotate-root/{}", old.name),
         role_ids: present.role_ids,
-        expiry: present.expiry,
+        expiry: present.expiry.map(|expiry| AskedExpiry { expiry, now }),
         // A request that the host repeats must not delete what may be the root token by now.
         request_id: "",
         display_name: "",

@@ -12,6 +12,7 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
+use crate::engine::creds::AskedExpiry;
 use crate::engine::creds::Mint;
 use crate::engine::creds::UncommittedToken;
 use crate::engine::events::EngineEvent;
@@ -64,12 +65,13 @@ pub async fn mint_and_store(
     deadline: Deadline,
 ) -> Result<Vec<String>, Error> {
     let connection = engine.configs.require(&entry.config).await?;
-    let asked = entry.expiry(engine.clock.now());
+    let now = engine.clock.now();
+    let asked = entry.expiry(now);
     let mint = Mint {
         connection: &connection,
         role: &format!("static-roles/{name}"),
         role_ids: entry.granted.role_ids(),
-        expiry: Some(asked),
+        expiry: Some(AskedExpiry { expiry: asked, now }),
         // A request that the host repeats must not delete what may be the role's token by now.
         request_id: "",
         display_name: "",
@@ -115,7 +117,7 @@ fn current(
         org_id,
         role_ids: entry.granted.role_ids(),
         by_policy: entry.granted.policy.is_some(),
-        expires_at: token.expiry,
+        expires_at: fresh.life.map(|life| life.end(rotated_at)),
         rotated_at,
     }
 }

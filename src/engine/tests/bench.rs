@@ -12,6 +12,8 @@ use async_trait::async_trait;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::engine::AstraFactory;
 use crate::engine::Deadlines;
@@ -36,6 +38,10 @@ use crate::vault::memory::NoEvents;
 pub const READER: &str = "API RO User";
 /// Its id.
 pub const READER_ID: &str = "5dc84d0d-4fdd-4ec2-a223-71341b6d7685";
+
+/// How much longer than its lease a token may live, and how much later its lease may begin.
+const GRACE: Duration = Duration::from_secs(600);
+const LATE: Duration = Duration::from_secs(60);
 
 /// A mounted engine, its organization and its storage.
 pub struct Bench {
@@ -190,6 +196,17 @@ impl Bench {
         self.engine = engine(&self.storage, &self.system, self.deadlines);
     }
 
+    /// The process starts again on a node whose clock is ahead.
+    pub fn restart_ahead(&mut self, ahead: Duration) {
+        let mount = mount(&self.storage, &self.system);
+        let factory = AstraFactory {
+            deadlines: self.deadlines,
+        };
+        let framework = factory.framework(&mount).unwrap();
+        framework.engine.clock.advance(ahead);
+        self.engine = Arc::new(framework);
+    }
+
     /// Sends a request as the host does.
     pub async fn call(&self, operation: Operation, path: &str, data: Value) -> HandlerResult {
         self.engine.handle(request(operation, path, data)).await
@@ -291,6 +308,7 @@ impl Bench {
 
     /// Nothing is left but what is held, and the engine used the API as published.
     pub fn assert_clean(&self, held: &[&Credential], what: &str) {
+        let credentials = held.to_vec();
         let mut held: Vec<String> = held.iter().map(|held| held.client_id.clone()).collect();
         held.sort();
         assert_eq!(self.live(), held, "{what}: live tokens, and those held");
@@ -299,11 +317,46 @@ impl Bench {
         assert_eq!(invariants.foreign_deletes, 0, "{what}: foreign deletes");
         let violations = self.astra.violations();
         assert!(violations.is_empty(), "{what}: {violations:?}");
+        self.assert_bounded(&credentials, what);
+    }
+
+    /// No token of `held` lives longer than the grace after the longest end of its lease.
+    pub fn assert_bounded(&self, held: &[&Credential], what: &str) {
+        let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).unwrap();
+        for credential in held {
+            let token = self.astra.token(&credential.client_id).unwrap();
+            match &token.token_expiry {
+                Some(expiry) => {
+                    let life = time(expiry) - time(&token.generated_on);
+                    let longest = credential.lease.max_ttl + GRACE + LATE;
+                    assert!(life <= longest, "{what}: {life} for {:?}", credential.lease);
+                }
+                None => assert!(
+                    credential
+                        .warnings
+                        .iter()
+                        .any(|warning| warning.contains("does not keep expiries")),
+                    "{what}: a token without an end"
+                ),
+            }
+        }
     }
 }
 
 impl Credential {
+    /// The same, minted so long ago that Astra has shown it everywhere.
+    pub fn aged(mut self) -> Self {
+        let past = Value::from("2020-01-01T00:00:00Z");
+        self.lease
+            .internal_data
+            .insert("minted_at".to_owned(), past);
+        self
+    }
+
     pub fn of(response: Response) -> Self {
+        let lease = response.lease().unwrap();
+        assert!(!lease.ttl.is_zero(), "0 means the mount's default");
+        assert!(lease.ttl <= lease.max_ttl, "{lease:?}");
         Self {
             client_id: response.data()["client_id"].as_str().unwrap().to_owned(),
             data: response.data().clone(),
@@ -319,14 +372,18 @@ impl Credential {
 }
 
 fn engine(storage: &Arc<Flaky>, system: &FixedSystem, deadlines: Deadlines) -> Arc<dyn Backend> {
-    let mount = Mount {
+    let mount = mount(storage, system);
+    AstraFactory { deadlines }.build(mount).unwrap()
+}
+
+fn mount(storage: &Arc<Flaky>, system: &FixedSystem) -> Mount {
+    Mount {
         uuid: "mount".to_owned(),
         options: Default::default(),
         storage: Arc::clone(storage) as Arc<dyn Storage>,
         system: Arc::new(system.clone()),
         events: Arc::new(NoEvents),
-    };
-    AstraFactory { deadlines }.build(mount).unwrap()
+    }
 }
 
 /// A request with an id of its own.

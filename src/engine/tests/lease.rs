@@ -12,6 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::bench::Bench;
 use super::bench::Credential;
+use super::bench::eventually;
 use super::bench::on_lease;
 use super::bench::refused;
 use crate::vault::Error;
@@ -117,7 +118,7 @@ async fn a_lease_is_revoked_however_often_the_host_asks() {
             .astra
             .set_knobs(json!({"delete_missing": answer}))
             .unwrap();
-        let credential = bench.mint("reader").await.unwrap();
+        let credential = bench.mint("reader").await.unwrap().aged();
         for _ in 0..2 {
             assert!(bench.revoke(&credential).await.unwrap().is_none());
             bench.assert_clean(&[], answer);
@@ -146,7 +147,7 @@ async fn any_success_of_a_deletion_is_one() {
 #[tokio::test]
 async fn a_token_that_vanished_is_taken_for_revoked_only_by_the_list() {
     let bench = Bench::mounted().await;
-    let credential = bench.mint("reader").await.unwrap();
+    let credential = bench.mint("reader").await.unwrap().aged();
     bench.astra.revoke_token(&credential.client_id).unwrap();
     bench.fault("GET", "/v2/clientIdSecrets", status(403));
     let error = bench.revoke(&credential).await.err().unwrap();
@@ -170,7 +171,7 @@ async fn tokens_that_vanished_together_share_lists() {
     let bench = Arc::new(Bench::mounted().await);
     let mut held = Vec::new();
     for _ in 0..100 {
-        let credential = bench.mint("reader").await.unwrap();
+        let credential = bench.mint("reader").await.unwrap().aged();
         bench.astra.revoke_token(&credential.client_id).unwrap();
         held.push(credential);
     }
@@ -317,4 +318,40 @@ async fn what_astra_ended_by_itself_needs_no_revocation() {
         .internal_data
         .insert("expires_at".to_owned(), "2020-01-01T00:00:00Z".into());
     assert!(bench.engine.handle(request).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_token_that_ended_by_itself_is_deleted_all_the_same_where_that_can_be_done() {
+    let bench = Bench::mounted().await;
+    let credential = bench.mint("reader").await.unwrap();
+    let mut request = on_lease(Operation::Revoke, &credential);
+    let lease = request.lease.as_mut().unwrap();
+    lease
+        .internal_data
+        .insert("expires_at".to_owned(), "2020-01-01T00:00:00Z".into());
+    // The clock of this node alone does not tell that the token is dead.
+    bench.engine.handle(request.clone()).await.unwrap();
+    bench.assert_clean(&[], "revoked");
+    bench.fault("DELETE", "*", status(403));
+    bench.engine.handle(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_young_token_that_astra_does_not_know_is_not_taken_for_revoked() {
+    let mut bench = Bench::new().await;
+    bench.deadlines.late_create_window = Duration::from_secs(2);
+    bench.restart();
+    bench.mount().await;
+    let unseen = json!({"create_visible_after_ms": 1_500, "create_visible_scope": "all"});
+    bench.astra.set_knobs(unseen).unwrap();
+    let credential = bench.mint("reader").await.unwrap();
+    let error = bench.revoke(&credential).await.err().unwrap();
+    assert!(matches!(error, Error::Internal(_)), "{error:?}");
+    assert!(error.to_string().contains("tried again"), "{error}");
+    eventually("the host tries again", async || {
+        bench.revoke(&credential).await.is_ok()
+    })
+    .await;
+    bench.astra.advance_clock(Duration::from_secs(10));
+    bench.assert_clean(&[], "no success while the token lives");
 }

@@ -34,6 +34,15 @@ fn forbidden() -> Fault {
     }
 }
 
+fn unavailable() -> Fault {
+    Fault::Status {
+        status: 503,
+        body: FaultBody::Empty,
+        retry_after: None,
+        committed: false,
+    }
+}
+
 async fn pending(bench: &Bench) -> serde_json::Value {
     bench.read("status").await.unwrap()["configs"]["default"]["pending_intents"].clone()
 }
@@ -291,4 +300,66 @@ async fn callers_at_the_same_time_get_a_token_each() {
     assert!(bench.astra.stats().max_concurrency_seen <= 32);
     bench.tick().await;
     bench.assert_clean(&held, "and a tick");
+}
+
+#[tokio::test]
+async fn a_create_that_takes_effect_after_the_first_clean_list_is_found() {
+    let mut bench = Bench::mounted().await;
+    let slow = Fault::Latency {
+        ms: 1_000,
+        max_ms: None,
+        at: Default::default(),
+    };
+    bench.fault_once("POST", "/v2/clientIdSecrets", slow);
+    let asked = request(Operation::Read, "creds/reader", json!({}));
+    tokio::select! {
+        _ = bench.engine.handle(asked) => panic!("the mint ended"),
+        () = eventually("the create is under way", async || bench.astra.stats().concurrency > 0) => {}
+    }
+    // The process dies, and the next one's first lists show nothing.
+    bench.restart();
+    bench.tick().await;
+    bench.tick().await;
+    let made = WaitFor {
+        token_count: Some(1),
+        ..WaitFor::default()
+    };
+    assert!(bench.astra.wait(made, SOON).await, "it takes effect");
+    bench.tick().await;
+    bench.assert_clean(&[], "a late create");
+}
+
+#[tokio::test]
+async fn what_astra_does_not_know_yet_is_taken_back_later() {
+    let bench = Bench::mounted().await;
+    let unseen = json!({"create_visible_after_ms": 60_000, "create_visible_scope": "all"});
+    bench.astra.set_knobs(unseen).unwrap();
+    let minted = bench.call(Operation::Read, "creds/reader", json!({})).await;
+    undeliver(minted.unwrap().unwrap()).await;
+    assert_eq!(pending(&bench).await, 1, "it is looked for");
+    bench.tick().await;
+    assert_eq!(pending(&bench).await, 1, "a list without it proves nothing");
+    bench.astra.advance_clock(Duration::from_secs(61));
+    bench.tick().await;
+    bench.assert_clean(&[], "once it shows");
+    assert_eq!(pending(&bench).await, 0);
+}
+
+#[tokio::test]
+async fn a_list_outage_after_a_crash_is_not_a_mint_outage() {
+    let mut bench = Bench::mounted().await;
+    die_after_the_token_is_made(&mut bench).await;
+    bench.fault("GET", "/v2/clientIdSecrets", unavailable());
+    assert!(
+        bench.mint("reader").await.is_err(),
+        "it may be a repeated request"
+    );
+    // The host gives a request up long before.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(91)).await;
+    tokio::time::resume();
+    let credential = bench.mint("reader").await.unwrap();
+    bench.astra.clear_faults();
+    bench.tick().await;
+    bench.assert_clean(&[&credential], "clearing up goes on");
 }

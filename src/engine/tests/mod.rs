@@ -5,6 +5,7 @@ mod config;
 mod credential;
 mod damage;
 mod discovery;
+mod expiry;
 mod fault_matrix;
 mod interleavings;
 mod lease;

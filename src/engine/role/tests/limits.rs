@@ -143,3 +143,23 @@ async fn where_tokens_cannot_be_counted_the_answer_says_so() {
     }
     assert_eq!(bench.astra.live_tokens().len(), 2);
 }
+
+#[tokio::test]
+async fn a_copied_description_does_not_count() {
+    let bench = Bench::configured().await;
+    let role = json!({"astra_roles": "RO User", "max_active": 2});
+    bench.write("roles/app", role).await.unwrap();
+    let first = bench.read("creds/app").await;
+    let token = bench.astra.token(&text(&first, "client_id")).unwrap();
+    for _ in 0..3 {
+        let copy = astra_emulator::PortalToken {
+            description: token.description.clone(),
+            ..astra_emulator::PortalToken::default()
+        };
+        bench.astra.create_token(copy).unwrap();
+    }
+    let bench = bench.crash();
+    bench.read("creds/app").await;
+    let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
+    assert!(refusal(outcome).contains("(it has 2, its max_active is 2)"));
+}

@@ -13,7 +13,9 @@ use super::text;
 use super::time_of;
 use super::with_role;
 use crate::engine::testing::Bench;
+use crate::engine::testing::Plan;
 use crate::engine::testing::READER;
+use crate::engine::testing::until_hung;
 use crate::engine::testing::warnings;
 
 #[tokio::test]
@@ -126,8 +128,21 @@ async fn a_failing_rotation_keeps_the_token_backs_off_and_tells_why() {
 
 #[tokio::test]
 async fn clearing_up_and_root_rotation_leave_static_tokens_alone() {
-    let mut bench = with_role().await;
+    // The process dies when the role is stored and the intent of its token is not marked yet.
+    let mut bench = Bench::new().await;
+    bench.storage.plan(Some(Plan {
+        prefix: "v1/intent/".to_owned(),
+        after: 1,
+        written: false,
+        and_reads: false,
+        hangs: true,
+    }));
+    until_hung(&bench.storage, bench.write("static-roles/app", role())).await;
+    bench.restart();
     let client_id = current(&bench).await;
+    assert!(bench.is_live(&client_id));
+    bench.tick().await;
+    assert!(bench.is_live(&client_id), "its intent is not marked");
     bench.write("rotate-root", json!({})).await.unwrap();
     bench.tick().await;
     bench.restart();

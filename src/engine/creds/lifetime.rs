@@ -1,0 +1,156 @@
+//! How long a minted token lives, as Astra's answer shows it.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::ttl::MINT_SLACK;
+
+/// A token with less time left is not handed out: a caller could not use it, and a lease of 0 s would
+/// mean the mount's default to the host.
+pub const SHORTEST: Duration = Duration::from_secs(5);
+
+/// When a token was to end, by the clock of this node.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedExpiry {
+    /// The expiry that was sent.
+    pub expiry: OffsetDateTime,
+    /// The node's time when it was worked out.
+    pub now: OffsetDateTime,
+}
+
+/// The life of a minted token that ends.
+///
+/// Its length is the difference of two times of Astra's, where both are known, so a difference between
+/// Astra's clock and this node's cancels out.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime {
+    /// When Astra ends the token, by Astra's clock.
+    pub expiry: OffsetDateTime,
+    /// From its making to its end; negative where the answer makes no sense.
+    length: time::Duration,
+    /// Whether Astra told when it was made.
+    is_measured: bool,
+    /// Before the mint was sent: the token is not older.
+    sent: Instant,
+}
+
+impl Lifetime {
+    /// The life of a token that was asked for at `sent`, when this node's clock showed `now`.
+    pub fn new(
+        expiry: OffsetDateTime,
+        generated_on: Option<OffsetDateTime>,
+        sent: Instant,
+        now: OffsetDateTime,
+    ) -> Self {
+        Self {
+            expiry,
+            length: expiry - generated_on.unwrap_or(now),
+            is_measured: generated_on.is_some(),
+            sent,
+        }
+    }
+
+    /// How long the token lives from now on, at least.
+    pub fn left(&self) -> Duration {
+        let length = Duration::try_from(self.length).unwrap_or_default();
+        length.saturating_sub(self.sent.elapsed())
+    }
+
+    /// When the token ends by the clock of this node, which shows `now`: Astra's expiry, unless the
+    /// clocks differ by more than a mint may take.
+    pub fn end(&self, now: OffsetDateTime) -> OffsetDateTime {
+        let left = time::Duration::try_from(self.left()).unwrap_or(time::Duration::MAX);
+        let end = now.saturating_add(left);
+        match (end - self.expiry).unsigned_abs() > MINT_SLACK {
+            true => end,
+            false => self.expiry,
+        }
+    }
+
+    /// Whether the token ends no later than asked for: by its expiry, or by the length of its life.
+    pub fn is_within(&self, asked: AskedExpiry) -> bool {
+        self.expiry <= asked.expiry + MINT_SLACK
+            || self.is_measured && self.length <= asked.length() + MINT_SLACK
+    }
+
+    /// How much longer than asked for the token lives, because this node's clock is ahead of Astra's.
+    pub fn excess(&self, asked: AskedExpiry) -> Option<Duration> {
+        let excess = Duration::try_from(self.length - asked.length()).ok()?;
+        (self.is_measured && excess > MINT_SLACK).then_some(excess)
+    }
+
+    /// Whether Astra took the expiry as asked for.
+    pub fn is_as_asked(&self, asked: AskedExpiry) -> bool {
+        (self.expiry - asked.expiry).unsigned_abs() <= MINT_SLACK
+    }
+}
+
+impl AskedExpiry {
+    fn length(&self) -> time::Duration {
+        self.expiry - self.now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+    const HOUR: time::Duration = time::Duration::HOUR;
+
+    fn asked(hours: i32) -> AskedExpiry {
+        AskedExpiry {
+            expiry: NOW + HOUR * hours,
+            now: NOW,
+        }
+    }
+
+    /// A token that was made when Astra's clock was `ahead` hours before this node's, and ends `expiry`
+    /// hours after this node's time.
+    fn made(ahead: i32, expiry: i32) -> Lifetime {
+        let made = Some(NOW + HOUR * ahead);
+        Lifetime::new(NOW + HOUR * expiry, made, Instant::now(), NOW)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_difference_of_the_clocks_cancels_out() {
+        for ahead in [-3, 0, 3] {
+            let life = made(ahead, ahead + 1);
+            assert_eq!(life.left(), Duration::from_secs(3_600));
+            assert_eq!(life.end(NOW), NOW + HOUR, "{ahead}");
+            assert!(life.is_within(asked(1)));
+            assert_eq!(life.excess(asked(1)), None);
+        }
+        tokio::time::advance(Duration::from_secs(600)).await;
+        let life = made(3, 4);
+        tokio::time::advance(Duration::from_secs(600)).await;
+        assert_eq!(life.left(), Duration::from_secs(3_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_ends_later_is_not_as_asked() {
+        assert!(made(0, 2).is_within(asked(2)));
+        assert!(!made(0, 3).is_within(asked(2)));
+        // This node's clock is behind, and the organization gives a year.
+        assert!(!made(3, 8_760).is_within(asked(2)));
+        // It is ahead: the expiry is the one asked for, but further away.
+        assert!(made(-3, 2).is_within(asked(2)));
+        assert_eq!(
+            made(-3, 2).excess(asked(2)),
+            Some(Duration::from_secs(3 * 3_600))
+        );
+        // Without a time of making there is only the expiry.
+        let unknown = Lifetime::new(NOW + HOUR * 3, None, Instant::now(), NOW);
+        assert!(unknown.is_within(asked(3)) && !unknown.is_within(asked(2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ended_before_it_was_made_has_no_time_left() {
+        assert_eq!(made(3, 2).left(), Duration::ZERO);
+        assert_eq!(made(0, 0).left(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,141 @@
+//! How long a token lives is what Astra's answer shows, whatever the clocks say.
+
+use std::time::Duration;
+
+use astra_emulator::Fault;
+use astra_emulator::fault::FaultBody;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::bench::Bench;
+use super::bench::Credential;
+use crate::vault::Error;
+use crate::vault::FailureStatus;
+
+const YEAR: u64 = 31_536_000;
+const HOUR: i64 = 3_600;
+
+/// A mount whose role `reader` may be leased for two hours, and an emulator whose clock is `ahead` of this
+/// node's.
+async fn bench(ahead: i64, knobs: serde_json::Value) -> Bench {
+    let mut bench = Bench::mounted().await;
+    let role = json!({"ttl": "1h", "max_ttl": "2h"});
+    bench.write("roles/reader", role).await.unwrap();
+    match u64::try_from(ahead) {
+        Ok(ahead) => bench.astra.advance_clock(Duration::from_secs(ahead)),
+        Err(_) => bench.restart_ahead(Duration::from_secs(ahead.unsigned_abs())),
+    }
+    bench.astra.set_knobs(knobs).unwrap();
+    bench
+}
+
+fn refused_once() -> Fault {
+    Fault::Status {
+        status: 400,
+        body: FaultBody::Errors,
+        retry_after: None,
+        committed: false,
+    }
+}
+
+/// How long `credential`'s token has still to live, by Astra's clock.
+fn left(bench: &Bench, credential: &Credential, ahead: i64) -> i64 {
+    let token = bench.astra.token(&credential.client_id).unwrap();
+    let format = &time::format_description::well_known::Rfc3339;
+    let expiry = OffsetDateTime::parse(token.token_expiry.as_deref().unwrap(), format).unwrap();
+    (expiry - OffsetDateTime::now_utc()).whole_seconds() - ahead.max(0)
+}
+
+async fn assert_refused(bench: &Bench, words: &str) {
+    match bench.mint("reader").await {
+        Err(Error::Status {
+            status: FailureStatus::BAD_GATEWAY,
+            message,
+        }) => assert!(message.contains(words), "{message}"),
+        other => panic!("{other:?}"),
+    }
+    // A clock that is behind asks for an expiry in the past.
+    bench.astra.clear_violations();
+    bench.assert_clean(&[], "nothing is left of what was refused");
+}
+
+#[tokio::test]
+async fn a_refused_expiry_does_not_lead_to_a_longer_life() {
+    let bench = bench(0, json!({"org_max_token_expiry_s": YEAR})).await;
+    bench.fault_once("POST", "*", refused_once());
+    assert_refused(&bench, "later than the").await;
+    let credential = bench.mint("reader").await.unwrap();
+    bench.assert_clean(&[&credential], "the next one is as asked");
+}
+
+#[tokio::test]
+async fn a_node_that_is_behind_gets_no_token_for_a_year() {
+    let bench = bench(3 * HOUR, json!({"org_max_token_expiry_s": YEAR})).await;
+    assert_refused(&bench, "compare this node's clock with Astra's").await;
+}
+
+#[tokio::test]
+async fn a_changed_expiry_is_not_taken_for_the_one_asked_for() {
+    for rewritten in [json!({"shift_s": 3_600}), json!({"life_s": YEAR})] {
+        let bench = bench(0, json!({"rewrite_expiry": rewritten})).await;
+        assert_refused(&bench, "the organization changes expiries").await;
+    }
+    let past = json!({"rewrite_expiry": {"shift_s": -20_000}});
+    assert_refused(&bench(0, past).await, "which is at once").await;
+    // An earlier one only shortens the lease.
+    let bench = bench(0, json!({"rewrite_expiry": {"shift_s": -3_600}})).await;
+    let credential = bench.mint("reader").await.unwrap();
+    bench.assert_clean(&[&credential], "a shorter life");
+    assert!(credential.lease.max_ttl < Duration::from_secs(3_700));
+}
+
+#[tokio::test]
+async fn a_lease_is_as_long_as_its_token_whatever_the_clocks_say() {
+    for mode in ["clamp", "refuse"] {
+        for ahead in [-3 * HOUR, 0, 3 * HOUR] {
+            let maximum =
+                json!({"org_max_token_expiry_s": 3_600, "org_max_token_expiry_mode": mode});
+            let bench = bench(ahead, maximum).await;
+            let credential = bench.mint("reader").await.unwrap();
+            let life = left(&bench, &credential, ahead);
+            let lease = credential.lease.max_ttl.as_secs();
+            assert!(life <= 3_600 && lease > 2_900, "{mode} {ahead}: {life}");
+            assert!(lease < 3_600, "{mode} {ahead}: {lease}");
+            // Renewals end before the token, too.
+            let renewed = bench.renew(&credential).await.unwrap().unwrap();
+            let renewed = renewed.lease().unwrap();
+            assert!(renewed.ttl <= Duration::from_secs(3_000), "{renewed:?}");
+            bench.revoke(&credential).await.unwrap();
+            bench.astra.clear_violations();
+            bench.assert_clean(&[], "the revocation deletes it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_is_ahead_is_told_of_and_one_behind_shortens_the_lease() {
+    let ahead = bench(-3 * HOUR, json!({})).await;
+    let credential = ahead.mint("reader").await.unwrap();
+    let [warning] = credential.warnings.as_slice() else {
+        panic!("{:?}", credential.warnings);
+    };
+    assert!(warning.starts_with("this node's clock is ahead of Astra's"));
+    assert_eq!(credential.lease.ttl, Duration::from_secs(3_600));
+    ahead.revoke(&credential).await.unwrap();
+    ahead.assert_clean(&[], "its revocation deletes it");
+
+    let behind = bench(HOUR, json!({})).await;
+    let credential = behind.mint("reader").await.unwrap();
+    behind.assert_clean(&[&credential], "behind");
+    let life = left(&behind, &credential, HOUR);
+    let lease = i64::try_from(credential.lease.max_ttl.as_secs()).unwrap();
+    assert!(lease <= life - 500, "{lease} of {life}");
+    assert!(
+        credential
+            .warnings
+            .iter()
+            .any(|warning| warning.ends_with("as this node's clock is behind Astra's")),
+        "{:?}",
+        credential.warnings
+    );
+}
