@@ -144,7 +144,7 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .await
     {
         // Astra may know it only later: the host tries again.
-        Ok(Deletion::AlreadyAbsent)
+        Ok(Deletion::AlreadyAbsent(_))
             if !is_over && data.is_young(now, engine.deadlines.late_create_window) =>
         {
             Err(Error::Internal(format!(

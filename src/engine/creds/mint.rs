@@ -402,7 +402,7 @@ async fn remove(connection: &Connection, intent: Intent, client_id: String, dead
             intent.cancel();
         }
         // It was made a moment ago, so Astra does not know it yet.
-        Ok(Deletion::AlreadyAbsent) => intent.lose(Some(client_id)),
+        Ok(Deletion::AlreadyAbsent(_)) => intent.lose(Some(client_id)),
         Err(error) => {
             tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
             intent.lose(Some(client_id));
@@ -444,7 +444,7 @@ pub async fn take_back(
             failpoint::hit("take-back.token-deleted");
             intent.cancel();
         }
-        Ok(Deletion::AlreadyAbsent) => intent.lose(Some(client_id)),
+        Ok(Deletion::AlreadyAbsent(_)) => intent.lose(Some(client_id)),
         Err(error) => {
             tracing::warn!(client_id, %error, "an undelivered token is left behind; the next tick deletes it");
             intent.lose(Some(client_id));

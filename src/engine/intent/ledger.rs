@@ -320,7 +320,7 @@ impl Ledger {
                 // Astra may show it only later.
                 let is_gone = match sweep.delete_one(&client_id).await? {
                     Deletion::Deleted => true,
-                    Deletion::AlreadyAbsent => since.elapsed() >= self.late_create_window,
+                    Deletion::AlreadyAbsent(_) => since.elapsed() >= self.late_create_window,
                 };
                 if is_gone {
                     block.found(index);
