@@ -12,6 +12,7 @@ const INFO: PluginInfo = PluginInfo {
     about: "leases application tokens of DataStax Astra DB",
     manual: "README.md",
     log_variable: "ASTRA_PLUGIN_LOG_LEVEL",
+    log_target: module_path!(),
 };
 
 fn main() -> ExitCode {

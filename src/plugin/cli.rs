@@ -48,6 +48,7 @@ fn text(info: &PluginInfo, version: &str) -> String {
         about,
         manual,
         log_variable,
+        log_target: _,
     } = info;
     let program = std::env::current_exe().ok();
     let file = program
@@ -98,6 +99,7 @@ mod tests {
             about: "leases x",
             manual: "docs/x.md",
             log_variable: "X_LOG",
+            log_target: "x",
         };
         let text = text(&info, "v1.2.3");
         let digest = digest(&std::env::current_exe().unwrap()).unwrap();

@@ -58,7 +58,10 @@ pub fn serve(info: PluginInfo, factory: impl Factory) -> ExitCode {
     if !environment.has_cookie() {
         return cli::run(&info, &factory.version(), env::args_os().skip(1));
     }
-    log::install(environment.text(info.log_variable).as_deref() == Some("trace"));
+    log::install(
+        info.log_target,
+        environment.text(info.log_variable).as_deref() == Some("trace"),
+    );
     if let Err(error) = core_dump::forbid() {
         tracing::warn!(%error, "core dumps could not be forbidden; they would hold secrets");
     }

@@ -13,4 +13,6 @@ pub struct PluginInfo {
     pub manual: &'static str,
     /// The environment variable that makes it log everything when it is `trace`.
     pub log_variable: &'static str,
+    /// The crate whose log lines reach the host, beside those of this one: `module_path!()` of `main`.
+    pub log_target: &'static str,
 }

@@ -13,6 +13,7 @@ const INFO: PluginInfo = PluginInfo {
     about: "dies at a point that a test names",
     manual: "README.md",
     log_variable: "ASTRA_PLUGIN_LOG_LEVEL",
+    log_target: module_path!(),
 };
 
 fn main() -> ExitCode {

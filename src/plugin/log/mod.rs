@@ -16,17 +16,19 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// Sends this crate's events to standard error, `debug` and up, or all of them.
+/// Sends the events of this crate and of `engine`, the crate of the secrets engine, to standard error:
+/// `debug` and up, or all of them.
 ///
 /// Other crates' events are dropped: those of HTTP libraries may carry request headers.
-pub(super) fn install(everything: bool) {
+pub(super) fn install(engine: &str, everything: bool) {
     let level = if everything {
         LevelFilter::TRACE
     } else {
         LevelFilter::DEBUG
     };
     let own = module_path!().split("::").next().unwrap_or_default();
-    let layer = HostLayer::new(write).with_filter(Targets::new().with_target(own, level));
+    let targets = Targets::new().with_targets([(own, level), (engine, level)]);
+    let layer = HostLayer::new(write).with_filter(targets);
     // It fails if there is a subscriber already, which then stays.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer));
     panic::set_hook(Box::new(|info| {
