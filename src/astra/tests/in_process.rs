@@ -108,7 +108,7 @@ fn client(acts: &[Act], timeout: Duration) -> (Client, Arc<Mutex<Vec<String>>>) 
 async fn a_slow_answer_is_unknown_after_the_attempt_or_the_deadline() {
     for act in [Act::Hang, Act::HangAfter(r#"{"clientId":"#.to_owned())] {
         for (timeout, deadline, expected) in [(7, 50, 7), (30, 11, 11)] {
-            let (client, seen) = client(&[act.clone()], Duration::from_secs(timeout));
+            let (client, seen) = client(std::slice::from_ref(&act), Duration::from_secs(timeout));
             let begun = Instant::now();
             let deadline = Deadline::after(Duration::from_secs(deadline));
             let result = client.create_token(&new_token(), deadline).await;

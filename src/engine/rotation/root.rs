@@ -237,7 +237,7 @@ async fn store(
     let found = engine.configs.find(&old.name).await;
     let found = found.map(|found| found.map(|found| found.entry.token_client_id().to_owned()));
     match decide(&engine.uncertain_writes, fresh, error, found, deadline).await {
-        WriteOutcome::Persisted(fresh) => Ok(fresh),
+        WriteOutcome::Persisted(fresh) => Ok(*fresh),
         WriteOutcome::Rejected(error) => Err(error),
     }
 }

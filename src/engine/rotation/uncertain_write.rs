@@ -23,7 +23,7 @@ pub struct UncertainWrites {
 /// Whether a token is stored.
 pub enum WriteOutcome {
     /// It is.
-    Persisted(UncommittedToken),
+    Persisted(Box<UncommittedToken>),
     /// It is not, and was deleted.
     Rejected(Error),
 }
@@ -78,7 +78,9 @@ pub async fn decide(
     deadline: Deadline,
 ) -> WriteOutcome {
     match found {
-        Ok(Some(client_id)) if client_id == fresh.token.client_id => WriteOutcome::Persisted(fresh),
+        Ok(Some(client_id)) if client_id == fresh.token.client_id => {
+            WriteOutcome::Persisted(Box::new(fresh))
+        }
         Ok(_) => {
             fresh.rollback(deadline).await;
             WriteOutcome::Rejected(error)

@@ -173,7 +173,7 @@ async fn store(
         current.map(|current| current.client_id)
     });
     match decide(&engine.uncertain_writes, fresh, error, found, deadline).await {
-        WriteOutcome::Persisted(fresh) => Ok(fresh),
+        WriteOutcome::Persisted(fresh) => Ok(*fresh),
         WriteOutcome::Rejected(error) => Err(error),
     }
 }

@@ -256,6 +256,8 @@ impl Server {
                 if !matches!(running.child.try_wait(), Ok(None)) {
                     return;
                 }
+                // `Drop` calls this outside of any runtime, and a child's end can only be polled.
+                #[allow(clippy::disallowed_methods)]
                 std::thread::sleep(Duration::from_millis(10));
             }
             let _ = running.child.kill();
