@@ -20,7 +20,6 @@ mod statement;
 mod system_tables;
 mod tls_server;
 
-pub(crate) use bundle::members;
 pub(crate) use plane::Plane;
 pub use registry::CqlConnection;
 pub use registry::CqlCredential;

@@ -33,7 +33,7 @@ impl Emulator {
             .unwrap_or_default()
     }
 
-    fn plane(&self) -> Option<Arc<Plane>> {
-        self.inner.service.lock().cql.clone()
+    fn plane(&self) -> Option<&Plane> {
+        self.inner.plane.get().map(Arc::as_ref)
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Inner {
     pub(super) control: Arc<Listener>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) certificates: OnceLock<Arc<Certificates>>,
+    /// The CQL data plane, if there is one.
+    pub(super) plane: OnceLock<Arc<Plane>>,
     /// The certificate of the main listener.
     pub(super) certificate: Arc<AtomicU8>,
     /// Alternative TLS listeners.
@@ -70,6 +72,7 @@ impl Emulator {
                 control,
                 stop: watch::Sender::new(false),
                 certificates: OnceLock::new(),
+                plane: OnceLock::new(),
                 certificate: Arc::new(AtomicU8::new(Certificate::Good as u8)),
                 others: Mutex::new(Vec::new()),
                 runtime: tokio::runtime::Handle::current(),
@@ -90,7 +93,8 @@ impl Emulator {
         if inner.options.cql {
             let plane = Arc::new(Plane::open(inner.api.address, inner.certificates()?)?);
             cql::run(&plane, &inner.service, &inner.stop.subscribe())?;
-            inner.service.lock().cql = Some(plane);
+            inner.service.lock().bundles = Some(plane.clone());
+            inner.plane.get_or_init(|| plane);
         }
         Ok(emulator)
     }
@@ -213,8 +217,7 @@ impl Inner {
 
     fn stop(&self) {
         self.stop.send_replace(true);
-        let cql = self.service.lock().cql.clone();
-        if let Some(Err(error)) = cql.map(|plane| plane.close()) {
+        if let Some(Err(error)) = self.plane.get().map(|plane| plane.close()) {
             tracing::warn!(%error, "cannot close a port");
         }
         for listener in [&self.api, &self.control] {

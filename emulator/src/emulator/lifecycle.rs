@@ -80,7 +80,7 @@ impl Emulator {
         let url = self.url();
         let mut fresh = seed::new_state(&options, url);
         let mut state = self.inner.service.lock();
-        fresh.cql = state.cql.take();
+        fresh.bundles = state.bundles.take();
         *state = fresh;
         drop(state);
         self.inner.service.in_flight.reset();

@@ -8,7 +8,6 @@ use time::macros::format_description;
 use crate::archive;
 use crate::auth::Caller;
 use crate::clock;
-use crate::cql;
 use crate::endpoints::bundle_url;
 use crate::endpoints::call::Call;
 use crate::endpoints::databases;
@@ -145,17 +144,19 @@ fn archive_of(call: &Call<'_>, file: &str) -> Result<Vec<u8>, &'static str> {
         .regions
         .get(index.wrapping_sub(1))
         .ok_or("AccessDenied")?;
-    if let Some(plane) = &call.state.cql {
+    if let Some(bundles) = &call.state.bundles {
         let host = call.state.knobs.of(Some(&database.org_id)).bundle_host;
-        let members = cql::members(plane, database, region, host.text()).map_err(|error| {
-            tracing::error!(%error, "cannot make the bundle");
-            "InternalError"
-        })?;
-        let members: Vec<(&str, &[u8])> = members
+        let files = bundles
+            .files(database, region, host.text())
+            .map_err(|error| {
+                tracing::error!(%error, "cannot make the bundle");
+                "InternalError"
+            })?;
+        let files: Vec<(&str, &[u8])> = files
             .iter()
             .map(|(name, content)| (*name, content.as_slice()))
             .collect();
-        return written(&members);
+        return written(&files);
     }
     let config = serde_json::json!({
         "host": format!("{id}-{region}.db.astra.datastax.com"),

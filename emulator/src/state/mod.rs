@@ -1,5 +1,6 @@
 //! What the emulated service knows.
 
+pub(crate) mod bundle_source;
 pub(crate) mod collections;
 pub(crate) mod database;
 pub(crate) mod journal;

@@ -10,7 +10,6 @@ use time::OffsetDateTime;
 
 use crate::clock;
 use crate::clock::Clock;
-use crate::cql::Plane;
 use crate::fault::FaultRules;
 use crate::ids;
 use crate::knobs::KnobsByOrg;
@@ -22,6 +21,7 @@ use crate::violations;
 use crate::violations::RuleSource;
 use crate::violations::Violation;
 
+use crate::state::bundle_source::BundleSource;
 use crate::state::journal::Journal;
 use crate::state::records::Records;
 use crate::state::seeds::Seeds;
@@ -74,8 +74,8 @@ pub(crate) struct ServiceState {
     pub(crate) bundle_key: String,
     /// Scheme, host and port of the API.
     pub(crate) base_url: String,
-    /// The CQL data plane, if there is one; it outlives a reset.
-    pub(crate) cql: Option<Arc<Plane>>,
+    /// Makes bundles that work, if CQL is spoken; it outlives a reset.
+    pub(crate) bundles: Option<Arc<dyn BundleSource>>,
 }
 
 impl ServiceState {
@@ -97,7 +97,7 @@ impl ServiceState {
             snapshots: BTreeMap::new(),
             bundle_key: String::new(),
             base_url,
-            cql: None,
+            bundles: None,
         };
         state.bundle_key = ids::secret(&mut state.rng);
         state
