@@ -42,6 +42,7 @@ use crate::vault::Mount;
 use clock::Clock;
 use config::Configs;
 use config::PendingDeletions;
+use creds::RecentDeletions;
 use events::EventPublisher;
 use host::Host;
 use mount_id::Identity;
@@ -63,6 +64,7 @@ pub struct Engine {
     pub(crate) clock: Clock,
     pub(crate) custom_roles: CustomRoles,
     pub(crate) active: ActiveLimits,
+    pub(crate) recent_deletions: RecentDeletions,
     pub(crate) host: Arc<Host>,
     pub(crate) events: EventPublisher,
     pub(crate) deadlines: Deadlines,
@@ -114,6 +116,7 @@ impl Engine {
             clock: Clock::default(),
             custom_roles: CustomRoles::new(store.clone()),
             active: ActiveLimits::default(),
+            recent_deletions: RecentDeletions::default(),
             host,
             events: EventPublisher::new(Arc::clone(&mount.events)),
             store,

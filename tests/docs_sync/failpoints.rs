@@ -179,7 +179,7 @@ impl<'ast> Visit<'ast> for Walk {
 
     fn visit_expr_if(&mut self, choice: &'ast ExprIf) {
         self.visit_expr(&choice.cond);
-        let failed = matches!(choice.cond.as_ref(), Expr::Let(cond) if is_err(&cond.pat));
+        let failed = matches!(choice.cond.as_ref(), Expr::Let(cond) if changes_nothing(&cond.pat));
         let mut after = self.branch(failed, |walk| walk.visit_block(&choice.then_branch));
         let other = self.branch(false, |walk| {
             if let Some((_, other)) = &choice.else_branch {
@@ -194,7 +194,7 @@ impl<'ast> Visit<'ast> for Walk {
         self.visit_expr(&choice.expr);
         let mut after = BTreeSet::new();
         for arm in &choice.arms {
-            after.extend(self.branch(is_err(&arm.pat), |walk| walk.visit_arm(arm)));
+            after.extend(self.branch(changes_nothing(&arm.pat), |walk| walk.visit_arm(arm)));
         }
         self.pending = after;
     }
@@ -204,12 +204,16 @@ impl<'ast> Visit<'ast> for Walk {
     }
 }
 
-/// Whether the pattern is that of a failure.
-fn is_err(pattern: &Pat) -> bool {
-    match pattern {
-        Pat::TupleStruct(tuple) => tuple.path.is_ident("Err"),
-        _ => false,
-    }
+/// Whether the pattern is that of a call that changed nothing: a failure, or a deletion of what was
+/// absent already.
+fn changes_nothing(pattern: &Pat) -> bool {
+    let Pat::TupleStruct(tuple) = pattern else {
+        return false;
+    };
+    let last = tuple.path.segments.last();
+    tuple.path.is_ident("Err")
+        || last.is_some_and(|segment| segment.ident == "AlreadyAbsent")
+        || tuple.path.is_ident("Ok") && tuple.elems.iter().all(changes_nothing)
 }
 
 #[test]

@@ -138,6 +138,8 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
     }
     failpoint::hit("revoke.config-found");
     let deadline = Deadline::after(engine.deadlines.operation);
+    let window = engine.deadlines.late_create_window;
+    let is_young = data.is_young(now, window);
     match connection
         .client
         .delete_token(&data.client_id, deadline)
@@ -145,7 +147,7 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
     {
         // Astra may know it only later: the host tries again.
         Ok(Deletion::AlreadyAbsent(_))
-            if !is_over && data.is_young(now, engine.deadlines.late_create_window) =>
+            if !is_over && is_young && !engine.recent_deletions.contains(&data.client_id) =>
         {
             Err(Error::Internal(format!(
                 "config \"{}\": Astra does not know the token with client id {}, which was minted so short a time ago that it \
@@ -155,6 +157,9 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
         }
         Ok(_) => {
             failpoint::hit("revoke.token-deleted");
+            if is_young {
+                engine.recent_deletions.record(&data.client_id, window);
+            }
             let subject = Subject {
                 path: &format!("creds/{}", data.role),
                 config: &data.config,

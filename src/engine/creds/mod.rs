@@ -6,6 +6,7 @@ mod lease;
 mod lifetime;
 mod mint;
 mod paths;
+mod recent_deletions;
 mod renewal;
 mod ttl;
 
@@ -13,6 +14,7 @@ pub use lifetime::AskedExpiry;
 pub use mint::Mint;
 pub use mint::UncommittedToken;
 pub use paths::paths;
+pub use recent_deletions::RecentDeletions;
 pub use ttl::lease_end_bound;
 
 use crate::engine::Engine;

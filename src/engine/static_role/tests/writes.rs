@@ -90,7 +90,7 @@ async fn other_astra_roles_mean_another_token() {
         .await
         .unwrap();
     assert_eq!(current(&bench).await, first);
-    let other = json!({"astra_roles": "API Admin User"});
+    let other = json!({"astra_roles": "API R/W User"});
     let refusal = bench.write("static-roles/app", other).await;
     assert!(refusal.is_ok(), "{:?}", refusal.err());
     let second = current(&bench).await;

@@ -1,0 +1,53 @@
+//! Tokens that this process deleted while they were young.
+//!
+//! A host repeats a revocation whose answer it did not get. That Astra does not know the token then is
+//! no sign of a token that appears late: this process has seen it deleted.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// The client ids of young tokens that were deleted, each for as long as the token counts as young.
+#[derive(Default)]
+pub struct RecentDeletions {
+    deleted: Mutex<HashMap<String, Instant>>,
+}
+
+impl RecentDeletions {
+    /// Remembers for `window` that Astra has deleted the token with `client_id`.
+    pub fn record(&self, client_id: &str, window: Duration) {
+        let now = Instant::now();
+        let mut deleted = self.deleted.lock();
+        deleted.retain(|_, until| *until > now);
+        deleted.insert(client_id.to_owned(), now + window);
+    }
+
+    /// Whether Astra deleted the token with `client_id` a short time ago.
+    pub fn contains(&self, client_id: &str) -> bool {
+        let deleted = self.deleted.lock();
+        deleted
+            .get(client_id)
+            .is_some_and(|until| *until > Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_is_remembered_for_the_window_only() {
+        let deletions = RecentDeletions::default();
+        let window = Duration::from_secs(120);
+        deletions.record("one", window);
+        tokio::time::advance(Duration::from_secs(119)).await;
+        assert!(deletions.contains("one"));
+        assert!(!deletions.contains("two"));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!deletions.contains("one"));
+        deletions.record("two", window);
+        assert_eq!(deletions.deleted.lock().len(), 1);
+    }
+}
