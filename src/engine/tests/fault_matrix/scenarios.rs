@@ -267,7 +267,8 @@ impl Scenario {
                 bench.restart();
             }
             Revoke | RevokeOfVanished => {
-                let credential = bench.mint("reader").await.unwrap();
+                // Old enough that its absence proves that it is gone.
+                let credential = bench.mint("reader").await.unwrap().aged();
                 if self == RevokeOfVanished {
                     bench.astra.revoke_token(&credential.client_id).unwrap();
                 } else {
