@@ -92,11 +92,14 @@ async fn a_young_token_deleted_by_hand_is_revoked_later_or_by_force() {
     mount.astra.delete(&credential.client_id);
     // Astra may show a token late, so its absence proves nothing yet.
     let lease = json!({ "lease_id": credential.lease_id, "sync": true });
-    let refused = mount.api.write("sys/leases/revoke", lease).await;
-    let refused = refused.refused(400);
-    assert!(refused.contains("has to be tried again"), "{refused}");
-    let prefix = format!("sys/leases/revoke-force/{}", mount.path("creds/reader"));
-    mount.api.write(&prefix, json!({})).await.ok();
+    let reply = mount.api.write("sys/leases/revoke", lease).await;
+    // A busy machine may take so long that the token is not young any more.
+    if !reply.is_ok() {
+        let refused = reply.refused(400);
+        assert!(refused.contains("has to be tried again"), "{refused}");
+        let prefix = format!("sys/leases/revoke-force/{}", mount.path("creds/reader"));
+        mount.api.write(&prefix, json!({})).await.ok();
+    }
     mount.finish().await;
 }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use harness::SOON;
 use harness::TICK;
 
 /// How many credentials the clients hold together at most.
@@ -167,7 +168,12 @@ impl Seen {
     pub(crate) async fn end_unclear(&mut self, api: &Api) {
         for credential in std::mem::take(&mut self.unclear) {
             let lease = json!({ "lease_id": credential.lease_id, "sync": true });
-            api.write("sys/leases/revoke", lease).await.ok();
+            // A first try may have deleted a token so young that its absence proves nothing yet.
+            wait_until("the lease is revoked", SOON, async || {
+                let revoked = api.write("sys/leases/revoke", lease.clone()).await;
+                revoked.is_ok()
+            })
+            .await;
             self.revoked.push(credential);
         }
     }

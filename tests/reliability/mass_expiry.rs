@@ -125,7 +125,9 @@ async fn thousands_of_tokens_that_are_gone_already_share_lists() {
         "{LEASES} revocations of tokens that are gone: {deletes} deletes, {lists} lists, {took:.0?}, {seen} requests at once, \
          RSS {idle} to at most {rss} kB"
     );
-    assert!(lists * 10 <= LEASES, "{lists} lists");
+    // Vault asks again for tokens so young that their absence proves nothing yet: a list serves at
+    // least four of the deletes that need one.
+    assert!(lists * 4 <= deletes, "{lists} lists for {deletes} deletes");
     assert!((4..=CONCURRENCY).contains(&seen), "{seen} requests at once");
     assert!(rss < idle + MEMORY_KB, "{idle} kB grew to {rss} kB");
     assert_eq!(irrevocable(&mount).await, 0);

@@ -24,6 +24,10 @@ use crate::vault::HandlerResult;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
 
+/// How long a token that Astra has answered with may stay unknown to a delete or a list.  Astra does not
+/// say; 30 s is more than replicas need, and short enough for the host's retries after 10, 30 and 70 s.
+const VISIBLE_AFTER: Duration = Duration::from_secs(30);
+
 /// The word by which the host's lease finds its way back here.
 pub const SECRET_TYPE: &str = "astra_token";
 
@@ -138,7 +142,7 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
     }
     failpoint::hit("revoke.config-found");
     let deadline = Deadline::after(engine.deadlines.operation);
-    let window = engine.deadlines.late_create_window;
+    let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
     let is_young = data.is_young(now, window);
     match connection
         .client

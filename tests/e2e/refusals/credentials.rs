@@ -126,6 +126,8 @@ async fn an_astra_that_refuses_or_is_away() {
         "{refusal}"
     );
     mount.astra.close(true);
+    // The first request may meet the end of a connection that was kept open.
+    mount.read("creds/reader").await.refused(502);
     let refusal = mount.read("creds/reader").await.refused(502);
     assert!(
         refusal.contains("config \"default\": cannot mint a token: ")
