@@ -97,7 +97,10 @@ impl Case {
         mount.arm(point);
         let path = format!("{}/config", mount.name);
         let config = mount.config();
-        mount.die_at(point, Method::PUT, &path, Some(config)).await;
+        mount
+            .die_at(point, Method::PUT, &path, Some(config.clone()))
+            .await;
+        mount.insist(Method::PUT, &path, Some(config)).await;
         mount.configure().await;
     }
 
