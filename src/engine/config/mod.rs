@@ -1,5 +1,6 @@
 //! Configs: named connections to Astra organizations.
 
+mod archived_command;
 mod connection;
 mod entry;
 mod name;

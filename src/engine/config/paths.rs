@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::ConfigEntry;
+use super::archived_command;
 use super::entry::DEFAULT_CONCURRENCY;
 use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
@@ -96,7 +97,13 @@ async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
 
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
-    let Some(connection) = engine.configs.find(&name).await? else {
+    archived_command::check_parameters(&call, None)?;
+    let found = engine.configs.find(&name).await?;
+    let org_id = found
+        .as_ref()
+        .and_then(|connection| connection.entry.org_id.as_deref());
+    archived_command::check_organization(&call, org_id, None)?;
+    let Some(connection) = found else {
         return Ok(None);
     };
     let mut data = shown(&connection.entry);

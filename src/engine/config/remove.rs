@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Connection;
+use super::archived_command;
 use super::name::name_of;
 use super::pending_deletion;
 use crate::astra::Deadline;
@@ -23,9 +24,16 @@ use crate::vault::Response;
 pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
+    archived_command::check_parameters(&call, None)?;
     let _changing = engine.configs.lock(&name).await;
     let force = call.fields.bool("force").unwrap_or_default();
-    let connection = match engine.configs.load(&name).await? {
+    let loaded = engine.configs.load(&name).await?;
+    let org_id = match &loaded {
+        Loaded::Valid(connection) => connection.entry.org_id.as_deref(),
+        Loaded::Corrupt(_) | Loaded::Missing => None,
+    };
+    archived_command::check_organization(&call, org_id, None)?;
+    let connection = match loaded {
         Loaded::Valid(connection) => connection,
         Loaded::Missing => return Ok(None),
         Loaded::Corrupt(Corrupt { error, .. }) if !force => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::ConfigEntry;
+use super::archived_command;
 use super::entry::DEFAULT_CONCURRENCY;
 use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
@@ -36,6 +37,7 @@ const MAX_CONCURRENCY: u32 = 1_000;
 pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     // A standby may not know yet what the active node has stored, so the active node decides.
     engine.host.require_writer().await?;
+    archived_command::check_parameters(&call, None)?;
     let name = name_of(&call);
     if engine.configs.find(&name).await?.is_none() {
         let message = format!("config \"{name}\" does not exist: write it before patching it");
@@ -49,6 +51,7 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
 
 pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
+    archived_command::check_parameters(&call, None)?;
     let name = name_of(&call);
     let _changing = engine.configs.lock(&name).await;
     let stored = match engine.configs.load(&name).await? {

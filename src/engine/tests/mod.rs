@@ -1,5 +1,6 @@
 //! The engine in this process, over storage in memory and the emulator.
 
+mod archived_commands;
 mod bench;
 mod config;
 mod credential;

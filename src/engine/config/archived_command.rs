@@ -1,0 +1,72 @@
+//! Refusing the commands of the archived Go engine, to which the path `config` meant something else.
+//!
+//! There one path served all organizations, told apart by `org_id`; here `config` alone is
+//! `config/default`.  A command that was meant for another organization must not read, change or
+//! delete that one.
+
+use crate::framework::Call;
+use crate::vault::Error;
+use crate::vault::Operation;
+
+/// The parameters that only the archived engine had.
+const FIELDS: [&str; 3] = ["astra_token", "caller_mode", "logical_name"];
+
+/// Refuses a request with a parameter of the archived engine; `name` is the config that takes its
+/// place, where that is known.
+pub(super) fn check_parameters(call: &Call, name: Option<&str>) -> Result<(), Error> {
+    let sent = FIELDS
+        .into_iter()
+        .find(|field| call.request.data.contains_key(*field));
+    match sent {
+        Some(field) => Err(Error::BadRequest(format!(
+            "{field} is a parameter of the archived engine: {}. Nothing was done",
+            command(call, name)
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a read or a deletion that names another organization than the config's; `org_id` is the
+/// config's own, if it is known, and `name` the config of the organization that was named, likewise.
+pub(super) fn check_organization(
+    call: &Call,
+    org_id: Option<&str>,
+    name: Option<&str>,
+) -> Result<(), Error> {
+    if !call.fields.was_sent("org_id") {
+        return Ok(());
+    }
+    let given = call.fields.string("org_id").unwrap_or_default();
+    if org_id.is_some_and(|own| own.eq_ignore_ascii_case(&given)) {
+        return Ok(());
+    }
+    let own = match org_id {
+        Some(own) => format!("is for organization {own}, and the request names another"),
+        None => "is not known to be for the organization that the request names".to_owned(),
+    };
+    Err(Error::BadRequest(format!(
+        "org_id: {} {own}: {}. Nothing was done",
+        call.request.path,
+        command(call, name)
+    )))
+}
+
+/// What to type instead.
+fn command(call: &Call, name: Option<&str>) -> String {
+    let mount = &call.request.mount_point;
+    let name = name.unwrap_or("<name>");
+    match call.request.operation {
+        Operation::Read => format!(
+            "each organization has a config with a name, so type vault read {mount}config/{name}, and vault list \
+             {mount}config for the names"
+        ),
+        Operation::Delete => format!(
+            "each organization has a config with a name, so type vault delete {mount}config/{name}, and vault list \
+             {mount}config for the names"
+        ),
+        _ => format!(
+            "the root token is called token and each organization has a config with a name, so type vault write \
+             {mount}config/{name} token=…"
+        ),
+    }
+}

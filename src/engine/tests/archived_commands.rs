@@ -1,0 +1,73 @@
+//! Commands of the archived Go engine on the path `config` change and show nothing.
+
+use serde_json::json;
+
+use super::bench::Bench;
+use super::bench::refused;
+use crate::vault::Entry;
+use crate::vault::Operation;
+use crate::vault::Storage;
+
+/// All that is stored, sorted by key.
+async fn stored(bench: &Bench) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for key in bench.storage.memory.keys() {
+        let Entry { value, .. } = bench.storage.get(&key).await.unwrap().unwrap();
+        all.push((key, value));
+    }
+    all
+}
+
+#[tokio::test]
+async fn nothing_of_another_organization_is_read_changed_or_deleted() {
+    let bench = Bench::new().await;
+    let orgs = bench.astra.seeds().organizations;
+    let (own, other) = (&orgs[0], &orgs[2]);
+    let old_write = json!({
+        "org_id": other.id, "astra_token": other.root_token, "url": bench.astra.url(),
+        "logical_name": "prod", "caller_mode": "sidecar"
+    });
+    let shown = json!({"org_id": other.id});
+    let named = json!({"logical_name": "prod"});
+    let unset = json!({"org_id": ""});
+    for is_configured in [false, true] {
+        if is_configured {
+            let config = bench.config(json!({}));
+            bench.write("config", config).await.unwrap();
+        }
+        let before = stored(&bench).await;
+        let requests = bench.astra.journal().len();
+        for (operation, data, start) in [
+            (Operation::Read, &shown, "org_id: config"),
+            (Operation::Read, &named, "logical_name is a parameter"),
+            (Operation::Read, &unset, "org_id: config"),
+            (Operation::Update, &old_write, "astra_token is a parameter"),
+            (Operation::Create, &old_write, "astra_token is a parameter"),
+            (Operation::Patch, &old_write, "astra_token is a parameter"),
+            (Operation::Delete, &shown, "org_id: config"),
+            (Operation::Delete, &unset, "org_id: config"),
+            (Operation::Delete, &named, "logical_name is a parameter"),
+        ] {
+            for path in ["config", "config/default"] {
+                let text = refused(bench.call(operation.clone(), path, data.clone()).await);
+                assert!(text.starts_with(start), "{operation:?} {data}: {text}");
+                let command = match operation {
+                    Operation::Read => "vault read astra/config/<name>",
+                    Operation::Delete => "vault delete astra/config/<name>",
+                    _ => "vault write astra/config/<name> token=…",
+                };
+                assert!(text.contains(command), "{text}");
+                assert!(!text.contains(&other.root_token), "{text}");
+            }
+        }
+        assert_eq!(stored(&bench).await, before, "nothing is changed");
+        assert_eq!(bench.astra.journal().len(), requests, "nothing is asked");
+    }
+    // The config's own organization may be named, in any case.
+    let own_id = own.id.to_uppercase();
+    let data = json!({"org_id": own_id});
+    let read = bench.call(Operation::Read, "config", data.clone()).await;
+    assert_eq!(read.unwrap().unwrap().data()["org_id"], own.id);
+    bench.delete("config", data).await.unwrap();
+    assert!(bench.read("config").await.is_none());
+}
