@@ -7,7 +7,8 @@ use futures_util::future::try_join4;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::vault::Error;
+use super::error::Error;
+use crate::vault::StorageError;
 use crate::vault::SystemView;
 
 /// The mount's limits at one moment.
@@ -99,7 +100,7 @@ impl View {
         if self.may_write {
             Ok(self.limits)
         } else {
-            Err(Error::ReadOnly)
+            Err(StorageError::ReadOnly.into())
         }
     }
 }
@@ -112,6 +113,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
+    use crate::engine::error::Fault;
     use crate::vault::HostInfo;
     use crate::vault::ReplicationState;
     use crate::vault::SystemError;
@@ -147,12 +149,13 @@ mod tests {
         let host = Host::new(Arc::clone(&node) as Arc<dyn SystemView>);
         let limits = host.writer_limits().await;
         assert_eq!(
-            limits.map(|limits| limits.max_ttl),
-            Ok(Duration::from_secs(2))
+            limits.ok().map(|limits| limits.max_ttl),
+            Some(Duration::from_secs(2))
         );
         node.0.store(16_384, Ordering::SeqCst);
         assert!(host.recent_writer_limits().await.is_ok());
-        assert_eq!(host.writer_limits().await, Err(Error::ReadOnly));
+        let refused = host.writer_limits().await.map_err(|error| error.fault());
+        assert_eq!(refused, Err(Fault::ReadOnly));
         node.0.store(0, Ordering::SeqCst);
         tokio::time::advance(FRESH).await;
         assert!(host.recent_writer_limits().await.is_ok());

@@ -1,10 +1,10 @@
 //! The tokens that the mount itself uses, which no clearing up may touch.
 
 use super::Engine;
+use super::error::Error;
 use super::intent::InUseTokens;
 use super::intent::Owner;
 use super::registry::Loaded;
-use crate::vault::Error;
 
 /// All root tokens and all tokens of static roles.  What an entry that cannot be read uses is known
 /// by its owner only.

@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod creds;
 mod discovery;
+mod error;
 mod events;
 mod factory;
 pub mod failpoint;

@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
+use super::error::Error;
 use super::failpoint;
 use super::intent::MountId;
 use super::store::Key;
 use super::store::Store;
-use crate::vault::Error;
 
 /// The mount's random id, made at the first use that can store it.
 pub struct Identity {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::error::Error;
 use super::failpoint;
 use super::in_use;
 use super::intent::InUseTokens;
@@ -11,7 +12,6 @@ use super::rotation;
 use super::store::Key;
 use crate::astra::Deadline;
 use crate::framework::Call;
-use crate::vault::Error;
 
 /// One tick.  The host drops what a tick answers, so failures are logged here; one config's
 /// failure does not keep the others waiting.

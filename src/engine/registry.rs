@@ -20,11 +20,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::sync::OwnedMutexGuard;
 
+use super::error::Error;
 use super::host::Host;
 use super::store::Key;
 use super::store::Store;
 use super::store::StoreError;
-use crate::vault::Error;
 
 /// One kind of entry.
 pub trait EntryKind: Send + Sync + 'static {

@@ -21,10 +21,10 @@ use super::store::Key;
 use crate::astra;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
+use crate::engine::error::Error;
+use crate::engine::error::HandlerResult;
 use crate::framework::Call;
 use crate::framework::Path;
-use crate::vault::Error;
-use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
 

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::error::Classified;
+use super::error::Fault;
 use crate::vault::Entry;
-use crate::vault::Error;
 use crate::vault::Storage;
 use crate::vault::StorageError;
 
@@ -230,11 +231,11 @@ impl Store {
     }
 }
 
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Storage(storage) => storage.into(),
-            other => Self::Internal(other.to_string()),
+impl Classified for StoreError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Storage(error) => error.fault(),
+            Self::Damaged { .. } | Self::TooNew { .. } => Fault::Engine,
         }
     }
 }

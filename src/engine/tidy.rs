@@ -18,10 +18,10 @@ use super::intent::InUseTokens;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
 use crate::engine::creds::lease_end_bound;
+use crate::engine::error::HandlerResult;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
 

@@ -92,12 +92,13 @@ impl<E: Send + Sync + 'static> Builder<E> {
     }
 
     /// Runs at the host's tick, about once a minute on the active node.
-    pub fn on_rollback<F, R>(mut self, handler: F) -> Self
+    pub fn on_rollback<F, R, X>(mut self, handler: F) -> Self
     where
         F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), Error>> + Send + 'static,
+        R: Future<Output = Result<(), X>> + Send + 'static,
+        X: Into<Error>,
     {
-        self.hooks.rollback = Some(Handler::new(handler));
+        self.hooks.rollback = Some(Handler::fallible(handler));
         self
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::Fields;
+use crate::vault::Error;
 use crate::vault::Request;
 
 /// A routed request with its converted fields.
@@ -38,5 +39,22 @@ impl<E, A, T> Handler<E, A, T> {
 
     pub(crate) async fn call(&self, engine: &Arc<E>, argument: A) -> T {
         (self.function)(Arc::clone(engine), argument).await
+    }
+}
+
+impl<E, A, T> Handler<E, A, Result<T, Error>> {
+    /// [`Handler::new`] for a function whose error becomes one of Vault's.
+    pub(crate) fn fallible<F, R, X>(function: F) -> Self
+    where
+        F: Fn(Arc<E>, A) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, X>> + Send + 'static,
+        X: Into<Error>,
+    {
+        Self {
+            function: Box::new(move |engine, argument| {
+                let outcome = function(engine, argument);
+                Box::pin(async move { outcome.await.map_err(Into::into) })
+            }),
+        }
     }
 }

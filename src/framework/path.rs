@@ -12,6 +12,7 @@ use super::schema::Schema;
 use crate::vault::Error;
 use crate::vault::HandlerResult;
 use crate::vault::Operation;
+use crate::vault::Response;
 
 /// A path of an engine: template, fields, operations and help.
 ///
@@ -71,28 +72,31 @@ impl<E: Send + Sync + 'static> Path<E> {
         self
     }
 
-    /// Handles `operation`; `summary` is its line in the OpenAPI document.
-    pub fn on<F, R>(mut self, operation: Operation, summary: &'static str, handler: F) -> Self
+    /// Handles `operation`; `summary` is its line in the OpenAPI document.  The handler may fail with an
+    /// error of the engine's own that becomes one of Vault's.
+    pub fn on<F, R, X>(mut self, operation: Operation, summary: &'static str, handler: F) -> Self
     where
         F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
-        R: Future<Output = HandlerResult> + Send + 'static,
+        R: Future<Output = Result<Option<Response>, X>> + Send + 'static,
+        X: Into<Error>,
     {
         self.operations.push(PathOperation {
             operation,
             summary,
-            handler: Handler::new(handler),
+            handler: Handler::fallible(handler),
         });
         self
     }
 
     /// Says whether the object exists, so that the host can tell create from update.  It runs before
     /// the caller is authorised: it must be cheap, silent and without side effects.
-    pub fn exists<F, R>(mut self, handler: F) -> Self
+    pub fn exists<F, R, X>(mut self, handler: F) -> Self
     where
         F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<bool, Error>> + Send + 'static,
+        R: Future<Output = Result<bool, X>> + Send + 'static,
+        X: Into<Error>,
     {
-        self.exists = Some(Handler::new(handler));
+        self.exists = Some(Handler::fallible(handler));
         self
     }
 

@@ -13,6 +13,7 @@ use crate::vault::Error;
 use crate::vault::HandlerResult;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
+use crate::vault::Response;
 
 /// The key of a lease's internal data that names its [`SecretType`].
 pub const SECRET_TYPE: &str = "secret_type";
@@ -53,22 +54,24 @@ impl<E: Send + Sync + 'static> SecretType<E> {
     }
 
     /// Extends a lease: answers a response with the lease renewed.
-    pub fn on_renew<F, R>(mut self, handler: F) -> Self
+    pub fn on_renew<F, R, X>(mut self, handler: F) -> Self
     where
         F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
-        R: Future<Output = HandlerResult> + Send + 'static,
+        R: Future<Output = Result<Option<Response>, X>> + Send + 'static,
+        X: Into<Error>,
     {
-        self.renew = Some(Handler::new(handler));
+        self.renew = Some(Handler::fallible(handler));
         self
     }
 
     /// Ends a lease: answers `None`, also when there is nothing left to end.
-    pub fn on_revoke<F, R>(mut self, handler: F) -> Self
+    pub fn on_revoke<F, R, X>(mut self, handler: F) -> Self
     where
         F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
-        R: Future<Output = HandlerResult> + Send + 'static,
+        R: Future<Output = Result<Option<Response>, X>> + Send + 'static,
+        X: Into<Error>,
     {
-        self.revoke = Some(Handler::new(handler));
+        self.revoke = Some(Handler::fallible(handler));
         self
     }
 

@@ -5,6 +5,7 @@
 
 mod errors;
 mod failpoints;
+mod faults;
 mod messages;
 #[path = "../sources.rs"]
 mod sources;

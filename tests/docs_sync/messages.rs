@@ -12,6 +12,7 @@ use syn::ExprMethodCall;
 use syn::ExprStruct;
 use syn::ImplItemFn;
 use syn::ItemConst;
+use syn::ItemEnum;
 use syn::ItemFn;
 use syn::ItemMod;
 use syn::Lit;
@@ -23,6 +24,8 @@ use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit::Visit;
 
+use crate::faults::Faults;
+use crate::faults::faults;
 use crate::sources::is_test;
 use crate::sources::parsed;
 
@@ -42,6 +45,7 @@ pub(crate) fn messages(path: &str) -> Vec<Message> {
     let mut found = Vec::new();
     for (file, syntax) in parsed(path) {
         let mut finder = Finder {
+            faults: faults(&syntax),
             file,
             status: None,
             found: Vec::new(),
@@ -55,6 +59,8 @@ pub(crate) fn messages(path: &str) -> Vec<Message> {
 
 struct Finder {
     file: String,
+    /// What the file's errors say of their variants.
+    faults: Faults,
     /// The status of the error that is being looked into.
     status: Option<u16>,
     found: Vec<Message>,
@@ -96,6 +102,16 @@ impl Finder {
 }
 
 impl<'ast> Visit<'ast> for Finder {
+    fn visit_item_enum(&mut self, item: &'ast ItemEnum) {
+        let before = self.status;
+        for variant in &item.variants {
+            let fault = (item.ident.to_string(), variant.ident.to_string());
+            self.status = self.faults.get(&fault).copied();
+            self.visit_variant(variant);
+        }
+        self.status = before;
+    }
+
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
         // Of the attributes only thiserror's holds messages.
         if attribute.path().is_ident("error")

@@ -8,7 +8,9 @@ use sha2::Digest;
 use sha2::Sha256;
 use time::OffsetDateTime;
 
+use super::error::ClientError;
 use crate::astra::BaseUrl;
+use crate::astra::Client;
 use crate::astra::ClientConfig;
 use crate::astra::UrlError;
 use crate::engine::schedule::Schedule;
@@ -70,6 +72,11 @@ pub const DEFAULT_REQUEST_TIMEOUT: u64 = 30;
 pub const DEFAULT_CONCURRENCY: u32 = 32;
 
 impl ConfigEntry {
+    /// A client for it.
+    pub fn client(&self) -> Result<Client, ClientError> {
+        Ok(Client::new(self.client_config()?)?)
+    }
+
     /// The client's settings.
     pub fn client_config(&self) -> Result<ClientConfig, UrlError> {
         Ok(ClientConfig {

@@ -3,6 +3,7 @@
 mod archived_command;
 mod connection;
 mod entry;
+mod error;
 mod name;
 mod paths;
 pub mod pending_deletion;

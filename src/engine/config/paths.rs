@@ -17,6 +17,8 @@ use super::name::name_of;
 use super::remove::delete;
 use super::write;
 use crate::engine::Engine;
+use crate::engine::error::Error;
+use crate::engine::error::HandlerResult;
 use crate::engine::registry::Loaded;
 use crate::engine::rotation;
 use crate::engine::rotation::Failures;
@@ -25,8 +27,6 @@ use crate::engine::store::Key;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::Error;
-use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
 

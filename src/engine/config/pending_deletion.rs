@@ -10,10 +10,11 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::ConfigEntry;
+use super::error::PendingDeletionError;
 use crate::astra;
-use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::host::Host;
 use crate::engine::registry::EntryKind;
@@ -23,7 +24,6 @@ use crate::engine::registry::Registry;
 use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
-use crate::vault::Error;
 
 /// The pending deletions of one mount, by the client id of the config's root token.
 ///
@@ -128,9 +128,7 @@ async fn reconcile_one(engine: &Engine, client_id: &str, deadline: Deadline) -> 
         }
     }
     if is_hidden {
-        return Err(Error::Internal(
-            "a config that a newer version wrote may use them".to_owned(),
-        ));
+        return Err(PendingDeletionError::PerhapsInUse.into());
     }
     let failures_key = Key::deletion_failures(client_id);
     let failures = Failures::load(&engine.store, &failures_key).await?;
@@ -153,18 +151,14 @@ fn tokens(entry: &ConfigEntry) -> impl Iterator<Item = &str> {
 }
 
 async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
-    let broken = |cause: String| Error::Internal(format!("its client cannot be set up: {cause}"));
-    let settings = entry
-        .client_config()
-        .map_err(|error| broken(error.to_string()))?;
-    let client = Client::new(settings).map_err(|error| broken(error.to_string()))?;
+    let client = entry.client().map_err(PendingDeletionError::from)?;
     for client_id in tokens(entry) {
         match client.delete_token(client_id, deadline).await {
             Ok(_) => {}
             // The token that deletes is the last that is deleted: when it is dead, all is done, or
             // nothing of it can be done any more.
             Err(astra::Error::Unauthorized { .. }) => break,
-            Err(error) => return Err(Error::Internal(error.to_string())),
+            Err(error) => return Err(PendingDeletionError::from(error).into()),
         }
     }
     failpoint::hit("config.root-deleted");

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::ConfigEntry;
 use super::Connection;
 use super::connection::Health;
-use crate::astra::Client;
+use super::error::ConfigError;
+use crate::engine::error::Error;
 use crate::engine::host::Host;
 use crate::engine::intent::Ledger;
 use crate::engine::intent::MountId;
@@ -19,7 +20,6 @@ use crate::engine::registry::OpenError;
 use crate::engine::registry::Registry;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
-use crate::vault::Error;
 
 /// The configs of one mount.
 pub type Configs = Registry<ConfigKind>;
@@ -59,11 +59,8 @@ impl Configs {
 
     /// The config called `name`; a clear error where there is none.
     pub async fn require(&self, name: &str) -> Result<Arc<Connection>, Error> {
-        self.find(name).await?.ok_or_else(|| {
-            Error::BadRequest(format!(
-                "config \"{name}\" does not exist: write it first, with token=… at config/{name}"
-            ))
-        })
+        let found = self.find(name).await?;
+        Ok(found.ok_or_else(|| ConfigError::Unknown(name.to_owned()))?)
     }
 
     /// The ledgers in use.
@@ -103,15 +100,10 @@ impl EntryKind for ConfigKind {
     }
 
     async fn open(&self, name: &str, entry: ConfigEntry) -> Result<Connection, OpenError> {
-        let corrupt = |cause: String| {
-            OpenError::Corrupt(Error::Internal(format!(
-                "config \"{name}\" cannot be used: {cause}: write it again"
-            )))
-        };
-        let settings = entry
-            .client_config()
-            .map_err(|error| corrupt(error.to_string()))?;
-        let client = Client::new(settings).map_err(|error| corrupt(error.to_string()))?;
+        let client = entry.client().map_err(|source| {
+            let name = name.to_owned();
+            OpenError::Corrupt(ConfigError::Unusable { name, source }.into())
+        })?;
         let mount = self.identity.mount_id().await;
         let Lasting { ledger, health } = self.lasting(name, mount.map_err(OpenError::Host)?);
         Ok(Connection {

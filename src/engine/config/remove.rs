@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::Connection;
 use super::archived_command;
+use super::error::ConfigError;
 use super::name::name_of;
 use super::pending_deletion;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::discovery;
+use crate::engine::error::Error;
+use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
@@ -17,8 +20,6 @@ use crate::engine::registry::Corrupt;
 use crate::engine::registry::Loaded;
 use crate::engine::rotation;
 use crate::framework::Call;
-use crate::vault::Error;
-use crate::vault::HandlerResult;
 use crate::vault::Response;
 
 pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
@@ -37,9 +38,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         Loaded::Valid(connection) => connection,
         Loaded::Missing => return Ok(None),
         Loaded::Corrupt(Corrupt { error, .. }) if !force => {
-            return Err(Error::BadRequest(format!(
-                "{error}. Who uses it cannot be told either, so it is only deleted with force=true"
-            )));
+            return Err(ConfigError::UsersUnknown(error).into());
         }
         Loaded::Corrupt(Corrupt { error, .. }) => {
             engine.configs.delete(&name).await?;
@@ -51,9 +50,8 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let deadline = Deadline::after(engine.deadlines.operation);
     let users = users(&engine, &connection, deadline).await?;
     if let (Some(users), false) = (&users, force) {
-        return Err(Error::BadRequest(format!(
-            "config \"{name}\" is in use: {users}. Delete those roles and revoke those leases first, or delete with force=true"
-        )));
+        let users = users.clone();
+        return Err(ConfigError::InUse { name, users }.into());
     }
     failpoint::hit("config.unused");
     let client_id = connection.entry.token_client_id();

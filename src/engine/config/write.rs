@@ -1,5 +1,6 @@
 //! Writing a config: what is sent is checked, the root token is tried, the config is stored.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -10,12 +11,15 @@ use super::entry::DEFAULT_CONCURRENCY;
 use super::entry::DEFAULT_REQUEST_TIMEOUT;
 use super::entry::DEFAULT_URL;
 use super::entry::fingerprint;
+use super::error::ConfigError;
 use super::name::name_of;
 use super::verify::verify;
 use crate::astra::Client;
 use crate::astra::ClientConfig;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::error::Error;
+use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
@@ -25,9 +29,6 @@ use crate::engine::schedule;
 use crate::framework::Call;
 use crate::framework::Fields;
 use crate::secret::Secret;
-use crate::vault::Error;
-use crate::vault::FailureStatus;
-use crate::vault::HandlerResult;
 use crate::vault::Response;
 
 /// The longest that one HTTP attempt may be allowed to take: the whole operation has a minute.
@@ -40,11 +41,7 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     archived_command::check_parameters(&call, None)?;
     let name = name_of(&call);
     if engine.configs.find(&name).await?.is_none() {
-        let message = format!("config \"{name}\" does not exist: write it before patching it");
-        return Err(Error::Status {
-            status: FailureStatus::NOT_FOUND,
-            message,
-        });
+        return Err(ConfigError::NothingToPatch(name).into());
     }
     write(engine, call).await
 }
@@ -70,8 +67,9 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     if entry.verify {
         let token_org = verify(&client, Deadline::after(engine.deadlines.operation))
             .await
-            .map_err(|error| {
-                Error::BadRequest(format!("config \"{name}\": {error}. Nothing was stored"))
+            .map_err(|source| ConfigError::NotVerified {
+                name: name.clone(),
+                source,
             })?;
         settle_organization(&call.fields, &mut entry, token_org)?;
     } else {
@@ -113,15 +111,10 @@ fn merged(
         (Some(token), _) => (token, now),
         (None, Some(stored)) => (stored.token.clone(), stored.token_set_at),
         (None, None) => {
-            return Err(Error::BadRequest(
-                "token is missing: give the root token, an Astra application token with the rights org-token-write and \
-                 org-token-read"
-                    .to_owned(),
-            ));
+            return Err(ConfigError::TokenMissing.into());
         }
     };
-    crate::astra::client_id(token.expose())
-        .map_err(|error| Error::BadRequest(format!("token: {error}")))?;
+    crate::astra::client_id(token.expose()).map_err(ConfigError::Token)?;
     let text = |name| merge_field(fields, name, Fields::string, None, String::new);
     let url = merge_field(
         fields,
@@ -130,8 +123,7 @@ fn merged(
         stored.map(|entry| entry.url.clone()),
         || DEFAULT_URL.to_owned(),
     );
-    let url = crate::astra::BaseUrl::parse(&url)
-        .map_err(|error| Error::BadRequest(format!("url: {error}")))?;
+    let url = crate::astra::BaseUrl::parse(&url).map_err(ConfigError::Url)?;
     let org_id = if fields.was_sent("org_id") {
         Some(text("org_id"))
     } else {
@@ -204,42 +196,38 @@ fn merged(
     })
 }
 
-fn in_range<T: TryFrom<i64> + PartialOrd + std::fmt::Display + Copy>(
-    field: &str,
+fn in_range<T: TryFrom<i64> + PartialOrd + Display + Copy>(
+    field: &'static str,
     value: i64,
     max: T,
-) -> Result<T, Error> {
+) -> Result<T, ConfigError> {
     T::try_from(value)
         .ok()
         .filter(|number| value >= 1 && *number <= max)
-        .ok_or_else(|| {
-            Error::BadRequest(format!(
-                "{field}: {value} is out of range: give a number from 1 to {max}"
-            ))
+        .ok_or(ConfigError::OutOfRange {
+            field,
+            value,
+            max: max.to_string(),
         })
 }
 
-fn build_client(entry: &ConfigEntry) -> Result<Client, Error> {
-    let settings = entry
-        .client_config()
-        .map_err(|error| Error::BadRequest(format!("url: {error}")))?;
+fn build_client(entry: &ConfigEntry) -> Result<Client, ConfigError> {
+    let settings = entry.client_config().map_err(ConfigError::Url)?;
     // Which organization the token belongs to is what is to be found out.
     let settings = ClientConfig {
         org_id: None,
         ..settings
     };
-    Client::new(settings).map_err(|error| Error::BadRequest(error.to_string()))
+    Client::new(settings).map_err(ConfigError::Setup)
 }
 
 /// Refuses a root token that rotation replaced: storing it again would lock the engine out once
 /// Astra has deleted it.
-fn check_not_retired(entry: &ConfigEntry, stored: Option<&ConfigEntry>) -> Result<(), Error> {
+fn check_not_retired(entry: &ConfigEntry, stored: Option<&ConfigEntry>) -> Result<(), ConfigError> {
     if stored.is_some_and(|stored| stored.retired.contains(&fingerprint(&entry.token))) {
-        return Err(Error::BadRequest(format!(
-            "token: the token with client id {} was replaced by a rotation and is not taken back: leave token out to keep \
-             the present one, or give a new one",
-            entry.token_client_id()
-        )));
+        return Err(ConfigError::Retired {
+            client_id: entry.token_client_id().to_owned(),
+        });
     }
     Ok(())
 }
@@ -268,12 +256,13 @@ fn settle_organization(
     fields: &Fields,
     entry: &mut ConfigEntry,
     token_org: String,
-) -> Result<(), Error> {
+) -> Result<(), ConfigError> {
     match &entry.org_id {
         Some(wanted) if *wanted != token_org && fields.was_sent("org_id") => {
-            Err(Error::BadRequest(format!(
-                "org_id: the token belongs to organization {token_org}, not to {wanted}: leave org_id out or give the token's own"
-            )))
+            Err(ConfigError::NotOfOrganization {
+                token_org,
+                wanted: wanted.clone(),
+            })
         }
         _ => {
             entry.org_id = Some(token_org);
@@ -288,7 +277,7 @@ fn check_same_organization(
     entry: &ConfigEntry,
     stored: Option<&ConfigEntry>,
     force: bool,
-) -> Result<(), Error> {
+) -> Result<(), ConfigError> {
     let (Some(old), Some(new)) = (
         stored.and_then(|stored| stored.org_id.as_ref()),
         &entry.org_id,
@@ -298,8 +287,9 @@ fn check_same_organization(
     if old == new || force {
         return Ok(());
     }
-    Err(Error::BadRequest(format!(
-        "config \"{name}\" is for organization {old}, but the token belongs to {new}: tokens that are live in {old} could \
-         not be revoked any more. Use another config name for {new}, or force=true"
-    )))
+    Err(ConfigError::OtherOrganization {
+        name: name.to_owned(),
+        old: old.clone(),
+        new: new.clone(),
+    })
 }

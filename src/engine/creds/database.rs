@@ -7,9 +7,10 @@ use crate::astra::Deadline;
 use crate::astra::Error as AstraError;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
+use crate::engine::error::Error;
 use crate::engine::role::DatabaseChoice;
 use crate::secret::Secret;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 use crate::vault::FailureStatus;
 
 /// A fresh link to the secure connect bundle, if the role wants one.  Whoever has it can download
@@ -28,14 +29,14 @@ pub async fn bundle_url(
         .secure_bundle_url(&database.id, region, deadline)
         .await;
     url.map(Some).map_err(|error| match error {
-        AstraError::Conflict { .. } => Error::Status {
+        AstraError::Conflict { .. } => VaultError::Status {
             status: FailureStatus::SERVICE_UNAVAILABLE,
             message: format!(
                 "config \"{}\": database {} gives no secure connect bundle in its present state: resume it, or set \
                  secure_connect_bundle=false on the role ({error})",
                 connection.name, database.id
             ),
-        },
+        }.into(),
         error => astra_error::request_error("get the link to the secure connect bundle", connection, &error),
     })
 }

@@ -14,13 +14,14 @@ use crate::astra::Deletion;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::config;
+use crate::engine::error::Error;
+use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::rotation::time_text;
 use crate::framework::Call;
-use crate::vault::Error;
-use crate::vault::HandlerResult;
+use crate::vault::Error as VaultError;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
 
@@ -66,16 +67,17 @@ impl LeaseData {
     /// To the host a ttl of 0 means the mount's default, so that is refused.
     pub fn lease(&self, ttl: Duration, max_ttl: Duration) -> Result<Lease, Error> {
         if ttl.is_zero() || max_ttl.is_zero() {
-            return Err(Error::Internal(
+            return Err(VaultError::Internal(
                 "the lease would be over at once: read a new credential".to_owned(),
-            ));
+            )
+            .into());
         }
         let internal_data = match serde_json::to_value(self) {
             Ok(Value::Object(map)) => map,
             _ => {
-                return Err(Error::Internal(
-                    "the lease's data does not encode".to_owned(),
-                ));
+                return Err(
+                    VaultError::Internal("the lease's data does not encode".to_owned()).into(),
+                );
             }
         };
         Ok(crate::framework::lease(
@@ -92,10 +94,12 @@ impl LeaseData {
         let lease = call
             .request
             .lease
-            .ok_or_else(|| Error::Internal("request has no secret".to_owned()))?;
+            .ok_or_else(|| VaultError::Internal("request has no secret".to_owned()))?;
         // The cause could quote internal data; the shape is all that matters.
         let data = Self::deserialize(&lease.internal_data).map_err(|_| {
-            Error::Internal("the lease's internal data is not what this engine wrote".to_owned())
+            VaultError::Internal(
+                "the lease's internal data is not what this engine wrote".to_owned(),
+            )
         })?;
         Ok((data, lease))
     }
@@ -113,13 +117,13 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
         if is_over {
             return Ok(None);
         }
-        return Err(Error::Internal(format!(
+        return Err(VaultError::Internal(format!(
             "config \"{}\" is gone, so the token with client id {} cannot be deleted: write the config again, or delete the \
              token in Astra and then force the revocation{}",
             data.config,
             data.client_id,
             data.ends_by_itself()
-        )));
+        )).into());
     };
     if let Some(org_id) = connection
         .entry
@@ -130,7 +134,7 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
         if is_over {
             return Ok(None);
         }
-        return Err(Error::Internal(format!(
+        return Err(VaultError::Internal(format!(
             "the token with client id {} is in organization {}, but config \"{}\" is now for {org_id}: give the config a root \
              token of {}{}",
             data.client_id,
@@ -138,7 +142,7 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
             data.config,
             data.org_id,
             data.ends_by_itself()
-        )));
+        )).into());
     }
     failpoint::hit("revoke.config-found");
     let deadline = Deadline::after(engine.deadlines.operation);
@@ -153,11 +157,11 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
         Ok(Deletion::AlreadyAbsent(_))
             if !is_over && is_young && !engine.recent_deletions.contains(&data.client_id) =>
         {
-            Err(Error::Internal(format!(
+            Err(VaultError::Internal(format!(
                 "config \"{}\": Astra does not know the token with client id {}, which was minted so short a time ago that it \
                  may still appear: the revocation has to be tried again",
                 data.config, data.client_id
-            )))
+            )).into())
         }
         Ok(_) => {
             failpoint::hit("revoke.token-deleted");

@@ -17,6 +17,7 @@ use crate::astra::NewToken;
 use crate::astra::TokenEntry;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
+use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::intent::ClearError;
 use crate::engine::intent::Completed;
@@ -25,7 +26,7 @@ use crate::engine::intent::Owner;
 use crate::engine::intent::RequestMark;
 use crate::engine::intent::Tag;
 use crate::engine::rotation::time_text;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 use crate::vault::FailureStatus;
 
 /// How often a mint whose outcome stays unknown is tried anew, time permitting.
@@ -143,13 +144,13 @@ impl Mint<'_> {
                 // deleted.
                 Ok(_) => {
                     let _ = self.remove_by_tag(intent, &tag, deadline).await;
-                    return Err(Error::Status {
+                    return Err(VaultError::Status {
                         status: FailureStatus::BAD_GATEWAY,
                         message: format!(
                             "config \"{name}\": Astra answered a mint with another token than the one asked for; read the \
                              credential again"
                         ),
-                    });
+                    }.into());
                 }
                 Err(MintError::NotMinted(error @ astra::Error::BadRequest { .. }))
                     if expiry.is_some() =>
@@ -258,7 +259,7 @@ impl Mint<'_> {
                     Some(error) => format!("that was refused: {error}"),
                     None => "the organization changes expiries".to_owned(),
                 };
-                Error::Status {
+                VaultError::Status {
                     status: FailureStatus::BAD_GATEWAY,
                     message: format!(
                         "config \"{name}\": Astra made a token that ends at {}, later than the {} that was asked for, so it is \
@@ -267,16 +268,16 @@ impl Mint<'_> {
                         time_text(Some(life.expiry)),
                         time_text(Some(asked.expiry))
                     ),
-                }
+                }.into()
             }
-            (Some(life), _, _) if life.left() < SHORTEST => Error::Status {
+            (Some(life), _, _) if life.left() < SHORTEST => VaultError::Status {
                 status: FailureStatus::BAD_GATEWAY,
                 message: format!(
                     "config \"{name}\": Astra made a token that ends at {}, which is at once, so it is deleted; compare this \
                      node's clock with Astra's, and look at the organization's maximum token expiry",
                     time_text(Some(life.expiry))
                 ),
-            },
+            }.into(),
             _ => return Ok(fresh),
         };
         fresh.rollback(deadline).await;

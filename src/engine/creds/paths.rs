@@ -15,14 +15,14 @@ use super::mint::take_back;
 use super::ttl::EffectiveTtl;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::Error;
-use crate::vault::HandlerResult;
+use crate::vault::Error as VaultError;
 use crate::vault::Operation;
 use crate::vault::Response;
 
@@ -53,7 +53,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let limits = engine.host.recent_writer_limits().await?;
     let name = call.fields.string(NAME).unwrap_or_default();
     let role = engine.roles.find(&name).await?.ok_or_else(|| {
-        Error::BadRequest(format!(
+        VaultError::BadRequest(format!(
             "role \"{name}\" does not exist: write it first, at roles/{name}"
         ))
     })?;
@@ -64,10 +64,10 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .filter(|reason| !reason.trim().is_empty());
     let mount_point = &call.request.mount_point;
     if role.require_reason && reason.is_none() {
-        return Err(Error::BadRequest(format!(
+        return Err(VaultError::BadRequest(format!(
             "role \"{name}\" needs a reason: say why the credential is wanted, for instance vault read {mount_point}creds/{name} \
              reason=OPS-1234"
-        )));
+        )).into());
     }
     let connection = engine.configs.require(&role.config).await?;
     failpoint::hit("mint.limits-asked");

@@ -10,12 +10,13 @@ use super::ttl::EffectiveTtl;
 use super::ttl::GRACE;
 use super::ttl::MINT_SLACK;
 use crate::engine::Engine;
+use crate::engine::error::Error;
+use crate::engine::error::HandlerResult;
 use crate::engine::host::Limits;
 use crate::engine::role::RoleEntry;
 use crate::engine::rotation::time_text;
 use crate::framework::Call;
-use crate::vault::Error;
-use crate::vault::HandlerResult;
+use crate::vault::Error as VaultError;
 use crate::vault::Lease;
 use crate::vault::Response;
 
@@ -34,7 +35,7 @@ pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let limits = engine.host.recent_writer_limits().await?;
     let (data, lease) = LeaseData::of(call)?;
     let role = engine.roles.find(&data.role).await?.ok_or_else(|| {
-        Error::BadRequest(format!(
+        VaultError::BadRequest(format!(
             "role \"{}\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
              read a credential of another role",
             data.role
@@ -76,10 +77,11 @@ fn extended(
         // since.
         let last = expiry - GRACE;
         if until(last, now).is_zero() {
-            return Err(Error::BadRequest(format!(
+            return Err(VaultError::BadRequest(format!(
                 "the token reaches its end at {}: the lease is not extended; read a new credential",
                 time_text(Some(expiry))
-            )));
+            ))
+            .into());
         }
         if last + MINT_SLACK < end {
             "what is left until shortly before Astra ends the token".clone_into(&mut cap);
@@ -89,10 +91,11 @@ fn extended(
     }
     let left = until(end, now);
     if left.is_zero() {
-        return Err(Error::BadRequest(
+        return Err(VaultError::BadRequest(
             "the lease has reached its maximum TTL and is not extended; read a new credential"
                 .to_owned(),
-        ));
+        )
+        .into());
     }
     let (what, wanted) = match present.increment {
         Duration::ZERO => (term.ttl_name, term.ttl),

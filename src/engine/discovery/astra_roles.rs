@@ -12,11 +12,12 @@ use crate::astra::Deadline;
 use crate::astra::Role;
 use crate::engine::Engine;
 use crate::engine::astra_error;
+use crate::engine::error::Error;
+use crate::engine::error::HandlerResult;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::Error;
-use crate::vault::HandlerResult;
+use crate::vault::Error as VaultError;
 use crate::vault::Operation;
 use crate::vault::Response;
 
@@ -76,10 +77,11 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         several => {
             let ids: Vec<&str> = several.iter().map(|role| role.id.as_str()).collect();
             let ids = ids.join(", ");
-            Err(Error::BadRequest(format!(
+            Err(VaultError::BadRequest(format!(
                 "role: \"{wanted}\" is the name of {} Astra roles; use an id instead: {ids}",
                 several.len()
-            )))
+            ))
+            .into())
         }
     }
 }

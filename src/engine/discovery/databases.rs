@@ -12,11 +12,11 @@ use crate::astra::Database;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
+use crate::engine::error::HandlerResult;
 use crate::engine::role::database::api_endpoint;
 use crate::engine::role::database::regions;
 use crate::framework::Call;
 use crate::framework::Path;
-use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
 

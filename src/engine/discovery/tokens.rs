@@ -15,9 +15,9 @@ use super::tagged::live;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
+use crate::engine::error::HandlerResult;
 use crate::framework::Call;
 use crate::framework::Path;
-use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
 

@@ -21,8 +21,9 @@ use crate::astra::TokenEntry;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
 use crate::engine::discovery;
+use crate::engine::error::Error;
 use crate::engine::intent::Owner;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 use crate::vault::FailureStatus;
 
 /// How long a bound is believed.  Nothing is known to break it, but a list is cheap enough to ask for
@@ -66,7 +67,7 @@ impl ActiveLimits {
     ) -> Result<Permit, Error> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let gate = self.gate(&connection.name, role);
-        let busy = || Error::Status {
+        let busy = || VaultError::Status {
             status: FailureStatus::SERVICE_UNAVAILABLE,
             message: format!(
                 "role \"{role}\": max_active={limit} lets no more mints run at once, and those that run did not end in time; try again"
@@ -93,12 +94,12 @@ impl ActiveLimits {
                 since,
             });
             if live >= limit {
-                return Err(Error::BadRequest(format!(
+                return Err(VaultError::BadRequest(format!(
                     "role \"{role}\" may have no more live tokens (it has {live}, its max_active is {limit}): wait until a lease ends, revoke leases \
                      that nobody needs (vault lease revoke {mount}creds/{role}/<id>; tokens/{} shows for whom they were minted), or \
                      raise max_active at roles/{role}",
                     connection.name
-                )));
+                )).into());
             }
             if live.saturating_add(under_way) >= limit {
                 // Some of those under way may be in the list already: when one has ended, a new

@@ -23,11 +23,12 @@ use crate::astra::Deadline;
 use crate::astra::NewRole;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
+use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::intent::LATE_CREATE_WINDOW;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 
 /// Keeps custom Astra roles in step with the roles that have a policy.
 pub struct CustomRoles {
@@ -331,13 +332,13 @@ async fn find(
 fn refused(connection: &Connection, error: &astra::Error) -> Error {
     let config = &connection.name;
     match error {
-        astra::Error::Forbidden { .. } => Error::BadRequest(format!(
+        astra::Error::Forbidden { .. } => VaultError::BadRequest(format!(
             "policy: the root token of config \"{config}\" may not keep custom roles: give it org-role-write and org-role-delete, \
              or use astra_roles instead ({error})"
-        )),
-        astra::Error::BadRequest { .. } => Error::BadRequest(format!(
+        )).into(),
+        astra::Error::BadRequest { .. } => VaultError::BadRequest(format!(
             "policy: Astra does not accept it, so correct its resources and actions ({error})"
-        )),
+        )).into(),
         _ => astra_error::request_error(
             "keep the custom Astra role of the policy",
             connection,
@@ -347,9 +348,9 @@ fn refused(connection: &Connection, error: &astra::Error) -> Error {
 }
 
 fn name_is_taken(connection: &Connection, name: &str, id: &str) -> Error {
-    Error::BadRequest(format!(
+    VaultError::BadRequest(format!(
         "policy: the organization of config \"{}\" already has a custom role \"{name}\" ({id}), of which this mount knows nothing; \
          a mount restored from the same snapshot may use it: delete or rename it in Astra, or give the Vault role another name",
         connection.name
-    ))
+    )).into()
 }

@@ -13,9 +13,10 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
+use crate::engine::error::Error;
 use crate::framework::Field;
 use crate::framework::Fields;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 
 const ASTRA_ROLES: &str = "astra_roles";
 const POLICY: &str = "policy";
@@ -135,20 +136,20 @@ impl Grant {
             })
         };
         match (roles.is_empty(), policy) {
-            (false, Some(_)) => Err(Error::BadRequest(
+            (false, Some(_)) => Err(VaultError::BadRequest(
                 "astra_roles and policy are both given: give the names or ids of Astra roles, or a policy for a role of its own, not \
                  both"
                     .to_owned(),
-            )),
+            ).into()),
             (false, None) => Ok(Self::AstraRoles(roles)),
             (true, Some(given)) => Ok(Self::Policy {
                 given,
                 is_sent: true,
             }),
             (true, None) => stored_roles().or_else(stored_policy).ok_or_else(|| {
-                Error::BadRequest(
+                VaultError::BadRequest(
                     "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead".to_owned(),
-                )
+                ).into()
             }),
         }
     }

@@ -15,12 +15,12 @@ use super::unresolved;
 use super::write;
 use crate::engine::Engine;
 use crate::engine::config;
+use crate::engine::error::Error;
+use crate::engine::error::HandlerResult;
 use crate::engine::registry::Loaded;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::Error;
-use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
 

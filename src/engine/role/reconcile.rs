@@ -6,9 +6,9 @@ use super::PolicyOwner;
 use super::PolicyRole;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::error::Error;
 use crate::engine::registry::Loaded;
 use crate::engine::store::Key;
-use crate::vault::Error;
 
 /// Finishes what a dead process or an outage left between storage and Astra, each config side by
 /// side with the others.  Failures are logged; one role's failure does not keep the others waiting.

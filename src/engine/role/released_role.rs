@@ -8,7 +8,7 @@ use crate::astra::Deadline;
 use crate::astra::TokenEntry;
 use crate::engine::Engine;
 use crate::engine::config::Connection;
-use crate::vault::Error;
+use crate::engine::error::Error;
 
 /// A custom role that is noted to go.
 pub struct ReleasedCustomRole<'a> {

@@ -2,7 +2,8 @@
 
 use super::astra_role::AstraRole;
 use crate::astra::Role;
-use crate::vault::Error;
+use crate::engine::error::Error;
+use crate::vault::Error as VaultError;
 
 /// How many names a miss suggests.
 const SUGGESTIONS: usize = 3;
@@ -20,10 +21,10 @@ pub fn resolve(
     for text in given {
         let role = find(text, roles)?;
         if role.grants_token_admin() && !allow_token_admin {
-            return Err(Error::BadRequest(format!(
+            return Err(VaultError::BadRequest(format!(
                 "astra_roles: \"{text}\" may create tokens, roles, users or passwords, so its tokens could outlive their lease by making \
                  others: choose a role without org-token-write, org-role-write, org-user-write, org-external-auth-write and org-db-passwordreset, or set allow_token_admin=true on the config"
-            )));
+            )).into());
         }
         resolved.push(AstraRole {
             given: text.clone(),
@@ -47,18 +48,20 @@ fn find<'a>(text: &str, roles: &'a [Role]) -> Result<&'a Role, Error> {
                 .iter()
                 .map(|name| format!("\"{name}\""))
                 .collect();
-            Err(Error::BadRequest(format!(
+            Err(VaultError::BadRequest(format!(
                 "astra_roles: the organization has no role \"{text}\"; the nearest names are {}",
                 near.join(", ")
-            )))
+            ))
+            .into())
         }
         several => {
             let ids: Vec<&str> = several.iter().map(|role| role.id.as_str()).collect();
-            Err(Error::BadRequest(format!(
+            Err(VaultError::BadRequest(format!(
                 "astra_roles: \"{text}\" is the name of {} roles; use an id instead: {}",
                 several.len(),
                 ids.join(", ")
-            )))
+            ))
+            .into())
         }
     }
 }

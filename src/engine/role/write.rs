@@ -12,6 +12,8 @@ use super::unreachable_role_warning;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config;
+use crate::engine::error::Error;
+use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
@@ -21,9 +23,8 @@ use crate::engine::registry::Corrupt;
 use crate::engine::registry::Loaded;
 use crate::framework::Call;
 use crate::framework::Fields;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 use crate::vault::FailureStatus;
-use crate::vault::HandlerResult;
 use crate::vault::Response;
 
 /// More live tokens than any role needs, and few enough to count.
@@ -35,10 +36,11 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
     if engine.roles.find(&name).await?.is_none() {
         let message = format!("role \"{name}\" does not exist: write it before patching it");
-        return Err(Error::Status {
+        return Err(VaultError::Status {
             status: FailureStatus::NOT_FOUND,
             message,
-        });
+        }
+        .into());
     }
     write(engine, call).await
 }
@@ -143,9 +145,9 @@ async fn delete_unusable(
     Corrupt { error, .. }: Corrupt,
 ) -> HandlerResult {
     if !call.fields.bool("force").unwrap_or_default() {
-        return Err(Error::BadRequest(format!(
+        return Err(VaultError::BadRequest(format!(
             "{error}. What it keeps in Astra cannot be told either, so it is only deleted with force=true"
-        )));
+        )).into());
     }
     engine.roles.delete(name).await?;
     failpoint::hit("role.unusable-removed");
@@ -182,9 +184,10 @@ fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry
     let ttl = seconds(fields, "ttl", stored.map(|role| role.ttl));
     let max_ttl = seconds(fields, "max_ttl", stored.map(|role| role.max_ttl));
     if max_ttl > 0 && ttl > max_ttl {
-        return Err(Error::BadRequest(format!(
+        return Err(VaultError::BadRequest(format!(
             "ttl: {ttl}s is longer than max_ttl, {max_ttl}s: shorten ttl or lengthen max_ttl"
-        )));
+        ))
+        .into());
     }
     let description = merge_field(
         fields,
@@ -211,7 +214,7 @@ fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry
         .ok()
         .filter(|number| *number <= MAX_ACTIVE)
         .ok_or_else(|| {
-            Error::BadRequest(format!(
+            VaultError::BadRequest(format!(
                 "max_active: {max_active} is out of range: give a number from 1 to {MAX_ACTIVE}, or 0 for no limit"
             ))
         })?;

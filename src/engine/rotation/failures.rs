@@ -5,11 +5,11 @@ use serde::Serialize;
 use time::Duration;
 use time::OffsetDateTime;
 
+use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
-use crate::vault::Error;
 
 /// The wait after the first failure; each further one doubles it.
 const FIRST_WAIT: Duration = Duration::MINUTE;
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn the_wait_doubles_up_to_an_hour() {
         let now = datetime!(2026-11-23 12:00 UTC);
-        let error = Error::Internal("it broke".to_owned());
+        let error = crate::vault::Error::Internal("it broke".to_owned()).into();
         let wait = |before| (Failures::after(before, &error, now).retry_at - now).whole_minutes();
         let waits: Vec<i64> = (0..9).map(wait).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);

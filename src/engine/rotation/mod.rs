@@ -1,6 +1,7 @@
 //! Replacing tokens that the mount itself keeps: what root tokens and static roles have in common,
 //! and the rotation of root tokens.
 
+mod error;
 mod failures;
 mod paths;
 mod propagation;

@@ -8,10 +8,10 @@ use super::root;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config;
+use crate::engine::error::HandlerResult;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
 

@@ -12,6 +12,7 @@ use super::Failures;
 use super::PropagationBackoff;
 use super::WriteOutcome;
 use super::decide;
+use super::error::RotationError;
 use super::root_spec::RootSpec;
 use crate::astra::Client;
 use crate::astra::Deadline;
@@ -24,11 +25,12 @@ use crate::engine::config::verify;
 use crate::engine::creds::AskedExpiry;
 use crate::engine::creds::Mint;
 use crate::engine::creds::UncommittedToken;
+use crate::engine::error::Error;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::store::Key;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 use crate::vault::FailureStatus;
 
 /// How long requests that began with the old token may go on before it is deleted all the same.
@@ -192,7 +194,7 @@ async fn mint(
 
 /// Tries the new token for all that a root token must do, in the old one's organization.
 async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
-    let failed = |cause: String| Error::Status {
+    let failed = |cause: String| VaultError::Status {
         status: FailureStatus::BAD_GATEWAY,
         message: format!(
             "config \"{}\": the new root token was minted but not taken: {cause}; it was deleted again",
@@ -213,10 +215,11 @@ async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Res
             Ok(new_org) => {
                 return Err(failed(format!(
                     "it belongs to organization {new_org}, the present one to {org}"
-                )));
+                ))
+                .into());
             }
             Err(error) if error.is_rejection() && patience.wait().await => {}
-            Err(error) => return Err(failed(error.to_string())),
+            Err(error) => return Err(failed(error.to_string()).into()),
         }
     }
 }
@@ -293,14 +296,5 @@ async fn delete_replaced(
 
 /// Says that the old token is still the root token.
 fn unchanged(error: Error) -> Error {
-    let add = |text: String| format!("{text}. The root token was not changed");
-    match error {
-        Error::BadRequest(text) => Error::BadRequest(add(text)),
-        Error::Status { status, message } => Error::Status {
-            status,
-            message: add(message),
-        },
-        Error::Internal(text) => Error::Internal(add(text)),
-        other => other,
-    }
+    RotationError::Unchanged(error).into()
 }

@@ -8,7 +8,8 @@ use crate::astra::Role;
 use crate::astra::TokenEntry;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
-use crate::vault::Error;
+use crate::engine::error::Error;
+use crate::vault::Error as VaultError;
 use crate::vault::FailureStatus;
 
 /// What the next root token is to be.
@@ -31,7 +32,7 @@ impl RootSpec {
         let token = client.token(client_id, deadline).await.map_err(|error| {
             astra_error::request_error("list tokens to find the root token", connection, &error)
         })?;
-        let refuse = |cause: String| Error::Status {
+        let refuse = |cause: String| VaultError::Status {
             status: FailureStatus::BAD_GATEWAY,
             message: format!("config \"{}\": {cause}", connection.name),
         };

@@ -7,8 +7,8 @@ use super::root;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config::pending_deletion;
+use crate::engine::error::Error;
 use crate::engine::static_role;
-use crate::vault::Error;
 
 /// Rotates what is due and deletes what has been replaced, as far as there is time until `deadline`;
 /// the rest waits for the next tick.

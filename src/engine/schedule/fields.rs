@@ -7,9 +7,10 @@ use super::CronSchedule;
 use super::MAX_PERIOD;
 use super::MIN_PERIOD;
 use super::Schedule;
+use crate::engine::error::Error;
 use crate::framework::Field;
 use crate::framework::Fields;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 
 const PERIOD: &str = "rotation_period";
 const SCHEDULE: &str = "rotation_schedule";
@@ -34,9 +35,10 @@ pub fn read(fields: &Fields, stored: Option<&Schedule>) -> Result<Option<Schedul
     let period = sent.seconds(PERIOD).filter(|seconds| *seconds != 0);
     let text = sent.string(SCHEDULE).filter(|text| !text.trim().is_empty());
     match (period, text) {
-        (Some(seconds), Some(_)) => Err(Error::BadRequest(format!(
+        (Some(seconds), Some(_)) => Err(VaultError::BadRequest(format!(
             "{PERIOD}: {seconds} was given together with {SCHEDULE}: give one of the two"
-        ))),
+        ))
+        .into()),
         (Some(seconds), None) => period_of(seconds).map(Some),
         (None, Some(text)) => cron_of(&text).map(Some),
         // Sent empty, a field takes back what it once set and leaves the other alone.
@@ -66,9 +68,10 @@ fn period_of(seconds: i64) -> Result<Schedule, Error> {
         .filter(|seconds| (MIN_PERIOD..=MAX_PERIOD).contains(seconds))
         .map(Schedule::Period)
         .ok_or_else(|| {
-            Error::BadRequest(format!(
+            VaultError::BadRequest(format!(
                 "{PERIOD}: {seconds}s is out of range: give {MIN_PERIOD}s or more, up to 100 years"
             ))
+            .into()
         })
 }
 
@@ -76,9 +79,9 @@ fn cron_of(text: &str) -> Result<Schedule, Error> {
     CronSchedule::parse(text)
         .map(Schedule::Cron)
         .map_err(|error| {
-            Error::BadRequest(format!(
+            VaultError::BadRequest(format!(
                 "{SCHEDULE}: {text:?} is not a schedule: {error}; give a cron expression of five fields in UTC (minute, \
                  hour, day of month, month, day of week), for instance \"0 3 * * SAT\""
-            ))
+            )).into()
         })
 }

@@ -10,6 +10,7 @@ use super::paths::last_rotation;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::creds::database;
+use crate::engine::error::HandlerResult;
 use crate::engine::rotation::Failures;
 use crate::engine::rotation::time_text;
 use crate::engine::schedule::Schedule;
@@ -17,7 +18,6 @@ use crate::engine::store::Key;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
 

@@ -12,6 +12,8 @@ use super::write;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::config;
+use crate::engine::error::Error;
+use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
@@ -26,9 +28,8 @@ use crate::engine::store::Key;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 use crate::vault::FailureStatus;
-use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Response;
 
@@ -147,10 +148,11 @@ async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
     if engine.static_roles.find_active(&name).await?.is_none() {
-        return Err(Error::Status {
+        return Err(VaultError::Status {
             status: FailureStatus::NOT_FOUND,
             message: format!("static role \"{name}\" does not exist: write it before patching it"),
-        });
+        }
+        .into());
     }
     write(engine, call).await
 }
@@ -203,9 +205,9 @@ async fn delete_unusable(
     Corrupt { error, .. }: Corrupt,
 ) -> HandlerResult {
     if !call.fields.bool("force").unwrap_or_default() {
-        return Err(Error::BadRequest(format!(
+        return Err(VaultError::BadRequest(format!(
             "{error}. Which tokens it has cannot be told either, so it is only deleted with force=true"
-        )));
+        )).into());
     }
     engine.static_roles.delete(name).await?;
     failpoint::hit("static-role.unusable-removed");
@@ -226,7 +228,7 @@ async fn rotate_now(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .find_active(&name)
         .await?
         .ok_or_else(|| {
-            Error::BadRequest(format!(
+            VaultError::BadRequest(format!(
                 "static role \"{name}\" does not exist: write it first, at static-roles/{name}"
             ))
         })?;

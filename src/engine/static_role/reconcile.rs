@@ -12,12 +12,12 @@ use super::remove::delete_due;
 use super::rotate::rotate;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::error::Error;
 use crate::engine::registry::Loaded;
 use crate::engine::role;
 use crate::engine::role::PolicyOwner;
 use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
-use crate::vault::Error;
 
 /// How many roles of one config a tick works on at most.
 const PER_TICK: usize = 64;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::entry::StaticRoleEntry;
+use crate::engine::error::Error;
 use crate::engine::host::Host;
 use crate::engine::registry::EntryKind;
 use crate::engine::registry::OpenError;
 use crate::engine::registry::Registry;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
-use crate::vault::Error;
 
 /// The static roles of one mount, and the tokens that deleted ones left.
 pub type StaticRoles = Registry<StaticRoleKind>;

@@ -6,13 +6,14 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
+use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::role::PolicyOwner;
 use crate::engine::role::ReleasedCustomRole;
 use crate::engine::role::unreachable_role_warning;
 use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 
 /// Deletes the role called `name`, whose change the caller holds, its tokens, and the custom Astra role
 /// of its policy.
@@ -112,11 +113,11 @@ async fn delete(
         .as_ref()
         .filter(|other| *other != org_id && !org_id.is_empty())
     {
-        return Err(Error::Internal(format!(
+        return Err(VaultError::Internal(format!(
             "the token with client id {client_id} is in organization {org_id}, but config \"{}\" is now for {other}: give the \
              config a root token of {org_id}, or delete the token in Astra",
             connection.name
-        )));
+        )).into());
     }
     connection
         .client

@@ -15,6 +15,7 @@ use crate::engine::config::Connection;
 use crate::engine::creds::AskedExpiry;
 use crate::engine::creds::Mint;
 use crate::engine::creds::UncommittedToken;
+use crate::engine::error::Error;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
@@ -23,7 +24,7 @@ use crate::engine::rotation::PropagationBackoff;
 use crate::engine::rotation::WriteOutcome;
 use crate::engine::rotation::decide;
 use crate::engine::store::Key;
-use crate::vault::Error;
+use crate::vault::Error as VaultError;
 
 /// Replaces the token of the role called `name`, whose change the caller holds, and deletes those
 /// whose time is over.  On an error the present token stays.
@@ -131,7 +132,7 @@ async fn await_usable(
     let mut entry = connection.entry.clone();
     entry.token = fresh.token.token.clone();
     let unusable = |cause: String| {
-        Error::Internal(format!(
+        VaultError::Internal(format!(
             "config \"{}\": the new token cannot be tried: {cause}",
             connection.name
         ))

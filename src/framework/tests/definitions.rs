@@ -7,6 +7,8 @@ use crate::framework::Path;
 use crate::framework::SecretType;
 use crate::framework::testing::Shelf;
 use crate::framework::testing::builder;
+use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
 
 fn refused(builder: Builder<Shelf>) -> String {
@@ -28,7 +30,7 @@ trait Handled {
 
 impl Handled for Path<Shelf> {
     fn handled(self, operation: Operation) -> Self {
-        self.on(operation, "", |_, _| async { Ok(None) })
+        self.on(operation, "", |_, _| async { HandlerResult::Ok(None) })
     }
 }
 
@@ -57,7 +59,7 @@ fn mistakes_are_named() {
         (
             path("a")
                 .handled(Operation::Update)
-                .exists(|_, _| async { Ok(true) }),
+                .exists(|_, _| async { Ok::<_, Error>(true) }),
             r#"path "a" has an existence check but does not handle both create and update"#,
         ),
         (
@@ -89,7 +91,7 @@ fn nothing_is_declared_twice() {
         })
     );
 
-    let kind = || SecretType::new("loan").on_revoke(|_, _| async { Ok(None) });
+    let kind = || SecretType::new("loan").on_revoke(|_, _| async { HandlerResult::Ok(None) });
     assert_eq!(
         refused(builder().secret(kind()).secret(kind())),
         r#"secret kind "loan" is declared twice"#
@@ -98,7 +100,7 @@ fn nothing_is_declared_twice() {
 
 #[test]
 fn a_secret_can_always_be_revoked() {
-    let renew_only = SecretType::new("loan").on_renew(|_, _| async { Ok(None) });
+    let renew_only = SecretType::new("loan").on_renew(|_, _| async { HandlerResult::Ok(None) });
     assert_eq!(
         refused(builder().secret(renew_only)),
         r#"secret kind "loan" has no revoke handler"#

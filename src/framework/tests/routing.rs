@@ -17,6 +17,7 @@ use crate::framework::testing::request;
 use crate::vault::Backend;
 use crate::vault::Error;
 use crate::vault::FailureStatus;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
 
 /// The data that `operation` on `path` answers.
@@ -97,11 +98,15 @@ fn the_first_match_wins() {
         Path::<Shelf>::new(template)
             .field(Field::string("name", ""))
             .on(Operation::Read, "", move |_, _| async move {
-                Ok(Some(response(json!({ "which": which }))))
+                HandlerResult::Ok(Some(response(json!({ "which": which }))))
             })
     };
     let framework = builder()
-        .path(Path::new("a/special").on(Operation::Update, "", |_, _| async { Ok(None) }))
+        .path(
+            Path::new("a/special").on(Operation::Update, "", |_, _| async {
+                HandlerResult::Ok(None)
+            }),
+        )
         .paths([named("a/{name}", "name"), named("a/{name*}", "rest")])
         .build()
         .unwrap();
@@ -213,7 +218,7 @@ fn handler_errors_pass_through() {
 fn a_misspelt_field_is_found_in_development() {
     let path = Path::<Shelf>::new("a").on(Operation::Read, "", async |_, call: Call| {
         assert_eq!(call.fields.string("titel"), None);
-        Ok(None)
+        HandlerResult::Ok(None)
     });
     let framework = builder().path(path).build().unwrap();
     assert!(now(framework.handle(request(Operation::Read, "a", json!({})))).is_ok());

@@ -35,8 +35,8 @@ pub(super) fn declared(builder: Builder<Shelf>) -> Builder<Shelf> {
         })
         .path(
             Path::new("hours")
-                .on(Operation::Read, "Read the opening hours.", async |_, _| Ok(Some(response(json!({"open": "9"})))))
-                .on(Operation::Other("header".to_owned()), "Ask whether there are any.", |_, _| async { Ok(None) }),
+                .on(Operation::Read, "Read the opening hours.", async |_, _| HandlerResult::Ok(Some(response(json!({"open": "9"})))))
+                .on(Operation::Other("header".to_owned()), "Ask whether there are any.", |_, _| async { HandlerResult::Ok(None) }),
         )
         .path(
             Path::new("books/")
@@ -70,7 +70,7 @@ pub(super) fn declared(builder: Builder<Shelf>) -> Builder<Shelf> {
                 .on(Operation::Read, "Read a book.", read_book)
                 .on(Operation::Delete, "Remove a book.", async |_, call: Call| {
                     assert!(call.fields.was_sent("name"));
-                    Ok(None)
+                    HandlerResult::Ok(None)
                 }),
         )
         .path(
@@ -86,17 +86,17 @@ pub(super) fn declared(builder: Builder<Shelf>) -> Builder<Shelf> {
                 .synopsis("Count the books.")
                 .field(Field::name("name", "Which room.").default("main"))
                 .on(Operation::Update, "Count.", async |_, call: Call| {
-                    Ok(Some(response(json!({"room": call.fields.string("name"), "sent": call.fields.was_sent("name")}))))
+                    HandlerResult::Ok(Some(response(json!({"room": call.fields.string("name"), "sent": call.fields.was_sent("name")}))))
                 }),
         )
         .path(
             Path::new("scraps/{rest*}")
                 .field(Field::string("rest", "Anything."))
                 .takes_any_parameters()
-                .on(Operation::List, "List scraps.", |_, _| async { Ok(None) })
+                .on(Operation::List, "List scraps.", |_, _| async { HandlerResult::Ok(None) })
                 .on(Operation::Update, "Store a scrap.", async |_, call: Call| {
                     let data = Value::Object(call.request.data);
-                    Ok(Some(response(json!({"rest": call.fields.string("rest"), "data": data}))))
+                    HandlerResult::Ok(Some(response(json!({"rest": call.fields.string("rest"), "data": data}))))
                 }),
         )
         .secret(SecretType::new("loan").on_renew(renew).on_revoke(revoke))

@@ -4,11 +4,11 @@ use serde_json::Map;
 use serde_json::Value;
 
 use super::Wanted;
+use crate::engine::error::Error;
 use crate::engine::merge::merge_field;
 use crate::engine::role::DatabaseChoice;
 use crate::framework::Field;
 use crate::framework::Fields;
-use crate::vault::Error;
 
 const ID: &str = "database_id";
 const REGION: &str = "region";

@@ -8,7 +8,8 @@ use crate::astra::Database;
 use crate::astra::Deadline;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
-use crate::vault::Error;
+use crate::engine::error::Error;
+use crate::vault::Error as VaultError;
 
 mod fields;
 #[cfg(test)]
@@ -65,9 +66,10 @@ impl Wanted {
             ("secure_connect_bundle", self.secure_connect_bundle),
         ];
         match lonely.into_iter().find(|(_, is_set)| *is_set) {
-            Some((field, _)) => Err(Error::BadRequest(format!(
+            Some((field, _)) => Err(VaultError::BadRequest(format!(
                 "{field} needs database_id: give the id of the database, or leave {field} out"
-            ))),
+            ))
+            .into()),
             None => Ok(()),
         }
     }
@@ -185,13 +187,13 @@ impl Wanted {
             .iter()
             .find(|database| database.id.eq_ignore_ascii_case(wanted));
         if let Some(database) = elsewhere {
-            return Error::BadRequest(format!(
+            return VaultError::BadRequest(format!(
                 "database_id: database {} belongs to organization {}, not to {}, which config \"{config}\" is for: use the \
                  config of its organization",
                 named(database),
                 database.org_id,
                 org_id.unwrap_or("the one")
-            ));
+            )).into();
         }
         let named_so: Vec<&&Database> = own
             .iter()
@@ -202,10 +204,10 @@ impl Wanted {
                 .iter()
                 .map(|database| database.id.as_str())
                 .collect();
-            return Error::BadRequest(format!(
+            return VaultError::BadRequest(format!(
                 "database_id: \"{wanted}\" is a name, and names need not be unique: give the id, {}",
                 ids.join(" or ")
-            ));
+            )).into();
         }
         let near = nearest(wanted, own.iter().map(|database| database.name.as_str()));
         let near: Vec<String> = near
@@ -217,10 +219,10 @@ impl Wanted {
             true => "it has no database that the root token can see".to_owned(),
             false => format!("it has {}", near.join(", ")),
         };
-        Error::BadRequest(format!(
+        VaultError::BadRequest(format!(
             "database_id: the organization of config \"{config}\" has no database \"{wanted}\"; {offer}: give the id of a database \
              of this organization, or use the config of the other one (list databases/{config} shows all)"
-        ))
+        )).into()
     }
 }
 
@@ -250,10 +252,11 @@ fn one_of(
         true => format!("Astra tells of none, so leave {field} out"),
         false => format!("it has {}", known.join(", ")),
     };
-    Err(Error::BadRequest(format!(
+    Err(VaultError::BadRequest(format!(
         "{field}: database {} has no {field} \"{wanted}\": {offer}",
         named(database)
-    )))
+    ))
+    .into())
 }
 
 /// Where the database's HTTP APIs are in `region`: by the environment's rule, else as the service

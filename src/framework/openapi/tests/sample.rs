@@ -8,6 +8,8 @@ use crate::framework::FieldType;
 use crate::framework::Path;
 use crate::framework::testing::Shelf;
 use crate::framework::testing::builder;
+use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::SpecialPaths;
 
@@ -38,7 +40,7 @@ pub(super) fn declared() -> Builder<Shelf> {
             .query()
             .only_for([Operation::Delete]),
     ];
-    let nothing = |_, _| async { Ok(None) };
+    let nothing = |_, _| async { HandlerResult::Ok(None) };
     builder()
         .description("Lends books.")
         .special_paths(SpecialPaths {
@@ -58,7 +60,7 @@ pub(super) fn declared() -> Builder<Shelf> {
                 .synopsis("Manage books.")
                 .field(Field::name("name", "The name."))
                 .fields(all)
-                .exists(|_, _| async { Ok(true) })
+                .exists(|_, _| async { Ok::<_, Error>(true) })
                 .on(Operation::Create, "Add a book.", nothing)
                 .on(Operation::Update, "Change a book.", nothing)
                 .on(Operation::Patch, "Change parts.", nothing)

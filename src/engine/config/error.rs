@@ -1,0 +1,161 @@
+//! What goes wrong with configs.
+
+use super::verify::VerifyError;
+use crate::astra;
+use crate::astra::SetupError;
+use crate::astra::TokenFormatError;
+use crate::astra::UrlError;
+use crate::engine::error::Classified;
+use crate::engine::error::Error;
+use crate::engine::error::Fault;
+
+/// Why a request for a config failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Something needs a config that is not there.
+    #[error("config \"{0}\" does not exist: write it first, with token=… at config/{0}")]
+    Unknown(String),
+    /// There is nothing to patch.
+    #[error("config \"{0}\" does not exist: write it before patching it")]
+    NothingToPatch(String),
+    /// The first write brings no token.
+    #[error(
+        "token is missing: give the root token, an Astra application token with the rights org-token-write and \
+         org-token-read"
+    )]
+    TokenMissing,
+    /// The token is none.
+    #[error("token: {0}")]
+    Token(#[source] TokenFormatError),
+    /// The URL is none of the DevOps API.
+    #[error("url: {0}")]
+    Url(#[source] UrlError),
+    /// A number is too small or too large.
+    #[error("{field}: {value} is out of range: give a number from 1 to {max}")]
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// What was sent.
+        value: i64,
+        /// The largest number.
+        max: String,
+    },
+    /// The config makes no client.
+    #[error(transparent)]
+    Setup(SetupError),
+    /// A token is written that rotation has replaced: storing it would lock the engine out once Astra
+    /// has deleted it.
+    #[error(
+        "token: the token with client id {client_id} was replaced by a rotation and is not taken back: leave token out \
+         to keep the present one, or give a new one"
+    )]
+    Retired {
+        /// The token's client id.
+        client_id: String,
+    },
+    /// The token does not do what a root token must.
+    #[error("config \"{name}\": {source}. Nothing was stored")]
+    NotVerified {
+        /// The config.
+        name: String,
+        /// The step that failed.
+        source: VerifyError,
+    },
+    /// The token is not of the organization that was named.
+    #[error(
+        "org_id: the token belongs to organization {token_org}, not to {wanted}: leave org_id out or give the token's own"
+    )]
+    NotOfOrganization {
+        /// The token's organization.
+        token_org: String,
+        /// The one that was named.
+        wanted: String,
+    },
+    /// The token is of another organization than the config: what is live in the former one could not
+    /// be revoked any more.
+    #[error(
+        "config \"{name}\" is for organization {old}, but the token belongs to {new}: tokens that are live in {old} could \
+         not be revoked any more. Use another config name for {new}, or force=true"
+    )]
+    OtherOrganization {
+        /// The config.
+        name: String,
+        /// The organization that it is for.
+        old: String,
+        /// The token's.
+        new: String,
+    },
+    /// Something needs the config that is to be deleted.
+    #[error(
+        "config \"{name}\" is in use: {users}. Delete those roles and revoke those leases first, or delete with force=true"
+    )]
+    InUse {
+        /// The config.
+        name: String,
+        /// What needs it.
+        users: String,
+    },
+    /// The config that is to be deleted cannot be read.
+    #[error("{0}. Who uses it cannot be told either, so it is only deleted with force=true")]
+    UsersUnknown(#[source] Error),
+    /// The stored config makes no client.
+    #[error("config \"{name}\" cannot be used: {source}: write it again")]
+    Unusable {
+        /// The config.
+        name: String,
+        /// What is wrong with it.
+        source: ClientError,
+    },
+}
+
+/// Why a stored config makes no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Its URL is of no use.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The rest is not.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+}
+
+/// Why the root tokens of a deleted config are not deleted yet.
+#[derive(Debug, thiserror::Error)]
+pub enum PendingDeletionError {
+    /// They may be in use.
+    #[error("a config that a newer version wrote may use them")]
+    PerhapsInUse,
+    /// Nothing can be sent.
+    #[error("its client cannot be set up: {0}")]
+    Client(#[from] ClientError),
+    /// Astra did not delete them.
+    #[error(transparent)]
+    Astra(#[from] astra::Error),
+}
+
+impl Classified for ConfigError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Unknown(_)
+            | Self::TokenMissing
+            | Self::Token(_)
+            | Self::Url(_)
+            | Self::OutOfRange { .. }
+            | Self::Setup(_)
+            | Self::Retired { .. }
+            | Self::NotVerified { .. }
+            | Self::NotOfOrganization { .. }
+            | Self::OtherOrganization { .. }
+            | Self::InUse { .. }
+            | Self::UsersUnknown(_) => Fault::Caller,
+            Self::NothingToPatch(_) => Fault::Missing,
+            Self::Unusable { .. } => Fault::Engine,
+        }
+    }
+}
+
+impl Classified for PendingDeletionError {
+    fn fault(&self) -> Fault {
+        Fault::Engine
+    }
+}
