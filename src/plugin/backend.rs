@@ -16,6 +16,7 @@ use super::delivery::detached;
 use super::dial::Dialer;
 use super::instance::Instance;
 use super::instance::Registry;
+use super::session::Session;
 use super::tasks::Tasks;
 use crate::proto::pb;
 use crate::proto::pb::backend_server::Backend;
@@ -56,6 +57,8 @@ pub(super) struct BackendService<F> {
     pub registry: Arc<Registry>,
     /// Where the host announces its sockets.
     pub broker: Broker,
+    /// The session through which it is dialled, where there is one.
+    pub session: Option<Session>,
     /// How it is dialled there.
     pub tls: Arc<ClientConfig>,
     /// All work.
@@ -63,23 +66,33 @@ pub(super) struct BackendService<F> {
 }
 
 impl<F: Factory> BackendService<F> {
-    async fn build(&self, arguments: pb::SetupArgs) -> Result<Instance, String> {
+    /// How to dial the host's side with the id `id`.
+    async fn dialer(&self, id: u32) -> Result<Dialer, String> {
+        let tls = Arc::clone(&self.tls);
+        if let Some(session) = &self.session {
+            // Without a try: it would cost a knock, and a mount that is never used needs none.
+            let knocks = self.broker.knocks().clone();
+            return Ok(Dialer::through(session.clone(), knocks, id, tls));
+        }
         let announcement = self
             .broker
-            .claim(arguments.broker_id, ANNOUNCEMENT_LIMIT)
+            .claim(id, ANNOUNCEMENT_LIMIT)
             .await
             .ok_or_else(|| {
                 let limit = ANNOUNCEMENT_LIMIT.as_secs();
-                format!(
-                    "the host did not announce the broker connection {} within {limit} s",
-                    arguments.broker_id
-                )
+                format!("the host did not announce the broker connection {id} within {limit} s")
             })?;
-        let dialer = Dialer::new(announcement, Arc::clone(&self.tls))?;
+        let dialer = Dialer::new(announcement, tls)?;
         dialer
             .probe()
             .await
             .map_err(|error| format!("the host cannot be dialled back: {error}"))?;
+        Ok(dialer)
+    }
+
+    async fn build(&self, id: &str, arguments: pb::SetupArgs) -> Result<Instance, String> {
+        self.registry.admit(id)?;
+        let dialer = self.dialer(arguments.broker_id).await?;
         let connection = HostConnection::new(Box::new(move || dialer.clone().channel()));
         let mount = Mount {
             uuid: arguments.backend_uuid,
@@ -175,7 +188,7 @@ impl<F: Factory> Backend for BackendService<F> {
         request: Request<pb::SetupArgs>,
     ) -> Result<Response<pb::SetupReply>, Status> {
         let id = Registry::id(request.metadata())?;
-        let err = match self.build(request.into_inner()).await {
+        let err = match self.build(&id, request.into_inner()).await {
             Ok(instance) => {
                 if let Some(replaced) = self.registry.insert(id, instance) {
                     self.tasks

@@ -1,4 +1,5 @@
-//! The broker: where the host announces the sockets on which it wants to be dialled back.
+//! The broker: where the host announces the sockets on which it wants to be dialled back, or answers
+//! knocks where there are none.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -6,14 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
+use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::watch;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
 use tonic::Streaming;
 
+use super::knock::Knocks;
 use super::lifecycle::HostPresence;
 use super::lifecycle::Lifecycle;
 use crate::proto::plugin::ConnInfo;
@@ -28,6 +32,7 @@ const MOST_UNCLAIMED: usize = 1_024;
 pub(super) struct Broker {
     announced: Arc<Mutex<BTreeMap<u32, ConnInfo>>>,
     news: Arc<Notify>,
+    knocks: Knocks,
     contact: watch::Sender<HostPresence>,
     lifecycle: Lifecycle,
 }
@@ -38,9 +43,15 @@ impl Broker {
         Self {
             announced: Arc::default(),
             news: Arc::default(),
+            knocks: Knocks::new(lifecycle.clone()),
             contact,
             lifecycle,
         }
+    }
+
+    /// The knocks that go over it.
+    pub(super) fn knocks(&self) -> &Knocks {
+        &self.knocks
     }
 
     /// Takes the announcement with `id`, waiting for it at most `limit`.
@@ -59,7 +70,15 @@ impl Broker {
         tokio::time::timeout(limit, claim).await.ok()
     }
 
-    pub(super) fn announce(&self, announcement: ConnInfo) {
+    /// Takes one message of the host.
+    pub(super) fn receive(&self, message: ConnInfo) {
+        match message.knock {
+            Some(knock) => self.knocks.answered(message.service_id, knock),
+            None => self.announce(message),
+        }
+    }
+
+    fn announce(&self, announcement: ConnInfo) {
         {
             let mut announced = self.announced.lock();
             announced.insert(announcement.service_id, announcement);
@@ -79,7 +98,7 @@ impl Broker {
                 message = announcements.message() => message,
             };
             match message {
-                Ok(Some(announcement)) => self.announce(announcement),
+                Ok(Some(message)) => self.receive(message),
                 Ok(None) => return tracing::debug!("the host ended the broker stream"),
                 Err(status) => {
                     return tracing::debug!(code = ?status.code(), "the broker stream broke");
@@ -98,8 +117,12 @@ impl GrpcBroker for Broker {
         request: Request<Streaming<ConnInfo>>,
     ) -> Result<Response<Self::StartStreamStream>, Status> {
         tokio::spawn(self.clone().listen(request.into_inner()));
-        // There is nothing to tell the host, but it takes the end of this half for the end of all.
-        Ok(Response::new(Box::pin(self.lifecycle.idle_stream(None))))
+        let knocks = UnboundedReceiverStream::new(self.knocks.outgoing()).map(Ok);
+        let lifecycle = self.lifecycle.clone();
+        let knocks = knocks.take_until(async move { lifecycle.stopped().await });
+        // The host takes the end of this half for the end of all.
+        let knocks = knocks.chain(self.lifecycle.idle_stream(None));
+        Ok(Response::new(Box::pin(knocks)))
     }
 }
 

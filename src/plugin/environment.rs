@@ -11,6 +11,15 @@ pub(super) const COOKIE: (&str, &str) = (
     "6669da05-b1c8-4f49-97d9-c8e5bed98e20",
 );
 
+/// Whether all connections share the first one that the host opens (docs/protocol.md, "Containers").
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum OneSocket {
+    /// Each connection has a socket of its own, as in a process plugin.
+    No,
+    /// They are streams of one session, as in a container.
+    Yes,
+}
+
 /// A snapshot of the variables.
 pub struct Environment {
     variables: HashMap<OsString, OsString>,
@@ -71,10 +80,21 @@ impl Environment {
             .filter(|text| !text.is_empty())
     }
 
-    /// Whether the host wants all connections over one socket, as it does with containers.
-    pub fn wants_one_socket(&self) -> bool {
-        self.text("PLUGIN_MULTIPLEX_GRPC")
-            .is_some_and(|text| !text.is_empty())
+    /// Whether the host wants all connections over one socket, as it does with containers.  The text is
+    /// read as Go reads a boolean; what is none counts as no, as in Go, with a warning.
+    pub(super) fn one_socket(&self) -> OneSocket {
+        let text = self.text("PLUGIN_MULTIPLEX_GRPC").unwrap_or_default();
+        match text.as_str() {
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => OneSocket::Yes,
+            "" | "0" | "f" | "F" | "FALSE" | "false" | "False" => OneSocket::No,
+            other => {
+                tracing::warn!(
+                    value = other,
+                    "PLUGIN_MULTIPLEX_GRPC is neither true nor false and counts as false"
+                );
+                OneSocket::No
+            }
+        }
     }
 
     /// A variable of the plugin SDK, by its name without the prefix.  OpenBao sets both spellings and

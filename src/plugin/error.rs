@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-/// What keeps a plugin from serving.  The operator reads it in the host's log.
+/// What keeps a plugin from serving.  The operator reads it in the host's log and in the output of the
+/// command that made the host start the plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The host's own certificate is no certificate: the host's fault.
@@ -30,18 +31,25 @@ pub enum StartError {
     /// The handshake cannot be printed.
     #[error("the handshake line cannot be written to standard output: {0}")]
     Handshake(io::Error),
-    /// The host wants a container plugin.
-    #[error(
-        "PLUGIN_MULTIPLEX_GRPC is set: this plugin does not run as a container plugin yet; register the binary with -command \
-         and -sha256, without -oci_image and -runtime"
-    )]
-    OneSocket,
     /// Signals cannot be handled.
     #[error("signal handlers cannot be installed: {0}")]
     Signals(io::Error),
     /// The socket cannot be made.
     #[error("the socket cannot be made in {}: {cause}", directory.display())]
     Socket {
+        /// Where.
+        directory: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The directory that the host shares with a container cannot be written: the image's user is neither
+    /// root nor in the host's group.
+    #[error(
+        "the socket cannot be made in {}: {cause}; let the image run as root or with USER 65532 and no group, or run Vault with a \
+         group of its own",
+        directory.display()
+    )]
+    SocketDirectory {
         /// Where.
         directory: PathBuf,
         /// What the system says.
@@ -66,8 +74,8 @@ pub enum StartError {
     Runtime(io::Error),
     /// The host is too old.
     #[error(
-        "the host offers the plugin protocol versions {offered:?}, this plugin speaks version 5 only: it needs Vault 1.12 or later, or \
-         OpenBao.  A newer Vault only asks for older versions after version 5 has failed; look for the first error"
+        "the host offers the plugin protocol versions {offered:?}, this plugin speaks protocol version 5 only: it needs Vault 1.12 or \
+         later, or OpenBao; a newer Vault asks for older versions only after version 5 has failed: look for the first error in its log"
     )]
     Versions {
         /// What the host offers.

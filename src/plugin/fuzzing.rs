@@ -49,7 +49,7 @@ impl Starting {
             Lifecycle::new(),
         );
         for announcement in announcements {
-            broker.announce(announcement);
+            broker.receive(announcement);
         }
         let claimed = broker.claim(id, Duration::from_secs(5)).await;
         let announcement = claimed.ok_or("it was not announced")?;

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::Environment;
 use super::StartError;
+use super::environment::OneSocket;
 
 /// The version of the handshake itself.
 const CORE_VERSION: u32 = 1;
@@ -17,31 +18,43 @@ const CORE_VERSION: u32 = 1;
 /// The only application protocol version spoken here.
 pub(super) const VERSION: u32 = 5;
 
-/// Whether this plugin can serve the host that wrote `environment`, without authentication or without
-/// a common version it does not.
+/// Whether this plugin can serve the host that wrote `environment`.
 ///
 /// # Errors
 ///
-/// The first of: no common version, container mode.
+/// There is no common version.
 pub(super) fn negotiate(environment: &Environment) -> Result<(), StartError> {
     match environment.protocol_versions() {
         Some(offered) if !offered.contains(&VERSION) => Err(StartError::Versions { offered }),
-        Some(_) | None if environment.wants_one_socket() => Err(StartError::OneSocket),
         Some(_) | None => Ok(()),
     }
 }
 
-/// The line, without its end; `certificate` is DER and empty where there is no TLS.
-pub(super) fn line(socket: &Path, certificate: &[u8]) -> String {
+/// The line, without its end; `certificate` is DER.
+pub(super) fn line(socket: &Path, certificate: &[u8], one_socket: OneSocket) -> String {
     let certificate = STANDARD_NO_PAD.encode(certificate);
-    // The host reads up to six fields; a seventh would only be understood in container mode.
+    // Older hosts read six fields and would take a seventh for a part of the certificate; those that
+    // ask for one socket read it.
+    let one_socket = match one_socket {
+        OneSocket::No => "",
+        OneSocket::Yes => "|true",
+    };
     format!(
-        "{CORE_VERSION}|{VERSION}|unix|{}|grpc|{certificate}",
+        "{CORE_VERSION}|{VERSION}|unix|{}|grpc|{certificate}{one_socket}",
         socket.display()
     )
 }
 
-/// Prints the line.  Nothing may be written to standard output after it.
+/// What to print instead of the line where the plugin cannot start.  The host shows a line without `|` to
+/// the operator as it is, in the output of the `vault` command too; standard error it may throw away.
+pub(super) fn refusal(error: &StartError) -> String {
+    error
+        .to_string()
+        .replace(['\n', '\r'], " ")
+        .replace('|', "/")
+}
+
+/// Prints a line.  Nothing may be written to standard output after it.
 ///
 /// # Errors
 ///

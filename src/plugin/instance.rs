@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -37,6 +38,8 @@ pub(super) struct Instance {
 #[derive(Default)]
 pub(super) struct Registry {
     instances: RwLock<HashMap<String, Arc<Instance>>>,
+    /// Where only one mount may be set up: its name, once it is known.
+    only: Option<OnceLock<String>>,
 }
 
 impl Instance {
@@ -74,6 +77,35 @@ impl Instance {
 }
 
 impl Registry {
+    /// Instances of any number of mounts.
+    pub(super) fn many() -> Self {
+        Self::default()
+    }
+
+    /// Instances of the mount that is set up first, and of no other.
+    pub(super) fn one() -> Self {
+        Self {
+            only: Some(OnceLock::new()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether an instance of this name may be set up.
+    ///
+    /// # Errors
+    ///
+    /// The process belongs to another mount.
+    pub(super) fn admit(&self, id: &str) -> Result<(), String> {
+        match &self.only {
+            Some(only) if only.get_or_init(|| id.to_owned()) != id => Err(
+                "this process serves one mount only, as its host was told, and is already that of another: the host must \
+                 start a process for each mount"
+                    .to_owned(),
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The instance's name in a call's metadata.
     ///
     /// # Errors

@@ -25,8 +25,12 @@ pub(super) enum ShutdownReason {
     HostSilent,
     /// No host ever connected.
     NoHost,
+    /// The host may give the next stream to a listener that it is not for.
+    OutOfStep,
     /// The parent process died.
     ParentGone,
+    /// The session, which the host opens once, has ended.
+    SessionEnded,
     /// The host asked for it.
     Shutdown,
     /// SIGTERM.
@@ -68,7 +72,11 @@ impl ShutdownReason {
     pub(super) fn exit_code(self) -> ExitCode {
         match self {
             Self::Shutdown | Self::Terminated => ExitCode::SUCCESS,
-            Self::HostSilent | Self::NoHost | Self::ParentGone => ExitCode::FAILURE,
+            Self::HostSilent
+            | Self::NoHost
+            | Self::OutOfStep
+            | Self::ParentGone
+            | Self::SessionEnded => ExitCode::FAILURE,
         }
     }
 }
@@ -78,7 +86,9 @@ impl Display for ShutdownReason {
         formatter.write_str(match self {
             Self::HostSilent => "the host broke the broker stream and did not open it again",
             Self::NoHost => "no host connected",
+            Self::OutOfStep => "a stream and the host's listener for it may have missed each other",
             Self::ParentGone => "the host process is gone",
+            Self::SessionEnded => "the host's connection ended, and it makes only one",
             Self::Shutdown => "the host asked to shut down",
             Self::Terminated => "SIGTERM",
         })
@@ -111,6 +121,11 @@ impl Lifecycle {
             decided.get_or_insert(reason);
             first
         });
+    }
+
+    /// Whether the end has been decided.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.reason.borrow().is_some()
     }
 
     /// Waits for the decision.

@@ -1,4 +1,5 @@
-//! Connections from the host: accepted, authenticated, and only then served.
+//! Connections from the host: accepted, authenticated, and only then served.  In a container they are
+//! streams of one session.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +17,12 @@ use tonic::transport::server::Connected;
 
 use super::coalesce::Coalescing;
 use super::lifecycle::HostPresence;
+use super::lifecycle::Lifecycle;
+use super::lifecycle::ShutdownReason;
+use super::session;
+use super::session::Commands;
 use super::tls::ALPN;
+use super::wire::Wire;
 
 /// How long a peer may take to authenticate.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -25,7 +31,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// An authenticated connection from the host.
-pub(super) type Connection = Coalescing<TlsStream<UnixStream>>;
+pub(super) type Connection = Coalescing<TlsStream<Wire>>;
 
 /// Accepts connections until the stream is dropped.
 pub(super) fn connections(
@@ -33,53 +39,108 @@ pub(super) fn connections(
     tls: Arc<ServerConfig>,
     contact: watch::Sender<HostPresence>,
 ) -> ReceiverStream<io::Result<Connection>> {
-    let (sender, receiver) = mpsc::channel(1);
+    let (door, receiver) = Door::new(tls, contact);
     tokio::spawn(async move {
-        let acceptor = TlsAcceptor::from(tls);
-        loop {
-            let accepted = tokio::select! {
-                () = sender.closed() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, _)) => {
-                    tokio::spawn(authenticate(
-                        acceptor.clone(),
-                        stream,
-                        sender.clone(),
-                        contact.clone(),
-                    ));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection cannot be accepted");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
+        while let Some(socket) = accept(&listener, &door).await {
+            door.clone().admit(Wire::Socket(socket));
         }
     });
     ReceiverStream::new(receiver)
 }
 
-async fn authenticate(
+/// Accepts the streams of one session, that of the first connection, until the stream is dropped; the
+/// session goes on until it is closed.  Its end is the end of the process: a host makes only one.
+pub(super) fn session_streams(
+    listener: UnixListener,
+    tls: Arc<ServerConfig>,
+    contact: watch::Sender<HostPresence>,
+    commands: Commands,
+    lifecycle: Lifecycle,
+) -> ReceiverStream<io::Result<Connection>> {
+    let (door, receiver) = Door::new(tls, contact);
+    tokio::spawn(async move {
+        let Some(socket) = accept(&listener, &door).await else {
+            return;
+        };
+        let streams = door.clone();
+        tokio::spawn(async move {
+            session::drive(socket, commands, |stream| {
+                streams.clone().admit(Wire::Stream(stream));
+            })
+            .await;
+            lifecycle.stop(ShutdownReason::SessionEnded);
+        });
+        while let Some(socket) = accept(&listener, &door).await {
+            drop(socket);
+            tracing::debug!("a second connection was closed: the session has its own");
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+/// The next connection, or `None` once nothing is served any more.
+async fn accept(listener: &UnixListener, door: &Door) -> Option<UnixStream> {
+    loop {
+        let accepted = tokio::select! {
+            () = door.sender.closed() => return None,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, _)) => return Some(socket),
+            Err(error) => {
+                tracing::warn!(%error, "a connection cannot be accepted");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Where peers are authenticated.
+#[derive(Clone)]
+struct Door {
     acceptor: TlsAcceptor,
-    stream: UnixStream,
     sender: mpsc::Sender<io::Result<Connection>>,
     contact: watch::Sender<HostPresence>,
-) {
-    let stream = match tokio::time::timeout(TIME_LIMIT, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            return tracing::warn!(%error, "a peer that is not the host was turned away");
-        }
-        Err(_) => return tracing::warn!("a peer did not authenticate in time and was turned away"),
-    };
-    // A client that offers no protocol at all passes the handshake.
-    if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
-        return tracing::warn!("a peer that does not speak HTTP/2 was turned away");
+}
+
+impl Door {
+    fn new(
+        tls: Arc<ServerConfig>,
+        contact: watch::Sender<HostPresence>,
+    ) -> (Self, mpsc::Receiver<io::Result<Connection>>) {
+        let (sender, receiver) = mpsc::channel(1);
+        let acceptor = TlsAcceptor::from(tls);
+        let door = Self {
+            acceptor,
+            sender,
+            contact,
+        };
+        (door, receiver)
     }
-    contact.send_modify(|contact| contact.connected = true);
-    // If the receiver is gone, the process is ending.
-    let _ = sender.send(Ok(Coalescing::server(stream))).await;
+
+    /// Authenticates a peer in a task of its own, and passes it on if it is the host.
+    fn admit(self, wire: Wire) {
+        tokio::spawn(self.authenticate(wire));
+    }
+
+    async fn authenticate(self, wire: Wire) {
+        let stream = match tokio::time::timeout(TIME_LIMIT, self.acceptor.accept(wire)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                return tracing::warn!(%error, "a peer that is not the host was turned away");
+            }
+            Err(_) => {
+                return tracing::warn!("a peer did not authenticate in time and was turned away");
+            }
+        };
+        // A client that offers no protocol at all passes the handshake.
+        if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+            return tracing::warn!("a peer that does not speak HTTP/2 was turned away");
+        }
+        self.contact.send_modify(|contact| contact.connected = true);
+        // If the receiver is gone, the process is ending.
+        let _ = self.sender.send(Ok(Coalescing::server(stream))).await;
+    }
 }
 
 impl Connected for Connection {

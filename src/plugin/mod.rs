@@ -18,39 +18,37 @@ mod error;
 pub mod fuzzing;
 mod handshake;
 mod instance;
+mod knock;
 mod lifecycle;
 mod listener;
 mod log;
 mod plugin_info;
 mod server;
 mod services;
+mod session;
 mod socket;
 mod stale_sockets;
 mod tasks;
 mod tls;
+mod wire;
 
 pub use environment::Environment;
 pub use error::StartError;
 pub use plugin_info::PluginInfo;
 
 use std::env;
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::runtime::Builder;
 
 use self::certificate::Identity;
+use self::environment::OneSocket;
 use self::lifecycle::Limits;
 use self::lifecycle::ShutdownReason;
 use self::server::PluginServer;
 use self::socket::Socket;
 use crate::vault::Factory;
-
-/// How long to stay after refusing a host that offers no common version, so that it reads the
-/// handshake line and complains of the version, and not of a process that died.
-const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs the process: serves the host that started it, or explains itself to the person who did.
 pub fn serve(info: PluginInfo, factory: impl Factory) -> ExitCode {
@@ -72,15 +70,19 @@ pub fn serve(info: PluginInfo, factory: impl Factory) -> ExitCode {
         }
         Err(error) => {
             tracing::error!("the plugin cannot start: {error}");
-            if let StartError::Versions { .. } = error {
-                refuse_versions();
-            }
+            // If the host has gone, nobody is left to tell.
+            let _ = handshake::print(&handshake::refusal(&error));
             ExitCode::FAILURE
         }
     }
 }
 
 fn start(environment: &Environment, factory: impl Factory) -> Result<ShutdownReason, StartError> {
+    let one_socket = environment.one_socket();
+    let temporary = env::temp_dir();
+    // The socket comes first.  Of a start that fails, a host tries a second one with older versions, and of
+    // a container it shows the error of the second only: that must be the cause, not the version.
+    let (socket, listener) = Socket::bind(environment, &temporary)?;
     handshake::negotiate(environment)?;
     let host = environment
         .client_certificate()
@@ -88,7 +90,7 @@ fn start(environment: &Environment, factory: impl Factory) -> Result<ShutdownRea
     let host = certificate::parse_host_certificate(&host)?;
     let identity = Identity::generate(OffsetDateTime::now_utc())
         .map_err(|error| StartError::Tls(error.to_string()))?;
-    let server = PluginServer::new(factory, &identity, &host, Limits::default())
+    let server = PluginServer::new(factory, &identity, &host, Limits::default(), one_socket)
         .map_err(|error| StartError::Tls(error.to_string()))?;
 
     // One thread: the work is light, and more threads only cost time.
@@ -97,8 +99,6 @@ fn start(environment: &Environment, factory: impl Factory) -> Result<ShutdownRea
         .build()
         .map_err(StartError::Runtime)?;
     let reason = runtime.block_on(async {
-        let temporary = env::temp_dir();
-        let (socket, listener) = Socket::bind(environment, &temporary)?;
         let listener = listener
             .set_nonblocking(true)
             .and_then(|()| tokio::net::UnixListener::from_std(listener))
@@ -108,8 +108,11 @@ fn start(environment: &Environment, factory: impl Factory) -> Result<ShutdownRea
             })?;
         // Before the handshake: the host may end the process right after it.
         server.lifecycle().handle_signals()?;
-        handshake::print(&handshake::line(&socket.path, &identity.certificate))?;
-        stale_sockets::start(temporary);
+        let line = handshake::line(&socket.path, &identity.certificate, one_socket);
+        handshake::print(&line)?;
+        if one_socket == OneSocket::No {
+            stale_sockets::start(temporary);
+        }
         log_start(environment);
         Ok(server.run(listener).await)
     });
@@ -125,14 +128,6 @@ fn log_start(environment: &Environment) {
         tracing::info!(
             "the host locks its memory; this plugin does not, and keeps secrets only briefly"
         );
-    }
-}
-
-fn refuse_versions() {
-    let line = handshake::line(Path::new("/nonexistent"), &[]);
-    if handshake::print(&line).is_ok() {
-        #[allow(clippy::disallowed_methods)] // there is no runtime, and nothing else to do
-        std::thread::sleep(REFUSAL_PAUSE);
     }
 }
 

@@ -14,17 +14,20 @@ use super::backend::BackendService;
 use super::broker::Broker;
 use super::certificate::Identity;
 use super::delivery::track_delivery;
+use super::environment::OneSocket;
 use super::instance::Registry;
 use super::lifecycle::HostPresence;
 use super::lifecycle::Lifecycle;
 use super::lifecycle::Limits;
 use super::lifecycle::ShutdownReason;
 use super::listener::connections;
+use super::listener::session_streams;
 use super::services::Controller;
 use super::services::HealthCheck;
 use super::services::Multiplexing;
 use super::services::Stdio;
 use super::services::Version;
+use super::session::Session;
 use super::tasks::Tasks;
 use super::tls;
 use crate::proto::grpc::health::v1::health_server::HealthServer;
@@ -58,6 +61,7 @@ pub(super) struct PluginServer<F> {
     client_tls: Arc<ClientConfig>,
     lifecycle: Lifecycle,
     limits: Limits,
+    one_socket: OneSocket,
 }
 
 impl<F: Factory> PluginServer<F> {
@@ -71,6 +75,7 @@ impl<F: Factory> PluginServer<F> {
         identity: &Identity,
         host: &CertificateDer<'static>,
         limits: Limits,
+        one_socket: OneSocket,
     ) -> Result<Self, rustls::Error> {
         Ok(Self {
             factory: Arc::new(factory),
@@ -78,6 +83,7 @@ impl<F: Factory> PluginServer<F> {
             client_tls: Arc::new(tls::client_config(identity, host)?),
             lifecycle: Lifecycle::new(),
             limits,
+            one_socket,
         })
     }
 
@@ -94,19 +100,36 @@ impl<F: Factory> PluginServer<F> {
             client_tls,
             lifecycle,
             limits,
+            one_socket,
         } = self;
         let tasks = Tasks::new();
-        let registry = Arc::new(Registry::default());
         let contact = watch::Sender::new(HostPresence::default());
         tokio::spawn(lifecycle.clone().watch_host(contact.subscribe(), limits));
         tokio::spawn(lifecycle.clone().watch_parent(limits));
 
         let broker = Broker::new(contact.clone(), lifecycle.clone());
+        let (session, incoming, registry) = match one_socket {
+            OneSocket::No => {
+                let incoming = connections(listener, server_tls, contact);
+                (None, incoming, Registry::many())
+            }
+            OneSocket::Yes => {
+                let (session, commands) = Session::new();
+                let incoming =
+                    session_streams(listener, server_tls, contact, commands, lifecycle.clone());
+                (Some(session), incoming, Registry::one())
+            }
+        };
+        let registry = Arc::new(registry);
+        let multiplexing = Multiplexing {
+            supported: session.is_none(),
+        };
         let version = Version(factory.version());
         let backend = BackendService {
             factory,
             registry: Arc::clone(&registry),
             broker: broker.clone(),
+            session: session.clone(),
             tls: client_tls,
             tasks: tasks.clone(),
         };
@@ -126,9 +149,9 @@ impl<F: Factory> PluginServer<F> {
             .add_service(GrpcControllerServer::new(Controller(lifecycle.clone())))
             .add_service(GrpcStdioServer::new(Stdio(lifecycle.clone())))
             .add_service(HealthServer::new(HealthCheck(lifecycle.clone())))
-            .add_service(PluginMultiplexingServer::new(Multiplexing))
+            .add_service(PluginMultiplexingServer::new(multiplexing))
             .add_service(PluginVersionServer::new(version))
-            .serve_with_incoming_shutdown(connections(listener, server_tls, contact), async move {
+            .serve_with_incoming_shutdown(incoming, async move {
                 stop.stopped().await;
             });
         let served = tokio::spawn(serve);
@@ -144,6 +167,9 @@ impl<F: Factory> PluginServer<F> {
             // the others are being undone.
             let _ = served.await;
             tasks.idle().await;
+            if let Some(session) = session {
+                session.close().await;
+            }
         };
         if tokio::time::timeout(limits.drain, drained).await.is_err() {
             tracing::warn!("work that still runs is abandoned");

@@ -97,8 +97,14 @@ impl Health for HealthCheck {
     }
 }
 
-/// Says that one process serves several mounts.
-pub(super) struct Multiplexing;
+/// Says whether one process serves several mounts.
+///
+/// Never where all connections share one socket: a host may then give one mount's stream to another
+/// mount, and so its storage (docs/protocol.md, "Containers").  With one mount there is no other.
+pub(super) struct Multiplexing {
+    /// The answer.
+    pub supported: bool,
+}
 
 #[tonic::async_trait]
 impl PluginMultiplexing for Multiplexing {
@@ -107,7 +113,7 @@ impl PluginMultiplexing for Multiplexing {
         _request: Request<MultiplexingSupportRequest>,
     ) -> Result<Response<MultiplexingSupportResponse>, Status> {
         Ok(Response::new(MultiplexingSupportResponse {
-            supported: true,
+            supported: self.supported,
         }))
     }
 }

@@ -56,7 +56,13 @@ impl Socket {
     fn bind_in(directory: &Path) -> Result<(Self, UnixListener), StartError> {
         let path = directory.join(format!("plugin-{}-{}", process::id(), random()));
         check_length(&path)?;
-        let listener = UnixListener::bind(&path).map_err(|cause| socket_error(directory, cause))?;
+        let listener = UnixListener::bind(&path).map_err(|cause| match cause.kind() {
+            io::ErrorKind::PermissionDenied => StartError::SocketDirectory {
+                directory: directory.to_owned(),
+                cause,
+            },
+            _ => socket_error(directory, cause),
+        })?;
         Ok((
             Self {
                 path,

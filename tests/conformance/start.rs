@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -11,15 +12,12 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
 use rustls::server::ParsedCertificate;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
 use crate::host::Host;
 use crate::host::LONG;
 use crate::host::Launch;
-use crate::host::eventually;
 
 #[tokio::test]
 async fn c01_without_the_cookie_it_explains_itself_and_exits() {
@@ -53,7 +51,7 @@ async fn explains_itself(launch: impl Fn() -> Launch) {
         let status = process.exit(LONG).await;
         best = best.min(begun.elapsed());
         assert_eq!(status.code(), Some(1));
-        let said = process.refusal().await;
+        let said = process.explanation().await;
         assert!(said.contains("plugin"), "{said}");
         if best < Duration::from_secs(1) {
             return;
@@ -107,52 +105,41 @@ async fn c05_field_six_is_one_certificate_for_localhost_and_both_uses() {
 }
 
 #[tokio::test]
-async fn c06_multiplexed_brokering_is_refused_and_never_announced_unasked() {
-    let process = Launch::new().spawn();
-    assert_eq!(process.handshake().await.fields.len(), 6);
-
-    // Container mode is not built: the host has to hear so instead of a seventh field.
-    let said = Launch::new()
-        .with("PLUGIN_MULTIPLEX_GRPC", "true")
-        .spawn()
-        .refusal()
-        .await;
-    assert!(said.contains("PLUGIN_MULTIPLEX_GRPC"), "{said}");
+async fn c06_a_seventh_field_comes_where_the_host_asks_for_it_only() {
+    for asked in ["1", "t", "T", "true", "TRUE", "True"] {
+        let launch = Launch::container().with("PLUGIN_MULTIPLEX_GRPC", asked);
+        let process = launch.spawn();
+        let handshake = process.handshake().await;
+        assert_eq!(handshake.fields[6..], ["true"], "{asked}");
+        Host::attach(process).await.finish().await;
+    }
+    for not in ["", "0", "f", "F", "false", "FALSE", "False", "junk", "yes"] {
+        let launch = Launch::container().with("PLUGIN_MULTIPLEX_GRPC", not);
+        let process = launch.spawn();
+        assert_eq!(process.handshake().await.fields.len(), 6, "{not}");
+        let host = Host::attach(process).await;
+        let warned = host.process.stderr.text().contains("PLUGIN_MULTIPLEX_GRPC");
+        assert_eq!(warned, matches!(not, "junk" | "yes"), "{not}");
+        host.finish().await;
+    }
 }
 
 #[tokio::test]
-async fn c07_to_old_protocols_it_answers_5_and_serves_nobody() {
-    for offered in ["3,4", "4,3"] {
-        let process = Launch::new()
-            .with("PLUGIN_PROTOCOL_VERSIONS", offered)
-            .with("VAULT_PLUGIN_METADATA_MODE", "true")
-            .with("VAULT_PLUGIN_AUTOMTLS_ENABLED", "false")
-            .without("PLUGIN_CLIENT_CERT")
-            .spawn();
-        let handshake = process.handshake().await;
-        assert_eq!(handshake.fields[1], "5");
-        eventually("an explanation", LONG, || {
-            process.stderr.text().contains("protocol")
-        })
-        .await;
-        assert!(!serves_in_the_clear(&handshake.socket()).await);
+async fn c07_to_old_protocols_it_says_why_and_serves_nobody() {
+    for launch in [Launch::new, Launch::container] {
+        for offered in ["3,4", "4,3"] {
+            let mut process = launch()
+                .with("PLUGIN_PROTOCOL_VERSIONS", offered)
+                .with("VAULT_PLUGIN_METADATA_MODE", "true")
+                .with("VAULT_PLUGIN_AUTOMTLS_ENABLED", "false")
+                .without("PLUGIN_CLIENT_CERT")
+                .spawn();
+            let said = process.refusal().await;
+            assert!(said.contains("protocol version 5 only"), "{said}");
+            assert!(said.contains("look for the first error"), "{said}");
+            assert_eq!(process.sockets(), Vec::<PathBuf>::new());
+        }
     }
-}
-
-/// Whether an HTTP/2 server without TLS answers at `socket`.
-async fn serves_in_the_clear(socket: &std::path::Path) -> bool {
-    let Ok(mut stream) = UnixStream::connect(socket).await else {
-        return false;
-    };
-    // The connection preface and an empty SETTINGS frame.
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    if stream.write_all(preface).await.is_err() {
-        return false;
-    }
-    let mut answer = [0; 9];
-    let answered = stream.read_exact(&mut answer).await.is_ok();
-    // A TLS alert is not an answer; a SETTINGS frame has type 4.
-    answered && answer[3] == 4
 }
 
 #[tokio::test]

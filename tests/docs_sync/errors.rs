@@ -21,6 +21,8 @@ const SOURCES: &[&str] = &[
     "src/plugin/error.rs",
     "src/plugin/certificate.rs",
     "src/plugin/instance.rs",
+    "src/plugin/knock.rs",
+    "src/plugin/session.rs",
     "src/plugin/socket.rs",
     "src/vault/error.rs",
     "src/vault/storage.rs",

@@ -32,6 +32,7 @@ use super::storage::HostSide;
 use crate::plugin::Environment;
 use crate::plugin::certificate::Identity;
 use crate::plugin::dial::Dialer;
+use crate::plugin::environment::OneSocket;
 use crate::plugin::instance::MULTIPLEX_ID;
 use crate::plugin::lifecycle::HostPresence;
 use crate::plugin::lifecycle::Lifecycle;
@@ -103,8 +104,14 @@ impl Host {
         let plugin_certificate = plugin_identity.certificate.clone();
         let factory = TestFactory::default();
         let counters = Arc::clone(&factory.counters);
-        let server =
-            PluginServer::new(factory, &plugin_identity, &identity.certificate, limits).unwrap();
+        let server = PluginServer::new(
+            factory,
+            &plugin_identity,
+            &identity.certificate,
+            limits,
+            OneSocket::No,
+        )
+        .unwrap();
         let lifecycle = server.lifecycle().clone();
         let environment = Environment::new(Vec::<(&str, &str)>::new());
         let (socket, listener) = Socket::bind(&environment, directory.path()).unwrap();

@@ -13,6 +13,7 @@ use crate::plugin::StartError;
 use crate::plugin::certificate::Identity;
 use crate::plugin::certificate::parse_host_certificate;
 use crate::plugin::environment::COOKIE;
+use crate::plugin::environment::OneSocket;
 use crate::plugin::handshake;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -72,36 +73,38 @@ fn version_five_is_found_among_others() {
 }
 
 #[test]
-fn container_mode_is_refused_clearly() {
-    let variables = [
-        ("PLUGIN_PROTOCOL_VERSIONS", "5"),
-        ("PLUGIN_MULTIPLEX_GRPC", "true"),
-    ];
-    let error = handshake::negotiate(&environment(&variables)).unwrap_err();
-    assert!(error.to_string().contains("container"), "{error}");
-    let variables = [
-        ("PLUGIN_PROTOCOL_VERSIONS", "5"),
-        ("PLUGIN_MULTIPLEX_GRPC", ""),
-    ];
-    assert!(
-        handshake::negotiate(&environment(&variables)).is_ok(),
-        "empty is unset"
-    );
+fn one_socket_is_read_as_go_reads_a_boolean() {
+    let asked = |text: &str| environment(&[("PLUGIN_MULTIPLEX_GRPC", text)]).one_socket();
+    for yes in ["1", "t", "T", "true", "TRUE", "True"] {
+        assert_eq!(asked(yes), OneSocket::Yes, "{yes}");
+    }
+    for no in ["", "0", "f", "false", "tRUE", "yes", " true"] {
+        assert_eq!(asked(no), OneSocket::No, "{no}");
+    }
+    assert_eq!(environment(&[]).one_socket(), OneSocket::No);
 }
 
 #[test]
-fn the_line_has_six_fields() {
+fn the_line_has_six_fields_and_a_seventh_for_one_socket() {
     let identity = Identity::generate(OffsetDateTime::now_utc()).unwrap();
-    let line = handshake::line(Path::new("/tmp/x/s"), &identity.certificate);
-    let fields: Vec<_> = line.split('|').collect();
+    let line =
+        |one_socket| handshake::line(Path::new("/tmp/x/s"), &identity.certificate, one_socket);
+    let six = line(OneSocket::No);
+    let fields: Vec<_> = six.split('|').collect();
     assert_eq!(fields[..5], ["1", "5", "unix", "/tmp/x/s", "grpc"]);
     assert_eq!(fields.len(), 6);
     assert_eq!(
         STANDARD_NO_PAD.decode(fields[5]).unwrap(),
         identity.certificate.as_ref()
     );
-    assert!(!line.contains(['=', '\n']));
-    assert_eq!(handshake::line(Path::new("/x"), &[]), "1|5|unix|/x|grpc|");
+    assert!(!six.contains(['=', '\n']));
+    assert_eq!(line(OneSocket::Yes), format!("{six}|true"));
+}
+
+#[test]
+fn a_refusal_is_one_line_that_no_host_takes_for_a_handshake() {
+    let error = StartError::Tls("a|b\nc\r\nd".to_owned());
+    assert_eq!(handshake::refusal(&error), "TLS cannot be set up: a/b c  d");
 }
 
 #[test]

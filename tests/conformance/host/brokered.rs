@@ -25,14 +25,16 @@ use super::Events;
 use super::Identity;
 use super::Storage;
 use super::System;
+use super::session::Bytes;
+use super::session::Listener;
 use super::storage;
 use super::system;
 use super::tls;
 
-/// A listening socket with storage, system view and events of one mount behind it.  It stops when
-/// dropped.
+/// A listener with storage, system view and events of one mount behind it.  It stops when dropped.
 pub(crate) struct Brokered {
-    address: PathBuf,
+    /// Where its socket is, if it has one.
+    address: Option<PathBuf>,
     state: Arc<State>,
     listener: JoinHandle<()>,
 }
@@ -72,33 +74,42 @@ impl Brokered {
         services: Services,
     ) -> Self {
         let socket = UnixListener::bind(&address).unwrap();
-        let state = Arc::new(State::default());
-        let acceptor = tls::acceptor(identity, plugin);
-        let routes = Routes::default()
-            .add_service(
-                StorageServer::new(storage::Served(services.storage))
-                    .max_decoding_message_size(usize::MAX)
-                    .max_encoding_message_size(usize::MAX),
-            )
-            .add_service(SystemViewServer::new(system::Served(services.system)))
-            .add_service(EventsServer::new(services.events));
-        let shared = state.clone();
+        let (state, door) = Door::new(identity, plugin, services);
         let listener = tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
-                let connection = serve(acceptor.clone(), stream, routes.clone(), shared.clone());
-                let task = tokio::spawn(connection);
-                shared.connections.lock().unwrap().push(task.abort_handle());
+                door.admit(stream);
             }
         });
         Self {
-            address,
+            address: Some(address),
             state,
             listener,
         }
     }
 
-    pub(crate) fn address(&self) -> String {
-        self.address.to_str().unwrap().to_owned()
+    /// The same behind a session.
+    pub(crate) fn behind(
+        streams: Listener,
+        identity: &Identity,
+        plugin: CertificateDer<'static>,
+        services: Services,
+    ) -> Self {
+        let (state, door) = Door::new(identity, plugin, services);
+        let listener = tokio::spawn(async move {
+            loop {
+                door.admit(streams.accept().await);
+            }
+        });
+        Self {
+            address: None,
+            state,
+            listener,
+        }
+    }
+
+    pub(crate) fn address(&self) -> Option<String> {
+        let address = self.address.as_ref()?;
+        Some(address.to_str().unwrap().to_owned())
     }
 
     /// How many connections were accepted, mutual TLS included.
@@ -135,7 +146,9 @@ impl Brokered {
     /// Cuts every connection and listens no more.
     pub(crate) fn close(&self) {
         self.listener.abort();
-        let _ = std::fs::remove_file(&self.address);
+        if let Some(address) = &self.address {
+            let _ = std::fs::remove_file(address);
+        }
         self.cut();
     }
 }
@@ -146,9 +159,52 @@ impl Drop for Brokered {
     }
 }
 
+/// Where the plugin is let in.
+struct Door {
+    acceptor: TlsAcceptor,
+    routes: Routes,
+    state: Arc<State>,
+}
+
+impl Door {
+    fn new(
+        identity: &Identity,
+        plugin: CertificateDer<'static>,
+        services: Services,
+    ) -> (Arc<State>, Self) {
+        let state = Arc::new(State::default());
+        let routes = Routes::default()
+            .add_service(
+                StorageServer::new(storage::Served(services.storage))
+                    .max_decoding_message_size(usize::MAX)
+                    .max_encoding_message_size(usize::MAX),
+            )
+            .add_service(SystemViewServer::new(system::Served(services.system)))
+            .add_service(EventsServer::new(services.events));
+        let door = Self {
+            acceptor: tls::acceptor(identity, plugin),
+            routes,
+            state: state.clone(),
+        };
+        (state, door)
+    }
+
+    fn admit(&self, stream: impl Bytes + 'static) {
+        let connection = serve(
+            self.acceptor.clone(),
+            stream,
+            self.routes.clone(),
+            self.state.clone(),
+        );
+        let task = tokio::spawn(connection);
+        let mut connections = self.state.connections.lock().unwrap();
+        connections.push(task.abort_handle());
+    }
+}
+
 async fn serve(
     acceptor: TlsAcceptor,
-    stream: tokio::net::UnixStream,
+    stream: impl Bytes + 'static,
     routes: Routes,
     state: Arc<State>,
 ) {

@@ -6,6 +6,7 @@ mod mount;
 mod output;
 mod process;
 mod reply;
+mod session;
 mod storage;
 mod system;
 mod tls;
@@ -48,6 +49,9 @@ pub(crate) use process::gone;
 pub(crate) use reply::Lease;
 pub(crate) use reply::NANOS;
 pub(crate) use reply::Reply;
+pub(crate) use session::Door;
+pub(crate) use session::Session;
+pub(crate) use session::answer;
 pub(crate) use storage::Mode;
 pub(crate) use storage::Storage;
 pub(crate) use storage::Verb;
@@ -66,6 +70,8 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 pub(crate) struct Host {
     pub process: Process,
     pub handshake: Handshake,
+    /// Where the plugin has all its connections in one.
+    session: Option<Session>,
     channel: Channel,
     broker: mpsc::Sender<plugin::ConnInfo>,
     streams: Option<Streams>,
@@ -75,7 +81,7 @@ pub(crate) struct Host {
 
 /// The streams that live as long as the connection.
 struct Streams {
-    _broker: Streaming<plugin::ConnInfo>,
+    _broker: Option<Streaming<plugin::ConnInfo>>,
     stdio: Streaming<plugin::StdioData>,
 }
 
@@ -92,11 +98,15 @@ impl Host {
     /// Connects to a started plugin.
     pub(crate) async fn attach(process: Process) -> Self {
         let handshake = process.handshake().await;
-        let dial = Dial::new(
-            &handshake.socket(),
-            handshake.certificate(),
-            process.identity().clone(),
-        );
+        let session = match handshake.one_socket() {
+            true => Some(Session::connect(&handshake.socket()).await),
+            false => None,
+        };
+        let identity = process.identity().clone();
+        let dial = match session.clone() {
+            Some(session) => Dial::through(session, handshake.certificate(), identity),
+            None => Dial::new(&handshake.socket(), handshake.certificate(), identity),
+        };
         let channel = dial.channel().await.unwrap();
         let (broker, announcements) = mpsc::channel(64);
         let incoming = GrpcBrokerClient::new(channel.clone())
@@ -107,20 +117,27 @@ impl Host {
             .stream_stdio(())
             .await
             .unwrap();
+        let mut incoming = Some(incoming.into_inner());
+        if let Some(session) = &session {
+            let knocks = incoming.take().unwrap();
+            tokio::spawn(session.clone().answer_knocks(knocks, broker.downgrade()));
+        }
         let streams = Streams {
-            _broker: incoming.into_inner(),
+            _broker: incoming,
             stdio: stdio.into_inner(),
         };
         let host = Self {
             process,
             handshake,
+            session,
             channel,
             broker,
             streams: Some(streams),
             next_broker_id: 1,
             folder: tempfile::tempdir().unwrap(),
         };
-        assert!(host.multiplexing().await, "multiplexing");
+        // In one session a host may confuse mounts, so there must be one only.
+        assert_eq!(host.multiplexing().await, host.session.is_none());
         host
     }
 
@@ -128,13 +145,24 @@ impl Host {
         self.channel.clone()
     }
 
+    /// The session; there must be one.
+    pub(crate) fn session(&self) -> &Session {
+        self.session.as_ref().expect("no session")
+    }
+
     /// Another connection to the same plugin.
     pub(crate) fn dial(&self) -> Dial {
-        Dial::new(
-            &self.handshake.socket(),
-            self.handshake.certificate(),
-            self.process.identity().clone(),
-        )
+        let identity = self.process.identity().clone();
+        let certificate = self.handshake.certificate();
+        match self.session.clone() {
+            Some(session) => Dial::through(session, certificate, identity),
+            None => Dial::new(&self.handshake.socket(), certificate, identity),
+        }
+    }
+
+    /// Says something to the plugin on the broker stream.
+    pub(crate) async fn say(&self, message: plugin::ConnInfo) {
+        self.broker.send(message).await.unwrap();
     }
 
     pub(crate) fn stdio(&mut self) -> &mut Streaming<plugin::StdioData> {
@@ -181,20 +209,29 @@ impl Host {
     pub(crate) fn offer_as(&mut self, identity: &Identity, services: Services) -> (u32, Brokered) {
         let id = self.next_broker_id;
         self.next_broker_id += 1;
-        let address = self.folder.path().join(format!("host{id}"));
-        let brokered = Brokered::listen(address, identity, self.handshake.certificate(), services);
+        let plugin = self.handshake.certificate();
+        let brokered = match &self.session {
+            Some(session) => Brokered::behind(session.listen(id), identity, plugin, services),
+            None => {
+                let address = self.folder.path().join(format!("host{id}"));
+                Brokered::listen(address, identity, plugin, services)
+            }
+        };
         (id, brokered)
     }
 
-    /// Tells the plugin where to dial for `id`.
+    /// Tells the plugin where to dial for `id`, if there is a place: behind a session there is none.
     pub(crate) async fn announce(&self, id: u32, brokered: &Brokered) {
+        let Some(address) = brokered.address() else {
+            return;
+        };
         let information = plugin::ConnInfo {
             service_id: id,
             network: "unix".to_owned(),
-            address: brokered.address(),
+            address,
             knock: None,
         };
-        self.broker.send(information).await.unwrap();
+        self.say(information).await;
     }
 
     /// `Setup`; the answer's error text, empty for success.
@@ -263,6 +300,9 @@ impl Host {
     /// Ends the broker and stdio streams and forgets the connection, as a host that dies.
     pub(crate) fn disconnect(&mut self) {
         self.streams = None;
+        if let Some(session) = self.session.take() {
+            session.cut();
+        }
         self.broker = mpsc::channel(1).0;
         self.channel = tonic::transport::Endpoint::from_static("http://localhost").connect_lazy();
     }

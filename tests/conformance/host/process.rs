@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -73,6 +75,25 @@ impl Launch {
             .with("VAULT_PLUGIN_AUTOMTLS_ENABLED", "true")
     }
 
+    /// A start in a container: the environment is that of `docs/containers.md`, nothing is inherited, and
+    /// the socket has its place and group.
+    pub(crate) fn container() -> Self {
+        let mut launch = Self::new();
+        let shared = launch.temporary.path().to_owned();
+        std::fs::set_permissions(&shared, Permissions::from_mode(0o770)).unwrap();
+        launch.environment.remove(std::ffi::OsStr::new("TMPDIR"));
+        launch
+            .with("PATH", "/")
+            .with("HOSTNAME", "0123456789ab")
+            .with("HOME", "/")
+            .with("PLUGIN_MULTIPLEX_GRPC", "true")
+            .with("PLUGIN_UNIX_SOCKET_DIR", shared)
+            .with(
+                "PLUGIN_UNIX_SOCKET_GROUP",
+                nix::unistd::getegid().to_string(),
+            )
+    }
+
     pub(crate) fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.insert(name.into(), value.into());
         self
@@ -101,6 +122,14 @@ impl Launch {
             .arg("\"$0\" & echo $! > \"$TMPDIR/pid\"; wait")
             .arg(BINARY);
         self.spawn_command(shell)
+    }
+
+    /// Starts the plugin as another user, without any group of ours; only root can.
+    pub(crate) fn spawn_as(self, user: u32) -> Process {
+        let mut command = Command::new(BINARY);
+        // The standard library gives up all other groups together with root's id.
+        command.uid(user).gid(user);
+        self.spawn_command(command)
     }
 
     fn spawn_command(self, mut command: Command) -> Process {
@@ -149,13 +178,33 @@ impl Process {
             .unwrap()
     }
 
-    /// Waits for the process to end without having offered anything, and tells what it said.
+    /// Waits for the process to end without having offered anything, and tells what it said: on stderr,
+    /// and the same in one line on stdout, which a host shows to the operator.
     pub(crate) async fn refusal(&mut self) -> String {
+        let said = self.complaint().await;
+        let lines = self.stdout.lines();
+        let [line] = &lines[..] else {
+            panic!("not one line on stdout: {lines:?}");
+        };
+        assert!(!line.contains('|'), "a host would cut it: {line}");
+        assert!(said.contains(line), "stderr says something else: {said}");
+        line.clone()
+    }
+
+    /// Waits for the process to end without having offered anything or said anything on stdout, as it does
+    /// when no host has started it.
+    pub(crate) async fn explanation(&mut self) -> String {
+        let said = self.complaint().await;
+        assert_eq!(self.stdout.lines(), Vec::<String>::new(), "stdout");
+        said
+    }
+
+    /// Waits for the process to fail, and tells what it wrote to stderr.
+    async fn complaint(&mut self) -> String {
         let status = self.exit(LONG).await;
         assert!(!status.success(), "exit status {status}");
         self.stdout.end().await;
         self.stderr.end().await;
-        assert_eq!(self.stdout.lines(), Vec::<String>::new(), "stdout");
         let said = self.stderr.text();
         assert!(!said.trim().is_empty(), "no message on stderr");
         assert!(!said.contains("panic"), "{said}");
@@ -200,6 +249,18 @@ impl Process {
 impl Handshake {
     pub(crate) fn socket(&self) -> PathBuf {
         PathBuf::from(&self.fields[3])
+    }
+
+    /// Whether the plugin wants all connections in one session.
+    pub(crate) fn one_socket(&self) -> bool {
+        match &self.fields[6..] {
+            [] => false,
+            [field] => {
+                assert_eq!(field, "true");
+                true
+            }
+            more => panic!("{more:?}"),
+        }
     }
 
     pub(crate) fn certificate(&self) -> CertificateDer<'static> {

@@ -35,16 +35,24 @@ use tonic::transport::Channel;
 use tonic::transport::Endpoint;
 
 use super::Identity;
+use super::session::Session;
+use super::session::Wire;
 
 /// How to connect to a plugin's socket; by default as a host does.
 #[derive(Clone)]
 pub(crate) struct Dial {
-    socket: PathBuf,
+    place: Place,
     plugin: CertificateDer<'static>,
     identity: Option<Identity>,
     version: &'static SupportedProtocolVersion,
     alpn: bool,
     asked: Arc<Mutex<Option<Asked>>>,
+}
+
+#[derive(Clone)]
+enum Place {
+    Socket(PathBuf),
+    Session(Session),
 }
 
 /// What the plugin's `CertificateRequest` said.
@@ -56,8 +64,21 @@ pub(crate) struct Asked {
 
 impl Dial {
     pub(crate) fn new(socket: &Path, plugin: CertificateDer<'static>, identity: Identity) -> Self {
+        Self::to(Place::Socket(socket.to_owned()), plugin, identity)
+    }
+
+    /// Dials through a session.
+    pub(crate) fn through(
+        session: Session,
+        plugin: CertificateDer<'static>,
+        identity: Identity,
+    ) -> Self {
+        Self::to(Place::Session(session), plugin, identity)
+    }
+
+    fn to(place: Place, plugin: CertificateDer<'static>, identity: Identity) -> Self {
         Self {
-            socket: socket.to_owned(),
+            place,
             plugin,
             identity: Some(identity),
             version: &rustls::version::TLS13,
@@ -87,7 +108,7 @@ impl Dial {
     }
 
     /// A TLS connection.  With TLS 1.3 the plugin's refusal shows at the first read only.
-    pub(crate) async fn stream(&self) -> io::Result<TlsStream<UnixStream>> {
+    pub(crate) async fn stream(&self) -> io::Result<TlsStream<Wire>> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[self.version])
             .unwrap()
@@ -103,7 +124,10 @@ impl Dial {
         if self.alpn {
             config.alpn_protocols = vec![b"h2".to_vec()];
         }
-        let stream = UnixStream::connect(&self.socket).await?;
+        let stream: Wire = match &self.place {
+            Place::Socket(socket) => Box::new(UnixStream::connect(socket).await?),
+            Place::Session(session) => session.open().await?,
+        };
         let name = ServerName::try_from("localhost").unwrap();
         let stream = TlsConnector::from(Arc::new(config))
             .connect(name, stream)
