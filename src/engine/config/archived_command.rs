@@ -4,8 +4,8 @@
 //! `config/default`.  A command that was meant for another organization must not read, change or
 //! delete that one.
 
+use super::error::ConfigError;
 use crate::framework::Call;
-use crate::vault::Error;
 use crate::vault::Operation;
 
 /// The parameters that only the archived engine had.
@@ -13,15 +13,15 @@ const FIELDS: [&str; 3] = ["astra_token", "caller_mode", "logical_name"];
 
 /// Refuses a request with a parameter of the archived engine; `name` is the config that takes its
 /// place, where that is known.
-pub(super) fn check_parameters(call: &Call, name: Option<&str>) -> Result<(), Error> {
+pub(super) fn check_parameters(call: &Call, name: Option<&str>) -> Result<(), ConfigError> {
     let sent = FIELDS
         .into_iter()
         .find(|field| call.request.data.contains_key(*field));
     match sent {
-        Some(field) => Err(Error::BadRequest(format!(
-            "{field} is a parameter of the archived engine: {}. Nothing was done",
-            command(call, name)
-        ))),
+        Some(field) => Err(ConfigError::ArchivedField {
+            field,
+            instead: command(call, name),
+        }),
         None => Ok(()),
     }
 }
@@ -32,7 +32,7 @@ pub(super) fn check_organization(
     call: &Call,
     org_id: Option<&str>,
     name: Option<&str>,
-) -> Result<(), Error> {
+) -> Result<(), ConfigError> {
     if !call.fields.was_sent("org_id") {
         return Ok(());
     }
@@ -40,15 +40,16 @@ pub(super) fn check_organization(
     if org_id.is_some_and(|own| own.eq_ignore_ascii_case(&given)) {
         return Ok(());
     }
-    let own = match org_id {
-        Some(own) => format!("is for organization {own}, and the request names another"),
-        None => "is not known to be for the organization that the request names".to_owned(),
-    };
-    Err(Error::BadRequest(format!(
-        "org_id: {} {own}: {}. Nothing was done",
-        call.request.path,
-        command(call, name)
-    )))
+    let path = call.request.path.clone();
+    let instead = command(call, name);
+    Err(match org_id {
+        Some(own) => ConfigError::ArchivedOrganization {
+            path,
+            own: own.to_owned(),
+            instead,
+        },
+        None => ConfigError::ArchivedUnknownOrganization { path, instead },
+    })
 }
 
 /// What to type instead.

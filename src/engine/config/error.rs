@@ -98,6 +98,36 @@ pub enum ConfigError {
     /// The config that is to be deleted cannot be read.
     #[error("{0}. Who uses it cannot be told either, so it is only deleted with force=true")]
     UsersUnknown(#[source] Error),
+    /// A parameter that only the archived engine had.
+    #[error("{field} is a parameter of the archived engine: {instead}. Nothing was done")]
+    ArchivedField {
+        /// The parameter.
+        field: &'static str,
+        /// What to type instead.
+        instead: String,
+    },
+    /// A command of the archived engine for another organization.
+    #[error(
+        "org_id: {path} is for organization {own}, and the request names another: {instead}. Nothing was done"
+    )]
+    ArchivedOrganization {
+        /// The path.
+        path: String,
+        /// The config's organization.
+        own: String,
+        /// What to type instead.
+        instead: String,
+    },
+    /// A command of the archived engine for an organization, where the config's is not known.
+    #[error(
+        "org_id: {path} is not known to be for the organization that the request names: {instead}. Nothing was done"
+    )]
+    ArchivedUnknownOrganization {
+        /// The path.
+        path: String,
+        /// What to type instead.
+        instead: String,
+    },
     /// The stored config makes no client.
     #[error("config \"{name}\" cannot be used: {source}: write it again")]
     Unusable {
@@ -147,7 +177,10 @@ impl Classified for ConfigError {
             | Self::NotOfOrganization { .. }
             | Self::OtherOrganization { .. }
             | Self::InUse { .. }
-            | Self::UsersUnknown(_) => Fault::Caller,
+            | Self::UsersUnknown(_)
+            | Self::ArchivedField { .. }
+            | Self::ArchivedOrganization { .. }
+            | Self::ArchivedUnknownOrganization { .. } => Fault::Caller,
             Self::NothingToPatch(_) => Fault::Missing,
             Self::Unusable { .. } => Fault::Engine,
         }

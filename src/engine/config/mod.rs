@@ -14,9 +14,11 @@ mod write;
 
 pub use connection::Connection;
 pub use entry::ConfigEntry;
+pub use error::ClientError;
 pub use paths::paths;
 pub use pending_deletion::PendingDeletions;
 pub use registry::Configs;
+pub use verify::VerifyError;
 pub use verify::verify;
 
 /// The config that is meant where none is named.

@@ -3,6 +3,7 @@
 use serde_json::Map;
 use serde_json::Value;
 
+use super::error::CredsError;
 use crate::astra::Deadline;
 use crate::astra::Error as AstraError;
 use crate::engine::astra_error;
@@ -10,8 +11,6 @@ use crate::engine::config::Connection;
 use crate::engine::error::Error;
 use crate::engine::role::DatabaseChoice;
 use crate::secret::Secret;
-use crate::vault::Error as VaultError;
-use crate::vault::FailureStatus;
 
 /// A fresh link to the secure connect bundle, if the role wants one.  Whoever has it can download
 /// the bundle, so it is neither kept nor logged.
@@ -29,15 +28,17 @@ pub async fn bundle_url(
         .secure_bundle_url(&database.id, region, deadline)
         .await;
     url.map(Some).map_err(|error| match error {
-        AstraError::Conflict { .. } => VaultError::Status {
-            status: FailureStatus::SERVICE_UNAVAILABLE,
-            message: format!(
-                "config \"{}\": database {} gives no secure connect bundle in its present state: resume it, or set \
-                 secure_connect_bundle=false on the role ({error})",
-                connection.name, database.id
-            ),
-        }.into(),
-        error => astra_error::request_error("get the link to the secure connect bundle", connection, &error),
+        error @ AstraError::Conflict { .. } => CredsError::NoBundle {
+            config: connection.name.clone(),
+            database: database.id.clone(),
+            source: error,
+        }
+        .into(),
+        error => astra_error::request_error(
+            "get the link to the secure connect bundle",
+            connection,
+            &error,
+        ),
     })
 }
 

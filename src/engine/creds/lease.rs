@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::error::LeaseError;
 use super::ttl::MINT_SLACK;
 use crate::astra::Deadline;
 use crate::astra::Deletion;
@@ -21,7 +22,6 @@ use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::rotation::time_text;
 use crate::framework::Call;
-use crate::vault::Error as VaultError;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
 
@@ -67,17 +67,12 @@ impl LeaseData {
     /// To the host a ttl of 0 means the mount's default, so that is refused.
     pub fn lease(&self, ttl: Duration, max_ttl: Duration) -> Result<Lease, Error> {
         if ttl.is_zero() || max_ttl.is_zero() {
-            return Err(VaultError::Internal(
-                "the lease would be over at once: read a new credential".to_owned(),
-            )
-            .into());
+            return Err(LeaseError::OverAtOnce.into());
         }
         let internal_data = match serde_json::to_value(self) {
             Ok(Value::Object(map)) => map,
             _ => {
-                return Err(
-                    VaultError::Internal("the lease's data does not encode".to_owned()).into(),
-                );
+                return Err(LeaseError::NotEncoded.into());
             }
         };
         Ok(crate::framework::lease(
@@ -91,16 +86,9 @@ impl LeaseData {
 
     /// What the host's lease carries, and that lease.
     pub fn of(call: Call) -> Result<(Self, LeaseInfo), Error> {
-        let lease = call
-            .request
-            .lease
-            .ok_or_else(|| VaultError::Internal("request has no secret".to_owned()))?;
+        let lease = call.request.lease.ok_or(LeaseError::Missing)?;
         // The cause could quote internal data; the shape is all that matters.
-        let data = Self::deserialize(&lease.internal_data).map_err(|_| {
-            VaultError::Internal(
-                "the lease's internal data is not what this engine wrote".to_owned(),
-            )
-        })?;
+        let data = Self::deserialize(&lease.internal_data).map_err(|_| LeaseError::Foreign)?;
         Ok((data, lease))
     }
 }
@@ -117,13 +105,12 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
         if is_over {
             return Ok(None);
         }
-        return Err(VaultError::Internal(format!(
-            "config \"{}\" is gone, so the token with client id {} cannot be deleted: write the config again, or delete the \
-             token in Astra and then force the revocation{}",
-            data.config,
-            data.client_id,
-            data.ends_by_itself()
-        )).into());
+        return Err(LeaseError::ConfigGone {
+            ends: data.ends_by_itself(),
+            config: data.config,
+            client_id: data.client_id,
+        }
+        .into());
     };
     if let Some(org_id) = connection
         .entry
@@ -134,15 +121,14 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
         if is_over {
             return Ok(None);
         }
-        return Err(VaultError::Internal(format!(
-            "the token with client id {} is in organization {}, but config \"{}\" is now for {org_id}: give the config a root \
-             token of {}{}",
-            data.client_id,
-            data.org_id,
-            data.config,
-            data.org_id,
-            data.ends_by_itself()
-        )).into());
+        return Err(LeaseError::OtherOrganization {
+            ends: data.ends_by_itself(),
+            client_id: data.client_id,
+            org_id: data.org_id,
+            config: data.config,
+            other: org_id.clone(),
+        }
+        .into());
     }
     failpoint::hit("revoke.config-found");
     let deadline = Deadline::after(engine.deadlines.operation);
@@ -157,11 +143,11 @@ pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
         Ok(Deletion::AlreadyAbsent(_))
             if !is_over && is_young && !engine.recent_deletions.contains(&data.client_id) =>
         {
-            Err(VaultError::Internal(format!(
-                "config \"{}\": Astra does not know the token with client id {}, which was minted so short a time ago that it \
-                 may still appear: the revocation has to be tried again",
-                data.config, data.client_id
-            )).into())
+            Err(LeaseError::PerhapsNotVisible {
+                config: data.config,
+                client_id: data.client_id,
+            }
+            .into())
         }
         Ok(_) => {
             failpoint::hit("revoke.token-deleted");

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::description::describe;
+use super::error::CredsError;
+use super::error::LateEnd;
 use super::lifetime::AskedExpiry;
 use super::lifetime::Lifetime;
 use super::lifetime::SHORTEST;
@@ -26,8 +28,6 @@ use crate::engine::intent::Owner;
 use crate::engine::intent::RequestMark;
 use crate::engine::intent::Tag;
 use crate::engine::rotation::time_text;
-use crate::vault::Error as VaultError;
-use crate::vault::FailureStatus;
 
 /// How often a mint whose outcome stays unknown is tried anew, time permitting.
 const ATTEMPTS: usize = 3;
@@ -144,13 +144,10 @@ impl Mint<'_> {
                 // deleted.
                 Ok(_) => {
                     let _ = self.remove_by_tag(intent, &tag, deadline).await;
-                    return Err(VaultError::Status {
-                        status: FailureStatus::BAD_GATEWAY,
-                        message: format!(
-                            "config \"{name}\": Astra answered a mint with another token than the one asked for; read the \
-                             credential again"
-                        ),
-                    }.into());
+                    return Err(CredsError::OtherToken {
+                        config: name.clone(),
+                    }
+                    .into());
                 }
                 Err(MintError::NotMinted(error @ astra::Error::BadRequest { .. }))
                     if expiry.is_some() =>
@@ -254,30 +251,18 @@ impl Mint<'_> {
             (None, _, Some(error)) => {
                 astra_error::request_error("mint a token", self.connection, &error)
             }
-            (Some(life), Some(asked), refused) if !life.is_within(asked) => {
-                let cause = match refused {
-                    Some(error) => format!("that was refused: {error}"),
-                    None => "the organization changes expiries".to_owned(),
-                };
-                VaultError::Status {
-                    status: FailureStatus::BAD_GATEWAY,
-                    message: format!(
-                        "config \"{name}\": Astra made a token that ends at {}, later than the {} that was asked for, so it is \
-                         deleted ({cause}); compare this node's clock with Astra's, and look at the organization's maximum \
-                         token expiry",
-                        time_text(Some(life.expiry)),
-                        time_text(Some(asked.expiry))
-                    ),
-                }.into()
+            (Some(life), Some(asked), refused) if !life.is_within(asked) => CredsError::EndsLate {
+                config: name.clone(),
+                ends: time_text(Some(life.expiry)),
+                asked: time_text(Some(asked.expiry)),
+                cause: refused.map_or(LateEnd::Changed, LateEnd::Refused),
             }
-            (Some(life), _, _) if life.left() < SHORTEST => VaultError::Status {
-                status: FailureStatus::BAD_GATEWAY,
-                message: format!(
-                    "config \"{name}\": Astra made a token that ends at {}, which is at once, so it is deleted; compare this \
-                     node's clock with Astra's, and look at the organization's maximum token expiry",
-                    time_text(Some(life.expiry))
-                ),
-            }.into(),
+            .into(),
+            (Some(life), _, _) if life.left() < SHORTEST => CredsError::EndsAtOnce {
+                config: name.clone(),
+                ends: time_text(Some(life.expiry)),
+            }
+            .into(),
             _ => return Ok(fresh),
         };
         fresh.rollback(deadline).await;

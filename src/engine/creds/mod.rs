@@ -2,6 +2,7 @@
 
 pub mod database;
 mod description;
+mod error;
 mod lease;
 mod lifetime;
 mod mint;

@@ -6,6 +6,7 @@ use serde_json::Map;
 use time::format_description::well_known::Rfc3339;
 
 use super::database;
+use super::error::CredsError;
 use super::lease::LeaseData;
 use super::lifetime::AskedExpiry;
 use super::lifetime::Lifetime;
@@ -22,7 +23,6 @@ use crate::engine::failpoint;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::Error as VaultError;
 use crate::vault::Operation;
 use crate::vault::Response;
 
@@ -52,11 +52,11 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     failpoint::hit("mint.received");
     let limits = engine.host.recent_writer_limits().await?;
     let name = call.fields.string(NAME).unwrap_or_default();
-    let role = engine.roles.find(&name).await?.ok_or_else(|| {
-        VaultError::BadRequest(format!(
-            "role \"{name}\" does not exist: write it first, at roles/{name}"
-        ))
-    })?;
+    let role = engine
+        .roles
+        .find(&name)
+        .await?
+        .ok_or_else(|| CredsError::UnknownRole(name.clone()))?;
     let requested = call.fields.duration("ttl").filter(|ttl| !ttl.is_zero());
     let reason = call
         .fields
@@ -64,10 +64,11 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .filter(|reason| !reason.trim().is_empty());
     let mount_point = &call.request.mount_point;
     if role.require_reason && reason.is_none() {
-        return Err(VaultError::BadRequest(format!(
-            "role \"{name}\" needs a reason: say why the credential is wanted, for instance vault read {mount_point}creds/{name} \
-             reason=OPS-1234"
-        )).into());
+        return Err(CredsError::ReasonMissing {
+            role: name,
+            mount_point: mount_point.clone(),
+        }
+        .into());
     }
     let connection = engine.configs.require(&role.config).await?;
     failpoint::hit("mint.limits-asked");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::error::LeaseError;
 use super::lease::LeaseData;
 use super::ttl::EffectiveTtl;
 use super::ttl::GRACE;
@@ -16,7 +17,6 @@ use crate::engine::host::Limits;
 use crate::engine::role::RoleEntry;
 use crate::engine::rotation::time_text;
 use crate::framework::Call;
-use crate::vault::Error as VaultError;
 use crate::vault::Lease;
 use crate::vault::Response;
 
@@ -34,13 +34,11 @@ struct RenewalState {
 pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let limits = engine.host.recent_writer_limits().await?;
     let (data, lease) = LeaseData::of(call)?;
-    let role = engine.roles.find(&data.role).await?.ok_or_else(|| {
-        VaultError::BadRequest(format!(
-            "role \"{}\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
-             read a credential of another role",
-            data.role
-        ))
-    })?;
+    let role = engine
+        .roles
+        .find(&data.role)
+        .await?
+        .ok_or_else(|| LeaseError::RoleGone(data.role.clone()))?;
     let now = engine.clock.now();
     let present = RenewalState {
         issued: lease.issue_time.unwrap_or(now),
@@ -77,11 +75,7 @@ fn extended(
         // since.
         let last = expiry - GRACE;
         if until(last, now).is_zero() {
-            return Err(VaultError::BadRequest(format!(
-                "the token reaches its end at {}: the lease is not extended; read a new credential",
-                time_text(Some(expiry))
-            ))
-            .into());
+            return Err(LeaseError::TokenEnds(time_text(Some(expiry))).into());
         }
         if last + MINT_SLACK < end {
             "what is left until shortly before Astra ends the token".clone_into(&mut cap);
@@ -91,11 +85,7 @@ fn extended(
     }
     let left = until(end, now);
     if left.is_zero() {
-        return Err(VaultError::BadRequest(
-            "the lease has reached its maximum TTL and is not extended; read a new credential"
-                .to_owned(),
-        )
-        .into());
+        return Err(LeaseError::MaxTtlReached.into());
     }
     let (what, wanted) = match present.increment {
         Duration::ZERO => (term.ttl_name, term.ttl),

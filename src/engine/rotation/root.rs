@@ -13,8 +13,8 @@ use super::PropagationBackoff;
 use super::WriteOutcome;
 use super::decide;
 use super::error::RotationError;
+use super::error::UnusableRoot;
 use super::root_spec::RootSpec;
-use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
@@ -30,8 +30,6 @@ use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::store::Key;
-use crate::vault::Error as VaultError;
-use crate::vault::FailureStatus;
 
 /// How long requests that began with the old token may go on before it is deleted all the same.
 const LAST_USES: Duration = Duration::from_secs(10);
@@ -194,32 +192,27 @@ async fn mint(
 
 /// Tries the new token for all that a root token must do, in the old one's organization.
 async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
-    let failed = |cause: String| VaultError::Status {
-        status: FailureStatus::BAD_GATEWAY,
-        message: format!(
-            "config \"{}\": the new root token was minted but not taken: {cause}; it was deleted again",
-            old.name
-        ),
+    let failed = |source| RotationError::NotTaken {
+        config: old.name.clone(),
+        source,
     };
     let org = old.client.current_org(deadline).await.map_err(|error| {
         astra_error::request_error("ask for the root token's organization", old, &error)
     })?;
-    let settings = entry
-        .client_config()
-        .map_err(|error| failed(error.to_string()))?;
-    let client = Client::new(settings).map_err(|error| failed(error.to_string()))?;
+    let client = entry.client().map_err(|error| failed(error.into()))?;
     let mut patience = PropagationBackoff::until(deadline);
     loop {
         match verify(&client, deadline).await {
             Ok(new_org) if new_org == org => return Ok(()),
             Ok(new_org) => {
-                return Err(failed(format!(
-                    "it belongs to organization {new_org}, the present one to {org}"
-                ))
+                return Err(failed(UnusableRoot::OtherOrganization {
+                    new: new_org,
+                    present: org,
+                })
                 .into());
             }
             Err(error) if error.is_rejection() && patience.wait().await => {}
-            Err(error) => return Err(failed(error.to_string()).into()),
+            Err(error) => return Err(failed(error.into()).into()),
         }
     }
 }

@@ -3,14 +3,14 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::error::RotationError;
+use super::error::UnclearRoot;
 use crate::astra::Deadline;
 use crate::astra::Role;
 use crate::astra::TokenEntry;
 use crate::engine::astra_error;
 use crate::engine::config::Connection;
 use crate::engine::error::Error;
-use crate::vault::Error as VaultError;
-use crate::vault::FailureStatus;
 
 /// What the next root token is to be.
 pub struct RootSpec {
@@ -32,16 +32,11 @@ impl RootSpec {
         let token = client.token(client_id, deadline).await.map_err(|error| {
             astra_error::request_error("list tokens to find the root token", connection, &error)
         })?;
-        let refuse = |cause: String| VaultError::Status {
-            status: FailureStatus::BAD_GATEWAY,
-            message: format!("config \"{}\": {cause}", connection.name),
+        let refuse = |source| RotationError::PresentUnclear {
+            config: connection.name.clone(),
+            source,
         };
-        let token = token.ok_or_else(|| {
-            refuse(format!(
-                "the organization does not list the root token with client id {client_id}, so its Astra roles are not \
-                 known: write a new root token to the config instead"
-            ))
-        })?;
+        let token = token.ok_or_else(|| refuse(UnclearRoot::NotListed(client_id.to_owned())))?;
         let is_id = |role: &String| Uuid::try_parse(role).is_ok();
         let roles = if token.roles.iter().all(is_id) {
             Vec::new()
@@ -58,7 +53,7 @@ impl RootSpec {
 }
 
 /// The ids of the token's roles.  Old tokens may be listed with the names of their roles.
-fn role_ids(token: &TokenEntry, roles: &[Role]) -> Result<Vec<String>, String> {
+fn role_ids(token: &TokenEntry, roles: &[Role]) -> Result<Vec<String>, UnclearRoot> {
     let mut ids = Vec::new();
     for role in &token.roles {
         if Uuid::try_parse(role).is_ok() {
@@ -69,22 +64,17 @@ fn role_ids(token: &TokenEntry, roles: &[Role]) -> Result<Vec<String>, String> {
         match named.as_slice() {
             [one] => ids.push(one.id.clone()),
             several => {
-                return Err(format!(
-                    "the root token has the Astra role \"{role}\", and the organization has {} roles of that name: write a \
-                     new root token to the config instead",
-                    several.len()
-                ));
+                return Err(UnclearRoot::AmbiguousRole {
+                    role: role.clone(),
+                    count: several.len(),
+                });
             }
         }
     }
     ids.sort();
     ids.dedup();
     if ids.is_empty() {
-        return Err(
-            "the organization lists the root token without Astra roles, so the next one cannot have the same: write a new \
-             root token to the config instead"
-                .to_owned(),
-        );
+        return Err(UnclearRoot::NoRoles);
     }
     Ok(ids)
 }
@@ -141,11 +131,19 @@ mod tests {
         assert!(
             ids(&["Nobody"])
                 .unwrap_err()
+                .to_string()
                 .contains("0 roles of that name")
         );
-        assert!(ids(&[]).unwrap_err().contains("without Astra roles"));
+        assert!(
+            ids(&[])
+                .unwrap_err()
+                .to_string()
+                .contains("without Astra roles")
+        );
         let twice = [role(ONE, "Reader"), role(TWO, "Reader")];
-        let error = role_ids(&token(&["Reader"]), &twice).unwrap_err();
+        let error = role_ids(&token(&["Reader"]), &twice)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("2 roles of that name"), "{error}");
     }
 

@@ -7,10 +7,9 @@ use super::CronSchedule;
 use super::MAX_PERIOD;
 use super::MIN_PERIOD;
 use super::Schedule;
-use crate::engine::error::Error;
+use super::error::ScheduleError;
 use crate::framework::Field;
 use crate::framework::Fields;
-use crate::vault::Error as VaultError;
 
 const PERIOD: &str = "rotation_period";
 const SCHEDULE: &str = "rotation_schedule";
@@ -30,15 +29,16 @@ pub fn declare() -> [Field; 2] {
 }
 
 /// What the sent fields make of the `stored` schedule: setting one of the two replaces the other.
-pub fn read(fields: &Fields, stored: Option<&Schedule>) -> Result<Option<Schedule>, Error> {
+pub fn read(fields: &Fields, stored: Option<&Schedule>) -> Result<Option<Schedule>, ScheduleError> {
     let sent = fields.sent();
     let period = sent.seconds(PERIOD).filter(|seconds| *seconds != 0);
     let text = sent.string(SCHEDULE).filter(|text| !text.trim().is_empty());
     match (period, text) {
-        (Some(seconds), Some(_)) => Err(VaultError::BadRequest(format!(
-            "{PERIOD}: {seconds} was given together with {SCHEDULE}: give one of the two"
-        ))
-        .into()),
+        (Some(seconds), Some(_)) => Err(ScheduleError::Both {
+            period: PERIOD,
+            seconds,
+            schedule: SCHEDULE,
+        }),
         (Some(seconds), None) => period_of(seconds).map(Some),
         (None, Some(text)) => cron_of(&text).map(Some),
         // Sent empty, a field takes back what it once set and leaves the other alone.
@@ -62,26 +62,23 @@ pub fn show(schedule: Option<&Schedule>, data: &mut Map<String, Value>) {
     data.insert(SCHEDULE.to_owned(), text.into());
 }
 
-fn period_of(seconds: i64) -> Result<Schedule, Error> {
+fn period_of(seconds: i64) -> Result<Schedule, ScheduleError> {
     u64::try_from(seconds)
         .ok()
         .filter(|seconds| (MIN_PERIOD..=MAX_PERIOD).contains(seconds))
         .map(Schedule::Period)
-        .ok_or_else(|| {
-            VaultError::BadRequest(format!(
-                "{PERIOD}: {seconds}s is out of range: give {MIN_PERIOD}s or more, up to 100 years"
-            ))
-            .into()
+        .ok_or(ScheduleError::OutOfRange {
+            field: PERIOD,
+            seconds,
         })
 }
 
-fn cron_of(text: &str) -> Result<Schedule, Error> {
+fn cron_of(text: &str) -> Result<Schedule, ScheduleError> {
     CronSchedule::parse(text)
         .map(Schedule::Cron)
-        .map_err(|error| {
-            VaultError::BadRequest(format!(
-                "{SCHEDULE}: {text:?} is not a schedule: {error}; give a cron expression of five fields in UTC (minute, \
-                 hour, day of month, month, day of week), for instance \"0 3 * * SAT\""
-            )).into()
+        .map_err(|source| ScheduleError::NotCron {
+            field: SCHEDULE,
+            text: text.to_owned(),
+            source,
         })
 }

@@ -2,6 +2,7 @@
 //! schedule.  Configs and static roles share the two fields.
 
 mod cron;
+mod error;
 mod fields;
 
 use serde::Deserialize;

@@ -2,6 +2,7 @@
 
 mod creds;
 mod entry;
+mod error;
 mod paths;
 mod reconcile;
 mod registry;

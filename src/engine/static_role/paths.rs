@@ -6,6 +6,7 @@ use serde_json::Map;
 use serde_json::Value;
 
 use super::entry::StaticRoleEntry;
+use super::error::StaticRoleError;
 use super::remove;
 use super::rotate;
 use super::write;
@@ -28,8 +29,6 @@ use crate::engine::store::Key;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::Error as VaultError;
-use crate::vault::FailureStatus;
 use crate::vault::Operation;
 use crate::vault::Response;
 
@@ -148,11 +147,7 @@ async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
     if engine.static_roles.find_active(&name).await?.is_none() {
-        return Err(VaultError::Status {
-            status: FailureStatus::NOT_FOUND,
-            message: format!("static role \"{name}\" does not exist: write it before patching it"),
-        }
-        .into());
+        return Err(StaticRoleError::NothingToPatch(name).into());
     }
     write(engine, call).await
 }
@@ -205,9 +200,7 @@ async fn delete_unusable(
     Corrupt { error, .. }: Corrupt,
 ) -> HandlerResult {
     if !call.fields.bool("force").unwrap_or_default() {
-        return Err(VaultError::BadRequest(format!(
-            "{error}. Which tokens it has cannot be told either, so it is only deleted with force=true"
-        )).into());
+        return Err(StaticRoleError::TokensUnknown(error).into());
     }
     engine.static_roles.delete(name).await?;
     failpoint::hit("static-role.unusable-removed");
@@ -227,11 +220,7 @@ async fn rotate_now(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .static_roles
         .find_active(&name)
         .await?
-        .ok_or_else(|| {
-            VaultError::BadRequest(format!(
-                "static role \"{name}\" does not exist: write it first, at static-roles/{name}"
-            ))
-        })?;
+        .ok_or_else(|| StaticRoleError::Unknown(name.clone()))?;
     let deadline = Deadline::after(engine.deadlines.operation);
     let entry = StaticRoleEntry::clone(&entry);
     rotate::rotate(&engine, &name, entry, deadline)

@@ -2,6 +2,7 @@
 
 use super::entry::PreviousToken;
 use super::entry::StaticRoleEntry;
+use super::error::StaticRoleError;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
@@ -13,7 +14,6 @@ use crate::engine::role::ReleasedCustomRole;
 use crate::engine::role::unreachable_role_warning;
 use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
-use crate::vault::Error as VaultError;
 
 /// Deletes the role called `name`, whose change the caller holds, its tokens, and the custom Astra role
 /// of its policy.
@@ -113,11 +113,13 @@ async fn delete(
         .as_ref()
         .filter(|other| *other != org_id && !org_id.is_empty())
     {
-        return Err(VaultError::Internal(format!(
-            "the token with client id {client_id} is in organization {org_id}, but config \"{}\" is now for {other}: give the \
-             config a root token of {org_id}, or delete the token in Astra",
-            connection.name
-        )).into());
+        return Err(StaticRoleError::OtherOrganization {
+            client_id: client_id.clone(),
+            org_id: org_id.clone(),
+            config: connection.name.clone(),
+            other: other.clone(),
+        }
+        .into());
     }
     connection
         .client

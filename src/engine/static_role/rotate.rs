@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::entry::CurrentToken;
 use super::entry::StaticRoleEntry;
 use super::entry::whole;
+use super::error::StaticRoleError;
 use super::remove::delete_due;
 use crate::astra;
-use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
@@ -24,7 +24,6 @@ use crate::engine::rotation::PropagationBackoff;
 use crate::engine::rotation::WriteOutcome;
 use crate::engine::rotation::decide;
 use crate::engine::store::Key;
-use crate::vault::Error as VaultError;
 
 /// Replaces the token of the role called `name`, whose change the caller holds, and deletes those
 /// whose time is over.  On an error the present token stays.
@@ -131,16 +130,10 @@ async fn await_usable(
 ) -> Result<(), Error> {
     let mut entry = connection.entry.clone();
     entry.token = fresh.token.token.clone();
-    let unusable = |cause: String| {
-        VaultError::Internal(format!(
-            "config \"{}\": the new token cannot be tried: {cause}",
-            connection.name
-        ))
-    };
-    let settings = entry
-        .client_config()
-        .map_err(|error| unusable(error.to_string()))?;
-    let client = Client::new(settings).map_err(|error| unusable(error.to_string()))?;
+    let client = entry.client().map_err(|source| StaticRoleError::NotTried {
+        config: connection.name.clone(),
+        source,
+    })?;
     let mut patience = PropagationBackoff::until(deadline);
     loop {
         match client.current_org(deadline).await {

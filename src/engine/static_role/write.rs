@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::entry::StaticRoleEntry;
+use super::error::StaticRoleError;
 use super::rotate::mint_and_store;
 use super::rotate::rotate;
 use crate::astra::Deadline;
@@ -19,7 +20,6 @@ use crate::engine::role::ReleasedCustomRole;
 use crate::engine::role::database::Wanted;
 use crate::engine::schedule;
 use crate::framework::Fields;
-use crate::vault::Error as VaultError;
 
 /// Makes of the sent fields a new role, or changes the one called `name`, whose change the caller
 /// holds.  A new role, and one with other Astra roles, gets a new token at once.
@@ -49,11 +49,11 @@ pub async fn write(
     let left = stored.as_deref().filter(|entry| !entry.is_live());
     // Tokens that a deleted role of this name left are still to be deleted, by its config.
     if let Some(left) = left.filter(|left| left.config != entry.config) {
-        return Err(VaultError::BadRequest(format!(
-            "static role \"{name}\" was deleted, but its tokens are not yet: wait until the host's ticks have deleted them, or \
-             give config={}",
-            left.config
-        )).into());
+        return Err(StaticRoleError::TokensLeft {
+            name: name.to_owned(),
+            config: left.config.clone(),
+        }
+        .into());
     }
     let connection = engine.configs.require(&entry.config).await?;
 
@@ -118,19 +118,14 @@ fn plain_fields(
         || config::DEFAULT.to_owned(),
     );
     if let Some(stored) = stored.filter(|stored| stored.config != config) {
-        return Err(VaultError::BadRequest(format!(
-            "config: \"{config}\" is not \"{}\", where the static role's tokens are: delete the static role and write it anew, \
-             or use another name",
-            stored.config
-        )).into());
+        return Err(StaticRoleError::OtherConfig {
+            given: config,
+            stored: stored.config.clone(),
+        }
+        .into());
     }
     let schedule = schedule::read(fields, stored.map(|role| &role.schedule))?;
-    let schedule = schedule.ok_or_else(|| {
-        VaultError::BadRequest(
-            "rotation_period or rotation_schedule is missing: give one of the two, for instance rotation_period=24h"
-                .to_owned(),
-        )
-    })?;
+    let schedule = schedule.ok_or(StaticRoleError::ScheduleMissing)?;
     let schedule_set_at = match stored {
         Some(stored) if stored.schedule == schedule => stored.schedule_set_at,
         _ => now,
@@ -145,9 +140,7 @@ fn plain_fields(
     );
     let gap = schedule.shortest_gap(now);
     if let Some(overlap) = overlap.filter(|overlap| *overlap >= gap) {
-        return Err(VaultError::BadRequest(format!(
-            "overlap: {overlap}s is not less than the time between two rotations, {gap}s: shorten overlap or rotate less often"
-        )).into());
+        return Err(StaticRoleError::OverlapTooLong { overlap, gap }.into());
     }
     let description = merge_field(
         fields,
