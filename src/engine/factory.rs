@@ -48,6 +48,7 @@ impl AstraFactory {
                  config, map roles to Astra roles, and read creds/<role>: each read mints a token, the end of its lease \
                  deletes it.",
             )
+            .license(env!("CARGO_PKG_LICENSE"))
             .secret(creds::secret())
             .special_paths(SpecialPaths {
                 seal_wrap_storage: [

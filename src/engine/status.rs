@@ -24,6 +24,7 @@ use crate::astra::TokenEntry;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::framework::Call;
+use crate::framework::Field;
 use crate::framework::Path;
 use crate::vault::Operation;
 use crate::vault::Response;
@@ -36,6 +37,11 @@ pub fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("status")
             .on(Operation::Read, "Read how each config fares.", read)
+            .returns([
+                Field::string("version", "Version of the plugin.").required(),
+                Field::map("configs", "How each config fares, by its name.").required(),
+                Field::map("unusable_entries", "Why entries cannot be used, by their paths.").required(),
+            ])
             .synopsis("How each config fares.")
             .help(
                 "For each config: whether its organization answers, the class of the last error, the root token's age \

@@ -32,6 +32,14 @@ pub fn paths() -> Vec<Path<Engine>> {
             .field(Field::string("config", "Config whose organization is tidied.").default(config::DEFAULT))
             .field(Field::bool("dry_run", "Only tell what would be deleted.").default(false))
             .on(Operation::Update, "Delete tokens of this mount that nobody holds.", tidy)
+            .refuses_unknown_parameters()
+            .returns([
+                Field::bool("dry_run", "Whether nothing was deleted.").required(),
+                Field::int("deleted", "How many tokens were deleted.").required(),
+                Field::int("kept", "How many tokens stay.").required(),
+                Field::int("unknown", "How many tokens stay because nothing tells when their lease ends.").required(),
+                Field::map("tokens", "The tokens that were deleted, or would be, by client id.").required(),
+            ])
             .synopsis("Delete tokens of this mount that nobody holds.")
             .help(
                 "A token of this mount whose lease may still live is never deleted. The engine cannot see the host's leases; \

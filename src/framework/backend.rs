@@ -1,6 +1,5 @@
 //! Requests on their way to engine code.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,8 +12,10 @@ use super::SecretType;
 use super::handler::Handler;
 use super::help;
 use super::openapi;
+use super::parameters;
+use super::parameters::Captures;
+use super::parameters::Ineffective;
 use super::path::Route;
-use super::schema::convert;
 use crate::vault::Backend;
 use crate::vault::Error;
 use crate::vault::HandlerResult;
@@ -29,10 +30,13 @@ pub struct Framework<E> {
     pub(crate) engine: Arc<E>,
     pub(crate) system: Arc<dyn SystemView>,
     pub(crate) description: &'static str,
+    pub(crate) license: &'static str,
     pub(crate) routes: Vec<Route<E>>,
     pub(crate) secrets: Vec<SecretType<E>>,
     pub(crate) special: SpecialPaths,
     pub(crate) hooks: Hooks<E>,
+    /// Whether the fields of answers are declared.
+    pub(crate) declares_answers: bool,
 }
 
 /// What else an engine does.
@@ -42,9 +46,6 @@ pub(crate) struct Hooks<E> {
     pub(crate) invalidate: Option<Handler<E, String, ()>>,
     pub(crate) cleanup: Option<Handler<E, (), ()>>,
 }
-
-/// What the template captured; an absent optional tail is `None`.
-type Captures = Vec<(String, Option<String>)>;
 
 impl<E: Send + Sync + 'static> Framework<E> {
     fn route(&self, path: &str) -> Option<(&Route<E>, Captures)> {
@@ -70,12 +71,25 @@ impl<E: Send + Sync + 'static> Framework<E> {
         let operation = route
             .operation(&request.operation)
             .ok_or(Error::UnsupportedOperation)?;
-        let (fields, warnings) = parse_fields(route, captures, &mut request.data)?;
-        let response = operation
-            .handler
-            .call(&self.engine, Call { request, fields })
-            .await?;
-        Ok(response.map(|response| warnings.add_to(response)))
+        let (fields, ineffective) =
+            parameters::parse(route, &request.operation, captures, &mut request.data)?;
+        if operation.refuses_unknown {
+            ineffective.refuse_unknown()?;
+        }
+        let word = request.operation.clone();
+        let call = Call {
+            request,
+            fields,
+            ineffective: ineffective.clone(),
+        };
+        let response = operation.handler.call(&self.engine, call).await?;
+        if cfg!(debug_assertions) && self.declares_answers {
+            let mismatch = response
+                .as_ref()
+                .and_then(|response| operation.mismatch(&response.data));
+            debug_assert_eq!(mismatch, None, "{word:?} of {}", route.pattern.template);
+        }
+        Ok(ineffective.add_to(&word, response))
     }
 
     async fn help(&self, request: Request) -> HandlerResult {
@@ -103,8 +117,14 @@ impl<E: Send + Sync + 'static> Framework<E> {
             .await
             .map(|host| host.version)
             .unwrap_or_default();
-        let document =
-            openapi::document(routes, &self.special, prefix, &version, self.description)?;
+        let document = openapi::document(
+            routes,
+            &self.special,
+            prefix,
+            &version,
+            self.description,
+            self.license,
+        )?;
         let mut data = Map::new();
         data.insert("help".to_owned(), text.into());
         data.insert("see_also".to_owned(), Value::Null);
@@ -130,6 +150,7 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
         let unrouted = |request| Call {
             request,
             fields: Fields::default(),
+            ineffective: Ineffective::default(),
         };
         match request.operation {
             Operation::Help => self.help(request).await,
@@ -162,11 +183,14 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
         let Some(exists) = &route.exists else {
             return Ok(None);
         };
-        let (fields, _) = parse_fields(route, captures, &mut request.data)?;
-        exists
-            .call(&self.engine, Call { request, fields })
-            .await
-            .map(Some)
+        let (fields, ineffective) =
+            parameters::parse(route, &request.operation, captures, &mut request.data)?;
+        let call = Call {
+            request,
+            fields,
+            ineffective,
+        };
+        exists.call(&self.engine, call).await.map(Some)
     }
 
     async fn invalidate(&self, key: &str) {
@@ -179,76 +203,5 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
         if let Some(cleanup) = &self.hooks.cleanup {
             cleanup.call(&self.engine, ()).await;
         }
-    }
-}
-
-/// Moves the declared parameters out of `data` and converts them.
-fn parse_fields<E>(
-    route: &Route<E>,
-    captures: Captures,
-    data: &mut Map<String, Value>,
-) -> Result<(Fields, Warnings), Error> {
-    let mut warnings = Warnings::default();
-    for (name, captured) in captures {
-        // Policies are written for paths, so a parameter never stands in for a capture, not even for
-        // one that is absent.
-        if data.remove(&name).is_some_and(|given| !given.is_null()) {
-            warnings.replaced.push(name.clone());
-        }
-        if let Some(captured) = captured {
-            data.insert(name, captured.into());
-        }
-    }
-    let mut values = BTreeMap::new();
-    for field in route.schema.iter() {
-        if let Some(value) = data.remove(field.name) {
-            let value = convert(field, value).map_err(|mismatch| {
-                let cause = if field.sensitive {
-                    mismatch.without_value()
-                } else {
-                    mismatch.to_string()
-                };
-                Error::BadRequest(format!(
-                    "Field validation failed: error converting input for field {:?}: {cause}",
-                    field.name
-                ))
-            })?;
-            values.insert(field.name, value);
-        }
-    }
-    if !route.any_parameters {
-        warnings.ignored = data.keys().cloned().collect();
-    }
-    Ok((Fields::new(Arc::clone(&route.schema), values), warnings))
-}
-
-/// The parameters of one request that had no effect.
-#[derive(Debug, Default, Eq, PartialEq)]
-pub(crate) struct Warnings {
-    /// Not declared by the path.
-    pub(crate) ignored: Vec<String>,
-    /// Given, but the path captures them.
-    pub(crate) replaced: Vec<String>,
-}
-
-impl Warnings {
-    /// `response` with the warnings; the texts are those of Vault's framework, so that clients that
-    /// look for them find them.
-    pub(crate) fn add_to(mut self, mut response: Response) -> Response {
-        if !self.ignored.is_empty() {
-            self.ignored.sort();
-            response = response.with_warning(format!(
-                "Endpoint ignored these unrecognized parameters: [{}]",
-                self.ignored.join(" ")
-            ));
-        }
-        if !self.replaced.is_empty() {
-            self.replaced.sort();
-            response = response.with_warning(format!(
-                "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [{}]",
-                self.replaced.join(" ")
-            ));
-        }
-        response
     }
 }

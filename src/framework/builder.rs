@@ -19,6 +19,7 @@ pub struct Builder<E> {
     engine: Arc<E>,
     system: Arc<dyn SystemView>,
     description: &'static str,
+    license: &'static str,
     paths: Vec<Path<E>>,
     secrets: Vec<SecretType<E>>,
     special: SpecialPaths,
@@ -39,6 +40,7 @@ impl<E: Send + Sync + 'static> Builder<E> {
             engine,
             system,
             description: "",
+            license: "",
             paths: Vec::new(),
             secrets: Vec::new(),
             special: SpecialPaths::default(),
@@ -54,6 +56,12 @@ impl<E: Send + Sync + 'static> Builder<E> {
     /// What the engine is, for the root help.
     pub fn description(mut self, description: &'static str) -> Self {
         self.description = description;
+        self
+    }
+
+    /// The engine's licence as an SPDX identifier, for the OpenAPI document.
+    pub fn license(mut self, license: &'static str) -> Self {
+        self.license = license;
         self
     }
 
@@ -160,10 +168,16 @@ impl<E: Send + Sync + 'static> Builder<E> {
                 });
             }
         }
+        let declares_answers = routes
+            .iter()
+            .flat_map(|route| &route.operations)
+            .any(|operation| !operation.returns.is_empty());
         Ok(Framework {
+            declares_answers,
             engine: self.engine,
             system: self.system,
             description: self.description,
+            license: self.license,
             routes,
             secrets: self.secrets,
             special: self.special,

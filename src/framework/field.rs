@@ -195,8 +195,9 @@ impl Field {
         self
     }
 
-    /// Says in the OpenAPI document that the parameter is required.  Nothing enforces it here:
-    /// what is missing is for the handler to say, which knows whether the object exists already.
+    /// Says in the OpenAPI document that the parameter is required, or that the field of an answer is
+    /// always there.  Nothing enforces it for parameters: what is missing is for the handler to say,
+    /// which knows whether the object exists already.
     pub fn required(mut self) -> Self {
         self.required = true;
         self
@@ -215,18 +216,25 @@ impl Field {
         self
     }
 
-    /// Lists the parameter as a query parameter of the operations that have no body: read, list and
+    /// Takes the parameter also in the query of the operations that have no body: read, list and
     /// delete.
     pub fn query(mut self) -> Self {
         self.query = true;
         self
     }
 
-    /// Lists the parameter in the OpenAPI document for `operations` only; otherwise it is listed
-    /// for all.
+    /// Takes the parameter for `operations` only; otherwise it is taken by all.
     pub fn only_for(mut self, operations: impl IntoIterator<Item = Operation>) -> Self {
         self.operations.extend(operations);
         self
+    }
+
+    /// The fields of the answer to a list ([`crate::vault::Response::list`]).
+    pub fn of_list() -> [Self; 2] {
+        [
+            Self::string_slice("keys", "The names, sorted.").required(),
+            Self::map("key_info", "What is told of each, by its name."),
+        ]
     }
 
     pub(crate) fn is_for(&self, operation: &Operation) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::Fields;
+use super::parameters::Ineffective;
 use crate::vault::Error;
 use crate::vault::Request;
 
@@ -19,6 +20,18 @@ pub struct Call {
     pub request: Request,
     /// The declared parameters; empty on renew, revoke and rollback.
     pub fields: Fields,
+    pub(crate) ineffective: Ineffective,
+}
+
+impl Call {
+    /// Refuses parameters that the operation does not take.  For handlers that act outside of storage
+    /// in some cases; where they always do, [`super::Path::refuses_unknown_parameters`] says so.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] that names the parameters.
+    pub fn refuse_unknown_parameters(&self) -> Result<(), Error> {
+        self.ineffective.refuse_unknown()
+    }
 }
 
 /// An asynchronous function of the engine `E` and an argument `A` that results in `T`.

@@ -15,6 +15,7 @@ mod fields;
 mod handler;
 mod help;
 mod openapi;
+mod parameters;
 mod path;
 mod pattern;
 mod schema;

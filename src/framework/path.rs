@@ -3,6 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use serde_json::Map;
+use serde_json::Value;
+
 use super::Call;
 use super::DefinitionError;
 use super::Field;
@@ -44,6 +47,33 @@ pub(crate) struct PathOperation<E> {
     pub(crate) operation: Operation,
     pub(crate) summary: &'static str,
     pub(crate) handler: Handler<E, Call, HandlerResult>,
+    /// Whether an unknown parameter is an error.
+    pub(crate) refuses_unknown: bool,
+    /// The fields of the answer's data, where they are declared.
+    pub(crate) returns: Vec<Field>,
+}
+
+impl<E> PathOperation<E> {
+    /// The fields of the answer's data.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &Field> {
+        self.returns.iter()
+    }
+
+    /// What is wrong with an answer's `data`, if it is not as declared.  Debug builds look at every
+    /// answer, so that each test of an engine is one of its declarations too.
+    pub(crate) fn mismatch(&self, data: &Map<String, Value>) -> Option<String> {
+        let undeclared = data
+            .keys()
+            .find(|name| self.shown().all(|field| field.name != *name));
+        if let Some(name) = undeclared {
+            return Some(format!("{name:?} is not declared"));
+        }
+        // Nothing at all is what a list of nothing and a write answer.
+        let missing = self
+            .shown()
+            .find(|field| field.required && !data.is_empty() && !data.contains_key(field.name));
+        missing.map(|field| format!("{:?} is missing", field.name))
+    }
 }
 
 impl<E: Send + Sync + 'static> Path<E> {
@@ -84,7 +114,28 @@ impl<E: Send + Sync + 'static> Path<E> {
             operation,
             summary,
             handler: Handler::fallible(handler),
+            refuses_unknown: false,
+            returns: Vec::new(),
         });
+        self
+    }
+
+    /// The operation declared last refuses parameters that it does not take, because it has an effect
+    /// outside of storage.  Other operations ignore them with a warning.
+    pub fn refuses_unknown_parameters(mut self) -> Self {
+        if let Some(operation) = self.operations.last_mut() {
+            operation.refuses_unknown = true;
+        }
+        self
+    }
+
+    /// Declares the fields of the answer's data to the operation declared last, for the OpenAPI
+    /// document.  A write takes what a read of the same path returns, and says that it ignores what is
+    /// no parameter of it.
+    pub fn returns(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+        if let Some(operation) = self.operations.last_mut() {
+            operation.returns.extend(fields);
+        }
         self
     }
 

@@ -188,11 +188,11 @@ async fn c42_ignored_and_replaced_parameters_are_told() {
     upstream.write_role(&mount, "reader").await;
     let reply = mount
         .write(
-            "creds/reader",
-            json!({"zeal": 1, "name": "other", "ardour": "x"}),
+            "roles/reader",
+            json!({"zeal": 1, "name": "other", "qq": "x"}),
         )
         .await;
-    let ignored = "Endpoint ignored these unrecognized parameters: [ardour zeal]";
+    let ignored = "Endpoint ignored these unrecognized parameters: [qq zeal]";
     let replaced = "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [name]";
     let warnings = reply.warnings();
     assert!(

@@ -12,7 +12,7 @@ use crate::table::spans;
 const SOURCES: &[&str] = &[
     "src/astra",
     "src/engine",
-    "src/framework/backend.rs",
+    "src/framework/parameters.rs",
     "src/framework/coerce",
     "src/framework/duration.rs",
     "src/framework/secret.rs",

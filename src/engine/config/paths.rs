@@ -40,6 +40,7 @@ pub fn paths() -> Vec<Path<Engine>> {
         config_path(Path::new("config")),
         Path::new("config/")
             .on(Operation::List, "List the configs.", list)
+            .returns(Field::of_list())
             .synopsis("List the configs.")
             .help(
                 "A config is a named connection to one Astra organization: a URL and a root token.",
@@ -64,13 +65,61 @@ fn config_path(path: Path<Engine>) -> Path<Engine> {
         .on(Operation::Update, "Write a config.", write::write)
         .on(Operation::Patch, "Change some fields of a config.", write::patch)
         .on(Operation::Read, "Read a config, without its token.", read)
+        .returns(shown_fields())
         .on(Operation::Delete, "Delete a config.", delete)
+        .refuses_unknown_parameters()
         .synopsis("The connection to an Astra organization.")
         .help(
             "The root token is used before it is stored: for the organization, its roles, its tokens, and for the right to \
              delete tokens. A read never returns it; it shows token_client_id and the first 16 hex digits of its SHA-256 as \
              token_sha256. A config is not deleted while roles name it or its tokens are live, unless force=true.",
         )
+}
+
+/// The fields of a read.
+fn shown_fields() -> Vec<Field> {
+    let own = [
+        Field::string("url", "DevOps API."),
+        Field::string(
+            "org_id",
+            "Id of the organization. Empty while it is not known.",
+        ),
+        Field::bool(
+            "verify",
+            "Whether a write uses the token before storing it.",
+        ),
+        Field::string(
+            "ca_cert",
+            "Certificates in PEM that are trusted in addition to the system's.",
+        ),
+        Field::int("request_timeout", "Seconds that one HTTP attempt may take."),
+        Field::int(
+            "max_concurrent_requests",
+            "Requests to this organization at once, from this node.",
+        ),
+        Field::bool(
+            "allow_token_admin",
+            "Whether roles may grant rights to create tokens or roles.",
+        ),
+        Field::bool(
+            "disable_automated_rotation",
+            "Whether scheduled rotation is suspended.",
+        ),
+        Field::string(
+            "token_set_at",
+            "When the root token was written or rotated.",
+        ),
+        Field::string("token_client_id", "Client id of the root token."),
+        Field::string(
+            "token_sha256",
+            "First 16 hex digits of the root token's SHA-256.",
+        ),
+    ];
+    own.map(Field::required)
+        .into_iter()
+        .chain(schedule::shown())
+        .chain(rotation::shown())
+        .collect()
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {

@@ -14,6 +14,7 @@ mod ttl;
 pub use lifetime::AskedExpiry;
 pub use mint::Mint;
 pub use mint::UncommittedToken;
+pub use paths::credential_fields;
 pub use paths::paths;
 pub use recent_deletions::RecentDeletions;
 pub use ttl::lease_end_bound;

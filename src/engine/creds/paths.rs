@@ -20,6 +20,7 @@ use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
+use crate::engine::role;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -36,7 +37,11 @@ pub fn paths() -> Vec<Path<Engine>> {
             .field(Field::duration("ttl", "How long the lease lasts. May only shorten the role's ttl.").query())
             .field(Field::string("reason", "Why the credential is wanted, for instance a ticket. Becomes part of the token's description in Astra.").query())
             .on(Operation::Read, "Mint a token under a lease.", read)
+            .refuses_unknown_parameters()
+            .returns(credential_fields(true))
             .on(Operation::Update, "Mint a token under a lease.", read)
+            .refuses_unknown_parameters()
+            .returns(credential_fields(true))
             .synopsis("Mint an Astra application token under a lease.")
             .help(
                 "Each read mints a token of its own with the role's Astra roles. When the lease ends the token is deleted in \
@@ -46,6 +51,31 @@ pub fn paths() -> Vec<Path<Engine>> {
                  five minutes.",
             ),
     ]
+}
+
+/// The fields of a credential; only a leased one always tells when it expires.
+pub fn credential_fields(is_leased: bool) -> Vec<Field> {
+    let expires_at = Field::string(
+        "expires_at",
+        "When Astra ends the token by itself. Empty or absent where it does not.",
+    );
+    let own = [
+        Field::string("token", "The application token.")
+            .secret()
+            .required(),
+        Field::string("client_id", "Its client id.").required(),
+        Field::string("client_secret", "Its client secret.")
+            .secret()
+            .required(),
+        Field::string("org_id", "Id of its organization.").required(),
+        match is_leased {
+            true => expires_at.required(),
+            false => expires_at,
+        },
+    ];
+    own.into_iter()
+        .chain(role::database::in_credential())
+        .collect()
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {

@@ -27,6 +27,7 @@ pub(super) fn list_path() -> Path<Engine> {
     Path::new("astra-roles/{config}/")
         .field(config_field())
         .on(Operation::List, "List the roles that the organization offers.", list)
+        .returns(Field::of_list())
         .synopsis("The roles of an Astra organization, built in and custom.")
         .help(
             "The keys are the names that astra_roles of a Vault role takes; where several Astra roles bear one name, \
@@ -43,6 +44,19 @@ pub(super) fn read_path() -> Path<Engine> {
             "Read one of the organization's roles.",
             read,
         )
+        .returns([
+            Field::string("id", "Id of the Astra role.").required(),
+            Field::string("name", "Name of the Astra role.").required(),
+            Field::bool(
+                "token_admin",
+                "Whether its tokens could make tokens or roles.",
+            )
+            .required(),
+            Field::string("description", "What Astra says of the role."),
+            Field::string("effect", "What its policy does, allow."),
+            Field::string_slice("actions", "What it allows."),
+            Field::string_slice("resources", "On what it allows that."),
+        ])
         .synopsis("One role of an Astra organization.")
         .help("Shows what the role allows: its actions and resources.")
 }

@@ -16,6 +16,7 @@ use crate::engine::error::HandlerResult;
 use crate::engine::role::database::api_endpoint;
 use crate::engine::role::database::regions;
 use crate::framework::Call;
+use crate::framework::Field;
 use crate::framework::Path;
 use crate::vault::Operation;
 use crate::vault::Response;
@@ -24,6 +25,7 @@ pub(super) fn path() -> Path<Engine> {
     Path::new("databases/{config}/")
         .field(config_field())
         .on(Operation::List, "List the organization's databases.", list)
+        .returns(Field::of_list())
         .synopsis("The databases of an Astra organization.")
         .help("The keys are database ids; key_info tells name, status, keyspaces, regions, and the endpoint of the HTTP APIs in each region.")
 }

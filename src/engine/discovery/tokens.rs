@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::error::HandlerResult;
 use crate::framework::Call;
+use crate::framework::Field;
 use crate::framework::Path;
 use crate::vault::Operation;
 use crate::vault::Response;
@@ -25,6 +26,7 @@ pub(super) fn path() -> Path<Engine> {
     Path::new("tokens/{config}/")
         .field(config_field())
         .on(Operation::List, "List the live tokens that this mount minted.", list)
+        .returns(Field::of_list())
         .synopsis("The live tokens of this mount.")
         .help(
             "The keys are client ids; key_info tells for which role and caller each was minted, when, and when it expires. \

@@ -70,6 +70,23 @@ pub fn declare() -> [Field; 2] {
     ]
 }
 
+/// What a read shows of them.
+pub fn shown() -> [Field; 3] {
+    [
+        Field::string_slice(
+            ASTRA_ROLES,
+            "Names or ids of Astra roles, as they were written.",
+        )
+        .required(),
+        Field::string_slice(
+            "astra_role_ids",
+            "Ids of the Astra roles that each token gets.",
+        )
+        .required(),
+        Field::json(POLICY, "The policy as it was written. Empty without one.").required(),
+    ]
+}
+
 impl Granted {
     /// The ids of the Astra roles, sorted, each once; with a policy its custom role's.
     pub fn role_ids(&self) -> Vec<String> {
@@ -151,6 +168,14 @@ impl Grant {
                     "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead".to_owned(),
                 ).into()
             }),
+        }
+    }
+
+    /// Whether a write of this in the place of `stored` may change custom Astra roles.
+    pub fn changes_astra(&self, stored: Option<&Granted>) -> bool {
+        match self {
+            Self::Policy { is_sent, .. } => *is_sent,
+            Self::AstraRoles(_) => stored.is_some_and(|stored| stored.policy.is_some()),
         }
     }
 

@@ -29,6 +29,7 @@ pub fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("roles/")
             .on(Operation::List, "List the roles.", list)
+            .returns(Field::of_list())
             .synopsis("List the roles.")
             .help("A role says which Astra roles a credential gets, from which config, and for how long."),
         Path::new("roles/{name}")
@@ -47,7 +48,9 @@ pub fn paths() -> Vec<Path<Engine>> {
             .on(Operation::Update, "Write a role.", write::write)
             .on(Operation::Patch, "Change some fields of a role.", write::patch)
             .on(Operation::Read, "Read a role.", read)
+            .returns(shown_fields())
             .on(Operation::Delete, "Delete a role. Its leases stay and are still revoked. A custom Astra role that was kept for its policy is deleted with it.", write::delete)
+            .refuses_unknown_parameters()
             .synopsis("Which Astra roles a credential gets, and for how long.")
             .help(
                 "Names of Astra roles are looked up in the organization when the role is written, and stored with their ids: \
@@ -57,6 +60,42 @@ pub fn paths() -> Vec<Path<Engine>> {
                  the mount's.",
             ),
     ]
+}
+
+/// The fields of a read.
+fn shown_fields() -> Vec<Field> {
+    let own = [
+        Field::string("config", "Config whose organization mints the tokens."),
+        Field::int(
+            "ttl",
+            "Seconds that a lease lasts. 0 means the mount's default.",
+        ),
+        Field::int(
+            "max_ttl",
+            "Seconds that a lease lasts in all. 0 means the mount's maximum.",
+        ),
+        Field::string(
+            "description",
+            "Free text in the description of each token in Astra.",
+        ),
+        Field::bool(
+            "require_reason",
+            "Whether a caller of creds must give a reason.",
+        ),
+        Field::int(
+            "max_active",
+            "How many tokens may be live at once. 0 means any number.",
+        ),
+    ];
+    own.map(Field::required)
+        .into_iter()
+        .chain(grant::shown())
+        .chain(database::shown())
+        .chain([Field::string_slice(
+            "unresolved_astra_roles",
+            "Astra roles that are no longer in the organization. Absent while Astra cannot be asked.",
+        )])
+        .collect()
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {

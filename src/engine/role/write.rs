@@ -64,6 +64,9 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     // What can be refused without asking Astra comes first.
     let mut role = plain_fields(fields, stored)?;
     let grant = Grant::read(fields, stored.map(|role| &role.granted))?;
+    if grant.changes_astra(stored.map(|role| &role.granted)) {
+        call.refuse_unknown_parameters()?;
+    }
     let known = stored.and_then(|stored| stored.database.as_ref());
     let wanted = Wanted::read(fields, known)?;
     let connection = engine.configs.require(&role.config).await?;

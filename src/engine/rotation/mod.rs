@@ -17,6 +17,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::framework::Field;
+
 pub use failures::Failures;
 pub use paths::paths;
 pub use propagation::PropagationBackoff;
@@ -38,6 +40,22 @@ pub fn show(
     );
     let last_error = failures.map(|failures| failures.last_error);
     data.insert("last_error".into(), last_error.unwrap_or_default().into());
+}
+
+/// The fields that [`show`] adds.
+pub fn shown() -> [Field; 2] {
+    [
+        Field::string(
+            "next_rotation",
+            "When the next rotation is due, or the next try while it fails. Empty without a schedule.",
+        )
+        .required(),
+        Field::string(
+            "last_error",
+            "Why the last rotation failed. Empty when it did not.",
+        )
+        .required(),
+    ]
 }
 
 /// RFC 3339 in whole seconds and UTC; empty where there is no time.

@@ -23,6 +23,8 @@ pub fn paths() -> Vec<Path<Engine>> {
         Path::new("rotate-root/{name?}")
             .field(Field::string(NAME, "Name of the config.").default(config::DEFAULT))
             .on(Operation::Update, "Replace the root token of a config now.", rotate)
+            .refuses_unknown_parameters()
+            .returns([Field::string("token_client_id", "Client id of the new root token.").required()])
             .synopsis("Replace the root token of a config now.")
             .help(
                 "Mints a token with the same Astra roles as the present root token, tries it, stores it, and then deletes the \

@@ -28,6 +28,18 @@ pub fn declare() -> [Field; 2] {
     ]
 }
 
+/// What a read shows of them.
+pub fn shown() -> [Field; 2] {
+    [
+        Field::int(
+            PERIOD,
+            "Seconds from one rotation to the next. 0 means none.",
+        )
+        .required(),
+        Field::string(SCHEDULE, "Times of rotations in UTC, as a cron expression.").required(),
+    ]
+}
+
 /// What the sent fields make of the `stored` schedule: setting one of the two replaces the other.
 pub fn read(fields: &Fields, stored: Option<&Schedule>) -> Result<Option<Schedule>, ScheduleError> {
     let sent = fields.sent();

@@ -14,6 +14,7 @@ pub use cron::CronSchedule;
 pub use fields::declare;
 pub use fields::read;
 pub use fields::show;
+pub use fields::shown;
 
 /// The shortest period: the host's ticks, on which rotations ride, are about a minute apart.
 pub const MIN_PERIOD: u64 = 60;

@@ -9,6 +9,7 @@ use super::entry::StaticRoleEntry;
 use super::paths::last_rotation;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::creds::credential_fields;
 use crate::engine::creds::database;
 use crate::engine::error::HandlerResult;
 use crate::engine::rotation::Failures;
@@ -31,6 +32,7 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
         Path::new("static-creds/{name}")
             .field(Field::string(NAME, "Name of the static role.").required())
             .on(Operation::Read, "Read the current token of a static role.", read)
+            .returns(shown_fields())
             .synopsis("The current token of a static role, without a lease.")
             .help(
                 "ttl is the time in seconds until the next rotation is due, or until the next try while rotation fails; the \
@@ -41,6 +43,23 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
                  the host.",
             ),
     ]
+}
+
+/// The fields of a static credential.
+fn shown_fields() -> Vec<Field> {
+    let own = [
+        Field::int("ttl", "Seconds until the next rotation is due, never 0.").required(),
+        Field::string("last_vault_rotation", "When the token was made.").required(),
+        Field::int(
+            "rotation_period",
+            "Seconds from one rotation to the next, where there is no schedule.",
+        ),
+        Field::string(
+            "rotation_schedule",
+            "Times of rotations, where there is no period.",
+        ),
+    ];
+    credential_fields(false).into_iter().chain(own).collect()
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {

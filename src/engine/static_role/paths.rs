@@ -38,6 +38,7 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("static-roles/")
             .on(Operation::List, "List the static roles.", list)
+            .returns(Field::of_list())
             .synopsis("List the static roles.")
             .help("A static role is one long-lived token that is replaced on a schedule."),
         Path::new("static-roles/{name}")
@@ -51,10 +52,15 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
             .field(Field::bool("force", "Delete the static role although its entry cannot be read. Its tokens stay until they expire.").query().default(false).only_for([Operation::Delete]))
             .exists(exists)
             .on(Operation::Create, "Write a static role and mint its token.", write)
+            .refuses_unknown_parameters()
             .on(Operation::Update, "Write a static role.", write)
+            .refuses_unknown_parameters()
             .on(Operation::Patch, "Change some fields of a static role.", patch)
+            .refuses_unknown_parameters()
             .on(Operation::Read, "Read a static role, without its token.", read)
+            .returns(shown_fields())
             .on(Operation::Delete, "Delete a static role, its tokens and the custom Astra role of its policy.", delete)
+            .refuses_unknown_parameters()
             .synopsis("One long-lived token, replaced on a schedule.")
             .help(
                 "Writing a static role mints its token at once; static-creds/<name> reads it. Changing astra_roles replaces the \
@@ -68,9 +74,38 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
         Path::new("rotate-role/{name}")
             .field(Field::string(NAME, "Name of the static role.").required())
             .on(Operation::Update, "Replace the token of a static role now.", rotate_now)
+            .refuses_unknown_parameters()
             .synopsis("Replace the token of a static role now.")
             .help("The previous token lives on for the static role's overlap."),
     ]
+}
+
+/// The fields of a read.
+fn shown_fields() -> Vec<Field> {
+    let own = [
+        Field::string("config", "Config whose organization has the token."),
+        Field::int(
+            "overlap",
+            "Seconds that the previous token lives on after a rotation.",
+        ),
+        Field::string(
+            "description",
+            "Free text in the description of the token in Astra.",
+        ),
+        Field::string("client_id", "Client id of the current token."),
+        Field::string(
+            "expires_at",
+            "When Astra ends the current token. Empty where it does not.",
+        ),
+        Field::string("last_vault_rotation", "When the current token was made."),
+    ];
+    own.map(Field::required)
+        .into_iter()
+        .chain(grant::shown())
+        .chain(schedule::shown())
+        .chain(role::database::shown())
+        .chain(rotation::shown())
+        .collect()
 }
 
 fn name_of(call: &Call) -> String {

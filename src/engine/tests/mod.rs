@@ -12,5 +12,6 @@ mod interleavings;
 mod lease;
 mod mint;
 mod organizations;
+mod parameters;
 mod standby;
 mod storage_faults;

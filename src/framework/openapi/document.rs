@@ -18,12 +18,13 @@ pub(super) struct Info<'a> {
     pub(super) title: &'static str,
     pub(super) description: &'a str,
     pub(super) version: &'a str,
-    pub(super) license: License,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) license: Option<License<'a>>,
 }
 
 #[derive(Serialize)]
-pub(super) struct License {
-    pub(super) name: &'static str,
+pub(super) struct License<'a> {
+    pub(super) name: &'a str,
     pub(super) url: String,
 }
 
@@ -66,7 +67,7 @@ pub(super) struct Operation<'a> {
     pub(super) parameters: Vec<Parameter<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) request_body: Option<RequestBody<'a>>,
-    pub(super) responses: BTreeMap<&'static str, Response>,
+    pub(super) responses: BTreeMap<&'static str, Response<'a>>,
 }
 
 #[derive(Serialize)]
@@ -96,7 +97,8 @@ pub(super) struct MediaType<'a> {
 
 #[derive(Default, Serialize)]
 pub(super) struct Schema<'a> {
-    #[serde(rename = "type")]
+    /// Empty for any type.
+    #[serde(rename = "type", skip_serializing_if = "str::is_empty")]
     pub(super) kind: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub(super) description: &'a str,
@@ -131,8 +133,10 @@ pub(super) struct DisplayAttributes {
 }
 
 #[derive(Serialize)]
-pub(super) struct Response {
+pub(super) struct Response<'a> {
     pub(super) description: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) content: BTreeMap<&'static str, MediaType<'a>>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature

@@ -7,6 +7,7 @@
 mod document;
 mod operation_id;
 mod path_item;
+mod response;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,8 @@ use super::path::Route;
 use crate::vault::Error;
 use crate::vault::SpecialPaths;
 
-/// The document of `routes`; `prefix` begins every operation id, `version` is the host's.
+/// The document of `routes`; `prefix` begins every operation id, `version` is the host's, `license` is
+/// the engine's, as an SPDX identifier.
 ///
 /// # Errors
 /// [`Error::Internal`] if the document cannot be written as JSON, which its types rule out.
@@ -34,13 +36,13 @@ pub(crate) fn document<E>(
     prefix: &str,
     version: &str,
     description: &str,
+    license: &str,
 ) -> Result<Value, Error> {
     let mut ids = OperationIds::new(prefix);
     let mut paths = BTreeMap::new();
     for route in routes {
         path_item::add(route, special, &mut ids, &mut paths);
     }
-    let license = env!("CARGO_PKG_LICENSE");
     let document = Document {
         openapi: "3.0.2",
         info: Info {
@@ -51,10 +53,10 @@ pub(crate) fn document<E>(
             } else {
                 version
             },
-            license: License {
+            license: (!license.is_empty()).then(|| License {
                 name: license,
                 url: format!("https://spdx.org/licenses/{license}.html"),
-            },
+            }),
         },
         paths,
         components: Components {

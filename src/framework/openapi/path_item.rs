@@ -7,9 +7,9 @@ use super::document::Operation;
 use super::document::Parameter;
 use super::document::PathItem;
 use super::document::RequestBody;
-use super::document::Response;
 use super::document::Schema;
 use super::operation_id::OperationIds;
+use super::response;
 use super::schema;
 use crate::framework::Field;
 use crate::framework::path::PathOperation;
@@ -79,10 +79,6 @@ fn operation<'a, E>(
         declared.operation,
         vault::Operation::Create | vault::Operation::Patch | vault::Operation::Update
     );
-    let (status, description) = match declared.operation {
-        vault::Operation::Delete => ("204", "empty body"),
-        _ => ("200", "OK"),
-    };
     Operation {
         summary: declared.summary.trim(),
         operation_id: id,
@@ -97,7 +93,7 @@ fn operation<'a, E>(
         } else {
             None
         },
-        responses: BTreeMap::from([(status, Response { description })]),
+        responses: response::responses(declared),
     }
 }
 

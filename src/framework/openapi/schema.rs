@@ -17,6 +17,19 @@ pub(super) fn property(field: &Field) -> Schema<'_> {
     }
 }
 
+/// The schema of a property of an answer.
+pub(super) fn answered(field: &Field) -> Schema<'_> {
+    match field.kind {
+        // Text or any other value, as it was sent.
+        FieldType::Json => Schema {
+            kind: "",
+            format: "",
+            ..property(field)
+        },
+        _ => property(field),
+    }
+}
+
 /// A path or query parameter.
 pub(super) fn parameter<'a>(
     field: &'a Field,

@@ -25,6 +25,46 @@ pub fn declare() -> [Field; 4] {
     ]
 }
 
+/// What a read shows of them.
+pub fn shown() -> [Field; 4] {
+    [
+        Field::string(ID, "Id of the database. Empty without one.").required(),
+        Field::string(
+            REGION,
+            "Region of the database. Empty means its primary region.",
+        )
+        .required(),
+        Field::string(
+            KEYSPACE,
+            "Keyspace of the database. Empty means its default keyspace.",
+        )
+        .required(),
+        Field::bool(
+            BUNDLE,
+            "Whether each credential carries a download link for the secure connect bundle.",
+        )
+        .required(),
+    ]
+}
+
+/// What a credential shows of a database.
+pub fn in_credential() -> [Field; 5] {
+    [
+        Field::string(ID, "Id of the role's database."),
+        Field::string(REGION, "Region of the database."),
+        Field::string(KEYSPACE, "Keyspace of the database."),
+        Field::string(
+            "api_endpoint",
+            "Where the database's HTTP APIs are, in that region.",
+        ),
+        Field::string(
+            "secure_connect_bundle_url",
+            "Download link for the secure connect bundle, valid for about five minutes.",
+        )
+        .secret(),
+    ]
+}
+
 /// Adds what a read shows.
 pub fn show(database: Option<&DatabaseChoice>, data: &mut Map<String, Value>) {
     let wanted = Wanted::of(database);

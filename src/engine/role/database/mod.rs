@@ -16,7 +16,9 @@ mod fields;
 mod tests;
 
 pub use fields::declare;
+pub use fields::in_credential;
 pub use fields::show;
+pub use fields::shown;
 
 /// The data plane of each environment, by the DevOps API's address (docs/astra-api.md).
 const DATA_PLANES: [(&str, &str); 3] = [

@@ -99,7 +99,7 @@ pub(super) struct HostMediaType {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HostSchema {
-    #[serde(rename = "type")]
+    #[serde(default, rename = "type")]
     pub(super) kind: String,
     #[serde(default)]
     pub(super) description: String,
@@ -133,4 +133,6 @@ pub(super) struct HostDisplayAttributes {
 #[serde(deny_unknown_fields)]
 pub(super) struct HostResponse {
     pub(super) description: String,
+    #[serde(default)]
+    pub(super) content: BTreeMap<String, HostMediaType>,
 }

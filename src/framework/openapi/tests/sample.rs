@@ -13,6 +13,15 @@ use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::SpecialPaths;
 
+fn receipt() -> [Field; 2] {
+    [
+        Field::string("receipt", "What brings it back.")
+            .required()
+            .secret(),
+        Field::json("note", "Anything."),
+    ]
+}
+
 pub(super) fn declared() -> Builder<Shelf> {
     let all = [
         Field::new(FieldType::Bool, "bool", "A bool.").default(true),
@@ -43,6 +52,7 @@ pub(super) fn declared() -> Builder<Shelf> {
     let nothing = |_, _| async { HandlerResult::Ok(None) };
     builder()
         .description("Lends books.")
+        .license("Apache-2.0")
         .special_paths(SpecialPaths {
             root: vec!["rooms/*".to_owned()],
             unauthenticated: vec!["hours".to_owned()],
@@ -72,7 +82,9 @@ pub(super) fn declared() -> Builder<Shelf> {
                 .field(Field::name("name", "The name."))
                 .field(Field::duration("ttl", "How long.").query())
                 .on(Operation::Read, "Lend.", nothing)
-                .on(Operation::Update, "Lend.", nothing),
+                .returns(receipt())
+                .on(Operation::Update, "Lend.", nothing)
+                .returns(receipt()),
         )
         .path(
             Path::new("rooms{name?}")
