@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::Fields;
-use super::parameters::Ineffective;
+use super::ineffective::Ineffective;
 use crate::vault::Error;
 use crate::vault::Request;
 

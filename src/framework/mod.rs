@@ -14,6 +14,7 @@ mod field;
 mod fields;
 mod handler;
 mod help;
+mod ineffective;
 mod openapi;
 mod parameters;
 mod path;

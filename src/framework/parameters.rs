@@ -7,34 +7,16 @@ use serde_json::Map;
 use serde_json::Value;
 
 use super::Fields;
+use super::ineffective::Ineffective;
+use super::ineffective::Unknown;
 use super::path::PathOperation;
 use super::path::Route;
 use super::schema::convert;
 use crate::vault::Error;
 use crate::vault::Operation;
-use crate::vault::Response;
 
 /// What the template captured; an absent optional tail is `None`.
 pub(crate) type Captures = Vec<(String, Option<String>)>;
-
-/// The parameters of one request that had no effect.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Ineffective {
-    /// Those that the operation does not take.
-    unknown: Vec<Unknown>,
-    /// Those that a read of the path shows and no write takes.
-    shown_only: Vec<String>,
-    /// Given, but the path captures them.
-    replaced: Vec<String>,
-}
-
-/// A parameter that an operation does not take.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Unknown {
-    name: String,
-    /// The parameter of the operation with the most similar name.
-    nearest: Option<&'static str>,
-}
 
 /// Moves the parameters that `operation` takes out of `data` and converts them.
 ///
@@ -131,75 +113,6 @@ impl Ineffective {
         self.shown_only.sort();
         self.replaced.sort();
     }
-
-    /// Refuses unknown parameters, for what has an effect that cannot be taken back.
-    ///
-    /// # Errors
-    /// [`Error::BadRequest`] that names them.
-    pub(crate) fn refuse_unknown(&self) -> Result<(), Error> {
-        let Some(names) = self.unknown_names() else {
-            return Ok(());
-        };
-        let hint = self.hint().unwrap_or_else(|| "leave them out".to_owned());
-        Err(Error::BadRequest(format!(
-            "unrecognized parameters: {names}; {hint}. Nothing was done"
-        )))
-    }
-
-    /// What `operation` answered, with the warnings; the first words are those of Vault's framework, so
-    /// that clients that look for them find them.
-    ///
-    /// A write that answers nothing answers the warnings.  A read or list of nothing stays one.
-    pub(crate) fn add_to(
-        &self,
-        operation: &Operation,
-        response: Option<Response>,
-    ) -> Option<Response> {
-        let mut warnings = Vec::new();
-        if let Some(names) = self.unknown_names() {
-            let ignored = format!("Endpoint ignored these unrecognized parameters: {names}");
-            warnings.push(match self.hint() {
-                Some(hint) => format!("{ignored}; {hint}"),
-                None => ignored,
-            });
-        }
-        if !self.shown_only.is_empty() {
-            let names = self.shown_only.join(" ");
-            warnings.push(format!(
-                "Endpoint ignored these parameters, which a read shows and no write takes: [{names}]"
-            ));
-        }
-        if !self.replaced.is_empty() {
-            let names = self.replaced.join(" ");
-            warnings.push(format!(
-                "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [{names}]"
-            ));
-        }
-        match response {
-            Some(response) => Some(response.with_warnings(warnings)),
-            None if matches!(operation, Operation::Read | Operation::List) => None,
-            None => Response::to_write(warnings),
-        }
-    }
-
-    fn unknown_names(&self) -> Option<String> {
-        if self.unknown.is_empty() {
-            return None;
-        }
-        let names: Vec<&str> = self.unknown.iter().map(|one| one.name.as_str()).collect();
-        Some(format!("[{}]", names.join(" ")))
-    }
-
-    /// What the caller may have meant, if anything is known that looks like it.
-    fn hint(&self) -> Option<String> {
-        let meant: Vec<String> = self
-            .unknown
-            .iter()
-            .filter_map(|one| Some((one.name.as_str(), one.nearest?)))
-            .map(|(name, nearest)| format!("for {name:?} the nearest known one is {nearest:?}"))
-            .collect();
-        (!meant.is_empty()).then(|| meant.join(", "))
-    }
 }
 
 /// Of the `known` names the one most like `name`; `None` where none is like it at all.
@@ -207,19 +120,27 @@ fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'st
     let name = name.to_lowercase();
     known
         .map(|known| (likeness(&name, known), known))
-        .filter(|(likeness, _)| *likeness > 0.2)
-        .max_by(|(one, a), (other, b)| one.total_cmp(other).then(b.cmp(a)))
+        .filter(|((likeness, _), _)| *likeness > 0.2)
+        .max_by(|((one, one_order), a), ((other, other_order), b)| {
+            one.total_cmp(other)
+                .then(one_order.total_cmp(other_order))
+                .then(b.cmp(a))
+        })
         .map(|(_, known)| known)
 }
 
-/// How alike two names are: in pairs of letters, and in whole words, so that "default_ttl" finds "ttl",
-/// which counting typing errors would not show.
-fn likeness(name: &str, known: &str) -> f64 {
+/// How alike two names are: in pairs of letters and in whole words, so that "default_ttl" finds "ttl",
+/// which counting typing errors would not show; and between equals, in the order of their letters.
+fn likeness(name: &str, known: &str) -> (f64, f64) {
     let common = known
         .split('_')
         .filter(|word| name.split(['_', '-']).any(|other| other == *word));
     let words = known.split('_').count();
-    strsim::sorensen_dice(name, known) + common.count() as f64 / words as f64 / 2.0
+    let of_words = common.count() as f64 / words as f64 / 2.0;
+    (
+        strsim::sorensen_dice(name, known) + of_words,
+        strsim::jaro_winkler(name, known),
+    )
 }
 
 impl<E> Route<E> {
@@ -241,7 +162,7 @@ mod tests {
     #[test]
     fn a_mistyped_name_finds_the_one_that_was_meant() {
         let known = [
-            "astra_roles",
+            "book_titles",
             "config",
             "database_id",
             "description",
@@ -262,8 +183,8 @@ mod tests {
             ("TTL", Some("ttl")),
             ("dryrun", Some("dry_run")),
             ("dry-run", Some("dry_run")),
-            ("roles", Some("astra_roles")),
-            ("astra_role", Some("astra_roles")),
+            ("titles", Some("book_titles")),
+            ("book_title", Some("book_titles")),
             ("period", Some("rotation_period")),
             ("db_id", Some("database_id")),
             ("reigon", Some("region")),

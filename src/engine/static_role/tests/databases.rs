@@ -3,11 +3,13 @@
 use serde_json::Value;
 use serde_json::json;
 
+use super::SHOWN_ONLY;
 use super::creds;
 use super::current;
 use super::role;
 use super::text;
 use crate::engine::testing::Bench;
+use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
 
@@ -134,7 +136,7 @@ async fn what_is_read_can_be_written_back() {
     let written = bench
         .write("static-roles/app", Value::Object(before.clone()))
         .await;
-    assert!(written.unwrap().is_none());
+    assert_eq!(warnings(written.unwrap()), [SHOWN_ONLY]);
     assert_eq!(bench.read("static-roles/app").await, before);
     let list = bench
         .call(Operation::List, "static-roles/", json!({}))

@@ -8,6 +8,7 @@ use astra_emulator::Role;
 use serde_json::Value;
 use serde_json::json;
 
+use super::SHOWN_ONLY;
 use super::current;
 use super::delete;
 use super::refused;
@@ -99,7 +100,8 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_static_role() {
 async fn what_is_read_can_be_written_back() {
     let bench = written().await;
     let before = bench.read("static-roles/app").await;
-    write(&bench, Value::Object(before.clone())).await;
+    let written = bench.write("static-roles/app", Value::Object(before.clone()));
+    assert_eq!(warnings(written.await.unwrap()), [SHOWN_ONLY]);
     assert_eq!(bench.read("static-roles/app").await, before);
     let text = json!({"policy": policy("db-cql").to_string()});
     write(&bench, text.clone()).await;
