@@ -15,6 +15,7 @@ use crate::framework::testing::now;
 use crate::framework::testing::request;
 use crate::vault::Backend;
 use crate::vault::Error;
+use crate::vault::HandlerResult;
 use crate::vault::Operation;
 
 fn warnings(operation: Operation, path: &str, data: Value) -> Option<Vec<String>> {
@@ -148,7 +149,7 @@ fn what_acts_outside_of_storage_refuses_unknown_parameters() {
     let shelf = builder();
     let burn = async |shelf: Arc<Shelf>, _call: Call| {
         shelf.note("burnt");
-        Ok(None)
+        HandlerResult::Ok(None)
     };
     let shelf = shelf
         .path(
@@ -183,9 +184,13 @@ fn a_write_takes_what_a_read_shows() {
         .path(
             Path::new("box")
                 .field(Field::string("label", "What it says."))
-                .on(Operation::Read, "Read it.", |_, _| async { Ok(None) })
+                .on(Operation::Read, "Read it.", |_, _| async {
+                    HandlerResult::Ok(None)
+                })
                 .returns([Field::string("label", "It."), Field::int("weight", "Its.")])
-                .on(Operation::Update, "Label it.", |_, _| async { Ok(None) })
+                .on(Operation::Update, "Label it.", |_, _| async {
+                    HandlerResult::Ok(None)
+                })
                 .refuses_unknown_parameters(),
         )
         .build()
