@@ -18,6 +18,7 @@ mod catalog;
 mod cluster;
 mod command_line;
 mod configs;
+mod container;
 mod crashes;
 mod credentials;
 mod discovery;
