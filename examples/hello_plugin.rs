@@ -1,87 +1,111 @@
-//! A second secrets engine: one path that stores a greeting, one that leases it until it is revoked.
-//!
-//! It uses `plugin`, `vault` and `framework` alone.
+//! A second secrets engine: one path stores a greeting, one leases it until the lease is revoked, one
+//! lists what is leased.  `docs/sdk.md` explains it step by step.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Map;
+use serde_json::{Map, json};
 use vault_plugin_secrets_astra::framework::{Call, Field, Framework, Path, SecretType, lease};
 use vault_plugin_secrets_astra::plugin::{PluginInfo, serve};
 use vault_plugin_secrets_astra::vault::{
     Backend, Entry, Error, Factory, HandlerResult, Mount, Operation, Response, Storage,
 };
 
-const INFO: PluginInfo = PluginInfo {
-    name: "vault-plugin-secrets-hello",
-    mount: "hello",
-    about: "leases greetings",
-    manual: "docs/sdk.md",
-    log_variable: "HELLO_PLUGIN_LOG_LEVEL",
-    log_target: module_path!(),
-};
-
-struct Hello(Arc<dyn Storage>);
+struct Hello {
+    storage: Arc<dyn Storage>,
+}
 
 struct HelloFactory;
 
 impl Factory for HelloFactory {
     fn version(&self) -> String {
-        concat!("v", env!("CARGO_PKG_VERSION")).to_owned()
+        "v0.1.0".to_owned()
     }
 
     fn build(&self, mount: Mount) -> Result<Arc<dyn Backend>, Error> {
-        let engine = Arc::new(Hello(mount.storage));
-        let path =
-            |template: &str| Path::new(template).field(Field::name("name", "The greeting's name."));
-        let greeting = path("greetings/{name}")
+        let storage = mount.storage;
+        let name = || Field::name("name", "The greeting's name.");
+        let greetings = Path::new("greetings/{name}")
+            .field(name())
             .field(Field::string("text", "The greeting.").required())
             .on(Operation::Update, "Store a greeting.", store);
-        let creds = path("creds/{name}").on(Operation::Read, "Lease a greeting.", issue);
-        let framework = Framework::builder(engine, mount.system)
+        let creds =
+            Path::new("creds/{name}")
+                .field(name())
+                .on(Operation::Read, "Lease a greeting.", issue);
+        let leased = Path::new("leased/").on(Operation::List, "List what is leased.", list);
+        let framework = Framework::builder(Arc::new(Hello { storage }), mount.system)
             .description("Leases greetings.")
-            .paths([greeting, creds])
-            .secret(SecretType::new("greeting").on_revoke(revoke))
-            .build()
-            .map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(Arc::new(framework))
+            .paths([greetings, creds, leased])
+            .secret(SecretType::new("greeting").on_revoke(revoke));
+        Ok(Arc::new(framework.build()?))
     }
 }
 
 async fn store(hello: Arc<Hello>, call: Call) -> HandlerResult {
-    let missing = || Error::BadRequest("text is missing: say what to greet with".to_owned());
-    let entry = Entry {
-        key: call.fields.string("name").unwrap_or_default(),
-        value: call.fields.string("text").ok_or_else(missing)?.into_bytes(),
-        seal_wrap: false,
+    let Some(text) = call.fields.string("text") else {
+        return Err(Error::BadRequest(
+            "text is missing: say what to greet with".to_owned(),
+        ));
     };
-    hello.0.put(entry).await?;
+    let key = format!("greeting/{}", call.fields.captured("name"));
+    hello.storage.put(Entry::new(key, text)).await?;
     Ok(None)
 }
 
 async fn issue(hello: Arc<Hello>, call: Call) -> HandlerResult {
-    let name = call.fields.string("name").unwrap_or_default();
-    let Some(entry) = hello.0.get(&name).await? else {
+    let key = format!("greeting/{}", call.fields.captured("name"));
+    let Some(greeting) = hello.storage.get(&key).await? else {
         return Ok(None);
     };
-    let text = String::from_utf8_lossy(&entry.value).into_owned();
-    let data = Map::from_iter([("greeting".to_owned(), text.into())]);
-    let ttl = Duration::from_secs(60);
-    Ok(Some(Response::new(data).with_lease(lease(
-        "greeting",
-        ttl,
-        ttl,
-        false,
-        Map::new(),
-    ))))
+    let leased = format!("leased/{}", call.request.id);
+    hello.storage.put(Entry::new(&leased, key)).await?;
+    let lease = lease("greeting", Duration::from_secs(3600))
+        .with_internal_data([("key".to_owned(), leased.as_str().into())]);
+    let response = Response::json(json!({ "greeting": String::from_utf8_lossy(&greeting.value) }))?;
+    // The caller may be gone before it has the answer: then nothing may stay leased.
+    let undo = async move { drop(hello.storage.delete(&leased).await) };
+    Ok(Some(response.with_lease(lease).on_undelivered(undo)))
 }
 
-async fn revoke(_hello: Arc<Hello>, call: Call) -> HandlerResult {
-    tracing::info!(mount = call.request.mount_point, "a greeting is revoked");
+async fn revoke(hello: Arc<Hello>, call: Call) -> HandlerResult {
+    hello.storage.delete(call.lease_text("key")?).await?;
     Ok(None)
 }
 
+async fn list(hello: Arc<Hello>, _call: Call) -> HandlerResult {
+    let keys = hello.storage.list("leased/").await?;
+    Ok(Some(Response::list(keys, Map::new())))
+}
+
 fn main() -> ExitCode {
-    serve(INFO, HelloFactory)
+    let info = PluginInfo {
+        name: "vault-plugin-secrets-hello",
+        mount: "hello",
+        about: "leases greetings",
+        manual: "docs/sdk.md",
+        log_variable: "HELLO_PLUGIN_LOG_LEVEL",
+        log_target: module_path!(),
+    };
+    serve(info, HelloFactory)
+}
+
+#[cfg(test)]
+mod tests {
+    use vault_plugin_secrets_astra::vault::memory::TestMount;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_revoked_lease_is_gone() {
+        let mount = TestMount::new(&HelloFactory).unwrap();
+        let greeting = json!({ "text": "Good morning!" });
+        mount.write("greetings/morning", greeting).await.unwrap();
+        let leased = mount.read("creds/morning").await.unwrap().unwrap();
+        assert_eq!(leased.data()["greeting"], "Good morning!");
+        assert_eq!(mount.storage.keys().len(), 2);
+        mount.revoke(&leased).await.unwrap();
+        assert_eq!(mount.storage.keys(), ["greeting/morning"]);
+    }
 }

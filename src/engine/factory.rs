@@ -77,12 +77,7 @@ impl Factory for AstraFactory {
     }
 
     fn build(&self, mount: Mount) -> Result<Arc<dyn Backend>, Error> {
-        match self.framework(&mount) {
-            Ok(framework) => Ok(Arc::new(framework)),
-            Err(error) => Err(Error::Internal(format!(
-                "the engine's paths are defined wrong: {error}"
-            ))),
-        }
+        Ok(Arc::new(self.framework(&mount)?))
     }
 }
 
@@ -94,19 +89,11 @@ mod tests {
     use super::*;
     use crate::framework::Field;
     use crate::vault::Operation;
-    use crate::vault::memory::FixedSystem;
-    use crate::vault::memory::MemoryStorage;
-    use crate::vault::memory::NoEvents;
 
     fn framework() -> Framework<Engine> {
-        let mount = Mount {
-            uuid: "mount".to_owned(),
-            options: Default::default(),
-            storage: Arc::new(MemoryStorage::new()),
-            system: Arc::new(FixedSystem::default()),
-            events: Arc::new(NoEvents),
-        };
-        AstraFactory::default().framework(&mount).unwrap()
+        AstraFactory::default()
+            .framework(&Mount::in_memory())
+            .unwrap()
     }
 
     /// A sentence, for whoever reads it in a terminal or in the host's user interface.

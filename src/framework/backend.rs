@@ -26,6 +26,35 @@ use crate::vault::SpecialPaths;
 use crate::vault::SystemView;
 
 /// A secrets engine made of declarations; `E` is the engine's own state, one per mount.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use serde_json::{Map, json};
+/// use vault_plugin_secrets_astra::framework::{Framework, Path};
+/// use vault_plugin_secrets_astra::vault::{Backend, Error, Mount, Operation, Request, Response};
+///
+/// #[derive(Default)]
+/// struct Counter(AtomicU64);
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let count = Path::new("count")
+///     .on(Operation::Update, "Count on.", async |counter: Arc<Counter>, _call| {
+///         let count = counter.0.fetch_add(1, Ordering::Relaxed) + 1;
+///         Response::json(json!({"count": count})).map(Some)
+///     });
+/// let framework = Framework::builder(Arc::new(Counter::default()), Mount::in_memory().system)
+///     .description("Counts.")
+///     .path(count)
+///     .build()?;
+/// let request = || Request::new(Operation::Update, "count", Map::new());
+/// framework.handle(request()).await?;
+/// let response = framework.handle(request()).await?.expect("an answer");
+/// assert_eq!(response.data()["count"], 2);
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
+/// ```
 pub struct Framework<E> {
     pub(crate) engine: Arc<E>,
     pub(crate) system: Arc<dyn SystemView>,

@@ -1,5 +1,7 @@
 //! Mistakes in an engine's declarations.
 
+use crate::vault::Error;
+
 /// Why an engine cannot be built.  Always the engine author's fault, and always found at start.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DefinitionError {
@@ -89,4 +91,10 @@ pub enum DefinitionError {
         /// The kind.
         kind: String,
     },
+}
+
+impl From<DefinitionError> for Error {
+    fn from(error: DefinitionError) -> Self {
+        Self::Internal(format!("the engine's paths are defined wrong: {error}"))
+    }
 }

@@ -58,6 +58,12 @@ impl Fields {
         self.declared(name) && matches!(self.values.get(name), Some(None))
     }
 
+    /// What the path's template captured as `{name}`; where an optional `{name?}` is absent, the field's
+    /// default, else nothing.
+    pub fn captured(&self, name: &str) -> String {
+        self.string(name).unwrap_or_default()
+    }
+
     /// A string, lowercase or name field that is no secret.
     pub fn string(&self, name: &str) -> Option<String> {
         self.get(name, |value| match value {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 
 use super::Fields;
 use super::ineffective::Ineffective;
@@ -31,6 +32,22 @@ impl Call {
     /// [`Error::BadRequest`] that names the parameters.
     pub fn refuse_unknown_parameters(&self) -> Result<(), Error> {
         self.ineffective.refuse_unknown()
+    }
+}
+
+impl Call {
+    /// On renew and revoke: the text `name` in the lease's internal data.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is none: another version of the engine made the lease.
+    pub fn lease_text(&self, name: &str) -> Result<&str, Error> {
+        let lease = self.request.lease.as_ref();
+        lease
+            .and_then(|lease| lease.internal_data.get(name))
+            .and_then(Value::as_str)
+            .ok_or_else(|| {
+                Error::Internal(format!("the lease's internal data has no text {name:?}"))
+            })
     }
 }
 

@@ -22,6 +22,32 @@ use crate::vault::Response;
 /// A template is literal text with captures: `{name}` is one Vault name, `{name?}` at the end an
 /// optional slash and name, `{rest*}` at the end whatever follows.  A template that ends in a slash is
 /// for lists, and also matches without that slash.  Every capture needs a field of its name.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use serde_json::json;
+/// use vault_plugin_secrets_astra::framework::{Call, DefinitionError, Field, Framework, Path};
+/// use vault_plugin_secrets_astra::vault::{HandlerResult, Mount, Operation, Response};
+///
+/// async fn add(_engine: Arc<()>, call: Call) -> HandlerResult {
+///     let (a, b) = (call.fields.integer("a"), call.fields.integer("b"));
+///     let sum = a.unwrap_or_default().saturating_add(b.unwrap_or_default());
+///     Ok(Some(Response::json(json!({"sum": sum}))?))
+/// }
+///
+/// let path = || {
+///     Path::new("sums/{a}")
+///         .field(Field::int("a", "The first number."))
+///         .field(Field::int("b", "The second number.").default(1))
+///         .on(Operation::Read, "Add two numbers.", add)
+///         .synopsis("Add numbers.")
+/// };
+/// let build = |path| Framework::builder(Arc::new(()), Mount::in_memory().system).path(path).build();
+/// assert!(build(path()).is_ok());
+/// let twice = build(path().field(Field::int("b", "Again."))).err();
+/// assert!(matches!(twice, Some(DefinitionError::DuplicateField { .. })));
+/// ```
 pub struct Path<E> {
     template: String,
     fields: Vec<Field>,

@@ -25,21 +25,14 @@ pub struct SecretType<E> {
     pub(crate) revoke: Option<Handler<E, Call, HandlerResult>>,
 }
 
-/// A lease of the kind `secret_type`, whose name goes into its internal data.  `renewable` has to say
-/// whether the kind has a renew handler.
-pub fn lease(
-    secret_type: &str,
-    ttl: Duration,
-    max_ttl: Duration,
-    renewable: bool,
-    mut internal_data: Map<String, Value>,
-) -> Lease {
-    internal_data.insert(SECRET_TYPE.to_owned(), secret_type.into());
+/// A lease of `ttl` for a secret of the kind `secret_type`.  It cannot be renewed and ends at `ttl`, unless
+/// [`Lease::renewable_up_to`] says otherwise, which its kind needs a renew handler for.
+pub fn lease(secret_type: &str, ttl: Duration) -> Lease {
     Lease {
         ttl,
-        max_ttl,
-        renewable,
-        internal_data,
+        max_ttl: ttl,
+        renewable: false,
+        internal_data: Map::from_iter([(SECRET_TYPE.to_owned(), secret_type.into())]),
     }
 }
 

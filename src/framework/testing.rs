@@ -86,22 +86,11 @@ pub(crate) fn builder() -> Builder<Shelf> {
 
 /// A request; `data` has to be an object.
 pub(crate) fn request(operation: Operation, path: &str, data: Value) -> Request {
-    Request {
-        id: String::new(),
-        operation,
-        path: path.to_owned(),
-        data: match data {
-            Value::Object(map) => map,
-            _ => Map::new(),
-        },
-        lease: None,
-        display_name: String::new(),
-        entity_id: String::new(),
-        mount_point: "shelf/".to_owned(),
-        mount_type: "shelf".to_owned(),
-        client_token_accessor: String::new(),
-        remote_addr: String::new(),
-    }
+    let data = match data {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    Request::new(operation, path, data)
 }
 
 /// A request on a lease whose internal data is `internal`.

@@ -51,6 +51,39 @@ use self::socket::Socket;
 use crate::vault::Factory;
 
 /// Runs the process: serves the host that started it, or explains itself to the person who did.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use std::sync::Arc;
+///
+/// use vault_plugin_secrets_astra::framework::Framework;
+/// use vault_plugin_secrets_astra::plugin::{PluginInfo, serve};
+/// use vault_plugin_secrets_astra::vault::{Backend, Error, Factory, Mount};
+///
+/// struct Empty;
+///
+/// impl Factory for Empty {
+///     fn version(&self) -> String {
+///         "v1.0.0".to_owned()
+///     }
+///
+///     fn build(&self, mount: Mount) -> Result<Arc<dyn Backend>, Error> {
+///         Ok(Arc::new(Framework::builder(Arc::new(()), mount.system).build()?))
+///     }
+/// }
+///
+/// fn main() -> ExitCode {
+///     let info = PluginInfo {
+///         name: "vault-plugin-secrets-empty",
+///         mount: "empty",
+///         about: "has no paths",
+///         manual: "README.md",
+///         log_variable: "EMPTY_PLUGIN_LOG_LEVEL",
+///         log_target: module_path!(),
+///     };
+///     serve(info, Empty)
+/// }
+/// ```
 pub fn serve(info: PluginInfo, factory: impl Factory) -> ExitCode {
     let environment = Environment::from_process();
     if !environment.has_cookie() {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::Map;
 use serde_json::Value;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
+use super::Lease;
 use super::Operation;
 
 /// What the host asks, decoded.
@@ -53,4 +55,38 @@ pub struct LeaseInfo {
     pub issue_time: Option<OffsetDateTime>,
     /// The lease id, often empty.
     pub lease_id: String,
+}
+
+impl Request {
+    /// A request with an id of its own and without a caller, for tests and tools: a host's requests come
+    /// from the codec.
+    pub fn new(operation: Operation, path: impl Into<String>, data: Map<String, Value>) -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            operation,
+            path: path.into(),
+            data,
+            lease: None,
+            display_name: String::new(),
+            entity_id: String::new(),
+            mount_point: String::new(),
+            mount_type: String::new(),
+            client_token_accessor: String::new(),
+            remote_addr: String::new(),
+        }
+    }
+}
+
+impl From<&Lease> for LeaseInfo {
+    /// The lease as a host that keeps it unchanged hands it back, without an id or an issue time.
+    fn from(lease: &Lease) -> Self {
+        Self {
+            internal_data: lease.internal_data.clone(),
+            ttl: lease.ttl,
+            max_ttl: lease.max_ttl,
+            increment: Duration::ZERO,
+            issue_time: None,
+            lease_id: String::new(),
+        }
+    }
 }

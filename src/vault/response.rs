@@ -4,8 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
+
+use super::Error;
 
 /// A successful answer.  However it is put together, its wire form is valid: data and internal
 /// data are always JSON objects, a lease always carries an issue time.
@@ -32,12 +35,41 @@ pub struct Lease {
     pub internal_data: Map<String, Value>,
 }
 
+impl Lease {
+    /// Lets the lease be renewed until `max_ttl` after its issue; zero means the mount's maximum.
+    pub fn renewable_up_to(mut self, max_ttl: Duration) -> Self {
+        self.renewable = true;
+        self.max_ttl = max_ttl;
+        self
+    }
+
+    /// Adds what renew and revoke will need.
+    pub fn with_internal_data(mut self, data: impl IntoIterator<Item = (String, Value)>) -> Self {
+        self.internal_data.extend(data);
+        self
+    }
+}
+
 impl Response {
     /// An answer with `data`.
     pub fn new(data: Map<String, Value>) -> Self {
         Self {
             data,
             ..Self::default()
+        }
+    }
+
+    /// An answer with `data`, which is `json!({…})` or a struct.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if `data` does not become a JSON object.
+    pub fn json(data: impl Serialize) -> Result<Self, Error> {
+        match serde_json::to_value(data) {
+            Ok(Value::Object(data)) => Ok(Self::new(data)),
+            Ok(_) => Err(Error::Internal("the answer is not an object".to_owned())),
+            Err(error) => Err(Error::Internal(format!(
+                "the answer does not encode: {error}"
+            ))),
         }
     }
 
@@ -98,5 +130,32 @@ impl Response {
     /// The warnings.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_an_object() {
+        let response = Response::json(json!({"a": 1})).unwrap();
+        assert_eq!(Value::Object(response.data), json!({"a": 1}));
+        for wrong in [json!(null), json!([1]), json!("text")] {
+            let error = Response::json(&wrong).err();
+            let expected = Error::Internal("the answer is not an object".to_owned());
+            assert_eq!(error, Some(expected), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_no_text_does_not_encode() {
+        let map = std::collections::BTreeMap::from([(vec![1], 1)]);
+        let Err(Error::Internal(error)) = Response::json(map) else {
+            unreachable!("keys of JSON objects are texts");
+        };
+        assert!(error.starts_with("the answer does not encode: "), "{error}");
     }
 }

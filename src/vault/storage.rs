@@ -13,7 +13,35 @@ pub struct Entry {
     pub seal_wrap: bool,
 }
 
+impl Entry {
+    /// An entry that needs no seal wrap.
+    pub fn new(key: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        Self {
+            key: key.into(),
+            value: value.into(),
+            seal_wrap: false,
+        }
+    }
+}
+
 /// Storage of one mount.
+///
+/// ```
+/// use vault_plugin_secrets_astra::vault::memory::MemoryStorage;
+/// use vault_plugin_secrets_astra::vault::{Entry, Storage, StorageError};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let storage = MemoryStorage::new();
+/// storage.put(Entry::new("roles/reader", "{}")).await?;
+/// storage.put(Entry::new("roles/team/writer", "{}")).await?;
+/// assert_eq!(storage.list("").await?, ["roles/"]);
+/// assert_eq!(storage.list("roles/").await?, ["reader", "team/"]);
+/// storage.set_read_only(true);
+/// let refused = storage.delete("roles/reader").await;
+/// assert_eq!(refused, Err(StorageError::ReadOnly));
+/// # Ok::<(), StorageError>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait Storage: Send + Sync {
     /// The direct children of `prefix` (empty, or ending in a slash); folders end in a slash.

@@ -23,6 +23,7 @@ mod crashes;
 mod credentials;
 mod discovery;
 mod documents;
+mod hello;
 mod image;
 mod leases;
 mod mounts;

@@ -75,13 +75,9 @@ impl LeaseData {
                 return Err(LeaseError::NotEncoded.into());
             }
         };
-        Ok(crate::framework::lease(
-            SECRET_TYPE,
-            ttl,
-            max_ttl,
-            true,
-            internal_data,
-        ))
+        Ok(crate::framework::lease(SECRET_TYPE, ttl)
+            .renewable_up_to(max_ttl)
+            .with_internal_data(internal_data))
     }
 
     /// What the host's lease carries, and that lease.

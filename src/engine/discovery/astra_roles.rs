@@ -76,7 +76,7 @@ async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
-    let wanted = call.fields.string(ROLE).unwrap_or_default();
+    let wanted = call.fields.captured(ROLE);
     let roles = roles(&engine, &call).await?;
     let by_id = roles
         .iter()
@@ -101,7 +101,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
 }
 
 async fn roles(engine: &Engine, call: &Call) -> Result<Vec<Role>, Error> {
-    let name = call.fields.string(CONFIG).unwrap_or_default();
+    let name = call.fields.captured(CONFIG);
     let connection = engine.configs.require(&name).await?;
     let roles = connection
         .client

@@ -31,7 +31,7 @@ pub(super) fn path() -> Path<Engine> {
 }
 
 async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {
-    let name = call.fields.string(CONFIG).unwrap_or_default();
+    let name = call.fields.captured(CONFIG);
     let connection = engine.configs.require(&name).await?;
     let databases = connection
         .client

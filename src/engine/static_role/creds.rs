@@ -63,7 +63,7 @@ fn shown_fields() -> Vec<Field> {
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
-    let name = call.fields.string(NAME).unwrap_or_default();
+    let name = call.fields.captured(NAME);
     let Some(role) = engine.static_roles.find_active(&name).await? else {
         return Ok(None);
     };

@@ -109,7 +109,7 @@ fn shown_fields() -> Vec<Field> {
 }
 
 fn name_of(call: &Call) -> String {
-    call.fields.string(NAME).unwrap_or_default()
+    call.fields.captured(NAME)
 }
 
 async fn exists(engine: Arc<Engine>, call: Call) -> Result<bool, Error> {

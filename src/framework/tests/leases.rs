@@ -151,3 +151,17 @@ fn hooks_are_called() {
     assert!(bare.engine.notes().is_empty());
     assert_eq!(framework().special_paths().root, ["audit/*"]);
 }
+
+#[test]
+fn a_lease_that_lacks_a_text_says_which() {
+    let call = Call {
+        request: lease_request(Operation::Revoke, json!({"id": "7", "number": 7})),
+        fields: Default::default(),
+        ineffective: Default::default(),
+    };
+    assert_eq!(call.lease_text("id"), Ok("7"));
+    for name in ["number", "absent"] {
+        let text = format!("the lease's internal data has no text {name:?}");
+        assert_eq!(call.lease_text(name), Err(Error::Internal(text)));
+    }
+}

@@ -19,6 +19,7 @@ use crate::vault::Error;
 use crate::vault::FailureStatus;
 use crate::vault::HandlerResult;
 use crate::vault::Operation;
+use crate::vault::Response;
 
 /// The data that `operation` on `path` answers.
 fn answer(operation: Operation, path: &str, data: Value) -> Result<Option<Value>, Error> {
@@ -222,4 +223,21 @@ fn a_misspelt_field_is_found_in_development() {
     });
     let framework = builder().path(path).build().unwrap();
     assert!(now(framework.handle(request(Operation::Read, "a", json!({})))).is_ok());
+}
+
+#[test]
+fn a_capture_is_a_text_also_where_it_is_absent() {
+    let path = |template| {
+        Path::new(template)
+            .field(Field::name("name", "A name."))
+            .on(Operation::Read, "", async |_, call: Call| {
+                Response::json(json!({"name": call.fields.captured("name")})).map(Some)
+            })
+    };
+    let paths = [path("plain/{name}"), path("optional{name?}")];
+    let framework = builder().paths(paths).build().unwrap();
+    for (path, name) in [("plain/a", "a"), ("optional/b", "b"), ("optional", "")] {
+        let outcome = now(framework.handle(request(Operation::Read, path, json!({}))));
+        assert_eq!(outcome.unwrap().unwrap().data()["name"], name, "{path}");
+    }
 }

@@ -165,7 +165,9 @@ async fn lend(_: Arc<Shelf>, call: Call) -> HandlerResult {
         .unwrap_or(Duration::from_secs(60));
     let internal = json!({"name": call.fields.string("name")});
     let internal = internal.as_object().cloned().unwrap_or_default();
-    let lease = lease("loan", ttl, Duration::from_secs(600), true, internal);
+    let lease = lease("loan", ttl)
+        .renewable_up_to(Duration::from_secs(600))
+        .with_internal_data(internal);
     Ok(Some(response(json!({"receipt": "42"})).with_lease(lease)))
 }
 

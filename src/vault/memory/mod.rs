@@ -1,0 +1,11 @@
+//! A host in memory, for tests and tools.
+
+mod storage;
+mod system;
+mod test_mount;
+
+pub use storage::MemoryStorage;
+pub use storage::Operations;
+pub use system::FixedSystem;
+pub use system::NoEvents;
+pub use test_mount::TestMount;
