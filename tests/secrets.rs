@@ -32,7 +32,7 @@ const EXPOSED: &[(&str, usize, &str)] = &[
         "the hash of a client secret",
     ),
     (
-        "src/engine/config/entry.rs",
+        "src/engine/connection/entry.rs",
         2,
         "the client id and the fingerprint of a root token",
     ),
@@ -41,7 +41,11 @@ const EXPOSED: &[(&str, usize, &str)] = &[
         3,
         "whether a root token was given; its form",
     ),
-    ("src/engine/creds/database.rs", 1, "the answer to creds"),
+    (
+        "src/engine/role/database/bundle.rs",
+        1,
+        "the answer to creds",
+    ),
     ("src/engine/creds/paths.rs", 2, "the answer to creds"),
     (
         "src/engine/static_role/creds.rs",
@@ -57,7 +61,7 @@ const UNPRINTABLE: &[(&str, &str)] = &[
     ("src/astra/client.rs", "ClientConfig"),
     ("src/astra/mint.rs", "MintedToken"),
     ("src/astra/transport.rs", "Request"),
-    ("src/engine/config/entry.rs", "ConfigEntry"),
+    ("src/engine/connection/entry.rs", "ConfigEntry"),
     ("src/engine/static_role/entry.rs", "CurrentToken"),
     ("src/engine/static_role/entry.rs", "StaticRoleEntry"),
     ("src/framework/handler.rs", "Call"),

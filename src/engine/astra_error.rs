@@ -1,6 +1,6 @@
 //! What a failure in Astra becomes for the caller.
 
-use super::config::Connection;
+use super::connection::Connection;
 use super::error::Classified;
 use super::error::Error;
 use super::error::Fault;

@@ -6,20 +6,24 @@
 mod astra_error;
 mod clock;
 mod config;
+mod connection;
 mod creds;
 mod discovery;
 mod error;
 mod events;
 mod factory;
 pub mod failpoint;
+mod failures;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod host;
 mod in_use;
 mod intent;
 mod merge;
+mod minting;
 mod mount_id;
 mod periodic;
+mod recent_deletions;
 mod registry;
 mod role;
 mod rotation;
@@ -27,12 +31,14 @@ mod schedule;
 mod static_role;
 mod status;
 mod store;
+mod tagged_token;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;
 mod tidy;
+mod time_text;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,16 +47,16 @@ pub use factory::AstraFactory;
 
 use crate::vault::Mount;
 use clock::Clock;
-use config::Configs;
-use config::PendingDeletions;
-use creds::RecentDeletions;
+use connection::Configs;
+use connection::PendingDeletions;
 use events::EventPublisher;
 use host::Host;
+use minting::UncertainWrites;
 use mount_id::Identity;
+use recent_deletions::RecentDeletions;
 use role::ActiveLimits;
 use role::CustomRoles;
 use role::Roles;
-use rotation::UncertainWrites;
 use static_role::StaticRoles;
 use store::Store;
 

@@ -10,14 +10,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Engine;
-use super::config::Connection;
-use super::discovery;
+use super::connection::Connection;
+use super::failures::Failures;
+use super::failures::show;
 use super::registry::EntryKind;
 use super::registry::Loaded;
 use super::registry::Registry;
-use super::rotation;
-use super::rotation::Failures;
 use super::store::Key;
+use super::tagged_token::MountTokenFilter;
 use crate::astra;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
@@ -120,7 +120,7 @@ async fn shown(engine: &Engine, connection: &Connection) -> Result<Value, Error>
     let failures = Failures::load(&engine.store, &Key::root_rotation(&connection.name)).await?;
     let rotation_failures = failures.as_ref().map_or(0, |failures| failures.count);
     let mut rotation = Map::new();
-    rotation::show(connection.entry.next_rotation(), failures, &mut rotation);
+    show(connection.entry.next_rotation(), failures, &mut rotation);
     Ok(json!({
         "org_id": connection.entry.org_id,
         "reachable": reachable.is_ok(),
@@ -157,7 +157,7 @@ async fn listed(connection: &Connection, deadline: Deadline) -> Result<Listed, a
             is_ours: bool,
         },
     }
-    let own = discovery::MountTokenFilter::of(connection);
+    let own = MountTokenFilter::of(connection);
     let root = connection.entry.token_client_id().to_owned();
     let look = move |token: &TokenEntry| match token.client_id == root {
         true => Some(Seen::Root {

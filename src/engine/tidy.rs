@@ -9,12 +9,13 @@ use time::OffsetDateTime;
 
 use super::Engine;
 use super::astra_error;
-use super::config;
+use super::connection;
 use super::discovery;
-use super::discovery::TaggedToken;
 use super::failpoint;
 use super::in_use;
 use super::intent::InUseTokens;
+use super::tagged_token::TaggedToken;
+use super::tagged_token::live;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
 use crate::engine::creds::lease_end_bound;
@@ -29,7 +30,7 @@ use crate::vault::Response;
 pub fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("tidy")
-            .field(Field::string("config", "Config whose organization is tidied.").default(config::DEFAULT))
+            .field(Field::string("config", "Config whose organization is tidied.").default(connection::DEFAULT))
             .field(Field::bool("dry_run", "Only tell what would be deleted.").default(false))
             .on(Operation::Update, "Delete tokens of this mount that nobody holds.", tidy)
             .refuses_unknown_parameters()
@@ -56,12 +57,12 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = call
         .fields
         .string("config")
-        .unwrap_or_else(|| config::DEFAULT.to_owned());
+        .unwrap_or_else(|| connection::DEFAULT.to_owned());
     let dry_run = call.fields.bool("dry_run").unwrap_or_default();
     let connection = engine.configs.require(&name).await?;
     let deadline = Deadline::after(engine.deadlines.operation);
     let in_use = in_use::tokens(&engine).await?;
-    let tokens = discovery::live(&connection, deadline).await;
+    let tokens = live(&connection, deadline).await;
     let tokens =
         tokens.map_err(|error| astra_error::request_error("list tokens", &connection, &error))?;
     let now = OffsetDateTime::now_utc();

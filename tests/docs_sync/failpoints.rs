@@ -43,8 +43,8 @@ const BEGIN_WITH_A_POINT: &[&str] = &["fresh", "remove_by_tag"];
 
 /// Functions that change something and leave the point to their callers, or need none, and why.
 const EXEMPT: &[(&str, &str, &str)] = &[
-    ("creds/mint.rs", "commit", "its callers have the points"),
-    ("creds/mint.rs", "run", "what it calls has the point"),
+    ("minting/mint.rs", "commit", "its callers have the points"),
+    ("minting/mint.rs", "run", "what it calls has the point"),
     ("intent/block.rs", "complete", "its callers have the points"),
     ("intent/block.rs", "reopen", "its callers have the points"),
     ("intent/block.rs", "write", "its callers have the points"),
@@ -56,7 +56,7 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     ("registry.rs", "put", "its callers have the points"),
     ("registry.rs", "delete", "its callers have the points"),
     (
-        "rotation/uncertain_write.rs",
+        "minting/uncertain_write.rs",
         "resolve",
         "only where storage fails; src/engine/rotation/tests/crashes.rs",
     ),

@@ -1,10 +1,11 @@
 //! What goes wrong with configs.
 
-use super::verify::VerifyError;
 use crate::astra;
 use crate::astra::SetupError;
 use crate::astra::TokenFormatError;
 use crate::astra::UrlError;
+use crate::engine::connection::ClientError;
+use crate::engine::connection::VerifyError;
 use crate::engine::error::Classified;
 use crate::engine::error::Error;
 use crate::engine::error::Fault;
@@ -12,9 +13,6 @@ use crate::engine::error::Fault;
 /// Why a request for a config failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Something needs a config that is not there.
-    #[error("config \"{0}\" does not exist: write it first, with token=… at config/{0}")]
-    Unknown(String),
     /// There is nothing to patch.
     #[error("config \"{0}\" does not exist: write it before patching it")]
     NothingToPatch(String),
@@ -128,25 +126,6 @@ pub enum ConfigError {
         /// What to type instead.
         instead: String,
     },
-    /// The stored config makes no client.
-    #[error("config \"{name}\" cannot be used: {source}: write it again")]
-    Unusable {
-        /// The config.
-        name: String,
-        /// What is wrong with it.
-        source: ClientError,
-    },
-}
-
-/// Why a stored config makes no client.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Its URL is of no use.
-    #[error(transparent)]
-    Url(#[from] UrlError),
-    /// The rest is not.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
 }
 
 /// Why the root tokens of a deleted config are not deleted yet.
@@ -166,8 +145,7 @@ pub enum PendingDeletionError {
 impl Classified for ConfigError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Unknown(_)
-            | Self::TokenMissing
+            Self::TokenMissing
             | Self::Token(_)
             | Self::Url(_)
             | Self::OutOfRange { .. }
@@ -182,7 +160,6 @@ impl Classified for ConfigError {
             | Self::ArchivedOrganization { .. }
             | Self::ArchivedUnknownOrganization { .. } => Fault::Caller,
             Self::NothingToPatch(_) => Fault::Missing,
-            Self::Unusable { .. } => Fault::Engine,
         }
     }
 }

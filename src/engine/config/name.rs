@@ -1,6 +1,6 @@
 //! The name of the config that a request is for.
 
-use super::DEFAULT;
+use crate::engine::connection::DEFAULT;
 use crate::framework::Call;
 
 /// The field of the path.

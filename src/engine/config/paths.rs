@@ -6,24 +6,25 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use super::ConfigEntry;
 use super::archived_command;
-use super::entry::DEFAULT_CONCURRENCY;
-use super::entry::DEFAULT_REQUEST_TIMEOUT;
-use super::entry::DEFAULT_URL;
-use super::entry::fingerprint;
 use super::name::NAME;
 use super::name::name_of;
 use super::remove::delete;
 use super::write;
 use crate::engine::Engine;
+use crate::engine::connection::ConfigEntry;
+use crate::engine::connection::DEFAULT_CONCURRENCY;
+use crate::engine::connection::DEFAULT_REQUEST_TIMEOUT;
+use crate::engine::connection::DEFAULT_URL;
+use crate::engine::connection::fingerprint;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
+use crate::engine::failures;
+use crate::engine::failures::Failures;
 use crate::engine::registry::Loaded;
-use crate::engine::rotation;
-use crate::engine::rotation::Failures;
 use crate::engine::schedule;
 use crate::engine::store::Key;
+use crate::engine::time_text::time_text;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -118,7 +119,7 @@ fn shown_fields() -> Vec<Field> {
     own.map(Field::required)
         .into_iter()
         .chain(schedule::shown())
-        .chain(rotation::shown())
+        .chain(failures::shown())
         .collect()
 }
 
@@ -157,7 +158,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     };
     let mut data = shown(&connection.entry);
     let failures = Failures::load(&engine.store, &Key::root_rotation(&name)).await?;
-    rotation::show(connection.entry.next_rotation(), failures, &mut data);
+    failures::show(connection.entry.next_rotation(), failures, &mut data);
     Ok(Some(Response::new(data)))
 }
 
@@ -186,7 +187,7 @@ fn shown(entry: &ConfigEntry) -> Map<String, Value> {
     );
     data.insert(
         "token_set_at".into(),
-        rotation::time_text(Some(entry.token_set_at)).into(),
+        time_text(Some(entry.token_set_at)).into(),
     );
     data.insert("token_client_id".into(), entry.token_client_id().into());
     data.insert("token_sha256".into(), fingerprint(&entry.token).into());

@@ -5,57 +5,18 @@
 //! use.  So the entry is first stored once more, as a pending deletion, from where the host's ticks
 //! finish what a dead process or an outage left.
 
-use std::sync::Arc;
-
 use futures_util::future::join_all;
 
-use super::ConfigEntry;
 use super::error::PendingDeletionError;
 use crate::astra;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::connection::ConfigEntry;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
-use crate::engine::host::Host;
-use crate::engine::registry::EntryKind;
+use crate::engine::failures::Failures;
 use crate::engine::registry::Loaded;
-use crate::engine::registry::OpenError;
-use crate::engine::registry::Registry;
-use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
-use crate::engine::store::Store;
-
-/// The pending deletions of one mount, by the client id of the config's root token.
-///
-/// The lock of a name is held by a change of a config that has this root token, so that the token is
-/// not deleted while a config comes to use it, and not forgotten while a config still has it.
-pub type PendingDeletions = Registry<PendingDeletionKind>;
-
-/// Pending deletions are used as they are stored.
-pub struct PendingDeletionKind;
-
-impl PendingDeletions {
-    /// The pending deletions in `store`.
-    pub fn new(store: Store, host: Arc<Host>) -> Self {
-        Self::with_kind(PendingDeletionKind, store, host)
-    }
-}
-
-impl EntryKind for PendingDeletionKind {
-    type Stored = ConfigEntry;
-    type Value = ConfigEntry;
-
-    const NOUN: &'static str = "pending-deletion";
-    const FOLDER: &'static str = Key::PENDING_DELETIONS;
-
-    fn key(client_id: &str) -> Key {
-        Key::pending_deletion(client_id)
-    }
-
-    async fn open(&self, _client_id: &str, entry: ConfigEntry) -> Result<ConfigEntry, OpenError> {
-        Ok(entry)
-    }
-}
 
 /// Records durably that the root tokens of `entry` are to be deleted once its config is gone.  The
 /// caller holds the lock of its client id.

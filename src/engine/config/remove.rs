@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use super::Connection;
 use super::archived_command;
 use super::error::ConfigError;
 use super::name::name_of;
 use super::pending_deletion;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::discovery;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
+use crate::engine::failures::Failures;
 use crate::engine::in_use;
 use crate::engine::registry::Corrupt;
 use crate::engine::registry::Loaded;
-use crate::engine::rotation;
+use crate::engine::store::Key;
+use crate::engine::tagged_token::live;
 use crate::framework::Call;
 use crate::vault::Response;
 
@@ -66,12 +67,19 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         ..Subject::default()
     };
     engine.events.publish(EngineEvent::ConfigDelete, subject);
-    let forgotten = rotation::root::forget(&engine, &connection, deadline).await;
+    let forgotten = forget(&engine, &connection, deadline).await;
     let mut warnings: Vec<String> = forgotten.into_iter().collect();
     warnings.extend(users.map(|users| {
         format!("config \"{name}\" was deleted although it was in use: {users}. Its tokens can no longer be revoked; each ends at its own expiry")
     }));
     Ok(Response::to_write(warnings))
+}
+
+/// The config of `connection` was deleted: deletes the root tokens that nobody else has, those that
+/// rotation minted, and says what is not deleted yet.
+async fn forget(engine: &Engine, connection: &Connection, deadline: Deadline) -> Option<String> {
+    Failures::clear(&engine.store, &Key::root_rotation(&connection.name)).await;
+    pending_deletion::run(engine, &connection.name, &connection.entry, deadline).await
 }
 
 /// What needs the config, in words; `None` when nothing does.
@@ -94,7 +102,7 @@ async fn users(
     for client_id in &connection.entry.pending_delete {
         own.insert(client_id);
     }
-    match discovery::live(connection, deadline).await {
+    match live(connection, deadline).await {
         Ok(tokens) => {
             let leased = tokens
                 .iter()

@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::ConfigEntry;
 use super::archived_command;
-use super::entry::DEFAULT_CONCURRENCY;
-use super::entry::DEFAULT_REQUEST_TIMEOUT;
-use super::entry::DEFAULT_URL;
-use super::entry::fingerprint;
 use super::error::ConfigError;
 use super::name::name_of;
-use super::verify::verify;
 use crate::astra::Client;
 use crate::astra::ClientConfig;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::connection::ConfigEntry;
+use crate::engine::connection::DEFAULT_CONCURRENCY;
+use crate::engine::connection::DEFAULT_REQUEST_TIMEOUT;
+use crate::engine::connection::DEFAULT_URL;
+use crate::engine::connection::fingerprint;
+use crate::engine::connection::verify;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;

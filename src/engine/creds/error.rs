@@ -1,6 +1,5 @@
 //! What goes wrong with credentials and their leases.
 
-use crate::astra;
 use crate::engine::error::Classified;
 use crate::engine::error::Fault;
 
@@ -21,65 +20,6 @@ pub enum CredsError {
         /// Where the engine is mounted.
         mount_point: String,
     },
-    /// The database is asleep, or changes its state.
-    #[error(
-        "config \"{config}\": database {database} gives no secure connect bundle in its present state: resume it, or set \
-         secure_connect_bundle=false on the role ({source})"
-    )]
-    NoBundle {
-        /// The config.
-        config: String,
-        /// The database's id.
-        database: String,
-        /// What Astra said.
-        source: astra::Error,
-    },
-    /// The answer is about a token of somebody else.
-    #[error(
-        "config \"{config}\": Astra answered a mint with another token than the one asked for; read the credential again"
-    )]
-    OtherToken {
-        /// The config.
-        config: String,
-    },
-    /// The token would outlive its lease.
-    #[error(
-        "config \"{config}\": Astra made a token that ends at {ends}, later than the {asked} that was asked for, so it is \
-         deleted ({cause}); compare this node's clock with Astra's, and look at the organization's maximum token expiry"
-    )]
-    EndsLate {
-        /// The config.
-        config: String,
-        /// When it ends.
-        ends: String,
-        /// When it was to end.
-        asked: String,
-        /// How that comes.
-        #[source]
-        cause: LateEnd,
-    },
-    /// The token is of no use.
-    #[error(
-        "config \"{config}\": Astra made a token that ends at {ends}, which is at once, so it is deleted; compare this \
-         node's clock with Astra's, and look at the organization's maximum token expiry"
-    )]
-    EndsAtOnce {
-        /// The config.
-        config: String,
-        /// When it ends.
-        ends: String,
-    },
-}
-
-/// Why a token ends later than it was asked to.
-#[derive(Debug, thiserror::Error)]
-pub enum LateEnd {
-    /// Astra refused the expiry, and made a token without it.
-    #[error("that was refused: {0}")]
-    Refused(#[source] astra::Error),
-    /// Astra took the expiry and set another.
-    #[error("the organization changes expiries")]
-    Changed,
 }
 
 /// Why a lease was not made, extended or ended.
@@ -156,10 +96,6 @@ impl Classified for CredsError {
     fn fault(&self) -> Fault {
         match self {
             Self::UnknownRole(_) | Self::ReasonMissing { .. } => Fault::Caller,
-            Self::NoBundle { .. } => Fault::Overload,
-            Self::OtherToken { .. } | Self::EndsLate { .. } | Self::EndsAtOnce { .. } => {
-                Fault::Astra
-            }
         }
     }
 }

@@ -9,18 +9,18 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::error::LeaseError;
-use super::ttl::MINT_SLACK;
 use crate::astra::Deadline;
 use crate::astra::Deletion;
 use crate::engine::Engine;
 use crate::engine::astra_error;
-use crate::engine::config;
+use crate::engine::connection;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
-use crate::engine::rotation::time_text;
+use crate::engine::minting::MINT_SLACK;
+use crate::engine::time_text::time_text;
 use crate::framework::Call;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
@@ -58,7 +58,7 @@ pub struct LeaseData {
 }
 
 fn default_config() -> String {
-    config::DEFAULT.to_owned()
+    connection::DEFAULT.to_owned()
 }
 
 impl LeaseData {

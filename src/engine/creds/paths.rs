@@ -5,14 +5,8 @@ use std::sync::Arc;
 use serde_json::Map;
 use time::format_description::well_known::Rfc3339;
 
-use super::database;
 use super::error::CredsError;
 use super::lease::LeaseData;
-use super::lifetime::AskedExpiry;
-use super::lifetime::Lifetime;
-use super::mint::Mint;
-use super::mint::Minted;
-use super::mint::take_back;
 use super::ttl::EffectiveTtl;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -20,7 +14,13 @@ use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
-use crate::engine::role;
+use crate::engine::minting::AskedExpiry;
+use crate::engine::minting::Lifetime;
+use crate::engine::minting::Mint;
+use crate::engine::minting::Minted;
+use crate::engine::minting::take_back;
+use crate::engine::role::credential_fields;
+use crate::engine::role::database::bundle as database;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -51,31 +51,6 @@ pub fn paths() -> Vec<Path<Engine>> {
                  five minutes.",
             ),
     ]
-}
-
-/// The fields of a credential; only a leased one always tells when it expires.
-pub fn credential_fields(is_leased: bool) -> Vec<Field> {
-    let expires_at = Field::string(
-        "expires_at",
-        "When Astra ends the token by itself. Empty or absent where it does not.",
-    );
-    let own = [
-        Field::string("token", "The application token.")
-            .secret()
-            .required(),
-        Field::string("client_id", "Its client id.").required(),
-        Field::string("client_secret", "Its client secret.")
-            .secret()
-            .required(),
-        Field::string("org_id", "Id of its organization.").required(),
-        match is_leased {
-            true => expires_at.required(),
-            false => expires_at,
-        },
-    ];
-    own.into_iter()
-        .chain(role::database::in_credential())
-        .collect()
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {

@@ -5,15 +5,13 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::engine::host::Limits;
+use crate::engine::minting::MINT_SLACK;
 use crate::engine::role::RoleEntry;
 use crate::framework::format_seconds;
 
 /// How much longer than its lease a token may live in Astra: time for the host to revoke it, with
 /// retries, before Astra does it by itself.
 pub const GRACE: Duration = Duration::from_secs(600);
-
-/// How much later than its token a lease may begin: the longest operation.
-pub const MINT_SLACK: Duration = Duration::from_secs(60);
 
 /// Where an organization lets tokens live no longer than this, the grace would take too much of their
 /// time: their leases last as long as they do.

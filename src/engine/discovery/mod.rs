@@ -4,12 +4,8 @@
 mod astra_roles;
 mod config_field;
 mod databases;
-mod tagged;
 mod tokens;
 
-pub use tagged::MountTokenFilter;
-pub use tagged::TaggedToken;
-pub use tagged::live;
 pub(super) use tokens::shown;
 
 use super::Engine;

@@ -10,12 +10,12 @@ use time::format_description::well_known::Rfc3339;
 
 use super::config_field::CONFIG;
 use super::config_field::config_field;
-use super::tagged::TaggedToken;
-use super::tagged::live;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::error::HandlerResult;
+use crate::engine::tagged_token::TaggedToken;
+use crate::engine::tagged_token::live;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;

@@ -19,10 +19,10 @@ use tokio::time::timeout;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
 use crate::engine::astra_error;
-use crate::engine::config::Connection;
-use crate::engine::discovery;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::intent::Owner;
+use crate::engine::tagged_token::MountTokenFilter;
 use crate::vault::Error as VaultError;
 use crate::vault::FailureStatus;
 
@@ -141,7 +141,7 @@ impl Drop for Permit {
 /// How many tokens of `role` Astra lists.
 async fn live(connection: &Connection, role: &str, deadline: Deadline) -> Result<usize, Error> {
     let owner = Owner::of(&connection.name, role);
-    let own = discovery::MountTokenFilter::of(connection);
+    let own = MountTokenFilter::of(connection);
     let is_live = move |token: &TokenEntry| {
         let tag = own.tag(token)?;
         (tag.owner == owner).then_some((tag.block, tag.index))

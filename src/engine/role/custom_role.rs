@@ -22,7 +22,7 @@ use crate::astra::CreateRoleError;
 use crate::astra::Deadline;
 use crate::astra::NewRole;
 use crate::engine::astra_error;
-use crate::engine::config::Connection;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::intent::LATE_CREATE_WINDOW;

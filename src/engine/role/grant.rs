@@ -12,7 +12,7 @@ use super::resolve::resolve;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
-use crate::engine::config::Connection;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::framework::Field;
 use crate::framework::Fields;

@@ -2,6 +2,7 @@
 
 mod active_limit;
 mod astra_role;
+mod credential_fields;
 mod custom_role;
 pub mod database;
 mod entry;
@@ -20,6 +21,7 @@ mod unresolved;
 mod write;
 
 pub use active_limit::ActiveLimits;
+pub use credential_fields::credential_fields;
 pub use custom_role::CustomRoles;
 pub use entry::DatabaseChoice;
 pub use entry::RoleEntry;

@@ -14,7 +14,7 @@ use super::name::name_of;
 use super::unresolved;
 use super::write;
 use crate::engine::Engine;
-use crate::engine::config;
+use crate::engine::connection;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::registry::Loaded;
@@ -34,7 +34,7 @@ pub fn paths() -> Vec<Path<Engine>> {
             .help("A role says which Astra roles a credential gets, from which config, and for how long."),
         Path::new("roles/{name}")
             .field(Field::string(NAME, "Name of the role.").required())
-            .field(Field::string("config", "Config whose organization mints the tokens.").default(config::DEFAULT))
+            .field(Field::string("config", "Config whose organization mints the tokens.").default(connection::DEFAULT))
             .fields(grant::declare())
             .field(Field::duration("ttl", "How long a lease lasts. 0 means the mount's default.").default(0))
             .field(Field::duration("max_ttl", "How long a lease lasts in all, renewals included. 0 means the mount's maximum.").default(0))

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::Digest;
 use sha2::Sha256;
 
-use crate::engine::config::Connection;
+use crate::engine::connection::Connection;
 use crate::engine::store::Key;
 
 /// The longest name of a custom role; how long Astra allows is not documented.

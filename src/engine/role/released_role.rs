@@ -7,7 +7,7 @@ use super::PolicyRole;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
 use crate::engine::Engine;
-use crate::engine::config::Connection;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 
 /// A custom role that is noted to go.

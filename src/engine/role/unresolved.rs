@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Granted;
 use crate::astra::Deadline;
 use crate::astra::Role;
-use crate::engine::config::Connection;
+use crate::engine::connection::Connection;
 
 /// How long a read waits for the organization: it must not hang while Astra is down.
 const PATIENCE: Duration = Duration::from_secs(2);

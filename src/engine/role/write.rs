@@ -11,7 +11,7 @@ use super::name::name_of;
 use super::unreachable_role_warning;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::config;
+use crate::engine::connection;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
@@ -182,7 +182,7 @@ fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry
         "config",
         Fields::string,
         stored.map(|role| role.config.clone()),
-        || config::DEFAULT.to_owned(),
+        || connection::DEFAULT.to_owned(),
     );
     let ttl = seconds(fields, "ttl", stored.map(|role| role.ttl));
     let max_ttl = seconds(fields, "max_ttl", stored.map(|role| role.max_ttl));

@@ -1,7 +1,7 @@
 //! What goes wrong with rotations of root tokens.
 
-use crate::engine::config::ClientError;
-use crate::engine::config::VerifyError;
+use crate::engine::connection::ClientError;
+use crate::engine::connection::VerifyError;
 use crate::engine::error::Classified;
 use crate::engine::error::Error;
 use crate::engine::error::Fault;

@@ -7,7 +7,7 @@ use serde_json::Map;
 use super::root;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::config;
+use crate::engine::connection;
 use crate::engine::error::HandlerResult;
 use crate::framework::Call;
 use crate::framework::Field;
@@ -21,7 +21,7 @@ const NAME: &str = "name";
 pub fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("rotate-root/{name?}")
-            .field(Field::string(NAME, "Name of the config.").default(config::DEFAULT))
+            .field(Field::string(NAME, "Name of the config.").default(connection::DEFAULT))
             .on(Operation::Update, "Replace the root token of a config now.", rotate)
             .refuses_unknown_parameters()
             .returns([Field::string("token_client_id", "Client id of the new root token.").required()])
@@ -39,7 +39,7 @@ async fn rotate(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = call
         .fields
         .string(NAME)
-        .unwrap_or_else(|| config::DEFAULT.to_owned());
+        .unwrap_or_else(|| connection::DEFAULT.to_owned());
     let deadline = Deadline::after(engine.deadlines.operation);
     let rotated = root::rotate(&engine, &name, deadline).await?;
     let mut data = Map::new();

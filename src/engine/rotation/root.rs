@@ -8,27 +8,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Failures;
-use super::PropagationBackoff;
-use super::WriteOutcome;
-use super::decide;
 use super::error::RotationError;
 use super::error::UnusableRoot;
 use super::root_spec::RootSpec;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
-use crate::engine::config::ConfigEntry;
-use crate::engine::config::Connection;
-use crate::engine::config::pending_deletion;
-use crate::engine::config::verify;
-use crate::engine::creds::AskedExpiry;
-use crate::engine::creds::Mint;
-use crate::engine::creds::UncommittedToken;
+use crate::engine::connection::ConfigEntry;
+use crate::engine::connection::Connection;
+use crate::engine::connection::verify;
 use crate::engine::error::Error;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
+use crate::engine::failures::Failures;
+use crate::engine::minting::AskedExpiry;
+use crate::engine::minting::Mint;
+use crate::engine::minting::PropagationBackoff;
+use crate::engine::minting::UncommittedToken;
+use crate::engine::minting::WriteOutcome;
+use crate::engine::minting::decide;
 use crate::engine::store::Key;
 
 /// How long requests that began with the old token may go on before it is deleted all the same.
@@ -90,17 +89,6 @@ pub async fn reconcile(engine: &Engine, name: &str, deadline: Deadline) -> Resul
         replace_noted(engine, connection, deadline).await?;
     }
     Ok(())
-}
-
-/// The config of `connection` was deleted: deletes the root tokens that nobody else has, those that
-/// rotation minted, and says what is not deleted yet.
-pub async fn forget(
-    engine: &Engine,
-    connection: &Connection,
-    deadline: Deadline,
-) -> Option<String> {
-    Failures::clear(&engine.store, &Key::root_rotation(&connection.name)).await;
-    pending_deletion::run(engine, &connection.name, &connection.entry, deadline).await
 }
 
 async fn replace_noted(

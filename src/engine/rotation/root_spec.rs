@@ -9,7 +9,7 @@ use crate::astra::Deadline;
 use crate::astra::Role;
 use crate::astra::TokenEntry;
 use crate::engine::astra_error;
-use crate::engine::config::Connection;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 
 /// What the next root token is to be.

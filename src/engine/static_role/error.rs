@@ -1,6 +1,6 @@
 //! What goes wrong with static roles.
 
-use crate::engine::config::ClientError;
+use crate::engine::connection::ClientError;
 use crate::engine::error::Classified;
 use crate::engine::error::Error;
 use crate::engine::error::Fault;

@@ -12,20 +12,21 @@ use super::rotate;
 use super::write;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::config;
+use crate::engine::connection;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
+use crate::engine::failures;
+use crate::engine::failures::Failures;
 use crate::engine::registry::Corrupt;
 use crate::engine::registry::Loaded;
 use crate::engine::role;
 use crate::engine::role::grant;
-use crate::engine::rotation;
-use crate::engine::rotation::Failures;
 use crate::engine::schedule;
 use crate::engine::store::Key;
+use crate::engine::time_text::time_text;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -43,7 +44,7 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
             .help("A static role is one long-lived token that is replaced on a schedule."),
         Path::new("static-roles/{name}")
             .field(Field::string(NAME, "Name of the static role.").required())
-            .field(Field::string("config", "Config whose organization has the token. Cannot be changed later.").default(config::DEFAULT))
+            .field(Field::string("config", "Config whose organization has the token. Cannot be changed later.").default(connection::DEFAULT))
             .fields(grant::declare())
             .fields(schedule::declare())
             .field(Field::duration("overlap", "How long the previous token lives on after a rotation, less than the time between two rotations. An hour, or half the time between two rotations if that is less, unless given."))
@@ -104,7 +105,7 @@ fn shown_fields() -> Vec<Field> {
         .chain(grant::shown())
         .chain(schedule::shown())
         .chain(role::database::shown())
-        .chain(rotation::shown())
+        .chain(failures::shown())
         .collect()
 }
 
@@ -166,15 +167,15 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let client_id = current.map(|current| current.client_id.as_str());
     data.insert("client_id".into(), client_id.unwrap_or_default().into());
     let expires_at = current.and_then(|current| current.expires_at);
-    data.insert("expires_at".into(), rotation::time_text(expires_at).into());
+    data.insert("expires_at".into(), time_text(expires_at).into());
     data.insert("last_vault_rotation".into(), last_rotation(&role).into());
     let failures = Failures::load(&engine.store, &Key::static_rotation(&name)).await?;
-    rotation::show(role.next_rotation(), failures, &mut data);
+    failures::show(role.next_rotation(), failures, &mut data);
     Ok(Some(Response::new(data)))
 }
 
 pub(super) fn last_rotation(role: &StaticRoleEntry) -> String {
-    rotation::time_text(role.current.as_ref().map(|current| current.rotated_at))
+    time_text(role.current.as_ref().map(|current| current.rotated_at))
 }
 
 async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {

@@ -13,10 +13,10 @@ use super::rotate::rotate;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::error::Error;
+use crate::engine::failures::Failures;
 use crate::engine::registry::Loaded;
 use crate::engine::role;
 use crate::engine::role::PolicyOwner;
-use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
 
 /// How many roles of one config a tick works on at most.

@@ -6,13 +6,13 @@ use super::error::StaticRoleError;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
-use crate::engine::config::Connection;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
+use crate::engine::failures::Failures;
 use crate::engine::role::PolicyOwner;
 use crate::engine::role::ReleasedCustomRole;
 use crate::engine::role::unreachable_role_warning;
-use crate::engine::rotation::Failures;
 use crate::engine::store::Key;
 
 /// Deletes the role called `name`, whose change the caller holds, its tokens, and the custom Astra role

@@ -11,18 +11,18 @@ use crate::astra;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
-use crate::engine::config::Connection;
-use crate::engine::creds::AskedExpiry;
-use crate::engine::creds::Mint;
-use crate::engine::creds::UncommittedToken;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
-use crate::engine::rotation::Failures;
-use crate::engine::rotation::PropagationBackoff;
-use crate::engine::rotation::WriteOutcome;
-use crate::engine::rotation::decide;
+use crate::engine::failures::Failures;
+use crate::engine::minting::AskedExpiry;
+use crate::engine::minting::Mint;
+use crate::engine::minting::PropagationBackoff;
+use crate::engine::minting::UncommittedToken;
+use crate::engine::minting::WriteOutcome;
+use crate::engine::minting::decide;
 use crate::engine::store::Key;
 
 /// Replaces the token of the role called `name`, whose change the caller holds, and deletes those
@@ -185,7 +185,7 @@ fn expiry_warnings(entry: &StaticRoleEntry, asked: time::OffsetDateTime) -> Vec<
         Some(expiry) if expiry < asked - time::Duration::MINUTE => vec![format!(
             "the organization's maximum token expiry ends the token at {}: it is rotated before that, whatever the schedule \
              says",
-            crate::engine::rotation::time_text(Some(expiry))
+            crate::engine::time_text::time_text(Some(expiry))
         )],
         Some(_) => Vec::new(),
     }

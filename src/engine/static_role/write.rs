@@ -8,7 +8,7 @@ use super::rotate::mint_and_store;
 use super::rotate::rotate;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::config;
+use crate::engine::connection;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::merge::merge_field;
@@ -115,7 +115,7 @@ fn plain_fields(
         "config",
         Fields::string,
         stored.map(|role| role.config.clone()),
-        || config::DEFAULT.to_owned(),
+        || connection::DEFAULT.to_owned(),
     );
     if let Some(stored) = stored.filter(|stored| stored.config != config) {
         return Err(StaticRoleError::OtherConfig {

@@ -7,10 +7,11 @@ use super::resolve::nearest;
 use crate::astra::Database;
 use crate::astra::Deadline;
 use crate::engine::astra_error;
-use crate::engine::config::Connection;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::vault::Error as VaultError;
 
+pub mod bundle;
 mod fields;
 #[cfg(test)]
 mod tests;

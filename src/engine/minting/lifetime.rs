@@ -5,7 +5,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::ttl::MINT_SLACK;
+/// How much later than its token a lease may begin: the longest operation.
+pub const MINT_SLACK: Duration = Duration::from_secs(60);
 
 /// A token with less time left is not handed out: a caller could not use it, and a lease of 0 s would
 /// mean the mount's default to the host.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::description::describe;
-use super::error::CredsError;
 use super::error::LateEnd;
+use super::error::MintingError;
 use super::lifetime::AskedExpiry;
 use super::lifetime::Lifetime;
 use super::lifetime::SHORTEST;
@@ -18,7 +18,7 @@ use crate::astra::MintedToken;
 use crate::astra::NewToken;
 use crate::astra::TokenEntry;
 use crate::engine::astra_error;
-use crate::engine::config::Connection;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::intent::ClearError;
@@ -27,7 +27,7 @@ use crate::engine::intent::Intent;
 use crate::engine::intent::Owner;
 use crate::engine::intent::RequestMark;
 use crate::engine::intent::Tag;
-use crate::engine::rotation::time_text;
+use crate::engine::time_text::time_text;
 
 /// How often a mint whose outcome stays unknown is tried anew, time permitting.
 const ATTEMPTS: usize = 3;
@@ -144,7 +144,7 @@ impl Mint<'_> {
                 // deleted.
                 Ok(_) => {
                     let _ = self.remove_by_tag(intent, &tag, deadline).await;
-                    return Err(CredsError::OtherToken {
+                    return Err(MintingError::OtherToken {
                         config: name.clone(),
                     }
                     .into());
@@ -251,14 +251,16 @@ impl Mint<'_> {
             (None, _, Some(error)) => {
                 astra_error::request_error("mint a token", self.connection, &error)
             }
-            (Some(life), Some(asked), refused) if !life.is_within(asked) => CredsError::EndsLate {
-                config: name.clone(),
-                ends: time_text(Some(life.expiry)),
-                asked: time_text(Some(asked.expiry)),
-                cause: refused.map_or(LateEnd::Changed, LateEnd::Refused),
+            (Some(life), Some(asked), refused) if !life.is_within(asked) => {
+                MintingError::EndsLate {
+                    config: name.clone(),
+                    ends: time_text(Some(life.expiry)),
+                    asked: time_text(Some(asked.expiry)),
+                    cause: refused.map_or(LateEnd::Changed, LateEnd::Refused),
+                }
+                .into()
             }
-            .into(),
-            (Some(life), _, _) if life.left() < SHORTEST => CredsError::EndsAtOnce {
+            (Some(life), _, _) if life.left() < SHORTEST => MintingError::EndsAtOnce {
                 config: name.clone(),
                 ends: time_text(Some(life.expiry)),
             }

@@ -2,14 +2,18 @@
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
 use time::Duration;
 use time::OffsetDateTime;
 
-use crate::engine::error::Error;
-use crate::engine::failpoint;
-use crate::engine::store::Key;
-use crate::engine::store::Store;
-use crate::engine::store::StoreError;
+use super::error::Error;
+use super::failpoint;
+use super::store::Key;
+use super::store::Store;
+use super::store::StoreError;
+use super::time_text::time_text;
+use crate::framework::Field;
 
 /// The wait after the first failure; each further one doubles it.
 const FIRST_WAIT: Duration = Duration::MINUTE;
@@ -68,6 +72,37 @@ impl Failures {
             retry_at: now.checked_add(wait).unwrap_or(now),
         }
     }
+}
+
+/// Shows when the next rotation is due and what came of the last try.
+pub fn show(
+    next: Option<OffsetDateTime>,
+    failures: Option<Failures>,
+    data: &mut Map<String, Value>,
+) {
+    let retry = failures.as_ref().map(|failures| failures.retry_at);
+    data.insert(
+        "next_rotation".into(),
+        time_text(next.map(|next| retry.map_or(next, |retry| next.max(retry)))).into(),
+    );
+    let last_error = failures.map(|failures| failures.last_error);
+    data.insert("last_error".into(), last_error.unwrap_or_default().into());
+}
+
+/// The fields that [`show`] adds.
+pub fn shown() -> [Field; 2] {
+    [
+        Field::string(
+            "next_rotation",
+            "When the next rotation is due, or the next try while it fails. Empty without a schedule.",
+        )
+        .required(),
+        Field::string(
+            "last_error",
+            "Why the last rotation failed. Empty when it did not.",
+        )
+        .required(),
+    ]
 }
 
 #[cfg(test)]

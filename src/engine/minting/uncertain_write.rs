@@ -9,9 +9,9 @@ use std::sync::PoisonError;
 use futures_util::future::join_all;
 
 use crate::astra::Deadline;
-use crate::engine::creds::UncommittedToken;
 use crate::engine::error::Error;
 use crate::engine::intent::InUseTokens;
+use crate::engine::minting::UncommittedToken;
 
 /// Tokens of which it is unknown whether they are stored, as storage cannot be read either.  Their
 /// intents stay open: neither are they cleared while this process lives, nor forgotten if it dies.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::ConfigEntry;
 use super::Connection;
-use super::connection::Health;
-use super::error::ConfigError;
+use super::Health;
+use super::error::ConnectionError;
 use crate::engine::error::Error;
 use crate::engine::host::Host;
 use crate::engine::intent::Ledger;
@@ -60,7 +60,7 @@ impl Configs {
     /// The config called `name`; a clear error where there is none.
     pub async fn require(&self, name: &str) -> Result<Arc<Connection>, Error> {
         let found = self.find(name).await?;
-        Ok(found.ok_or_else(|| ConfigError::Unknown(name.to_owned()))?)
+        Ok(found.ok_or_else(|| ConnectionError::Unknown(name.to_owned()))?)
     }
 
     /// The ledgers in use.
@@ -102,7 +102,7 @@ impl EntryKind for ConfigKind {
     async fn open(&self, name: &str, entry: ConfigEntry) -> Result<Connection, OpenError> {
         let client = entry.client().map_err(|source| {
             let name = name.to_owned();
-            OpenError::Corrupt(ConfigError::Unusable { name, source }.into())
+            OpenError::Corrupt(ConnectionError::Unusable { name, source }.into())
         })?;
         let mount = self.identity.mount_id().await;
         let Lasting { ledger, health } = self.lasting(name, mount.map_err(OpenError::Host)?);

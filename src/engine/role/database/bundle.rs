@@ -3,14 +3,39 @@
 use serde_json::Map;
 use serde_json::Value;
 
-use super::error::CredsError;
 use crate::astra::Deadline;
 use crate::astra::Error as AstraError;
 use crate::engine::astra_error;
-use crate::engine::config::Connection;
+use crate::engine::connection::Connection;
+use crate::engine::error::Classified;
 use crate::engine::error::Error;
+use crate::engine::error::Fault;
 use crate::engine::role::DatabaseChoice;
 use crate::secret::Secret;
+
+/// Why there is no link to the secure connect bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// The database is asleep, or changes its state.
+    #[error(
+        "config \"{config}\": database {database} gives no secure connect bundle in its present state: resume it, or set \
+         secure_connect_bundle=false on the role ({source})"
+    )]
+    NotNow {
+        /// The config.
+        config: String,
+        /// The database's id.
+        database: String,
+        /// What Astra said.
+        source: AstraError,
+    },
+}
+
+impl Classified for BundleError {
+    fn fault(&self) -> Fault {
+        Fault::Overload
+    }
+}
 
 /// A fresh link to the secure connect bundle, if the role wants one.  Whoever has it can download
 /// the bundle, so it is neither kept nor logged.
@@ -28,7 +53,7 @@ pub async fn bundle_url(
         .secure_bundle_url(&database.id, region, deadline)
         .await;
     url.map(Some).map_err(|error| match error {
-        error @ AstraError::Conflict { .. } => CredsError::NoBundle {
+        error @ AstraError::Conflict { .. } => BundleError::NotNow {
             config: connection.name.clone(),
             database: database.id.clone(),
             source: error,

@@ -1,6 +1,5 @@
-//! A config in use: its client, its intents and what was learned about its organization.
+//! What was learned about a config's organization.
 
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
@@ -8,24 +7,7 @@ use std::sync::atomic::Ordering;
 
 use time::OffsetDateTime;
 
-use super::ConfigEntry;
-use crate::astra::Client;
 use crate::astra::Error;
-use crate::engine::intent::Ledger;
-
-/// A config ready for use.
-pub struct Connection {
-    /// The config's name.
-    pub name: String,
-    /// What is stored.
-    pub entry: ConfigEntry,
-    /// The organization's client; no other config shares it.
-    pub client: Client,
-    /// The config's intents; they outlive a change of the config.
-    pub ledger: Arc<Ledger>,
-    /// What was learned about the organization.
-    pub health: Arc<Health>,
-}
 
 /// What the organization's answers showed, kept in memory for `status`.
 #[derive(Default)]

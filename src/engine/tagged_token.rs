@@ -1,13 +1,13 @@
 //! Tokens that bear this mount's tag.
 
+use super::connection::Connection;
+use super::intent::ConfigMark;
+use super::intent::MountId;
+use super::intent::Owner;
+use super::intent::Tag;
 use crate::astra::Deadline;
 use crate::astra::Error;
 use crate::astra::TokenEntry;
-use crate::engine::config::Connection;
-use crate::engine::intent::ConfigMark;
-use crate::engine::intent::MountId;
-use crate::engine::intent::Owner;
-use crate::engine::intent::Tag;
 
 /// A live token that this mount minted.
 pub struct TaggedToken {
