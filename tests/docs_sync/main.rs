@@ -13,4 +13,5 @@ mod sdk;
 #[path = "../sources.rs"]
 mod sources;
 mod table;
+mod where_is_what;
 mod words;
