@@ -55,8 +55,10 @@ use minting::UncertainWrites;
 use mount_id::Identity;
 use recent_deletions::RecentDeletions;
 use role::ActiveLimits;
+use role::Comparisons;
 use role::CustomRoles;
 use role::Roles;
+use role::TokenAdmins;
 use static_role::StaticRoles;
 use store::Store;
 
@@ -70,6 +72,8 @@ pub struct Engine {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) custom_roles: CustomRoles,
+    pub(crate) comparisons: Comparisons,
+    pub(crate) token_admins: TokenAdmins,
     pub(crate) active: ActiveLimits,
     pub(crate) recent_deletions: RecentDeletions,
     pub(crate) host: Arc<Host>,
@@ -122,6 +126,8 @@ impl Engine {
             uncertain_writes: UncertainWrites::default(),
             clock: Clock::default(),
             custom_roles: CustomRoles::new(store.clone()),
+            comparisons: Comparisons::default(),
+            token_admins: TokenAdmins::default(),
             active: ActiveLimits::default(),
             recent_deletions: RecentDeletions::default(),
             host,

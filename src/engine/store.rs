@@ -129,14 +129,14 @@ impl Key {
         Self::plain(format!("v1/intent/{config}/{block}"))
     }
 
-    /// The note that a role's custom Astra role may be out of step.
-    pub fn custom_role(config: &str, role: &str) -> Self {
-        Self::plain(format!("v1/custom-role/{config}/{role}"))
+    /// The note that a role's custom Astra role in the organization `org_id` may be out of step.
+    pub fn custom_role(config: &str, org_id: &str, role: &str) -> Self {
+        Self::plain(format!("v1/custom-role/{config}/{org_id}/{role}"))
     }
 
-    /// The note that a static role's custom Astra role may be out of step.
-    pub fn static_custom_role(config: &str, name: &str) -> Self {
-        Self::plain(format!("v1/static-custom-role/{config}/{name}"))
+    /// The note that a static role's custom Astra role in the organization `org_id` may be out of step.
+    pub fn static_custom_role(config: &str, org_id: &str, name: &str) -> Self {
+        Self::plain(format!("v1/static-custom-role/{config}/{org_id}/{name}"))
     }
 
     /// The folder of all configs.
@@ -150,9 +150,9 @@ impl Key {
     /// The folder of all intents: a folder per config.
     pub const INTENTS: &'static str = "v1/intent/";
 
-    /// The folder of all notes about custom roles of roles: a folder per config.
+    /// The folder of all notes about custom roles of roles: a folder per config, and in it one per organization.
     pub const CUSTOM_ROLES: &'static str = "v1/custom-role/";
-    /// The folder of all notes about custom roles of static roles: a folder per config.
+    /// The folder of all notes about custom roles of static roles: a folder per config, and in it one per organization.
     pub const STATIC_CUSTOM_ROLES: &'static str = "v1/static-custom-role/";
 
     /// The folder of a config's blocks of intents.

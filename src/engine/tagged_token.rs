@@ -1,4 +1,4 @@
-//! Tokens that bear this mount's tag.
+//! Tokens with this mount's tag.
 
 use super::connection::Connection;
 use super::intent::ConfigMark;

@@ -2,6 +2,7 @@
 
 mod archived_command;
 mod error;
+mod left_behind;
 mod name;
 mod paths;
 pub mod pending_deletion;

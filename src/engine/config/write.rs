@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::archived_command;
 use super::error::ConfigError;
+use super::left_behind;
 use super::name::name_of;
 use crate::astra::Client;
 use crate::astra::ClientConfig;
@@ -59,7 +60,8 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
         }
         Loaded::Missing => None,
     };
-    let stored = stored.as_ref().map(|connection| &connection.entry);
+    let former = stored;
+    let stored = former.as_ref().map(|connection| &connection.entry);
     let mut entry = merged(&call.fields, stored, engine.clock.now())?;
     check_not_retired(&entry, stored)?;
     let client = build_client(&entry)?;
@@ -79,6 +81,11 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     check_same_organization(&name, &entry, stored, force)?;
     if let Some(stored) = stored {
         warnings.extend(leave_behind(&mut entry, stored));
+    }
+    if let Some(former) = &former
+        && former.entry.org_id != entry.org_id
+    {
+        warnings.extend(left_behind::warning(&engine, former).await?);
     }
     failpoint::hit("config.checked");
     // Nothing may delete the root token from now on.

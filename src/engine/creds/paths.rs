@@ -19,6 +19,7 @@ use crate::engine::minting::Lifetime;
 use crate::engine::minting::Mint;
 use crate::engine::minting::Minted;
 use crate::engine::minting::take_back;
+use crate::engine::role;
 use crate::engine::role::credential_fields;
 use crate::engine::role::database::bundle as database;
 use crate::framework::Call;
@@ -79,6 +80,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     failpoint::hit("mint.limits-asked");
     let mut term = EffectiveTtl::new(&role, limits, requested);
     let deadline = Deadline::after(engine.deadlines.operation);
+    role::check_token_admin(&engine, &connection, &role.granted, deadline).await?;
     let now = engine.clock.now();
     let asked = AskedExpiry {
         expiry: term.expiry(now),

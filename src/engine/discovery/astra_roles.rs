@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::config_field::CONFIG;
 use super::config_field::config_field;
+use super::error::DiscoveryError;
 use crate::astra::Deadline;
 use crate::astra::Role;
 use crate::engine::Engine;
@@ -17,7 +18,6 @@ use crate::engine::error::HandlerResult;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
-use crate::vault::Error as VaultError;
 use crate::vault::Operation;
 use crate::vault::Response;
 
@@ -30,7 +30,7 @@ pub(super) fn list_path() -> Path<Engine> {
         .returns(Field::of_list())
         .synopsis("The roles of an Astra organization, built in and custom.")
         .help(
-            "The keys are the names that astra_roles of a Vault role takes; where several Astra roles bear one name, \
+            "The keys are the names that astra_roles of a Vault role takes; where several Astra roles have one name, \
              their ids stand in its place.",
         )
 }
@@ -90,11 +90,11 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         [role] => Ok(Some(Response::new(shown(role)))),
         several => {
             let ids: Vec<&str> = several.iter().map(|role| role.id.as_str()).collect();
-            let ids = ids.join(", ");
-            Err(VaultError::BadRequest(format!(
-                "role: \"{wanted}\" is the name of {} Astra roles; use an id instead: {ids}",
-                several.len()
-            ))
+            Err(DiscoveryError::AmbiguousRole {
+                wanted,
+                count: several.len(),
+                ids: ids.join(", "),
+            }
             .into())
         }
     }
@@ -107,9 +107,11 @@ async fn roles(engine: &Engine, call: &Call) -> Result<Vec<Role>, Error> {
         .client
         .roles(Deadline::after(engine.deadlines.operation))
         .await;
-    roles.map_err(|error| {
+    let roles = roles.map_err(|error| {
         astra_error::request_error("list the organization's roles", &connection, &error)
-    })
+    })?;
+    engine.token_admins.learn(&connection.name, &roles);
+    Ok(roles)
 }
 
 fn shown(role: &Role) -> Map<String, Value> {

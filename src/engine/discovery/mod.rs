@@ -4,6 +4,7 @@
 mod astra_roles;
 mod config_field;
 mod databases;
+mod error;
 mod tokens;
 
 pub(super) use tokens::shown;

@@ -22,9 +22,8 @@ use crate::engine::astra_error;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::intent::Owner;
+use crate::engine::role::error::RoleError;
 use crate::engine::tagged_token::MountTokenFilter;
-use crate::vault::Error as VaultError;
-use crate::vault::FailureStatus;
 
 /// How long a bound is believed.  Nothing is known to break it, but a list is cheap enough to ask for
 /// one every minute.
@@ -38,7 +37,7 @@ pub struct ActiveLimits {
 
 /// One role's way to a mint.
 struct Limiter {
-    /// Held while deciding, so that callers are admitted one after the other.
+    /// Locked while deciding, so that callers are admitted one after the other.
     bound: AsyncMutex<Option<Bound>>,
     /// Mints that were admitted and are not over.
     under_way: watch::Sender<usize>,
@@ -50,11 +49,11 @@ struct Bound {
     since: Instant,
 }
 
-/// Leave to mint one token; dropped when the mint is over, however it ended.
+/// Permission to mint one token; dropped when the mint is over, however it ended.
 pub struct Permit(Arc<Limiter>);
 
 impl ActiveLimits {
-    /// Waits for leave to mint one more token of `role`, of which `limit` may be live.
+    /// Waits for permission to mint one more token of `role`, of which `limit` may be live.
     ///
     /// The refusal names count, limit and remedies; `mount` is the mount's path for them.
     pub async fn acquire(
@@ -67,11 +66,9 @@ impl ActiveLimits {
     ) -> Result<Permit, Error> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let gate = self.gate(&connection.name, role);
-        let busy = || VaultError::Status {
-            status: FailureStatus::SERVICE_UNAVAILABLE,
-            message: format!(
-                "role \"{role}\": max_active={limit} lets no more mints run at once, and those that run did not end in time; try again"
-            ),
+        let busy = || RoleError::MintsUnderWay {
+            role: role.to_owned(),
+            limit,
         };
         let mut bound = timeout(deadline.remaining(), gate.bound.lock())
             .await
@@ -94,12 +91,14 @@ impl ActiveLimits {
                 since,
             });
             if live >= limit {
-                return Err(VaultError::BadRequest(format!(
-                    "role \"{role}\" may have no more live tokens (it has {live}, its max_active is {limit}): wait until a lease ends, revoke leases \
-                     that nobody needs (vault lease revoke {mount}creds/{role}/<id>; tokens/{} shows for whom they were minted), or \
-                     raise max_active at roles/{role}",
-                    connection.name
-                )).into());
+                return Err(RoleError::TooManyLive {
+                    role: role.to_owned(),
+                    live,
+                    limit,
+                    mount: mount.to_owned(),
+                    config: connection.name.clone(),
+                }
+                .into());
             }
             if live.saturating_add(under_way) >= limit {
                 // Some of those under way may be in the list already: when one has ended, a new

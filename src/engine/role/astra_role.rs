@@ -10,4 +10,7 @@ pub struct AstraRole {
     pub given: String,
     /// The role's id.
     pub id: String,
+    /// Whether it let a token make lasting credentials when it was looked up.
+    #[serde(default)]
+    pub is_token_admin: bool,
 }

@@ -69,12 +69,10 @@ impl RoleEntry {
         (self.max_ttl > 0).then(|| Duration::from_secs(self.max_ttl))
     }
 
-    /// The custom Astra role that this role claims in the organization of `config`.
-    pub fn claim_in(&self, config: &str) -> Option<&PolicyRole> {
-        self.granted
-            .policy
-            .as_ref()
-            .filter(|_| self.config == config)
+    /// The custom Astra role that this role names in the organization `org_id` of `config`.
+    pub fn claim_in(&self, config: &str, org_id: &str) -> Option<&PolicyRole> {
+        let custom = self.granted.policy.as_ref();
+        custom.filter(|custom| self.config == config && custom.is_in(org_id))
     }
 }
 

@@ -7,16 +7,14 @@ use serde_json::Value;
 
 use super::PolicyOwner;
 use super::astra_role::AstraRole;
-use super::policy::Policy;
-use super::resolve::resolve;
-use crate::astra::Deadline;
+use super::custom_role::PolicyRole;
+use super::custom_role::Scope;
+use super::error::RoleError;
 use crate::engine::Engine;
-use crate::engine::astra_error;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::framework::Field;
 use crate::framework::Fields;
-use crate::vault::Error as VaultError;
 
 const ASTRA_ROLES: &str = "astra_roles";
 const POLICY: &str = "policy";
@@ -32,21 +30,15 @@ pub struct Granted {
     pub policy: Option<PolicyRole>,
 }
 
-/// A policy and the custom Astra role that the engine keeps for it.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct PolicyRole {
-    /// What the operator wrote, text or object; reads return it unchanged.
-    pub given: Value,
-    /// What it means.
-    pub policy: Policy,
-    /// The custom Astra role's id.
-    pub role_id: String,
-}
-
 /// What tokens may do, as it was asked for.
 pub enum Grant {
-    /// By Astra roles, by name or id.
-    AstraRoles(Vec<String>),
+    /// By Astra roles.
+    AstraRoles {
+        /// Names or ids.
+        given: Vec<String>,
+        /// Whether they are part of this request.
+        is_sent: bool,
+    },
     /// By a policy.
     Policy {
         /// What the operator wrote.
@@ -117,6 +109,19 @@ impl Granted {
         (next.map(|next| &next.role_id) != Some(&custom.role_id)).then_some(custom)
     }
 
+    /// The owner's entry is stored with this: Astra and storage agree about its custom role, if it has
+    /// one.
+    pub async fn stored(&self, engine: &Engine, connection: &Connection, owner: PolicyOwner<'_>) {
+        if let Some(custom) = &self.policy {
+            let scope = Scope {
+                connection,
+                org_id: &custom.org_id,
+                owner,
+            };
+            engine.custom_roles.stored(&scope, &custom.nonces).await;
+        }
+    }
+
     /// Adds what a read shows.
     pub fn show(&self, data: &mut Map<String, Value>) {
         let policy = self.policy.as_ref().map(|policy| policy.given.clone());
@@ -141,7 +146,10 @@ impl Grant {
                 .filter(|_| !fields.was_sent(ASTRA_ROLES))
                 .map(Granted::given_roles)
                 .filter(|roles| !roles.is_empty())
-                .map(Self::AstraRoles)
+                .map(|given| Self::AstraRoles {
+                    given,
+                    is_sent: false,
+                })
         };
         let stored_policy = || {
             let policy = stored
@@ -153,21 +161,18 @@ impl Grant {
             })
         };
         match (roles.is_empty(), policy) {
-            (false, Some(_)) => Err(VaultError::BadRequest(
-                "astra_roles and policy are both given: give the names or ids of Astra roles, or a policy for a role of its own, not \
-                 both"
-                    .to_owned(),
-            ).into()),
-            (false, None) => Ok(Self::AstraRoles(roles)),
+            (false, Some(_)) => Err(RoleError::GrantedTwice.into()),
+            (false, None) => Ok(Self::AstraRoles {
+                given: roles,
+                is_sent: true,
+            }),
             (true, Some(given)) => Ok(Self::Policy {
                 given,
                 is_sent: true,
             }),
-            (true, None) => stored_roles().or_else(stored_policy).ok_or_else(|| {
-                VaultError::BadRequest(
-                    "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead".to_owned(),
-                ).into()
-            }),
+            (true, None) => stored_roles()
+                .or_else(stored_policy)
+                .ok_or_else(|| RoleError::NothingGranted.into()),
         }
     }
 
@@ -175,50 +180,8 @@ impl Grant {
     pub fn changes_astra(&self, stored: Option<&Granted>) -> bool {
         match self {
             Self::Policy { is_sent, .. } => *is_sent,
-            Self::AstraRoles(_) => stored.is_some_and(|stored| stored.policy.is_some()),
+            Self::AstraRoles { .. } => stored.is_some_and(|stored| stored.policy.is_some()),
         }
-    }
-
-    /// Makes it so in Astra, for `claimant`, and says what is to be stored.
-    ///
-    /// `known` is what is stored, if it is of the same organization.  With a policy a note stands from
-    /// then on, until the caller has stored the answer and calls `CustomRoles::stored`.
-    pub async fn realize(
-        self,
-        engine: &Engine,
-        connection: &Connection,
-        claimant: PolicyOwner<'_>,
-        known: Option<&Granted>,
-        deadline: Deadline,
-    ) -> Result<Granted, Error> {
-        let mut granted = Granted::default();
-        match self {
-            Self::AstraRoles(given) => {
-                granted.astra_roles = astra_roles(&given, known, connection, deadline).await?;
-            }
-            Self::Policy { given, is_sent } => {
-                let known = known.and_then(|known| known.policy.as_ref());
-                granted.policy = Some(match known.filter(|_| !is_sent) {
-                    Some(known) => known.clone(),
-                    None => {
-                        let org_id = org_id(connection, deadline).await?;
-                        let policy = Policy::parse(&given, &connection.name, &org_id)?;
-                        policy.check_token_admin(connection.entry.allow_token_admin)?;
-                        let known_id = known.map(|known| known.role_id.as_str());
-                        let role_id = engine
-                            .custom_roles
-                            .ensure(connection, claimant, &policy, known_id, deadline)
-                            .await?;
-                        PolicyRole {
-                            given,
-                            policy,
-                            role_id,
-                        }
-                    }
-                });
-            }
-        }
-        Ok(granted)
     }
 }
 
@@ -228,31 +191,4 @@ fn is_empty(policy: &Value) -> bool {
         Value::String(text) => text.trim().is_empty(),
         _ => false,
     }
-}
-
-async fn astra_roles(
-    given: &[String],
-    known: Option<&Granted>,
-    connection: &Connection,
-    deadline: Deadline,
-) -> Result<Vec<AstraRole>, Error> {
-    // What was resolved once stays resolved, also while Astra is not reachable.
-    if let Some(known) = known.filter(|known| known.given_roles() == given) {
-        return Ok(known.astra_roles.clone());
-    }
-    let roles = connection.client.roles(deadline).await.map_err(|error| {
-        astra_error::request_error("list the organization's roles", connection, &error)
-    })?;
-    resolve(given, &roles, connection.entry.allow_token_admin)
-}
-
-/// The connection's organization, which policies name.
-async fn org_id(connection: &Connection, deadline: Deadline) -> Result<String, Error> {
-    if let Some(org_id) = &connection.entry.org_id {
-        return Ok(org_id.clone());
-    }
-    let found = connection.client.current_org(deadline).await;
-    found.map_err(|error| {
-        astra_error::request_error("find out the organization", connection, &error)
-    })
 }

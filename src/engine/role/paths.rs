@@ -133,7 +133,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     }
     let connection = engine.configs.find(&role.config).await?;
     let unresolved = match &connection {
-        Some(connection) => unresolved::look_up(&role.granted, connection).await,
+        Some(connection) => unresolved::look_up(&engine, &role.granted, connection).await,
         None => None,
     };
     let mut warnings = Vec::new();

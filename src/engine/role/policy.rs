@@ -5,19 +5,16 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
+use super::policy_error::PolicyError;
+use super::policy_error::PolicyMistake;
 use crate::astra;
 use crate::engine::error::Error;
-use crate::vault::Error as VaultError;
 
 /// What may stand for the organization's id in a resource; the second is Astra's own.
 const PLACEHOLDERS: [&str; 2] = ["{{org_id}}", "__ORG_ID__"];
 
 /// What every resource begins with (docs/astra-api.md).
 const RESOURCE_PREFIX: &str = "drn:astra:org:";
-
-/// The form that refusals suggest.
-const FORM: &str = "an Astra policy has the lists resources and actions, the text effect, which is \"allow\", and optionally the \
-                    text description";
 
 /// What a custom Astra role grants.
 ///
@@ -43,21 +40,19 @@ impl Policy {
             Value::Object(object) => object,
             Value::String(text) => {
                 parsed = serde_json::from_str(text)
-                    .map_err(|error| refused(&format!("the text is not JSON ({error}): {FORM}")))?;
+                    .map_err(|error| refused(PolicyMistake::NotJson(error)))?;
                 parsed.as_object().ok_or_else(|| not_an_object(&parsed))?
             }
             other => return Err(not_an_object(other)),
         };
         let known = ["resources", "actions", "effect", "description"];
         if let Some(other) = object.keys().find(|key| !known.contains(&key.as_str())) {
-            return Err(refused(&format!("\"{other}\" is unknown: {FORM}")));
+            return Err(refused(PolicyMistake::UnknownField(other.clone())));
         }
-        let effect = text(object, "effect")?
-            .ok_or_else(|| refused(&format!("\"effect\" is missing: {FORM}")))?;
+        let effect =
+            text(object, "effect")?.ok_or_else(|| refused(PolicyMistake::Missing("effect")))?;
         if effect != "allow" {
-            return Err(refused(&format!(
-                "effect is \"{effect}\", and Astra knows only \"allow\": write \"allow\", and leave out what is not to be allowed"
-            )));
+            return Err(refused(PolicyMistake::Effect(effect.to_owned())));
         }
         let resources = texts(object, "resources")?
             .iter()
@@ -70,10 +65,10 @@ impl Policy {
         };
         match policy.for_astra("").odd_action() {
             None => Ok(policy),
-            Some(odd) => Err(refused(&format!(
-                "\"{}\" is not an action of Astra: those have lower-case letters, digits and hyphens, and * for anything",
-                odd.escape_default()
-            ))),
+            Some(odd) => {
+                let odd = odd.escape_default().to_string();
+                Err(refused(PolicyMistake::OddAction(odd)))
+            }
         }
     }
 
@@ -82,27 +77,22 @@ impl Policy {
         if allow_token_admin || !self.for_astra("").grants_token_admin() {
             return Ok(());
         }
-        Err(refused(
-            "its actions allow creating tokens, roles, users or passwords, so its tokens could outlive their lease by making others: leave out \
-             org-token-write, org-role-write, org-user-write, org-external-auth-write, org-db-passwordreset and patterns that cover them, or set allow_token_admin=true on the config",
-        ))
+        Err(refused(PolicyMistake::GrantsTokenAdmin))
     }
 
-    /// The policy as Astra takes it; Astra insists on a description, so `description` stands in
-    /// where the operator gave none.
+    /// The policy as Astra takes it, with `description`, on which Astra insists.
     pub fn for_astra(&self, description: &str) -> astra::Policy {
-        let own = Some(self.description.as_str()).filter(|own| !own.is_empty());
         astra::Policy {
             actions: self.actions.clone(),
-            description: own.unwrap_or(description).to_owned(),
+            description: description.to_owned(),
             effect: "allow".to_owned(),
             resources: self.resources.clone(),
         }
     }
 }
 
-fn refused(reason: &str) -> Error {
-    VaultError::BadRequest(format!("policy: {reason}")).into()
+fn refused(mistake: PolicyMistake) -> Error {
+    PolicyError(mistake).into()
 }
 
 fn not_an_object(value: &Value) -> Error {
@@ -114,40 +104,32 @@ fn not_an_object(value: &Value) -> Error {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
-    refused(&format!("it is {kind}, not a JSON object: {FORM}"))
+    refused(PolicyMistake::NotAnObject(kind))
 }
 
 /// The text called `name`, if there is one.
-fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Error> {
+fn text<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, Error> {
     match object.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(refused(&format!("\"{name}\" is not a text: {FORM}"))),
+        Some(_) => Err(refused(PolicyMistake::NotAText(name))),
     }
 }
 
 /// The texts called `name`, at least one, none of them empty.
-fn texts(object: &Map<String, Value>, name: &str) -> Result<Vec<String>, Error> {
+fn texts(object: &Map<String, Value>, name: &'static str) -> Result<Vec<String>, Error> {
     let list = match object.get(name) {
-        None => return Err(refused(&format!("\"{name}\" is missing: {FORM}"))),
+        None => return Err(refused(PolicyMistake::Missing(name))),
         Some(Value::Array(list)) => list,
-        Some(_) => {
-            return Err(refused(&format!(
-                "\"{name}\" is not a list of texts: {FORM}"
-            )));
-        }
+        Some(_) => return Err(refused(PolicyMistake::NotAList(name))),
     };
     if list.is_empty() {
-        return Err(refused(&format!(
-            "\"{name}\" is empty, so tokens of the role could do nothing: name at least one of the {name}"
-        )));
+        return Err(refused(PolicyMistake::Empty(name)));
     }
     list.iter()
         .map(|item| match item {
             Value::String(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
-            _ => Err(refused(&format!(
-                "\"{name}\" holds something that is not a text, or is an empty one: {FORM}"
-            ))),
+            _ => Err(refused(PolicyMistake::OddItem(name))),
         })
         .collect()
 }
@@ -155,20 +137,22 @@ fn texts(object: &Map<String, Value>, name: &str) -> Result<Vec<String>, Error> 
 /// `resource` with the organization's id filled in; refuses one of another organization.
 fn in_organization(resource: &str, config: &str, org_id: &str) -> Result<String, Error> {
     let Some(rest) = resource.strip_prefix(RESOURCE_PREFIX) else {
-        return Err(refused(&format!(
-            "resource \"{resource}\" does not begin with \"{RESOURCE_PREFIX}\": write for instance \
-             \"{RESOURCE_PREFIX}{{{{org_id}}}}:db:*\""
-        )));
+        return Err(refused(PolicyMistake::NotAResource {
+            resource: resource.to_owned(),
+            prefix: RESOURCE_PREFIX,
+        }));
     };
     let (organization, below) = match rest.split_once(':') {
         Some((organization, below)) => (organization, Some(below)),
         None => (rest, None),
     };
     if organization != org_id && !PLACEHOLDERS.contains(&organization) {
-        return Err(refused(&format!(
-            "resource \"{resource}\" is not of organization {org_id}, which config \"{config}\" is for: write {{{{org_id}}}} or \
-             {org_id} after \"{RESOURCE_PREFIX}\", or use the other organization's config"
-        )));
+        return Err(refused(PolicyMistake::Foreign {
+            resource: resource.to_owned(),
+            org_id: org_id.to_owned(),
+            config: config.to_owned(),
+            prefix: RESOURCE_PREFIX,
+        }));
     }
     Ok(match below {
         Some(below) => format!("{RESOURCE_PREFIX}{org_id}:{below}"),

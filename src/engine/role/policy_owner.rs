@@ -11,7 +11,7 @@ use crate::engine::store::Key;
 /// The longest name of a custom role; how long Astra allows is not documented.
 const NAME_LIMIT: usize = 96;
 
-/// What has a policy: a role, or a static role, which may bear the same name.
+/// What has a policy: a role, or a static role, which may have the same name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PolicyOwner<'a> {
     /// The role of this name.
@@ -21,13 +21,22 @@ pub enum PolicyOwner<'a> {
 }
 
 impl PolicyOwner<'_> {
-    /// The name of its custom role: the mount's id and its own name, so that whoever sees it in
-    /// Astra knows its owner.
+    /// The name of its custom role: the mount's id and its own name, so that its owner can be
+    /// told in Astra.
     ///
     /// A static role's has the path before the name.  A name that would be too long ends in a slash and
     /// a hash.  No name of a Vault role contains a slash, so no two are alike.
     pub fn custom_role(&self, connection: &Connection) -> String {
         self.custom_role_in(&connection.ledger.mount().to_string())
+    }
+
+    /// Another name for it, which ends in `mark`, for an organization that has a custom role of the
+    /// first name already.
+    pub fn other_custom_role(&self, connection: &Connection, mark: &str) -> String {
+        let first = self.custom_role(connection);
+        let room = NAME_LIMIT.saturating_sub(mark.len() + 1);
+        let head: String = first.chars().take(room).collect();
+        format!("{head}/{mark}")
     }
 
     fn custom_role_in(&self, mount: &str) -> String {
@@ -49,11 +58,11 @@ impl PolicyOwner<'_> {
         format!("{head}/{hash}")
     }
 
-    /// Where the note about its custom role in the organization of `config` is stored.
-    pub fn note_key(&self, config: &str) -> Key {
+    /// Where the note about its custom roles in the organization `org_id` of `config` is stored.
+    pub fn note_key(&self, config: &str, org_id: &str) -> Key {
         match self {
-            Self::Role(name) => Key::custom_role(config, name),
-            Self::StaticRole(name) => Key::static_custom_role(config, name),
+            Self::Role(name) => Key::custom_role(config, org_id, name),
+            Self::StaticRole(name) => Key::static_custom_role(config, org_id, name),
         }
     }
 }
@@ -93,7 +102,11 @@ mod tests {
 
     #[test]
     fn a_role_and_a_static_role_of_one_name_do_not_share_a_note() {
-        let role = PolicyOwner::Role("app").note_key("default");
-        assert_ne!(role, PolicyOwner::StaticRole("app").note_key("default"));
+        let role = PolicyOwner::Role("app").note_key("default", "o");
+        assert_ne!(
+            role,
+            PolicyOwner::StaticRole("app").note_key("default", "o")
+        );
+        assert_ne!(role, PolicyOwner::Role("app").note_key("default", "p"));
     }
 }

@@ -3,34 +3,40 @@
 use futures_util::future::join_all;
 
 use super::PolicyOwner;
-use super::PolicyRole;
+use super::custom_role::Claim;
+use super::custom_role::PendingNote;
+use super::custom_role::Scope;
+use super::drift;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::error::Error;
 use crate::engine::registry::Loaded;
 use crate::engine::store::Key;
 
-/// Finishes what a dead process or an outage left between storage and Astra, each config side by
-/// side with the others.  Failures are logged; one role's failure does not keep the others waiting.
+/// Finishes what a dead process or an outage left between storage and Astra, and once an hour compares
+/// what storage says with what Astra has, each config side by side with the others.  Failures are
+/// logged; one role's failure does not keep the others waiting.
 pub async fn reconcile_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let pending = engine.custom_roles.pending(Key::CUSTOM_ROLES).await?;
-    let configs = pending.iter().map(|(config, roles)| async move {
-        for role in roles {
-            if let Err(error) = reconcile_role(engine, config, role, deadline).await {
+    let notes = pending.iter().map(|(config, notes)| async move {
+        for note in notes {
+            if let Err(error) = reconcile_role(engine, config, note, deadline).await {
+                let role = &note.name;
                 tracing::warn!(config, role, %error, "cannot reconcile a custom role; the next tick tries again");
             }
         }
     });
-    join_all(configs).await;
-    Ok(())
+    join_all(notes).await;
+    drift::repair_all(engine, deadline).await
 }
 
 async fn reconcile_role(
     engine: &Engine,
     config: &str,
-    role: &str,
+    note: &PendingNote,
     deadline: Deadline,
 ) -> Result<(), Error> {
+    let role = &note.name;
     // A request that is changing the role finishes it, or leaves the note to the next tick.
     let Some(_changing) = engine.roles.try_lock(role) else {
         return Ok(());
@@ -38,29 +44,39 @@ async fn reconcile_role(
     let entry = match engine.roles.load(role).await? {
         Loaded::Valid(entry) => Some(entry),
         Loaded::Missing => None,
-        // What the entry claims is not known.
+        // What the entry says is not known.
         Loaded::Corrupt(_) => return Ok(()),
     };
-    let claim = entry.as_ref().and_then(|entry| entry.claim_in(config));
-    reconcile_one(engine, config, PolicyOwner::Role(role), claim, deadline).await;
+    let custom = entry
+        .as_ref()
+        .and_then(|entry| entry.claim_in(config, &note.org_id));
+    let claim = Claim {
+        custom,
+        keeps_released: false,
+    };
+    let owner = PolicyOwner::Role(role);
+    reconcile_one(engine, config, &note.org_id, owner, claim, deadline).await;
     Ok(())
 }
 
-/// Finishes what the note about the custom role of `owner` tells of; the caller holds the lock of
-/// the role, and `claim` is what storage says.  A failure is logged.
+/// Finishes what the note about the custom roles of `owner` in the organization `org_id` tells of; the
+/// caller holds the lock of the role, and `claim` is what storage says.  A failure is logged.
 pub async fn reconcile_one(
     engine: &Engine,
     config: &str,
+    org_id: &str,
     owner: PolicyOwner<'_>,
-    claim: Option<&PolicyRole>,
+    claim: Claim<'_>,
     deadline: Deadline,
 ) {
     let reconciled = match engine.configs.find(config).await {
         Ok(Some(connection)) => {
-            engine
-                .custom_roles
-                .reconcile(&connection, owner, claim, deadline)
-                .await
+            let scope = Scope {
+                connection: &connection,
+                org_id,
+                owner,
+            };
+            engine.custom_roles.reconcile(&scope, claim, deadline).await
         }
         Ok(None) => {
             return tracing::warn!(

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::PolicyOwner;
 use super::PolicyRole;
+use super::custom_role::Removal;
+use super::custom_role::Scope;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
 use crate::engine::Engine;
@@ -13,59 +15,134 @@ use crate::engine::error::Error;
 /// A custom role that is noted to go.
 pub struct ReleasedCustomRole<'a> {
     connection: Arc<Connection>,
-    claimant: PolicyOwner<'a>,
+    /// The organization that it is in.
+    org_id: String,
+    owner: PolicyOwner<'a>,
     custom: &'a PolicyRole,
 }
 
 impl<'a> ReleasedCustomRole<'a> {
-    /// Notes durably, before it is so in storage, that `claimant` gives up `custom` in the
-    /// organization of `config`; `None` where that config is gone.
+    /// Notes durably, before it is so in storage, that `owner` gives up `custom` in the organization of
+    /// `config`; `None` where that config is gone.
     pub async fn note(
         engine: &Engine,
         config: &str,
-        claimant: PolicyOwner<'a>,
+        owner: PolicyOwner<'a>,
         custom: &'a PolicyRole,
     ) -> Result<Option<Self>, Error> {
         let Some(connection) = engine.configs.find(config).await? else {
             return Ok(None);
         };
+        let org_id = match (custom.org_id.as_str(), &connection.entry.org_id) {
+            ("", Some(org_id)) => org_id.clone(),
+            (org_id, _) => org_id.to_owned(),
+        };
+        let released = Self {
+            connection,
+            org_id,
+            owner,
+            custom,
+        };
         engine
             .custom_roles
-            .note_removal(&connection, claimant)
+            .note_release(&released.scope(), custom)
             .await?;
-        Ok(Some(Self {
-            connection,
-            claimant,
-            custom,
-        }))
+        Ok(Some(released))
     }
 
     /// Deletes it; warns when that failed, and of leased tokens that hold it.
     pub async fn remove(self, engine: &Engine, deadline: Deadline) -> Vec<String> {
-        let Self {
-            connection,
-            claimant,
-            custom,
-        } = self;
-        let mut warnings = Vec::new();
-        if let PolicyOwner::Role(_) = claimant {
-            let role_id = custom.role_id.clone();
-            let holds = move |token: &TokenEntry| token.roles.contains(&role_id).then_some(());
-            let holders = connection.client.tokens(holds, deadline).await;
-            if let Ok(holders @ 1..) = holders.map(|holders| holders.len()) {
-                warnings.push(format!(
-                    "live tokens that hold the custom Astra role \"{}\" ({holders}) lose its rights with it; their leases stay and \
-                     are still revoked",
-                    claimant.custom_role(&connection)
-                ));
-            }
+        let connection = &self.connection;
+        let id = &self.custom.role_id;
+        let name = self.name();
+        let of_connection = connection.client.own_org(deadline).await;
+        if let Ok(own) = of_connection
+            && !own.eq_ignore_ascii_case(&self.org_id)
+        {
+            return vec![format!(
+                "the custom Astra role \"{name}\" ({id}) stays in organization {}, because config \"{}\" is now for {own}: \
+                 delete it there, or give the config a root token of that organization again",
+                self.org_id, connection.name
+            )];
         }
-        let left = engine
+        let holders = self.holders(deadline).await;
+        let scope = self.scope();
+        let removed = engine
             .custom_roles
-            .remove(&connection, claimant, custom, deadline)
+            .finish_release(&scope, id, deadline)
             .await;
-        warnings.extend(left);
-        warnings
+        let (loses, warning) = match removed {
+            Ok(Removal::Gone) => (true, None),
+            Ok(Removal::Foreign) => (
+                false,
+                Some(format!(
+                    "the custom Astra role \"{name}\" ({id}) is left alone: it was written since by another cluster with this \
+                     mount's storage, or after the snapshot that this storage is restored from. If nothing uses it, delete it \
+                     in Astra"
+                )),
+            ),
+            Ok(Removal::Emptied(error)) => {
+                connection.health.failed(&error);
+                (
+                    true,
+                    Some(format!(
+                        "the custom Astra role \"{name}\" ({id}) could not be deleted yet: {error}. It grants nothing any more, \
+                         and the engine tries again about once a minute; the root token needs org-role-delete"
+                    )),
+                )
+            }
+            Ok(Removal::Kept(error)) => {
+                connection.health.failed(&error);
+                (false, Some(self.kept(&error.to_string())))
+            }
+            Err(error) => (false, Some(self.kept(&error.to_string()))),
+        };
+        let of_tokens = (holders > 0).then(|| match loses {
+            true => format!(
+                "live tokens that hold the custom Astra role \"{name}\" ({holders}) lose its rights with it; their leases stay \
+                 and are still revoked"
+            ),
+            false => format!(
+                "live tokens that hold the custom Astra role \"{name}\" ({holders}) keep its rights for now; their leases stay \
+                 and are still revoked"
+            ),
+        });
+        warning.into_iter().chain(of_tokens).collect()
+    }
+
+    fn kept(&self, error: &str) -> String {
+        format!(
+            "the custom Astra role \"{}\" ({}) could not be deleted yet and keeps its rights: {error}. The engine tries again \
+             about once a minute; the root token needs org-role-delete",
+            self.name(),
+            self.custom.role_id
+        )
+    }
+
+    /// How many tokens hold it, where leases of several may; zero where that is not known.
+    async fn holders(&self, deadline: Deadline) -> usize {
+        if let PolicyOwner::StaticRole(_) = self.owner {
+            return 0;
+        }
+        let role_id = self.custom.role_id.clone();
+        let holds = move |token: &TokenEntry| token.roles.contains(&role_id).then_some(());
+        let holders = self.connection.client.tokens(holds, deadline).await;
+        holders.map_or(0, |holders| holders.len())
+    }
+
+    fn name(&self) -> String {
+        match self.custom.name.as_str() {
+            "" => self.owner.custom_role(&self.connection),
+            name => name.to_owned(),
+        }
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            connection: &self.connection,
+            org_id: &self.org_id,
+            owner: self.owner,
+        }
     }
 }
 

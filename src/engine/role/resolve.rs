@@ -1,34 +1,42 @@
 //! From the names that an operator writes to the ids that Astra knows.
 
 use super::astra_role::AstraRole;
+use super::error::RoleError;
 use crate::astra::Role;
-use crate::engine::error::Error;
-use crate::vault::Error as VaultError;
 
 /// How many names a miss suggests.
 const SUGGESTIONS: usize = 3;
 
 /// Resolves `given` names or ids against the organization's `roles`.
 ///
-/// A miss names the nearest names; a name that several roles bear is refused with their ids; a role
+/// What is `known` already keeps its id although the role has another name by now.  A miss names the
+/// nearest names; a name that several roles have is refused with their ids; a role
 /// whose tokens could make tokens or roles of their own is refused unless `allow_token_admin`.
 pub fn resolve(
     given: &[String],
+    known: &[AstraRole],
     roles: &[Role],
     allow_token_admin: bool,
-) -> Result<Vec<AstraRole>, Error> {
+) -> Result<Vec<AstraRole>, RoleError> {
     let mut resolved = Vec::new();
     for text in given {
-        let role = find(text, roles)?;
+        let before = known.iter().find(|known| known.given == *text);
+        let by_id = |known: &AstraRole| {
+            roles
+                .iter()
+                .find(|role| role.id.eq_ignore_ascii_case(&known.id))
+        };
+        let role = match before.and_then(by_id) {
+            Some(role) => role,
+            None => find(text, roles)?,
+        };
         if role.grants_token_admin() && !allow_token_admin {
-            return Err(VaultError::BadRequest(format!(
-                "astra_roles: \"{text}\" may create tokens, roles, users or passwords, so its tokens could outlive their lease by making \
-                 others: choose a role without org-token-write, org-role-write, org-user-write, org-external-auth-write and org-db-passwordreset, or set allow_token_admin=true on the config"
-            )).into());
+            return Err(RoleError::GrantsTokenAdmin(text.clone()));
         }
         resolved.push(AstraRole {
             given: text.clone(),
             id: role.id.clone(),
+            is_token_admin: role.grants_token_admin(),
         });
     }
     resolved.sort();
@@ -36,7 +44,7 @@ pub fn resolve(
     Ok(resolved)
 }
 
-fn find<'a>(text: &str, roles: &'a [Role]) -> Result<&'a Role, Error> {
+fn find<'a>(text: &str, roles: &'a [Role]) -> Result<&'a Role, RoleError> {
     if let Some(role) = roles.iter().find(|role| role.id.eq_ignore_ascii_case(text)) {
         return Ok(role);
     }
@@ -48,20 +56,18 @@ fn find<'a>(text: &str, roles: &'a [Role]) -> Result<&'a Role, Error> {
                 .iter()
                 .map(|name| format!("\"{name}\""))
                 .collect();
-            Err(VaultError::BadRequest(format!(
-                "astra_roles: the organization has no role \"{text}\"; the nearest names are {}",
-                near.join(", ")
-            ))
-            .into())
+            Err(RoleError::UnknownAstraRole {
+                wanted: text.to_owned(),
+                near: near.join(", "),
+            })
         }
         several => {
             let ids: Vec<&str> = several.iter().map(|role| role.id.as_str()).collect();
-            Err(VaultError::BadRequest(format!(
-                "astra_roles: \"{text}\" is the name of {} roles; use an id instead: {}",
-                several.len(),
-                ids.join(", ")
-            ))
-            .into())
+            Err(RoleError::AmbiguousAstraRole {
+                wanted: text.to_owned(),
+                count: several.len(),
+                ids: ids.join(", "),
+            })
         }
     }
 }

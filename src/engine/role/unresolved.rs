@@ -1,10 +1,13 @@
-//! Which Astra roles of a role can no longer be found under what was written.
+//! How the Astra roles of a role differ in Astra from what was written.
 
 use std::time::Duration;
 
 use super::Granted;
+use super::drift::Drift;
+use super::drift::drift;
 use crate::astra::Deadline;
 use crate::astra::Role;
+use crate::engine::Engine;
 use crate::engine::connection::Connection;
 
 /// How long a read waits for the organization: it must not hang while Astra is down.
@@ -20,17 +23,27 @@ pub struct Unresolved {
 }
 
 /// Looks the role's Astra roles up; `None` where the organization does not answer soon.
-pub async fn look_up(granted: &Granted, connection: &Connection) -> Option<Unresolved> {
+pub async fn look_up(
+    engine: &Engine,
+    granted: &Granted,
+    connection: &Connection,
+) -> Option<Unresolved> {
     let roles = connection.client.roles(Deadline::after(PATIENCE)).await;
-    roles.ok().map(|roles| compare(granted, &roles))
+    let roles = roles.ok()?;
+    engine.token_admins.learn(&connection.name, &roles);
+    let mut unresolved = compare(granted, &roles);
+    if !connection.entry.allow_token_admin {
+        let admins = token_admins(granted, &roles, &connection.name);
+        unresolved.warnings.extend(admins);
+    }
+    Some(unresolved)
 }
 
 fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
     let mut unresolved = Unresolved::default();
-    let by_id = |id: &str| roles.iter().find(|role| role.id.eq_ignore_ascii_case(id));
     for wanted in &granted.astra_roles {
         let given = &wanted.given;
-        let warning = match by_id(&wanted.id) {
+        let warning = match by_id(roles, &wanted.id) {
             Some(found) if found.name == *given || found.id.eq_ignore_ascii_case(given) => continue,
             Some(found) => format!(
                 "astra_roles: \"{given}\" is now called \"{}\"; credentials still get it, by its id {}",
@@ -44,16 +57,48 @@ fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
         unresolved.given.push(given.clone());
         unresolved.warnings.push(warning);
     }
-    if let Some(policy) = &granted.policy
-        && by_id(&policy.role_id).is_none()
-    {
-        unresolved.given.push(policy.role_id.clone());
-        unresolved.warnings.push(format!(
-            "policy: its custom Astra role ({}) is no longer in the organization: write the role again with its policy to make it anew",
-            policy.role_id
-        ));
+    if let Some(policy) = &granted.policy {
+        let id = &policy.role_id;
+        match by_id(roles, id).map(|listed| drift(policy, listed)) {
+            Some(None) => {}
+            Some(Some(Drift::Changed)) => unresolved.warnings.push(format!(
+                "policy: its custom Astra role ({id}) was changed in Astra and does not grant this policy: it gets it back within \
+                 an hour, or at once when the role is written"
+            )),
+            Some(Some(Drift::Foreign)) => unresolved.warnings.push(format!(
+                "policy: its custom Astra role ({id}) was written since by another cluster with this mount's storage, or after \
+                 the snapshot that this storage is restored from, and may grant something else: write the role to make it grant \
+                 this policy"
+            )),
+            None => {
+                unresolved.given.push(id.clone());
+                unresolved.warnings.push(format!(
+                    "policy: its custom Astra role ({id}) is no longer in the organization: write the role again with its policy to make it again"
+                ));
+            }
+        }
     }
     unresolved
+}
+
+/// Warns of Astra roles for which credentials are refused.
+fn token_admins(granted: &Granted, roles: &[Role], config: &str) -> Vec<String> {
+    let ids = granted.role_ids();
+    let listed = ids.iter().filter_map(|id| by_id(roles, id));
+    listed
+        .filter(|role| role.grants_token_admin())
+        .map(|role| {
+            format!(
+                "the Astra role \"{}\" ({}) may by now create tokens, roles, users or passwords, so no credentials are minted with \
+                 it unless config \"{config}\" has allow_token_admin=true",
+                role.name, role.id
+            )
+        })
+        .collect()
+}
+
+fn by_id<'a>(roles: &'a [Role], id: &str) -> Option<&'a Role> {
+    roles.iter().find(|role| role.id.eq_ignore_ascii_case(id))
 }
 
 #[cfg(test)]
@@ -74,6 +119,7 @@ mod tests {
         AstraRole {
             given: given.into(),
             id: id.into(),
+            is_token_admin: false,
         }
     }
 
@@ -101,7 +147,7 @@ mod tests {
             [
                 "astra_roles: \"old\" is now called \"new\"; credentials still get it, by its id 3",
                 "astra_roles: \"gone\" (4) is no longer in the organization: write the role again with astra_roles that exist",
-                "policy: its custom Astra role (5) is no longer in the organization: write the role again with its policy to make it anew",
+                "policy: its custom Astra role (5) is no longer in the organization: write the role again with its policy to make it again",
             ]
         );
     }

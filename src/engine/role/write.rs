@@ -7,6 +7,7 @@ use super::PolicyOwner;
 use super::ReleasedCustomRole;
 use super::RoleEntry;
 use super::database::Wanted;
+use super::error::RoleError;
 use super::name::name_of;
 use super::unreachable_role_warning;
 use crate::astra::Deadline;
@@ -23,8 +24,6 @@ use crate::engine::registry::Corrupt;
 use crate::engine::registry::Loaded;
 use crate::framework::Call;
 use crate::framework::Fields;
-use crate::vault::Error as VaultError;
-use crate::vault::FailureStatus;
 use crate::vault::Response;
 
 /// More live tokens than any role needs, and few enough to count.
@@ -35,12 +34,7 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
     if engine.roles.find(&name).await?.is_none() {
-        let message = format!("role \"{name}\" does not exist: write it before patching it");
-        return Err(VaultError::Status {
-            status: FailureStatus::NOT_FOUND,
-            message,
-        }
-        .into());
+        return Err(RoleError::NothingToPatch(name).into());
     }
     write(engine, call).await
 }
@@ -74,27 +68,26 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
 
     let stored_here = stored.filter(|stored| stored.config == role.config);
     let known = stored_here.and_then(|stored| stored.database.as_ref());
-    let afresh = Wanted::is_asked_afresh(fields);
-    let (choice, found) = wanted.choice(known, afresh, &connection, deadline).await?;
+    let again = Wanted::is_asked_again(fields);
+    let (choice, found) = wanted.choice(known, again, &connection, deadline).await?;
     role.database = choice;
     warnings.extend(found);
     let known = stored_here.map(|stored| &stored.granted);
-    let claimant = PolicyOwner::Role(&name);
-    role.granted = grant
-        .realize(&engine, &connection, claimant, known, deadline)
+    let owner = PolicyOwner::Role(&name);
+    let realized = grant
+        .realize(&engine, &connection, owner, known, deadline)
         .await?;
+    role.granted = realized.granted;
+    warnings.extend(realized.warnings);
 
     let abandoned = match stored {
-        Some(stored) => abandon(&engine, claimant, stored, Some(&role)).await?,
+        Some(stored) => abandon(&engine, owner, stored, Some(&role)).await?,
         None => None,
     };
-    let keeps_policy = role.granted.policy.is_some();
     failpoint::hit("role.checked");
-    engine.roles.put(&name, role).await?;
+    let role = engine.roles.put(&name, role).await?;
     failpoint::hit("role.stored");
-    if keeps_policy {
-        engine.custom_roles.stored(&connection, claimant).await;
-    }
+    role.granted.stored(&engine, &connection, owner).await;
     if let Some(abandoned) = abandoned {
         warnings.extend(abandoned.remove(&engine, deadline).await);
     }
@@ -119,8 +112,8 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         Loaded::Missing => return Ok(None),
         Loaded::Corrupt(corrupt) => return delete_unusable(&engine, &call, &name, corrupt).await,
     };
-    let claimant = PolicyOwner::Role(&name);
-    let abandoned = abandon(&engine, claimant, &stored, None).await?;
+    let owner = PolicyOwner::Role(&name);
+    let abandoned = abandon(&engine, owner, &stored, None).await?;
     failpoint::hit("role.removal-noted");
     engine.roles.delete(&name).await?;
     failpoint::hit("role.removed");
@@ -148,9 +141,7 @@ async fn delete_unusable(
     Corrupt { error, .. }: Corrupt,
 ) -> HandlerResult {
     if !call.fields.bool("force").unwrap_or_default() {
-        return Err(VaultError::BadRequest(format!(
-            "{error}. What it keeps in Astra cannot be told either, so it is only deleted with force=true"
-        )).into());
+        return Err(RoleError::KeepsUnknown(error).into());
     }
     engine.roles.delete(name).await?;
     failpoint::hit("role.unusable-removed");
@@ -163,19 +154,19 @@ async fn delete_unusable(
 /// Notes that `stored` gives its custom role up for `next`, if it does.
 async fn abandon<'a>(
     engine: &Engine,
-    claimant: PolicyOwner<'a>,
+    owner: PolicyOwner<'a>,
     stored: &'a RoleEntry,
     next: Option<&RoleEntry>,
 ) -> Result<Option<ReleasedCustomRole<'a>>, Error> {
     let next = next.filter(|next| next.config == stored.config);
     let next = next.map(|next| &next.granted);
     match stored.granted.abandoned_for(next) {
-        Some(custom) => ReleasedCustomRole::note(engine, &stored.config, claimant, custom).await,
+        Some(custom) => ReleasedCustomRole::note(engine, &stored.config, owner, custom).await,
         None => Ok(None),
     }
 }
 
-/// The fields that need nobody else.
+/// The fields that are checked without Astra.
 fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry, Error> {
     let config = merge_field(
         fields,
@@ -187,10 +178,7 @@ fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry
     let ttl = seconds(fields, "ttl", stored.map(|role| role.ttl));
     let max_ttl = seconds(fields, "max_ttl", stored.map(|role| role.max_ttl));
     if max_ttl > 0 && ttl > max_ttl {
-        return Err(VaultError::BadRequest(format!(
-            "ttl: {ttl}s is longer than max_ttl, {max_ttl}s: shorten ttl or lengthen max_ttl"
-        ))
-        .into());
+        return Err(RoleError::TtlTooLong { ttl, max_ttl }.into());
     }
     let description = merge_field(
         fields,
@@ -216,10 +204,9 @@ fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry
     let max_active = u32::try_from(max_active)
         .ok()
         .filter(|number| *number <= MAX_ACTIVE)
-        .ok_or_else(|| {
-            VaultError::BadRequest(format!(
-                "max_active: {max_active} is out of range: give a number from 1 to {MAX_ACTIVE}, or 0 for no limit"
-            ))
+        .ok_or(RoleError::MaxActiveOutOfRange {
+            value: max_active,
+            max: MAX_ACTIVE,
         })?;
     Ok(RoleEntry {
         config,

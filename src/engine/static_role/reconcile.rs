@@ -16,6 +16,8 @@ use crate::engine::error::Error;
 use crate::engine::failures::Failures;
 use crate::engine::registry::Loaded;
 use crate::engine::role;
+use crate::engine::role::Claim;
+use crate::engine::role::PendingNote;
 use crate::engine::role::PolicyOwner;
 use crate::engine::store::Key;
 
@@ -30,7 +32,7 @@ struct Work {
     /// Roles that are due, or have tokens whose time is over.
     due: Vec<String>,
     /// Roles with a note about their custom Astra role.
-    noted: Vec<String>,
+    noted: Vec<PendingNote>,
 }
 
 /// Rotates the roles that are due, deletes tokens whose time is over and reconciles custom roles, as
@@ -76,9 +78,9 @@ async fn reconcile_config(engine: &Engine, config: String, work: Work, deadline:
         })
         .await;
     // After the tokens, which may be what a custom role waits for.
-    for name in &noted {
-        if let Err(error) = reconcile_custom_role(engine, &config, name, deadline).await {
-            tracing::warn!(static_role = name, %error, "cannot reconcile a custom role; the next tick tries again");
+    for note in &noted {
+        if let Err(error) = reconcile_custom_role(engine, &config, note, deadline).await {
+            tracing::warn!(static_role = note.name, %error, "cannot reconcile a custom role; the next tick tries again");
         }
     }
 }
@@ -111,9 +113,10 @@ async fn reconcile_tokens(engine: &Engine, name: &str, deadline: Deadline) -> Re
 async fn reconcile_custom_role(
     engine: &Engine,
     config: &str,
-    name: &str,
+    note: &PendingNote,
     deadline: Deadline,
 ) -> Result<(), Error> {
+    let name = &note.name;
     // A request that is changing the role finishes it, or leaves the note to the next tick.
     let Some(_changing) = engine.static_roles.try_lock(name) else {
         return Ok(());
@@ -124,13 +127,17 @@ async fn reconcile_custom_role(
         // What the entry claims is not known.
         Loaded::Corrupt(_) => return Ok(()),
     };
-    let claim = entry.as_ref().and_then(|entry| entry.claim());
-    let is_needed = entry
+    let custom = entry
         .as_ref()
-        .is_some_and(|entry| entry.previous_uses_custom_role());
-    if claim.is_some() || !is_needed {
-        let owner = PolicyOwner::StaticRole(name);
-        role::reconcile_one(engine, config, owner, claim, deadline).await;
-    }
+        .and_then(|entry| entry.claim())
+        .filter(|custom| custom.is_in(&note.org_id));
+    let claim = Claim {
+        custom,
+        keeps_released: entry
+            .as_ref()
+            .is_some_and(|entry| entry.previous_uses_custom_role()),
+    };
+    let owner = PolicyOwner::StaticRole(name);
+    role::reconcile_one(engine, config, &note.org_id, owner, claim, deadline).await;
     Ok(())
 }

@@ -28,8 +28,8 @@ pub async fn remove(
     let custom = entry.granted.policy.as_ref();
     let abandoned = match custom {
         Some(custom) => {
-            let claimant = PolicyOwner::StaticRole(name);
-            ReleasedCustomRole::note(engine, &entry.config, claimant, custom).await?
+            let owner = PolicyOwner::StaticRole(name);
+            ReleasedCustomRole::note(engine, &entry.config, owner, custom).await?
         }
         None => None,
     };

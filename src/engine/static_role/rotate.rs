@@ -23,6 +23,7 @@ use crate::engine::minting::PropagationBackoff;
 use crate::engine::minting::UncommittedToken;
 use crate::engine::minting::WriteOutcome;
 use crate::engine::minting::decide;
+use crate::engine::role;
 use crate::engine::store::Key;
 
 /// Replaces the token of the role called `name`, whose change the caller holds, and deletes those
@@ -65,6 +66,7 @@ pub async fn mint_and_store(
     deadline: Deadline,
 ) -> Result<Vec<String>, Error> {
     let connection = engine.configs.require(&entry.config).await?;
+    role::check_token_admin(engine, &connection, &entry.granted, deadline).await?;
     let now = engine.clock.now();
     let asked = entry.expiry(now);
     let mint = Mint {

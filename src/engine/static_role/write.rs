@@ -57,9 +57,9 @@ pub async fn write(
     }
     let connection = engine.configs.require(&entry.config).await?;
 
-    let afresh = Wanted::is_asked_afresh(fields);
+    let again = Wanted::is_asked_again(fields);
     let (choice, mut warnings) = wanted
-        .choice(known_database, afresh, &connection, deadline)
+        .choice(known_database, again, &connection, deadline)
         .await?;
     warnings.extend(lost.map(|error| format!(
         "the former entry of static role \"{name}\" could not be read: tokens that it named stay in Astra until they expire; \
@@ -67,15 +67,17 @@ pub async fn write(
         entry.config
     )));
     entry.database = choice;
-    let claimant = PolicyOwner::StaticRole(name);
-    entry.granted = grant
-        .realize(engine, &connection, claimant, known, deadline)
+    let owner = PolicyOwner::StaticRole(name);
+    let realized = grant
+        .realize(engine, &connection, owner, known, deadline)
         .await?;
+    entry.granted = realized.granted;
+    warnings.extend(realized.warnings);
     let abandoned = match known.and_then(|known| known.abandoned_for(Some(&entry.granted))) {
-        Some(custom) => ReleasedCustomRole::note(engine, &entry.config, claimant, custom).await?,
+        Some(custom) => ReleasedCustomRole::note(engine, &entry.config, owner, custom).await?,
         None => None,
     };
-    let keeps_policy = entry.granted.policy.is_some();
+    let granted = entry.granted.clone();
     failpoint::hit("static-role.checked");
 
     if let Some(stored) = &stored {
@@ -91,9 +93,7 @@ pub async fn write(
         warnings.extend(mint_and_store(engine, name, entry, deadline).await?);
     }
     failpoint::hit("static-role.stored");
-    if keeps_policy {
-        engine.custom_roles.stored(&connection, claimant).await;
-    }
+    granted.stored(engine, &connection, owner).await;
     if let Some(abandoned) = abandoned {
         let stored = engine.static_roles.find(name).await?;
         // Until the overlap is over the previous token needs it; then a tick deletes it.
@@ -104,7 +104,7 @@ pub async fn write(
     Ok(warnings)
 }
 
-/// The fields that need nobody else.
+/// The fields that are checked without Astra.
 fn plain_fields(
     fields: &Fields,
     stored: Option<&StaticRoleEntry>,

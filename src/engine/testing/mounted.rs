@@ -24,6 +24,7 @@ use crate::vault::Mount;
 use crate::vault::Operation;
 use crate::vault::Request;
 use crate::vault::Response;
+use crate::vault::Storage;
 use crate::vault::memory::FixedSystem;
 use crate::vault::memory::MemoryStorage;
 use crate::vault::memory::NoEvents;
@@ -82,6 +83,16 @@ impl Bench {
     /// A new process over the same storage and organization; the old one had no time to clean up.
     pub(crate) fn crash(self) -> Self {
         Self::mount(self.astra, self.storage)
+    }
+
+    /// Another mount over a copy of the storage, as a cluster that is restored from a snapshot.
+    pub(crate) async fn fork(&self) -> Self {
+        let copy = Arc::new(MemoryStorage::new());
+        for key in self.storage.keys() {
+            let entry = self.storage.get(&key).await.unwrap();
+            copy.put(entry.unwrap()).await.unwrap();
+        }
+        Self::mount(self.astra.clone(), copy)
     }
 
     /// Writes a config for the emulator.

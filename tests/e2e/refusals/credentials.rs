@@ -61,7 +61,7 @@ async fn too_many_credentials() {
     mount.write("roles/few", role).await.ok();
     mount.credential("few").await;
     let text = format!(
-        "role \"few\" may have no more live tokens (it has 1, its max_active is 1): wait until a lease ends, revoke leases that nobody needs (vault lease \
+        "role \"few\" may have no more live tokens (it has 1, its max_active is 1): wait until a lease ends, revoke leases that are not needed (vault lease \
          revoke {name}/creds/few/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/few"
     );
     let before = state(&mount).await;

@@ -159,6 +159,15 @@ fn settling(died_at: &'static str, request: Asked) -> Scenario {
     }))
 }
 
+/// The process dies in a tick, in what an earlier death in a change of what was there left to do.
+fn resending(before: Asked, died_at: &'static str, request: Asked) -> Scenario {
+    Scenario::Change(Box::new(Change {
+        before: vec![before],
+        died_at: Some((died_at, request)),
+        ..Change::default()
+    }))
+}
+
 /// Every scenario to `point`, with a name where there are several.
 pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
     let rotate_root = || put("rotate-root", json!({}));
@@ -185,10 +194,14 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
         "block.retired" => one(Scenario::Reload),
         "tick.block-removed" => one(Scenario::TickMuchLater),
         "tick.custom-role-sent" => vec![
-            ("role", settling("role.stored", role())),
+            ("role", resending(role(), "role.stored", wider_role())),
             (
                 "static",
-                settling("static-role.stored", policy_static_role(&["db-rest"])),
+                resending(
+                    policy_static_role(&["db-rest"]),
+                    "static-role.stored",
+                    policy_static_role(&["db-graphql"]),
+                ),
             ),
         ],
         "tick.custom-role-deleted" => vec![

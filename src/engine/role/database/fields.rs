@@ -109,7 +109,7 @@ impl Wanted {
     }
 
     /// Whether the sent fields ask to look the database up again.
-    pub fn is_asked_afresh(fields: &Fields) -> bool {
+    pub fn is_asked_again(fields: &Fields) -> bool {
         fields.was_sent(ID)
     }
 }

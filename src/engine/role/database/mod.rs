@@ -9,9 +9,10 @@ use crate::astra::Deadline;
 use crate::engine::astra_error;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
-use crate::vault::Error as VaultError;
+use error::DatabaseError;
 
 pub mod bundle;
+mod error;
 mod fields;
 #[cfg(test)]
 mod tests;
@@ -69,20 +70,17 @@ impl Wanted {
             ("secure_connect_bundle", self.secure_connect_bundle),
         ];
         match lonely.into_iter().find(|(_, is_set)| *is_set) {
-            Some((field, _)) => Err(VaultError::BadRequest(format!(
-                "{field} needs database_id: give the id of the database, or leave {field} out"
-            ))
-            .into()),
+            Some((field, _)) => Err(DatabaseError::NeedsDatabase(field).into()),
             None => Ok(()),
         }
     }
 
     /// What is to be stored: what is `known` of it already in the connection's organization, unless
-    /// `afresh`, else what the organization has.  The second part are warnings.
+    /// `again`, else what the organization has.  The second part are warnings.
     pub async fn choice(
         &self,
         known: Option<&DatabaseChoice>,
-        afresh: bool,
+        again: bool,
         connection: &Connection,
         deadline: Deadline,
     ) -> Result<(Option<DatabaseChoice>, Vec<String>), Error> {
@@ -91,7 +89,7 @@ impl Wanted {
         }
         match known.filter(|known| Self::of(Some(known)) == *self) {
             // What was found once stays, also while Astra is not reachable.
-            Some(known) if !afresh => Ok((Some(known.clone()), Vec::new())),
+            Some(known) if !again => Ok((Some(known.clone()), Vec::new())),
             _ => {
                 let (choice, warnings) = self.find(connection, deadline).await?;
                 Ok((Some(choice), warnings))
@@ -184,19 +182,18 @@ impl Wanted {
         own: &[&Database],
         config: &str,
         org_id: Option<&str>,
-    ) -> Error {
+    ) -> DatabaseError {
         let wanted = &self.id;
         let elsewhere = all
             .iter()
             .find(|database| database.id.eq_ignore_ascii_case(wanted));
         if let Some(database) = elsewhere {
-            return VaultError::BadRequest(format!(
-                "database_id: database {} belongs to organization {}, not to {}, which config \"{config}\" is for: use the \
-                 config of its organization",
-                named(database),
-                database.org_id,
-                org_id.unwrap_or("the one")
-            )).into();
+            return DatabaseError::Elsewhere {
+                database: named(database),
+                owner: database.org_id.clone(),
+                org_id: org_id.unwrap_or("the one").to_owned(),
+                config: config.to_owned(),
+            };
         }
         let named_so: Vec<&&Database> = own
             .iter()
@@ -207,10 +204,10 @@ impl Wanted {
                 .iter()
                 .map(|database| database.id.as_str())
                 .collect();
-            return VaultError::BadRequest(format!(
-                "database_id: \"{wanted}\" is a name, and names need not be unique: give the id, {}",
-                ids.join(" or ")
-            )).into();
+            return DatabaseError::IsAName {
+                wanted: wanted.clone(),
+                ids: ids.join(" or "),
+            };
         }
         let near = nearest(wanted, own.iter().map(|database| database.name.as_str()));
         let near: Vec<String> = near
@@ -222,10 +219,11 @@ impl Wanted {
             true => "it has no database that the root token can see".to_owned(),
             false => format!("it has {}", near.join(", ")),
         };
-        VaultError::BadRequest(format!(
-            "database_id: the organization of config \"{config}\" has no database \"{wanted}\"; {offer}: give the id of a database \
-             of this organization, or use the config of the other one (list databases/{config} shows all)"
-        )).into()
+        DatabaseError::Unknown {
+            config: config.to_owned(),
+            wanted: wanted.clone(),
+            offer,
+        }
     }
 }
 
@@ -242,11 +240,11 @@ pub fn regions(database: &Database) -> BTreeSet<&str> {
 }
 
 fn one_of(
-    field: &str,
+    field: &'static str,
     wanted: &str,
     database: &Database,
     known: &BTreeSet<&str>,
-) -> Result<(), Error> {
+) -> Result<(), DatabaseError> {
     if known.contains(wanted) {
         return Ok(());
     }
@@ -255,11 +253,12 @@ fn one_of(
         true => format!("Astra tells of none, so leave {field} out"),
         false => format!("it has {}", known.join(", ")),
     };
-    Err(VaultError::BadRequest(format!(
-        "{field}: database {} has no {field} \"{wanted}\": {offer}",
-        named(database)
-    ))
-    .into())
+    Err(DatabaseError::Lacks {
+        field,
+        database: named(database),
+        wanted: wanted.to_owned(),
+        offer,
+    })
 }
 
 /// Where the database's HTTP APIs are in `region`: by the environment's rule, else as the service

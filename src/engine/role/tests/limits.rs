@@ -47,7 +47,7 @@ async fn the_limit_holds_and_an_ended_lease_makes_room() {
     let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
     assert_eq!(
         refusal(outcome),
-        "role \"app\" may have no more live tokens (it has 2, its max_active is 2): wait until a lease ends, revoke leases that nobody needs (vault \
+        "role \"app\" may have no more live tokens (it has 2, its max_active is 2): wait until a lease ends, revoke leases that are not needed (vault \
          lease revoke astra/creds/app/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/app"
     );
     bench.revoke(&first).await.unwrap();

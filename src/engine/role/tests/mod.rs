@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod changed_in_astra;
 mod credentials;
+mod evidence;
 mod limits;
 mod policies;
 mod writes;

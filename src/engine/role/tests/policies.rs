@@ -34,6 +34,14 @@ fn notes(bench: &Bench) -> Vec<String> {
         .collect()
 }
 
+/// The nonce of the create that the only note tells of.
+async fn noted_nonce(bench: &Bench) -> String {
+    let [key] = notes(bench).try_into().unwrap();
+    let entry = crate::vault::Storage::get(&*bench.storage, &key).await;
+    let note: Value = serde_json::from_slice(&entry.unwrap().unwrap().value).unwrap();
+    note["creates"][0].as_str().unwrap().to_owned()
+}
+
 fn status(status: u16, method: &str, path: &str) -> FaultRule {
     let fault = Fault::Status {
         status,
@@ -63,7 +71,11 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_role() {
     let [role] = kept(&bench).try_into().unwrap();
     assert!(role.name.ends_with("-app"), "{}", role.name);
     assert_eq!(role.policy.actions, ["db-cql", "db-rest"]);
-    assert_eq!(role.policy.description, "Kept by Vault for role app");
+    let description = &role.policy.description;
+    assert!(
+        description.starts_with("vault:") && description.ends_with(" Kept by Vault for role app"),
+        "{description}"
+    );
     let org = &bench.astra.seeds().organizations[0].id;
     assert_eq!(role.policy.resources, [format!("drn:astra:org:{org}:db:*")]);
     let read = bench.read("roles/app").await;
@@ -158,7 +170,9 @@ async fn a_crash_before_the_role_is_stored_leaves_no_custom_role() {
         .await;
     assert!(outcome.is_err());
     assert_eq!(kept(&bench).len(), 1);
-    assert_eq!(notes(&bench), ["v1/custom-role/default/app"]);
+    let org = &bench.astra.seeds().organizations[0].id;
+    let note = format!("v1/custom-role/default/{org}/app");
+    assert_eq!(notes(&bench), [note]);
     bench.storage.set_working_puts(None);
 
     let bench = bench.crash();
@@ -221,7 +235,8 @@ async fn an_outage_at_the_deletion_is_healed_by_the_tick() {
         "{warning}"
     );
     assert!(
-        warning.contains("could not be deleted yet: the root token may not do DELETE "),
+        warning.contains("could not be deleted yet: the root token may not do DELETE ")
+            && warning.contains("It grants nothing any more"),
         "{warning}"
     );
     assert_eq!(kept(&bench).len(), 1);
@@ -263,26 +278,19 @@ async fn a_create_that_may_still_take_effect_keeps_its_note() {
     assert!(bench.write("roles/app", given).await.is_err());
     assert_eq!(kept(&bench), []);
     bench.tick().await;
-    assert_eq!(notes(&bench), ["v1/custom-role/default/app"]);
+    assert_eq!(notes(&bench).len(), 1);
     // It takes effect late.
-    let mount: Value = serde_json::from_slice(
-        &crate::vault::Storage::get(&*bench.storage, "v1/mount")
-            .await
-            .unwrap()
-            .unwrap()
-            .value,
-    )
-    .unwrap();
-    let name = format!("vault-{}-app", mount["id"].as_str().unwrap());
-    let any = bench.astra.roles(None).unwrap()[0].policy.clone();
-    bench.astra.create_role(None, &name, any).unwrap();
+    let nonce = noted_nonce(&bench).await;
+    let mut late = bench.astra.roles(None).unwrap()[0].policy.clone();
+    late.description = format!("vault:0123456789ab:{nonce} late");
+    bench.astra.create_role(None, "late", late).unwrap();
     bench.tick().await;
     assert_eq!(kept(&bench), []);
     assert_eq!(notes(&bench), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_role_that_nobody_noted_is_not_taken_over() {
+async fn a_custom_role_of_unknown_origin_is_left_alone() {
     let bench = Bench::configured().await;
     let given = json!({"policy": policy(&["db-cql"])});
     bench.write("roles/app", given.clone()).await.unwrap();
@@ -292,21 +300,34 @@ async fn a_role_that_nobody_noted_is_not_taken_over() {
         .astra
         .create_role(None, &role.name, role.policy)
         .unwrap();
+    let written = bench.write("roles/app", given).await.unwrap().unwrap();
+    let read = bench.read("roles/app").await;
+    let own = read.data()["astra_role_ids"][0].as_str().unwrap();
+    let own = kept(&bench)
+        .into_iter()
+        .find(|role| role.id == own)
+        .unwrap();
     assert_eq!(
-        bench.refusal("roles/app", given).await,
-        format!(
-            "policy: the organization of config \"default\" already has a custom role \"{}\" ({}), of which this mount knows \
-             nothing; a mount restored from the same snapshot may use it: delete or rename it in Astra, or give the Vault role \
-             another name",
-            role.name, theirs.id
-        )
+        written.warnings(),
+        [format!(
+            "policy: the organization of config \"default\" already has a custom role \"{}\" ({}), of which this mount knows nothing, \
+             perhaps of a mount restored from the same snapshot: that one is left alone, and the role's own is called \"{}\"",
+            role.name, theirs.id, own.name
+        )]
     );
     bench.tick().await;
-    assert_eq!(kept(&bench).len(), 1);
+    assert_eq!(kept(&bench).len(), 2);
+    // Its name stays with it.
+    let given = json!({"policy": policy(&["db-rest"])});
+    bench.write("roles/app", given).await.unwrap();
+    let changed = kept(&bench).into_iter().find(|role| role.id == own.id);
+    assert_eq!(changed.unwrap().name, own.name);
+    delete(&bench).await;
+    assert_eq!(kept(&bench), [theirs]);
 }
 
 #[tokio::test]
-async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_anew() {
+async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_again() {
     let bench = Bench::configured().await;
     let given = json!({"policy": policy(&["db-cql"])});
     bench.write("roles/app", given.clone()).await.unwrap();
@@ -317,15 +338,15 @@ async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_anew() {
     assert_eq!(
         read.warnings(),
         [format!(
-            "policy: its custom Astra role ({}) is no longer in the organization: write the role again with its policy to make it anew",
+            "policy: its custom Astra role ({}) is no longer in the organization: write the role again with its policy to make it again",
             role.id
         )]
     );
     bench.write("roles/app", given).await.unwrap();
-    let [anew] = kept(&bench).try_into().unwrap();
-    assert_ne!(anew.id, role.id);
+    let [again] = kept(&bench).try_into().unwrap();
+    assert_ne!(again.id, role.id);
     let read = bench.read("roles/app").await;
-    assert_eq!(read.data()["astra_role_ids"], json!([anew.id]));
+    assert_eq!(read.data()["astra_role_ids"], json!([again.id]));
     assert_eq!(notes(&bench), Vec::<String>::new());
 }
 

@@ -191,7 +191,7 @@ async fn a_refused_update_leaves_the_stored_role() {
         .unwrap();
     let before = bench.read("roles/app").await;
     let outcome = bench
-        .write("roles/app", json!({"astra_roles": "Nobody", "ttl": 90}))
+        .write("roles/app", json!({"astra_roles": "Missing", "ttl": 90}))
         .await;
     assert!(refusal(outcome).starts_with("astra_roles: "));
     assert_eq!(bench.read("roles/app").await.data(), before.data());

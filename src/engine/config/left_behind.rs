@@ -1,0 +1,72 @@
+//! What a config that moves to another organization leaves in the former one.
+
+use std::time::Duration;
+
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::connection::Connection;
+use crate::engine::error::Error;
+use crate::engine::in_use;
+use crate::engine::registry::Loaded;
+use crate::engine::tagged_token::live;
+
+/// How long the former organization has to tell how many tokens are live.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The warning about what stays in the organization of `former`; `None` where nothing does.
+pub async fn warning(engine: &Engine, former: &Connection) -> Result<Option<String>, Error> {
+    let Some(org_id) = &former.entry.org_id else {
+        return Ok(None);
+    };
+    let mut left = Vec::new();
+    for (name, loaded) in engine.roles.load_all().await? {
+        if let Loaded::Valid(role) = loaded
+            && let Some(custom) = role.claim_in(&former.name, org_id)
+        {
+            let id = &custom.role_id;
+            left.push(format!("the custom Astra role of role {name} ({id})"));
+        }
+    }
+    for (name, loaded) in engine.static_roles.load_all().await? {
+        let Loaded::Valid(role) = loaded else {
+            continue;
+        };
+        if role.config != former.name {
+            continue;
+        }
+        if let Some(custom) = role.claim() {
+            let id = &custom.role_id;
+            left.push(format!(
+                "the custom Astra role of static role {name} ({id})"
+            ));
+        }
+        let ids: Vec<&str> = role.client_ids().collect();
+        let ids = ids.join(", ");
+        left.push(format!(
+            "the tokens of static role {name} (client ids {ids})"
+        ));
+    }
+    let own = in_use::tokens(engine).await?;
+    match live(former, Deadline::after(PATIENCE)).await {
+        Ok(tokens) => {
+            let is_leased = |client_id: &String| !own.contains(client_id);
+            let leased = tokens
+                .iter()
+                .filter(|token| is_leased(&token.token.client_id));
+            match leased.count() {
+                0 => {}
+                count => left.push(format!("{count} leased tokens")),
+            }
+        }
+        Err(error) => left.push(format!("an unknown number of leased tokens ({error})")),
+    }
+    if left.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "what config \"{}\" had in organization {org_id} stays there: {}. Delete it there, or give the config a root token of that \
+         organization again",
+        former.name,
+        left.join("; ")
+    )))
+}

@@ -1,0 +1,211 @@
+//! Making a custom Astra role grant a policy.
+
+use super::error::refused;
+use super::nonce::Nonce;
+use super::note::Note;
+use super::note::remember;
+use super::policy_role::PolicyRole;
+use super::registry::CustomRoles;
+use super::scope::Scope;
+use crate::astra;
+use crate::astra::CreateRoleError;
+use crate::astra::Deadline;
+use crate::astra::Role;
+use crate::engine::astra_error;
+use crate::engine::connection::Connection;
+use crate::engine::error::Error;
+use crate::engine::failpoint;
+use crate::engine::role::policy::Policy;
+
+/// A custom role that grants what was asked for.
+pub struct Ensured {
+    /// Its id.
+    pub role_id: String,
+    /// Its name in Astra.
+    pub name: String,
+    /// What it was written with, or may have been.
+    pub nonces: Vec<Nonce>,
+    /// What the operator should know.
+    pub warning: Option<String>,
+}
+
+impl CustomRoles {
+    /// Makes the custom role of `scope` grant `policy`.
+    ///
+    /// `known` is what is stored of it in this organization.  A note stands until
+    /// [`CustomRoles::stored`], which is for the caller to call once the role is stored.
+    pub async fn ensure(
+        &self,
+        scope: &Scope<'_>,
+        policy: &Policy,
+        known: Option<&PolicyRole>,
+        deadline: Deadline,
+    ) -> Result<Ensured, Error> {
+        let mut note = self.load(scope).await?;
+        if let Some(known) = known
+            && let Some(updated) = self
+                .update(scope, &mut note, policy, known, deadline)
+                .await?
+        {
+            return Ok(updated);
+        }
+        let roles = list(scope.connection, deadline).await?;
+        let is_lost =
+            |role: &&Role| Nonce::of(role).is_some_and(|nonce| note.creates.contains(&nonce));
+        match roles.iter().find(is_lost) {
+            Some(lost) => self.adopt(scope, note, policy, lost, deadline).await,
+            None => self.create(scope, note, policy, &roles, deadline).await,
+        }
+    }
+
+    /// Sends `policy` to the custom role that the stored role has; `None` where Astra has it no more.
+    async fn update(
+        &self,
+        scope: &Scope<'_>,
+        note: &mut Note,
+        policy: &Policy,
+        known: &PolicyRole,
+        deadline: Deadline,
+    ) -> Result<Option<Ensured>, Error> {
+        let nonce = Nonce::random();
+        remember(&mut note.updates, nonce.clone());
+        self.save(scope, note).await?;
+        let name = match known.name.as_str() {
+            "" => scope.owner.custom_role(scope.connection),
+            name => name.to_owned(),
+        };
+        let wanted = scope.wanted(&name, policy, &nonce);
+        let client = &scope.connection.client;
+        match client.update_role(&known.role_id, &wanted, deadline).await {
+            Ok(()) => {
+                failpoint::hit("custom-role.updated");
+                Ok(Some(Ensured {
+                    role_id: known.role_id.clone(),
+                    name,
+                    nonces: note.updates.clone(),
+                    warning: None,
+                }))
+            }
+            // It was deleted in Astra.
+            Err(astra::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(refused(scope.connection, &error)),
+        }
+    }
+
+    /// Takes the custom role `lost`, which an earlier create of this owner made without an answer.
+    async fn adopt(
+        &self,
+        scope: &Scope<'_>,
+        mut note: Note,
+        policy: &Policy,
+        lost: &Role,
+        deadline: Deadline,
+    ) -> Result<Ensured, Error> {
+        let nonce = Nonce::random();
+        remember(&mut note.creates, nonce.clone());
+        self.save(scope, &note).await?;
+        let wanted = scope.wanted(&lost.name, policy, &nonce);
+        let client = &scope.connection.client;
+        let updated = client.update_role(&lost.id, &wanted, deadline).await;
+        updated.map_err(|error| refused(scope.connection, &error))?;
+        failpoint::hit("custom-role.adopted");
+        if let Some(found) = Nonce::of(lost) {
+            note.creates.retain(|create| *create != found);
+            self.save(scope, &note).await?;
+        }
+        Ok(Ensured {
+            role_id: lost.id.clone(),
+            name: lost.name.clone(),
+            nonces: vec![nonce],
+            warning: None,
+        })
+    }
+
+    /// Makes a new custom role.
+    async fn create(
+        &self,
+        scope: &Scope<'_>,
+        mut note: Note,
+        policy: &Policy,
+        roles: &[Role],
+        deadline: Deadline,
+    ) -> Result<Ensured, Error> {
+        let connection = scope.connection;
+        let nonce = Nonce::random();
+        let (name, warning) = free_name(scope, &note, roles, &nonce);
+        remember(&mut note.creates, nonce.clone());
+        self.save(scope, &note).await?;
+        self.expect_create(scope);
+        let wanted = scope.wanted(&name, policy, &nonce);
+        let ensured = |role_id| Ensured {
+            role_id,
+            name: name.clone(),
+            nonces: vec![nonce.clone()],
+            warning,
+        };
+        let error = match connection.client.create_role(&wanted, deadline).await {
+            Ok(made) => {
+                failpoint::hit("custom-role.made");
+                return Ok(ensured(made.id));
+            }
+            Err(error) => error,
+        };
+        // Whatever the answer says, only a list shows whether it was made.
+        let made = list(connection, deadline).await.map(|roles| {
+            let made = roles
+                .into_iter()
+                .find(|role| Nonce::of(role) == Some(nonce.clone()));
+            made.map(|role| role.id)
+        });
+        match (made, &error) {
+            (Ok(Some(role_id)), _) => return Ok(ensured(role_id)),
+            (Ok(None), CreateRoleError::NotMade(_)) => {
+                note.creates.retain(|create| *create != nonce);
+                if let Err(cause) = self.save(scope, &note).await {
+                    tracing::debug!(owner = %scope.owner, %cause, "the note of a refused custom role stays until the next tick");
+                }
+            }
+            // It may be on its way, so the note stays for the tick.
+            (Ok(None) | Err(_), _) => {}
+        }
+        Err(refused(connection, error.error()))
+    }
+}
+
+/// The name of a new custom role, and a warning where it is not the usual one because of a custom role
+/// that this mount does not know.
+fn free_name(
+    scope: &Scope<'_>,
+    note: &Note,
+    roles: &[Role],
+    nonce: &Nonce,
+) -> (String, Option<String>) {
+    let usual = scope.owner.custom_role(scope.connection);
+    let Some(other) = roles.iter().find(|role| role.name == usual) else {
+        return (usual, None);
+    };
+    let name = scope
+        .owner
+        .other_custom_role(scope.connection, &nonce.to_string());
+    let is_released = note
+        .released
+        .iter()
+        .any(|released| released.role_id == other.id);
+    let warning = (!is_released).then(|| {
+        format!(
+            "policy: the organization of config \"{}\" already has a custom role \"{usual}\" ({}), of which this mount knows \
+             nothing, perhaps of a mount restored from the same snapshot: that one is left alone, and the role's own is called \
+             \"{name}\"",
+            scope.connection.name, other.id
+        )
+    });
+    (name, warning)
+}
+
+/// The organization's roles.
+pub(super) async fn list(connection: &Connection, deadline: Deadline) -> Result<Vec<Role>, Error> {
+    let roles = connection.client.roles(deadline).await;
+    roles.map_err(|error| {
+        astra_error::request_error("list the organization's roles", connection, &error)
+    })
+}

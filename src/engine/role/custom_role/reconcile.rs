@@ -1,0 +1,189 @@
+//! What the host's tick does about a note: the stored role decides.
+
+use super::ensure::list;
+use super::error::refused;
+use super::nonce::Nonce;
+use super::nonce::is_foreign;
+use super::note::Note;
+use super::policy_role::PolicyRole;
+use super::registry::CustomRoles;
+use super::release::Removal;
+use super::scope::Scope;
+use crate::astra;
+use crate::astra::Deadline;
+use crate::astra::Role;
+use crate::engine::astra_error;
+use crate::engine::error::Error;
+use crate::engine::failpoint;
+
+/// What storage says of an owner in one organization.
+#[derive(Clone, Copy, Default)]
+pub struct Claim<'a> {
+    /// The custom role that the stored role names.
+    pub custom: Option<&'a PolicyRole>,
+    /// Whether a live token still needs a custom role that was given up.
+    pub keeps_released: bool,
+}
+
+impl CustomRoles {
+    /// Brings Astra in step with what is stored.  The caller keeps everybody else from changing the
+    /// role meanwhile.
+    pub async fn reconcile(
+        &self,
+        scope: &Scope<'_>,
+        claim: Claim<'_>,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let mut note = self.load(scope).await?;
+        if note.is_done() {
+            return Ok(());
+        }
+        let connection = scope.connection;
+        let own = connection.client.own_org(deadline).await.map_err(|error| {
+            astra_error::request_error("ask for the root token's organization", connection, &error)
+        })?;
+        if !own.eq_ignore_ascii_case(scope.org_id) {
+            if self.is_first_out_of_reach(scope) {
+                tracing::warn!(
+                    config = connection.name,
+                    owner = %scope.owner,
+                    org_id = scope.org_id,
+                    "custom roles wait to be brought in step in an organization that the config is no longer for"
+                );
+            }
+            return Ok(());
+        }
+        let roles = list(connection, deadline).await?;
+        if let Some(custom) = claim.custom {
+            // A crash came before the role was stored without it.
+            note.released
+                .retain(|released| released.role_id != custom.role_id);
+            if !note.updates.is_empty() {
+                self.resend(scope, &note, custom, &roles, deadline).await?;
+            }
+        }
+        note.updates.clear();
+        self.resolve_creates(scope, &mut note, claim, &roles, deadline)
+            .await?;
+        if !claim.keeps_released {
+            self.remove_all_released(scope, &mut note, &roles, deadline)
+                .await?;
+        }
+        self.save(scope, &note).await
+    }
+
+    /// Sends the stored policy, unless somebody else wrote the custom role since.
+    async fn resend(
+        &self,
+        scope: &Scope<'_>,
+        note: &Note,
+        custom: &PolicyRole,
+        roles: &[Role],
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let owner = scope.owner;
+        let listed = roles
+            .iter()
+            .find(|role| role.id.eq_ignore_ascii_case(&custom.role_id));
+        let known = || custom.nonces.iter().chain(&note.updates);
+        match listed {
+            None => {
+                tracing::warn!(%owner, "the custom role was deleted in Astra; write the role again");
+                Ok(())
+            }
+            Some(role) if is_foreign(role, known()) => {
+                tracing::warn!(%owner, custom_role = role.name, "the custom role is left alone: somebody else has written it since");
+                Ok(())
+            }
+            Some(role) => self.send_stored(scope, custom, role, deadline).await,
+        }
+    }
+
+    /// Sends the policy of the stored `custom` to its custom role, which is listed as `role`.
+    pub async fn send_stored(
+        &self,
+        scope: &Scope<'_>,
+        custom: &PolicyRole,
+        role: &Role,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        // What storage says is sent, its nonce included.
+        let nonce = custom.nonces.last().cloned().unwrap_or_else(Nonce::random);
+        let wanted = scope.wanted(&role.name, &custom.policy, &nonce);
+        let client = &scope.connection.client;
+        match client.update_role(&role.id, &wanted, deadline).await {
+            Ok(()) => {
+                failpoint::hit("tick.custom-role-sent");
+                Ok(())
+            }
+            // It was deleted a moment ago.
+            Err(astra::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(refused(scope.connection, &error)),
+        }
+    }
+
+    /// Deletes custom roles that interrupted creates made and that no stored role names.
+    async fn resolve_creates(
+        &self,
+        scope: &Scope<'_>,
+        note: &mut Note,
+        claim: Claim<'_>,
+        roles: &[Role],
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        if note.creates.is_empty() {
+            return Ok(());
+        }
+        let made = roles.iter().filter_map(|role| {
+            let nonce = Nonce::of(role)?;
+            note.creates.contains(&nonce).then_some((role, nonce))
+        });
+        let made: Vec<(&Role, Nonce)> = made.collect();
+        let is_claimed = |role: &Role| {
+            let custom = claim.custom;
+            custom.is_some_and(|custom| custom.role_id.eq_ignore_ascii_case(&role.id))
+        };
+        for (role, nonce) in &made {
+            if !is_claimed(role) {
+                tracing::info!(
+                    config = scope.connection.name,
+                    custom_role = role.name,
+                    "deleting a custom role that no role names"
+                );
+                let client = &scope.connection.client;
+                let deleted = client.delete_role(&role.id, deadline).await;
+                deleted.map_err(|error| refused(scope.connection, &error))?;
+                failpoint::hit("tick.custom-role-deleted");
+            }
+            note.creates.retain(|create| create != nonce);
+        }
+        if made.is_empty() && self.absent_since_window(scope) {
+            note.creates.clear();
+        }
+        Ok(())
+    }
+
+    async fn remove_all_released(
+        &self,
+        scope: &Scope<'_>,
+        note: &mut Note,
+        roles: &[Role],
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        for released in note.released.clone() {
+            let id = &released.role_id;
+            let removed = self
+                .remove_released(scope, note, id, roles, deadline)
+                .await?;
+            if let Removal::Emptied(error) | Removal::Kept(error) = removed {
+                tracing::warn!(
+                    owner = %scope.owner,
+                    custom_role = released.name,
+                    %error,
+                    "a custom role that was given up cannot be deleted; the next tick tries again"
+                );
+            }
+        }
+        Ok(())
+    }
+}

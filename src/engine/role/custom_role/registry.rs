@@ -1,0 +1,133 @@
+//! The notes about custom Astra roles of one mount.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use tokio::time::Instant;
+
+use super::nonce::Nonce;
+use super::note::Note;
+use super::note::PendingNote;
+use super::scope::Scope;
+use crate::engine::error::Error;
+use crate::engine::failpoint;
+use crate::engine::intent::LATE_CREATE_WINDOW;
+use crate::engine::store::Key;
+use crate::engine::store::Store;
+use crate::engine::store::StoreError;
+
+/// Keeps custom Astra roles in step with the roles that have a policy.
+pub struct CustomRoles {
+    store: Store,
+    /// Since when lists show none of a note's creates, by the note's key.
+    clean_since: Mutex<HashMap<Key, Instant>>,
+    /// Notes of which it was logged that their organization cannot be reached.
+    out_of_reach: Mutex<HashSet<Key>>,
+}
+
+impl CustomRoles {
+    /// The custom roles noted in `store`.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            clean_since: Mutex::default(),
+            out_of_reach: Mutex::default(),
+        }
+    }
+
+    /// By config, the notes in `folder`: `Key::CUSTOM_ROLES` for roles, `Key::STATIC_CUSTOM_ROLES`
+    /// for static roles.
+    pub async fn pending(&self, folder: &str) -> Result<BTreeMap<String, Vec<PendingNote>>, Error> {
+        let mut pending = BTreeMap::new();
+        for config in self.store.list(folder).await? {
+            let mut notes = Vec::new();
+            for org_id in self.store.list(&format!("{folder}{config}/")).await? {
+                let names = self
+                    .store
+                    .list(&format!("{folder}{config}/{org_id}/"))
+                    .await?;
+                notes.extend(names.into_iter().map(|name| PendingNote {
+                    org_id: org_id.clone(),
+                    name,
+                }));
+            }
+            pending.insert(config, notes);
+        }
+        Ok(pending)
+    }
+
+    /// The entry of the owner is stored with the custom role that was written with one of `nonces`.  A
+    /// note that cannot be changed is finished by the next tick.
+    pub async fn stored(&self, scope: &Scope<'_>, nonces: &[Nonce]) {
+        let finished = async {
+            let mut note = self.load(scope).await?;
+            note.updates.clear();
+            note.creates.retain(|create| !nonces.contains(create));
+            self.save(scope, &note).await
+        };
+        if let Err(error) = finished.await {
+            tracing::debug!(owner = %scope.owner, %error, "the note of a custom role stays until the next tick");
+        }
+    }
+
+    /// The note of `scope`; an empty one where there is none.
+    pub(super) async fn load(&self, scope: &Scope<'_>) -> Result<Note, Error> {
+        match self.store.get(&scope.key()).await {
+            Ok(note) => Ok(note.unwrap_or_default()),
+            // What it told is lost; the role must not be lost with it.
+            Err(error @ StoreError::Damaged { .. }) => {
+                tracing::error!(owner = %scope.owner, %error, "the note of a custom role cannot be read; a custom role of \
+                     an interrupted write may stay in Astra");
+                Ok(Note::default())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes `note` durable; one that has nothing to tell is removed.
+    pub(super) async fn save(&self, scope: &Scope<'_>, note: &Note) -> Result<(), Error> {
+        let key = scope.key();
+        if note.is_done() {
+            self.store.delete(&key).await?;
+            failpoint::hit("custom-role.note-dropped");
+            self.clean_since().remove(&key);
+        } else {
+            self.store.put(&key, note).await?;
+            failpoint::hit("custom-role.noted");
+        }
+        Ok(())
+    }
+
+    /// A create is sent: lists of before say nothing about it.
+    pub(super) fn expect_create(&self, scope: &Scope<'_>) {
+        self.clean_since().remove(&scope.key());
+    }
+
+    /// Whether no list has shown a create of `scope` for as long as one may be on its way.  Told when
+    /// a list shows none.
+    pub(super) fn absent_since_window(&self, scope: &Scope<'_>) -> bool {
+        let now = Instant::now();
+        let mut clean_since = self.clean_since();
+        let since = clean_since.entry(scope.key()).or_insert(now);
+        now.duration_since(*since) >= LATE_CREATE_WINDOW
+    }
+
+    /// Whether it is the first time that the organization of `scope` is out of reach.
+    pub(super) fn is_first_out_of_reach(&self, scope: &Scope<'_>) -> bool {
+        let mut seen = self
+            .out_of_reach
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        seen.insert(scope.key())
+    }
+
+    fn clean_since(&self) -> MutexGuard<'_, HashMap<Key, Instant>> {
+        self.clean_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

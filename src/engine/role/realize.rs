@@ -1,0 +1,160 @@
+//! Making in Astra what a role or a static role is to grant.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Grant;
+use super::Granted;
+use super::PolicyOwner;
+use super::astra_role::AstraRole;
+use super::custom_role::PolicyRole;
+use super::custom_role::Scope;
+use super::custom_role::remember;
+use super::policy::Policy;
+use super::resolve::resolve;
+use super::token_admin;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::astra_error;
+use crate::engine::connection::Connection;
+use crate::engine::error::Error;
+
+/// How long the write of a role whose Astra roles are known waits for the organization.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is to be stored, and what the operator should know.
+pub struct Realized {
+    /// What tokens may do.
+    pub granted: Granted,
+    /// Warnings.
+    pub warnings: Vec<String>,
+}
+
+impl Grant {
+    /// Makes it so in Astra, for `owner`, and says what is to be stored.
+    ///
+    /// `known` is what is stored, if it is of the same config.  With a policy a note stands from then on,
+    /// until the caller has stored the answer and calls [`Granted::stored`].
+    pub async fn realize(
+        self,
+        engine: &Engine,
+        connection: &Connection,
+        owner: PolicyOwner<'_>,
+        known: Option<&Granted>,
+        deadline: Deadline,
+    ) -> Result<Realized, Error> {
+        match self {
+            Self::AstraRoles { given, is_sent } => {
+                let known = known.map(|known| known.astra_roles.as_slice());
+                let known = known.unwrap_or_default();
+                let granted = Granted {
+                    astra_roles: astra_roles(engine, connection, &given, is_sent, known, deadline)
+                        .await?,
+                    policy: None,
+                };
+                // What was not looked up again may not be allowed any more.
+                token_admin::check(engine, connection, &granted, deadline).await?;
+                Ok(Realized {
+                    granted,
+                    warnings: Vec::new(),
+                })
+            }
+            Self::Policy { given, .. } => {
+                let known = known.and_then(|known| known.policy.as_ref());
+                keep_policy(engine, connection, owner, given, known, deadline).await
+            }
+        }
+    }
+}
+
+/// Sends a policy to Astra, also one that is stored already: somebody may have changed it there.
+async fn keep_policy(
+    engine: &Engine,
+    connection: &Connection,
+    owner: PolicyOwner<'_>,
+    given: Value,
+    known: Option<&PolicyRole>,
+    deadline: Deadline,
+) -> Result<Realized, Error> {
+    let org_id = org_id(connection, deadline).await?;
+    let policy = Policy::parse(&given, &connection.name, &org_id)?;
+    policy.check_token_admin(connection.entry.allow_token_admin)?;
+    let scope = Scope {
+        connection,
+        org_id: &org_id,
+        owner,
+    };
+    let known = known.filter(|known| known.is_in(&org_id));
+    let ensured = engine
+        .custom_roles
+        .ensure(&scope, &policy, known, deadline)
+        .await?;
+    engine
+        .token_admins
+        .forget(&connection.name, &ensured.role_id);
+    let is_same = |known: &&PolicyRole| known.role_id == ensured.role_id;
+    let mut nonces = known
+        .filter(is_same)
+        .map_or_else(Vec::new, |known| known.nonces.clone());
+    for nonce in ensured.nonces {
+        remember(&mut nonces, nonce);
+    }
+    let custom = PolicyRole {
+        given,
+        policy,
+        role_id: ensured.role_id,
+        name: ensured.name,
+        org_id,
+        nonces,
+    };
+    Ok(Realized {
+        granted: Granted {
+            astra_roles: Vec::new(),
+            policy: Some(custom),
+        },
+        warnings: ensured.warning.into_iter().collect(),
+    })
+}
+
+/// Looks the Astra roles up, unless they are known and were not sent.
+async fn astra_roles(
+    engine: &Engine,
+    connection: &Connection,
+    given: &[String],
+    is_sent: bool,
+    known: &[AstraRole],
+    deadline: Deadline,
+) -> Result<Vec<AstraRole>, Error> {
+    let is_known = known.iter().map(|role| &role.given).eq(given);
+    if is_known && !is_sent {
+        return Ok(known.to_vec());
+    }
+    // What was resolved once stays resolved while Astra does not answer, and then nobody waits for it.
+    let deadline = match is_known {
+        true => deadline.at_most(PATIENCE),
+        false => deadline,
+    };
+    let roles = match connection.client.roles(deadline).await {
+        Ok(roles) => roles,
+        Err(error) if is_known && error.is_retryable() => return Ok(known.to_vec()),
+        Err(error) => {
+            let what = "list the organization's roles";
+            return Err(astra_error::request_error(what, connection, &error));
+        }
+    };
+    engine.token_admins.learn(&connection.name, &roles);
+    let allowed = connection.entry.allow_token_admin;
+    Ok(resolve(given, known, &roles, allowed)?)
+}
+
+/// The connection's organization, which policies name.
+async fn org_id(connection: &Connection, deadline: Deadline) -> Result<String, Error> {
+    if let Some(org_id) = &connection.entry.org_id {
+        return Ok(org_id.clone());
+    }
+    let found = connection.client.current_org(deadline).await;
+    found.map_err(|error| {
+        astra_error::request_error("find out the organization", connection, &error)
+    })
+}

@@ -1,0 +1,236 @@
+//! What storage says of Astra roles is compared with what Astra has.
+
+use std::time::Duration;
+
+use astra_emulator::Policy;
+use astra_emulator::Role;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::engine::testing::Bench;
+use crate::engine::testing::warnings;
+use crate::vault::Error;
+use crate::vault::Operation;
+use crate::vault::Response;
+
+fn policy(actions: &[&str]) -> Value {
+    let resources = ["drn:astra:org:{{org_id}}:db:*"];
+    json!({"policy": {"resources": resources, "actions": actions, "effect": "allow"}})
+}
+
+fn kept(bench: &Bench) -> Role {
+    let roles = bench.astra.roles(None).unwrap().into_iter();
+    let mut kept = roles.filter(|role| role.name.starts_with("vault-"));
+    kept.next().unwrap()
+}
+
+fn edited(role: &Role, actions: &[&str]) -> Policy {
+    Policy {
+        actions: actions.iter().map(|&action| action.to_owned()).collect(),
+        ..role.policy.clone()
+    }
+}
+
+async fn read(bench: &Bench, path: &str) -> Response {
+    let read = bench.call(Operation::Read, path, json!({})).await;
+    read.unwrap().unwrap()
+}
+
+async fn mint(bench: &Bench, role: &str) -> Result<(), Error> {
+    let path = format!("creds/{role}");
+    bench
+        .call(Operation::Read, &path, json!({}))
+        .await
+        .map(drop)
+}
+
+async fn refused(bench: &Bench, role: &str) -> String {
+    match mint(bench, role).await {
+        Err(Error::BadRequest(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_custom_role_that_was_changed_in_astra_is_told_of_and_gets_its_policy_back() {
+    let mut bench = Bench::new().await;
+    bench.write("roles/dr", policy(&["db-cql"])).await.unwrap();
+    bench.tick().await;
+    let role = kept(&bench);
+    let wider = edited(&role, &["org-token-write", "org-role-write", "db-cql"]);
+    bench.astra.edit_role(&role.id, wider.clone()).unwrap();
+
+    let texts = read(&bench, "roles/dr").await.warnings().to_vec();
+    assert!(
+        texts[0].contains("was changed in Astra and does not grant this policy"),
+        "{texts:?}"
+    );
+    assert!(texts[1].contains("may by now create tokens"), "{texts:?}");
+    // Until it is repaired nothing is minted with it.
+    let text = refused(&bench, "dr").await;
+    assert!(
+        text.contains("may create tokens, roles, users or passwords"),
+        "{text}"
+    );
+
+    // This hour has had its comparison.
+    bench.tick().await;
+    assert_eq!(kept(&bench).policy.actions, wider.actions);
+    bench.advance(Duration::from_secs(3601));
+    bench.tick().await;
+    assert_eq!(kept(&bench).policy.actions, ["db-cql"]);
+    assert_eq!(read(&bench, "roles/dr").await.warnings(), [""; 0]);
+    mint(&bench, "dr").await.unwrap();
+
+    // A write sends the policy whatever else it is about.
+    bench.astra.edit_role(&role.id, wider).unwrap();
+    bench
+        .write("roles/dr", json!({"ttl": "30m"}))
+        .await
+        .unwrap();
+    assert_eq!(kept(&bench).policy.actions, ["db-cql"]);
+}
+
+#[tokio::test]
+async fn the_custom_role_of_a_static_role_gets_its_policy_back() {
+    let mut bench = Bench::new().await;
+    let mut role = policy(&["db-cql"]);
+    role["rotation_period"] = json!("24h");
+    bench.write("static-roles/app", role).await.unwrap();
+    bench.tick().await;
+    let role = kept(&bench);
+    let by_hand = Policy {
+        description: "by hand".to_owned(),
+        ..edited(&role, &["db-*"])
+    };
+    bench.astra.edit_role(&role.id, by_hand).unwrap();
+    bench.advance(Duration::from_secs(3601));
+    bench.tick().await;
+    assert_eq!(kept(&bench).policy, role.policy);
+}
+
+#[tokio::test]
+async fn one_list_an_hour_is_enough_for_all_roles_of_a_config() {
+    let mut bench = Bench::new().await;
+    for name in ["a", "b", "c"] {
+        let path = format!("roles/{name}");
+        bench.write(&path, policy(&["db-cql"])).await.unwrap();
+    }
+    let lists = |bench: &Bench| {
+        let journal = bench.astra.journal();
+        let lists = journal
+            .iter()
+            .filter(|entry| entry.method == "GET" && entry.path == "/v2/organizations/roles");
+        lists.count()
+    };
+    let before = lists(&bench);
+    for _ in 0..3 {
+        bench.tick().await;
+    }
+    assert_eq!(lists(&bench) - before, 1);
+    bench.advance(Duration::from_secs(3601));
+    bench.tick().await;
+    assert_eq!(lists(&bench) - before, 2);
+}
+
+#[tokio::test]
+async fn an_astra_role_that_became_a_token_admin_is_refused_at_the_mint() {
+    let mut bench = Bench::new().await;
+    let plain = Policy {
+        actions: vec!["db-cql".to_owned()],
+        ..bench.astra.roles(None).unwrap()[0].policy.clone()
+    };
+    let team = bench.astra.create_role(None, "Team A", plain).unwrap();
+    let role = json!({"astra_roles": "Team A"});
+    bench.write("roles/ta", role).await.unwrap();
+    let static_role = json!({"astra_roles": "Team A", "rotation_period": "24h"});
+    bench.write("static-roles/ts", static_role).await.unwrap();
+    mint(&bench, "ta").await.unwrap();
+    bench
+        .astra
+        .edit_role(&team.id, edited(&team, &["org-token-write"]))
+        .unwrap();
+    bench.tick().await;
+    let expected = format!(
+        "the Astra role \"Team A\" ({}) may create tokens, roles, users or passwords, so tokens with it could outlive their lease by \
+         making others: take those rights from it, choose another one, or set allow_token_admin=true on config \"default\"",
+        team.id
+    );
+    assert_eq!(refused(&bench, "ta").await, expected);
+    let rotated = bench.write("rotate-role/ts", json!({})).await;
+    assert!(matches!(rotated, Err(Error::BadRequest(text)) if text == expected));
+    let texts = read(&bench, "roles/ta").await.warnings().to_vec();
+    assert!(texts[0].contains("may by now create tokens"), "{texts:?}");
+
+    // Once the rights are taken back, the next look lets it mint.
+    bench
+        .astra
+        .edit_role(&team.id, edited(&team, &["db-cql"]))
+        .unwrap();
+    assert_eq!(read(&bench, "roles/ta").await.warnings(), [""; 0]);
+    mint(&bench, "ta").await.unwrap();
+    bench.advance(Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn taking_allow_token_admin_back_ends_the_roles_that_rested_on_it() {
+    let mut bench = Bench::new().await;
+    let allow = |allowed: bool| json!({"allow_token_admin": allowed});
+    bench.write("config", allow(true)).await.unwrap();
+    let admin = json!({"astra_roles": "Database Administrator"});
+    bench.write("roles/da", admin.clone()).await.unwrap();
+    bench
+        .write("roles/own", policy(&["org-token-write"]))
+        .await
+        .unwrap();
+    mint(&bench, "da").await.unwrap();
+    bench.write("config", allow(false)).await.unwrap();
+    for restarted in [false, true] {
+        for role in ["da", "own"] {
+            let text = refused(&bench, role).await;
+            assert!(
+                text.contains("set allow_token_admin=true on config \"default\""),
+                "{restarted} {text}"
+            );
+            let again = bench
+                .refusal(&format!("roles/{role}"), json!({"ttl": "30m"}))
+                .await;
+            assert!(
+                again.contains("allow_token_admin=true"),
+                "{restarted} {again}"
+            );
+        }
+        let again = bench.refusal("roles/da", admin.clone()).await;
+        assert!(
+            again.starts_with("astra_roles: \"Database Administrator\" may create"),
+            "{again}"
+        );
+        bench.restart();
+    }
+    bench.write("config", allow(true)).await.unwrap();
+    mint(&bench, "da").await.unwrap();
+}
+
+#[tokio::test]
+async fn astra_roles_that_are_written_again_are_looked_up_again() {
+    let bench = Bench::new().await;
+    let plain = Policy {
+        actions: vec!["db-cql".to_owned()],
+        ..bench.astra.roles(None).unwrap()[0].policy.clone()
+    };
+    let first = bench
+        .astra
+        .create_role(None, "Team A", plain.clone())
+        .unwrap();
+    let role = json!({"astra_roles": "Team A"});
+    bench.write("roles/ta", role.clone()).await.unwrap();
+    bench.astra.delete_role(&first.id).unwrap();
+    let second = bench.astra.create_role(None, "Team A", plain).unwrap();
+    // The read says that the write helps, and it does.
+    let shown = read(&bench, "roles/ta").await;
+    assert_eq!(shown.data()["unresolved_astra_roles"], json!(["Team A"]));
+    let written = bench.write("roles/ta", role).await.unwrap();
+    assert_eq!(warnings(written), [""; 0]);
+    let shown = read(&bench, "roles/ta").await;
+    assert_eq!(shown.data()["astra_role_ids"], json!([second.id]));
+}
