@@ -61,6 +61,8 @@ const UNPRINTABLE: &[(&str, &str)] = &[
     ("src/astra/client.rs", "ClientConfig"),
     ("src/astra/mint.rs", "MintedToken"),
     ("src/astra/transport.rs", "Request"),
+    ("src/engine/archived_engine/entry.rs", "OldConfig"),
+    ("src/engine/archived_engine/entry.rs", "OldToken"),
     ("src/engine/connection/entry.rs", "ConfigEntry"),
     ("src/engine/static_role/entry.rs", "CurrentToken"),
     ("src/engine/static_role/entry.rs", "StaticRoleEntry"),

@@ -13,6 +13,7 @@ use super::rotation;
 use super::static_role;
 use super::status;
 use super::store::Key;
+use super::takeover;
 use super::tidy;
 use crate::framework::DefinitionError;
 use crate::framework::Framework;
@@ -49,7 +50,7 @@ impl AstraFactory {
                  deletes it.",
             )
             .license(env!("CARGO_PKG_LICENSE"))
-            .secret(creds::secret())
+            .secret(takeover::secret())
             .special_paths(SpecialPaths {
                 seal_wrap_storage: [
                     Key::CONFIGS,

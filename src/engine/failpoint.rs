@@ -32,6 +32,8 @@ pub const FAILPOINTS: &[&str] = &[
     "revoke.received",
     "revoke.config-found",
     "revoke.token-deleted",
+    "old-lease.token-deleted",
+    "old-lease.entry-removed",
     // Clearing up.
     "tick.received",
     "tick.listed",

@@ -3,6 +3,8 @@
 //! It knows nothing of gRPC: requests arrive through [`crate::framework`], storage and the system
 //! view are traits of [`crate::vault`].
 
+#[allow(dead_code, unused_imports)]
+mod archived_engine;
 mod astra_error;
 mod clock;
 mod config;
@@ -32,6 +34,7 @@ mod static_role;
 mod status;
 mod store;
 mod tagged_token;
+mod takeover;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -46,6 +49,7 @@ use std::time::Duration;
 pub use factory::AstraFactory;
 
 use crate::vault::Mount;
+use archived_engine::ArchivedEngine;
 use clock::Clock;
 use connection::Configs;
 use connection::PendingDeletions;
@@ -64,6 +68,7 @@ use store::Store;
 
 /// One mounted secrets engine.
 pub struct Engine {
+    pub(crate) archived: ArchivedEngine,
     pub(crate) configs: Configs,
     pub(crate) pending_deletions: PendingDeletions,
     pub(crate) roles: Roles,
@@ -113,7 +118,10 @@ impl Engine {
         let store = Store::new(Arc::clone(&mount.storage));
         let host = Arc::new(Host::new(Arc::clone(&mount.system)));
         let mount_id = Arc::new(Identity::new(store.clone()));
+        let archived =
+            ArchivedEngine::new(Arc::clone(&mount.storage), store.clone(), Arc::clone(&host));
         Self {
+            archived,
             configs: Configs::new(
                 store.clone(),
                 Arc::clone(&host),

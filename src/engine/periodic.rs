@@ -92,6 +92,8 @@ pub async fn invalidate(engine: Arc<Engine>, key: String) {
         engine.static_roles.invalidate(name).await;
     } else if let Some(client_id) = key.strip_prefix(Key::PENDING_DELETIONS) {
         engine.pending_deletions.invalidate(client_id).await;
+    } else if key == Key::TAKEOVER {
+        engine.archived.records.invalidate().await;
     }
 }
 

@@ -124,6 +124,11 @@ impl Key {
         Self::plain(format!("v1/rotation/pending-deletion/{client_id}"))
     }
 
+    /// The record of what was taken over from the archived Go engine.
+    pub fn takeover() -> Self {
+        Self::plain(Self::TAKEOVER)
+    }
+
     /// A block of intents.
     pub fn intent(config: &str, block: impl fmt::Display) -> Self {
         Self::plain(format!("v1/intent/{config}/{block}"))
@@ -139,6 +144,8 @@ impl Key {
         Self::plain(format!("v1/static-custom-role/{config}/{org_id}/{name}"))
     }
 
+    /// Where the record of what was taken over is.
+    pub const TAKEOVER: &'static str = "v1/takeover";
     /// The folder of all configs.
     pub const CONFIGS: &'static str = "v1/config/";
     /// The folder of all roles.

@@ -52,7 +52,7 @@ pub fn paths() -> Vec<Path<Engine>> {
 fn config_path(path: Path<Engine>) -> Path<Engine> {
     path.field(Field::string("token", "Root token: the Astra token that the engine itself uses. It needs org-token-write, org-token-read and every right that it is to grant. Never returned.").required().secret())
         .field(Field::string("url", "DevOps API, without /v2. https only; plain http only to a loopback address.").default(DEFAULT_URL))
-        .field(Field::string("org_id", "Id of the organization. Found out from the token unless given; if given, it must be the token's own."))
+        .field(Field::string("org_id", "Id of the organization. Found out from the token unless given; if given, it must be the token's own. A read or a delete that gives another than the config's is refused.").query())
         .field(Field::bool("verify", "Use the token before storing it. If that fails, nothing is stored.").default(true))
         .field(Field::string("ca_cert", "Certificates in PEM that are trusted in addition to the system's."))
         .field(Field::duration("request_timeout", "How long one HTTP attempt may take.").default(DEFAULT_REQUEST_TIMEOUT))

@@ -26,7 +26,6 @@ use crate::vault::Response;
 pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
-    archived_command::check_parameters(&call, None)?;
     let _changing = engine.configs.lock(&name).await;
     let force = call.fields.bool("force").unwrap_or_default();
     let loaded = engine.configs.load(&name).await?;

@@ -90,7 +90,7 @@ impl LeaseData {
 }
 
 /// Ends a lease: deletes its token.
-pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
+pub async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
     failpoint::hit("revoke.received");
     let (data, _) = LeaseData::of(call)?;
     engine.host.recent_writer_limits().await?;

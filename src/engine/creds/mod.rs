@@ -6,15 +6,10 @@ mod paths;
 mod renewal;
 mod ttl;
 
+pub use error::LeaseError;
+pub use lease::SECRET_TYPE;
+pub use lease::revoke;
 pub use paths::paths;
+pub use renewal::extend;
+pub use renewal::renew;
 pub use ttl::lease_end_bound;
-
-use crate::engine::Engine;
-use crate::framework::SecretType;
-
-/// What the framework is told about the leases.
-pub fn secret() -> SecretType<Engine> {
-    SecretType::new(lease::SECRET_TYPE)
-        .on_renew(renewal::renew)
-        .on_revoke(lease::revoke)
-}

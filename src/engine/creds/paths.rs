@@ -114,6 +114,8 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         Some(database) => database::bundle_url(&connection, database, deadline).await?,
         None => None,
     };
+    // As long as the way back to the archived engine is open, it must be able to end the lease.
+    let record = engine.archived.records.open().await;
     let Minted {
         token,
         intent,
@@ -146,7 +148,13 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         expires_at: life.map(|life| life.end(now)),
     };
     let lease = match data.lease(term.ttl, term.max_ttl) {
-        Ok(lease) => lease,
+        Ok(mut lease) => {
+            if let Some(record) = record {
+                let data = record.lease_data(&connection.name, &name, &token.client_id);
+                lease.internal_data.extend(data);
+            }
+            lease
+        }
         Err(error) => {
             undo.await;
             return Err(error);

@@ -18,6 +18,7 @@ use crate::engine::role::RoleEntry;
 use crate::engine::time_text::time_text;
 use crate::framework::Call;
 use crate::vault::Lease;
+use crate::vault::LeaseInfo;
 use crate::vault::Response;
 
 /// What is known of the lease that is to be extended.
@@ -31,7 +32,8 @@ struct RenewalState {
     increment: Duration,
 }
 
-pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
+/// Extends a lease on a token.
+pub async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let limits = engine.host.recent_writer_limits().await?;
     let (data, lease) = LeaseData::of(call)?;
     let role = engine
@@ -39,13 +41,23 @@ pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .find(&data.role)
         .await?
         .ok_or_else(|| LeaseError::RoleGone(data.role.clone()))?;
-    let now = engine.clock.now();
+    extend(&role, limits, lease, data.expires_at, engine.clock.now())
+}
+
+/// The answer to the renewal of `lease`, whose token ends at `expiry`, or never.
+pub fn extend(
+    role: &RoleEntry,
+    limits: Limits,
+    lease: LeaseInfo,
+    expiry: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> HandlerResult {
     let present = RenewalState {
         issued: lease.issue_time.unwrap_or(now),
-        expiry: data.expires_at,
+        expiry,
         increment: lease.increment,
     };
-    let term = extended(&role, limits, present, now)?;
+    let term = extended(role, limits, present, now)?;
     let lease = Lease {
         ttl: term.ttl,
         max_ttl: term.max_ttl,

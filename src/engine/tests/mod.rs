@@ -1,7 +1,7 @@
 //! The engine in this process, over storage in memory and the emulator.
 
 mod archived_commands;
-mod bench;
+pub mod bench;
 mod config;
 mod credential;
 mod damage;

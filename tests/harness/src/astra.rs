@@ -10,6 +10,7 @@ use astra_emulator::WaitFor;
 use astra_emulator::fault::FaultBody;
 use astra_emulator::fault::LatencyPoint;
 use reqwest::Client;
+use serde_json::Value;
 use serde_json::json;
 
 /// An emulated organization, with the words that tests use for it.
@@ -78,6 +79,24 @@ impl Astra {
             .into_iter()
             .map(|token| token.client_id)
             .collect()
+    }
+
+    /// Mints a token of the role [`crate::READ_ONLY`] with `root` as the archived engine does, without
+    /// expiry and description, and gives Astra's answer.
+    pub async fn mint_plainly(&self, root: &str) -> Value {
+        let role = &self.emulator.seeds().roles[crate::READ_ONLY];
+        let answer = self
+            .client
+            .post(format!("{}/v2/clientIdSecrets", self.url()))
+            .bearer_auth(root)
+            .header("accept", "application/json")
+            .header("content-type", "application/json")
+            .body(json!({ "roles": [role] }).to_string())
+            .send()
+            .await
+            .expect("an answer from the emulator");
+        let body = answer.bytes().await.expect("a whole answer");
+        serde_json::from_slice(&body).expect("a minted token")
     }
 
     /// Whether Astra takes `token`.

@@ -61,6 +61,45 @@ impl Stored {
         self.api.write(&path, body).await.ok();
     }
 
+    /// Puts `value` at `key` of the mount, past its plugin.
+    pub async fn put(&self, key: &str, value: &Value) {
+        let path = format!("sys/raw/logical/{}/{key}", self.uuid().await);
+        let body = serde_json::json!({ "value": value.to_string() });
+        self.api.write(&path, body).await.ok();
+    }
+
+    /// The value at `key` of the mount, if there is one.
+    pub async fn get(&self, key: &str) -> Option<Value> {
+        self.raw(&format!("logical/{}/{key}", self.uuid().await))
+            .await
+    }
+
+    /// Gives the server a lease that another engine of the mount has written on `path`: an hour, with
+    /// `internal_data`.  The server knows it by its id at once, and ends it by itself only after it was
+    /// sealed and unsealed.  Answers the id.
+    pub async fn put_lease(&self, path: &str, internal_data: &Value) -> String {
+        let path = format!("{}/{path}", self.mount);
+        let id = format!("{path}/{:016x}", fastrand::u64(..));
+        let hour = 3_600_000_000_000_u64;
+        let now = time::OffsetDateTime::now_utc();
+        let text = |time: time::OffsetDateTime| {
+            time.format(&time::format_description::well_known::Rfc3339)
+                .expect("a time")
+        };
+        let entry = serde_json::json!({
+            "lease_id": id, "client_token": "", "token_type": 0, "path": path, "data": null,
+            "secret": {
+                "lease": hour, "max_ttl": 8 * hour, "renewable": true, "internal_data": internal_data, "LeaseID": id,
+            },
+            "auth": null, "issue_time": text(now), "expire_time": text(now + time::Duration::HOUR),
+            "last_renewal_time": "0001-01-01T00:00:00Z", "version": 1, "revokeErr": "",
+        });
+        let body = serde_json::json!({ "value": entry.to_string() });
+        let key = format!("sys/raw/sys/expire/id/{id}");
+        self.api.write(&key, body).await.ok();
+        id
+    }
+
     async fn uuid(&self) -> String {
         let mount = self
             .api

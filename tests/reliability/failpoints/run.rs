@@ -87,6 +87,7 @@ impl Case {
             Scenario::Unproved | Scenario::UnprovedUntagged => case.unproved().await,
             Scenario::ProvedAtLast => case.proved_at_last().await,
             Scenario::Unreadable(what) => case.unreadable(what).await,
+            Scenario::RevokeOld => case.revoke_old().await,
             Scenario::Change(change) => case.change(*change).await,
         }
         case
@@ -153,6 +154,39 @@ impl Case {
             mount.insist(Method::PUT, path, body).await;
         }
         self.ended.push(ended);
+    }
+
+    /// The end of a lease of the archived engine, which named the organization of the config.
+    async fn revoke_old(&mut self) {
+        let mount = &self.mount;
+        let minted = mount.astra.mint_plainly(&mount.astra.root_token()).await;
+        let client_id = text(&minted["clientId"]);
+        let org_id = mount.astra.org_id();
+        let mut stored = minted.clone();
+        stored["roleName"] = json!("reader");
+        mount
+            .stored
+            .put(&format!("token/{client_id}"), &stored)
+            .await;
+        let data = json!({
+            "secret_type": "astra_token", "orgId": org_id, "clientId": client_id, "roleName": "reader", "tokenId": client_id,
+        });
+        let lease_id = mount.stored.put_lease("org/token", &data).await;
+        let path = "sys/leases/revoke";
+        self.ask_twice(
+            Method::PUT,
+            path,
+            json!({ "lease_id": lease_id, "sync": true }),
+        )
+        .await;
+        let entry = self.mount.stored.get(&format!("token/{client_id}")).await;
+        assert!(entry.is_none(), "{}: the stored token stays", self.name);
+        self.ended.push(Credential {
+            lease_id,
+            client_id,
+            token: text(&minted["token"]),
+            secret: text(&minted["secret"]),
+        });
     }
 
     /// A token that no process has marked: the plugin is killed before Astra's answer, and the caller
@@ -350,4 +384,8 @@ fn forbidden() -> Fault {
         retry_after: None,
         committed: false,
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
 }

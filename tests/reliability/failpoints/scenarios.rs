@@ -42,6 +42,8 @@ pub(super) enum Scenario {
     ProvedAtLast,
     /// Something that cannot be read is deleted.
     Unreadable(&'static str),
+    /// A lease of the archived engine ends.
+    RevokeOld,
     /// Roles and configs change.
     Change(Box<Change>),
 }
@@ -174,6 +176,7 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
     let rotate_role = || put("rotate-role/app", json!({}));
     let one = |scenario| vec![("", scenario)];
     match point {
+        point if point.starts_with("old-lease.") => one(Scenario::RevokeOld),
         "mount.identified" => one(Scenario::FirstConfig),
         "mint.block-reserved" => one(Scenario::MintByNewProcess),
         "mint.block-refreshed" => one(Scenario::MintAfterPause),

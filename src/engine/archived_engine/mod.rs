@@ -1,0 +1,54 @@
+//! What the archived Go engine (`vault-plugin-secrets-datastax-astra`) left in the mount: its entries,
+//! and the record of what this engine took over from it (docs/takeover.md).
+//!
+//! It only reads, removes and remembers; what is made of it is for [`crate::engine::takeover`].
+
+mod clients;
+mod entry;
+mod keys;
+mod record;
+mod storage;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+pub use entry::CallerMode;
+pub use entry::OldConfig;
+pub use entry::OldRole;
+pub use entry::OldToken;
+pub use entry::Unreadable;
+pub use keys::role_id;
+pub use record::ImportedConfig;
+pub use record::Record;
+pub use storage::Folder;
+pub use storage::OldEntries;
+
+use self::clients::OldClients;
+use self::record::Records;
+use super::host::Host;
+use super::store::Store;
+use crate::vault::Storage;
+
+/// What is left of the archived engine in one mount.
+pub struct ArchivedEngine {
+    /// Its entries.
+    pub entries: OldEntries,
+    /// What was taken over.
+    pub records: Records,
+    /// Clients of its configs.
+    pub clients: OldClients,
+    /// How often `org/token` was used since this process started.
+    pub org_token_uses: AtomicU64,
+}
+
+impl ArchivedEngine {
+    /// What is left in `storage`, of which `store` is the part that this engine writes.
+    pub fn new(storage: Arc<dyn Storage>, store: Store, host: Arc<Host>) -> Self {
+        Self {
+            entries: OldEntries::new(storage),
+            records: Records::new(store, host),
+            clients: OldClients::default(),
+            org_token_uses: AtomicU64::default(),
+        }
+    }
+}

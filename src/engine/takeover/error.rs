@@ -1,0 +1,84 @@
+//! What goes wrong with what the archived engine left.
+
+use crate::astra;
+use crate::engine::error::Classified;
+use crate::engine::error::Fault;
+
+/// Why a lease of the archived engine was not extended or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum OldLeaseError {
+    /// There is nothing to extend.
+    #[error("no token stands behind this lease, as Astra refused to make it: revoke it")]
+    NoToken,
+    /// Nothing can delete the token.
+    #[error(
+        "no config for {organization} can be used, so the token with client id {client_id} cannot be deleted: write a \
+         config with a root token of the organization, or delete the token in Astra and then force the revocation"
+    )]
+    NoHome {
+        /// The organization, in words.
+        organization: String,
+        /// The token's client id.
+        client_id: String,
+    },
+    /// The token may be where nobody could look.
+    #[error(
+        "the token with client id {client_id} may be in another organization than its lease says, and {place} cannot be \
+         asked: {source}"
+    )]
+    NotAsked {
+        /// The token's client id.
+        client_id: String,
+        /// The config whose organization did not answer.
+        place: String,
+        /// What went wrong.
+        source: astra::Error,
+    },
+    /// The deletion has to be tried again.
+    #[error("{place}: cannot delete the token with client id {client_id}: {source}")]
+    NotDeleted {
+        /// The old config.
+        place: String,
+        /// The token's client id.
+        client_id: String,
+        /// What went wrong.
+        source: astra::Error,
+    },
+    /// This engine refuses the URL or the root token.
+    #[error(
+        "the archived engine's config/{org_key} cannot be used ({cause}): write a config with a root token of that \
+         organization, and take it over with import and names"
+    )]
+    Unusable {
+        /// The old config's key.
+        org_key: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The config that was imported is for another organization by now.
+    #[error(
+        "config \"{config}\" is now for organization {now}: give the config a root token of {then}, whose tokens the \
+         archived engine leased"
+    )]
+    Moved {
+        /// The config.
+        config: String,
+        /// Its organization.
+        now: String,
+        /// The one that it was imported for.
+        then: String,
+    },
+}
+
+impl Classified for OldLeaseError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoToken => Fault::Caller,
+            Self::NoHome { .. }
+            | Self::NotAsked { .. }
+            | Self::NotDeleted { .. }
+            | Self::Unusable { .. }
+            | Self::Moved { .. } => Fault::Engine,
+        }
+    }
+}
