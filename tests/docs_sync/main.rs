@@ -8,6 +8,7 @@ mod errors;
 mod failpoints;
 mod faults;
 mod lines;
+mod links;
 mod messages;
 mod sdk;
 #[path = "../sources.rs"]

@@ -23,6 +23,7 @@ mod crashes;
 mod credentials;
 mod discovery;
 mod documents;
+mod guides;
 mod hello;
 mod image;
 mod leases;
