@@ -11,5 +11,6 @@ pub mod engine;
 pub mod framework;
 pub mod plugin;
 pub mod proto;
+mod random;
 pub mod secret;
 pub mod vault;

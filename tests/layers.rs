@@ -17,16 +17,23 @@ use self::cycles::cycles;
 use self::imports::Crate;
 
 /// The layers, and which others each of them may use.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
+    ("src/random.rs", &[]),
     ("src/secret.rs", &[]),
     ("src/proto.rs", &[]),
     ("src/vault", &["src/proto.rs", "src/secret.rs"]),
     ("src/framework", &["src/vault", "src/secret.rs"]),
     ("src/plugin", &["src/vault", "src/proto.rs"]),
-    ("src/astra", &["src/secret.rs"]),
+    ("src/astra", &["src/random.rs", "src/secret.rs"]),
     (
         "src/engine",
-        &["src/astra", "src/framework", "src/vault", "src/secret.rs"],
+        &[
+            "src/astra",
+            "src/framework",
+            "src/random.rs",
+            "src/vault",
+            "src/secret.rs",
+        ],
     ),
     ("src/lib.rs", &[]),
     ("src/main.rs", &["src/engine", "src/plugin"]),

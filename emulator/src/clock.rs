@@ -1,12 +1,12 @@
-//! The virtual clock: it runs at the machine's speed and can be moved.
+//! The virtual clock: it runs at the machine's speed, or at that of a paused runtime, and can be moved.
 
 use std::time::Duration;
-use std::time::Instant;
 use std::time::SystemTime;
 
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use tokio::time::Instant;
 
 use crate::error::Error;
 

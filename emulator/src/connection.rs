@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 /// Is told what becomes of an answer.
-pub(crate) trait Delivery: Send {
+pub(crate) trait Delivery: Send + Sync {
     /// The last bytes are about to be written.
     fn begin(&self);
 
@@ -77,7 +77,7 @@ impl ConnectionState {
     }
 
     /// Bytes are about to be written, the last ones if an end was handed over.
-    fn writing(&self) {
+    pub(crate) fn writing(&self) {
         let mut outbox = self.outbox.lock();
         if let Some(end) = outbox.as_mut().filter(|end| !end.begun) {
             end.begun = true;
@@ -88,7 +88,7 @@ impl ConnectionState {
     }
 
     /// Everything handed over was written.
-    fn flushed(&self) -> AfterResponse {
+    pub(crate) fn flushed(&self) -> AfterResponse {
         let Some(end) = self.outbox.lock().take() else {
             return AfterResponse::Keep;
         };
@@ -101,7 +101,7 @@ impl ConnectionState {
     }
 
     /// The connection is over, whatever was still to be written.
-    fn over(&self) {
+    pub(crate) fn over(&self) {
         if let Some(delivery) = self.outbox.lock().take().and_then(|end| end.delivery) {
             delivery.fail();
         }

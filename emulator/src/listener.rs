@@ -15,12 +15,15 @@ use crate::error::Error;
 /// A listening socket that can be taken away and put back at once, from any thread.
 pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
+    /// Whether there is a socket; a service in this process has none.
+    has_socket: bool,
     state: Mutex<ListenerState>,
     /// Grows when every open connection is to be cut.
     pub(crate) cut: watch::Sender<u64>,
 }
 
 struct ListenerState {
+    is_open: bool,
     listener: Option<TcpListener>,
     waker: Option<Waker>,
 }
@@ -31,27 +34,44 @@ impl Listener {
         let address = listener
             .local_addr()
             .map_err(|source| Error::Listen { address, source })?;
-        Ok(Self {
+        Ok(Self::new(address, Some(listener)))
+    }
+
+    /// A listener without a socket, which nothing connects to, at an address that is only a name.
+    pub(crate) fn in_process(address: SocketAddr) -> Self {
+        Self::new(address, None)
+    }
+
+    fn new(address: SocketAddr, listener: Option<TcpListener>) -> Self {
+        Self {
             address,
+            has_socket: listener.is_some(),
             state: Mutex::new(ListenerState {
-                listener: Some(listener),
+                is_open: true,
+                listener,
                 waker: None,
             }),
             cut: watch::Sender::new(0),
-        })
+        }
+    }
+
+    /// Whether connections are accepted.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.lock().is_open
     }
 
     /// Stops listening and cuts what is connected, or listens again on the same port.
     pub(crate) fn set_open(&self, open: bool) -> Result<(), Error> {
         let mut state = self.state.lock();
-        match (open, state.listener.is_some()) {
-            (true, false) => state.listener = Some(listen(self.address)?),
+        match (open, state.is_open) {
+            (true, false) if self.has_socket => state.listener = Some(listen(self.address)?),
             (false, true) => {
                 state.listener = None;
                 self.cut.send_modify(|generation| *generation += 1);
             }
             _ => {}
         }
+        state.is_open = open;
         if let Some(waker) = state.waker.take() {
             waker.wake();
         }

@@ -1,8 +1,8 @@
 //! The rate limit of all callers together.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
-/// A bucket of one second's requests, refilled in real time.
+/// A bucket of one second's requests, refilled as time passes in the runtime.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct RateLimit {
     filled: Option<(Instant, f64)>,

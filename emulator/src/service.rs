@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::Instant;
 
 use http::Response;
 use http::header;
@@ -10,6 +9,7 @@ use parking_lot::Mutex;
 use parking_lot::MutexGuard;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::clock;
 use crate::connection::AfterResponse;

@@ -116,7 +116,11 @@ pub(super) struct Inner {
 impl Client {
     /// Sets up a client; nothing is sent yet.
     pub fn new(config: ClientConfig) -> Result<Self, SetupError> {
-        Self::with_policy(config, Policy::default(), None)
+        #[cfg(not(test))]
+        let service = None;
+        #[cfg(test)]
+        let service = super::http_service::simulated::service();
+        Self::with_policy(config, Policy::default(), service)
     }
 
     /// A client whose requests are answered by `service` in this process instead of the network; all

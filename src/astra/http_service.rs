@@ -122,3 +122,26 @@ fn cause(error: &reqwest::Error) -> String {
         .take(300)
         .collect()
 }
+
+/// The service that all clients of a simulation use, in the place of the network.
+#[cfg(test)]
+pub mod simulated {
+    use std::cell::RefCell;
+    use std::sync::Arc;
+
+    use super::HttpService;
+
+    thread_local! {
+        static SERVICE: RefCell<Option<Arc<dyn HttpService>>> = const { RefCell::new(None) };
+    }
+
+    /// The service of this thread's simulation, if one runs.
+    pub fn service() -> Option<Arc<dyn HttpService>> {
+        SERVICE.with_borrow(Clone::clone)
+    }
+
+    /// Sets the service for clients that are made from now on; `None` is the network.
+    pub fn set(service: Option<Arc<dyn HttpService>>) {
+        SERVICE.set(service);
+    }
+}

@@ -53,6 +53,8 @@ pub use error::Detail;
 pub use error::Error;
 pub use http_service::HttpService;
 pub use http_service::SendError;
+#[cfg(test)]
+pub use http_service::simulated as simulated_network;
 pub use list_facts::Descriptions;
 pub use list_facts::ListFacts;
 pub use mint::MintError;

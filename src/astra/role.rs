@@ -84,6 +84,7 @@ impl Client {
     /// All roles of the organization, built in and custom.
     pub async fn roles(&self, deadline: Deadline) -> Result<Vec<Role>, Error> {
         let request = Request::new(Method::GET, PATH, LIST_LIMIT);
+        self.check_org(deadline).await?;
         let body = self.fetch(&request, deadline).await?;
         let call = request.call(1);
         let list: Vec<Value> = decode(&call, &body)?;
@@ -113,6 +114,8 @@ impl Client {
         let request = Request::new(Method::POST, PATH, OBJECT_LIMIT)
             .json(body)
             .repeat(Repeat::RefusedSecond);
+        let checked = self.check_org(deadline).await;
+        checked.map_err(CreateRoleError::NotMade)?;
         let sent = self.send(&request, deadline).await;
         let body = sent.map_err(|failure| match failure.maybe_applied {
             true => CreateRoleError::Unknown(failure.error),
@@ -132,12 +135,14 @@ impl Client {
         deadline: Deadline,
     ) -> Result<(), Error> {
         let request = Request::new(Method::PUT, role_path(id)?, OBJECT_LIMIT).json(json(role)?);
+        self.check_org(deadline).await?;
         self.fetch(&request, deadline).await.map(drop)
     }
 
     /// Deletes a custom role.  That it was absent before is confirmed by the list of roles.
     pub async fn delete_role(&self, id: &str, deadline: Deadline) -> Result<Deletion, Error> {
         let request = Request::new(Method::DELETE, role_path(id)?, OBJECT_LIMIT);
+        self.check_org(deadline).await?;
         let error = match self.fetch(&request, deadline).await {
             Ok(_) => return Ok(Deletion::Deleted),
             Err(error @ (Error::NotFound { .. } | Error::BadRequest { status: 400, .. })) => error,

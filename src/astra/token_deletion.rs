@@ -12,6 +12,7 @@ use super::token::OWN_PATH;
 use super::token_format::is_path_id;
 use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
+use crate::random;
 
 impl Client {
     /// Deletes a token, so that it no longer works.
@@ -87,10 +88,9 @@ fn may_mean_unknown_id(error: &Error) -> bool {
 
 /// A well-formed client id that no token has: 24 letters, chosen at random.
 fn unused_id() -> String {
-    uuid::Uuid::new_v4()
-        .as_bytes()
+    [random::bits(), random::bits()]
         .iter()
-        .chain(uuid::Uuid::new_v4().as_bytes())
+        .flat_map(|bits| bits.to_be_bytes())
         .take(24)
         .map(|byte| char::from(b'a' + byte % 26))
         .collect()

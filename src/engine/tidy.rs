@@ -65,7 +65,7 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let tokens = live(&connection, deadline).await;
     let tokens =
         tokens.map_err(|error| astra_error::request_error("list tokens", &connection, &error))?;
-    let now = OffsetDateTime::now_utc();
+    let now = engine.clock.now();
     let mut unused = Map::new();
     let (mut kept, mut unknown) = (0_u64, 0_u64);
     for token in &tokens {

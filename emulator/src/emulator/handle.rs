@@ -59,25 +59,10 @@ pub(super) struct Inner {
 impl Emulator {
     /// Starts everything but the control API on the current tokio runtime.
     pub(crate) fn start_api(options: Options) -> Result<Self, Error> {
-        let api = Arc::new(Listener::open(options.api)?);
-        let control = Arc::new(Listener::open(options.control)?);
-        let scheme = if options.tls { "https" } else { "http" };
-        let state = seed::new_state(&options, format!("{scheme}://{}", api.address));
+        let api = Listener::open(options.api)?;
+        let control = Listener::open(options.control)?;
         let tls = options.tls;
-        let emulator = Self {
-            inner: Arc::new(Inner {
-                options,
-                service: Arc::new(Service::new(state)),
-                api,
-                control,
-                stop: watch::Sender::new(false),
-                certificates: OnceLock::new(),
-                plane: OnceLock::new(),
-                certificate: Arc::new(AtomicU8::new(Certificate::Good as u8)),
-                others: Mutex::new(Vec::new()),
-                runtime: tokio::runtime::Handle::current(),
-            }),
-        };
+        let emulator = Self::with_listeners(options, api, control);
         let inner = &emulator.inner;
         let config = match tls {
             true => Some(inner.certificates()?.config(inner.certificate.clone())?),
@@ -97,6 +82,26 @@ impl Emulator {
             inner.plane.get_or_init(|| plane);
         }
         Ok(emulator)
+    }
+
+    /// An emulator that serves nothing yet.
+    pub(super) fn with_listeners(options: Options, api: Listener, control: Listener) -> Self {
+        let scheme = if options.tls { "https" } else { "http" };
+        let state = seed::new_state(&options, format!("{scheme}://{}", api.address));
+        Self {
+            inner: Arc::new(Inner {
+                options,
+                service: Arc::new(Service::new(state)),
+                api: Arc::new(api),
+                control: Arc::new(control),
+                stop: watch::Sender::new(false),
+                certificates: OnceLock::new(),
+                plane: OnceLock::new(),
+                certificate: Arc::new(AtomicU8::new(Certificate::Good as u8)),
+                others: Mutex::new(Vec::new()),
+                runtime: tokio::runtime::Handle::current(),
+            }),
+        }
     }
 
     /// Scheme, host and port of the API, without `/v2`.

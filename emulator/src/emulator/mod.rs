@@ -2,6 +2,7 @@
 
 mod data_plane;
 mod handle;
+mod in_process;
 mod lifecycle;
 mod observe;
 mod portal;
@@ -9,6 +10,8 @@ mod rules;
 
 pub use handle::Emulator;
 pub(crate) use handle::WeakEmulator;
+pub use in_process::AnswerBody;
+pub use in_process::NoAnswer;
 pub use observe::Stats;
 pub use observe::WaitFor;
 pub use portal::PortalToken;

@@ -1,3 +1,4 @@
+use super::ORG;
 use super::client;
 use super::config;
 use super::server::Act;
@@ -5,6 +6,7 @@ use super::server::Server;
 use super::server::answer;
 use super::server::json;
 use super::soon;
+use crate::astra::ClientConfig;
 use crate::astra::CreateRoleError;
 use crate::astra::Deletion;
 use crate::astra::Error;
@@ -98,4 +100,39 @@ async fn a_role_is_not_made_twice() {
         assert!(error.error().is_retryable(), "{error}");
         assert_eq!(server.lines().len(), 1);
     }
+}
+
+/// A root token of another organization shows nothing of the custom roles of this one, and may not touch
+/// those of its own.
+#[tokio::test]
+async fn roles_are_left_alone_where_the_root_token_is_of_another_organization() {
+    let other = r#"{"id":"00000000-0000-4000-8000-000000000001"}"#;
+    let server = Server::start(move |seen, _| match seen.line.as_str() {
+        "GET /v2/currentOrg" => json(200, other),
+        _ => answer(404, "application/json", r#""not found""#),
+    })
+    .await;
+    let settings = ClientConfig {
+        org_id: Some(ORG.to_owned()),
+        ..config(&server.url)
+    };
+    let client = client(settings);
+    let new = NewRole {
+        name: "n".to_owned(),
+        policy: Policy::default(),
+    };
+    let wrong = |error: &Error| matches!(error, Error::WrongOrganization { .. });
+    assert!(wrong(&client.roles(soon()).await.unwrap_err()));
+    assert!(wrong(
+        &client.update_role("r1", &new, soon()).await.unwrap_err()
+    ));
+    assert!(wrong(&client.delete_role("r1", soon()).await.unwrap_err()));
+    let made = client.create_role(&new, soon()).await.unwrap_err();
+    assert!(matches!(&made, CreateRoleError::NotMade(error) if wrong(error)));
+    assert!(
+        server
+            .seen()
+            .iter()
+            .all(|seen| seen.line == "GET /v2/currentOrg")
+    );
 }

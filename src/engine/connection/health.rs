@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use time::OffsetDateTime;
 
 use crate::astra::Error;
+use crate::engine::clock::now_utc;
 
 /// What the organization's answers showed, kept in memory for `status`.
 #[derive(Default)]
@@ -56,7 +57,7 @@ impl Health {
     pub fn failed(&self, error: &Error) {
         let last = LastError {
             class: error.kind(),
-            at: OffsetDateTime::now_utc(),
+            at: now_utc(),
         };
         *self
             .last_error

@@ -1,6 +1,6 @@
 //! All configs of a mount, each with its client, its ledger and its health.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -30,7 +30,7 @@ pub struct ConfigKind {
     identity: Arc<Identity>,
     late_create_window: Duration,
     /// What outlives a change of a config, by name.
-    lasting: Mutex<HashMap<String, Lasting>>,
+    lasting: Mutex<BTreeMap<String, Lasting>>,
 }
 
 /// What belongs to a config's name, not to its contents.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::error::LeaseError;
+use crate::astra::Absence;
 use crate::astra::Deadline;
 use crate::astra::Deletion;
 use crate::engine::Engine;
@@ -135,6 +136,20 @@ pub async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .delete_token(&data.client_id, deadline)
         .await
     {
+        // The config may not say which organization it is for; the list that was looked at does.
+        Ok(Deletion::AlreadyAbsent(Absence {
+            org_id: Some(other),
+            ..
+        })) if !is_over && !data.org_id.is_empty() && !other.eq_ignore_ascii_case(&data.org_id) => {
+            Err(LeaseError::OtherOrganization {
+                ends: data.ends_by_itself(),
+                client_id: data.client_id,
+                org_id: data.org_id,
+                config: data.config,
+                other,
+            }
+            .into())
+        }
         // Astra may know it only later: the host tries again.
         Ok(Deletion::AlreadyAbsent(_))
             if !is_over && is_young && !engine.recent_deletions.contains(&data.client_id) =>

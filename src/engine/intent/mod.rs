@@ -20,6 +20,8 @@ mod tests;
 
 pub use block::Completed;
 pub use block::Intent;
+#[cfg(test)]
+pub use entry::BlockEntry;
 pub use in_use::InUseTokens;
 pub use ledger::ClearError;
 pub use ledger::Ledger;

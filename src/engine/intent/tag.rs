@@ -183,7 +183,7 @@ impl ConfigMark {
 
 /// A random number of as many hex digits.
 fn random(digits: usize) -> u64 {
-    first_digits(uuid::Uuid::new_v4().as_u64_pair().0, digits)
+    first_digits((crate::random::bits() >> 64) as u64, digits)
 }
 
 fn short_hash(text: &str, digits: usize) -> u64 {

@@ -18,6 +18,7 @@ use crate::astra::MintedToken;
 use crate::astra::NewToken;
 use crate::astra::TokenEntry;
 use crate::engine::astra_error;
+use crate::engine::clock::now_utc;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
@@ -222,9 +223,7 @@ impl Mint<'_> {
         };
         health.minted(ignores_description, ignores_expiry);
         failpoint::hit("mint.token-made");
-        let now = self
-            .expiry
-            .map_or_else(time::OffsetDateTime::now_utc, |asked| asked.now);
+        let now = self.expiry.map_or_else(now_utc, |asked| asked.now);
         let life = token
             .expiry
             .map(|expiry| Lifetime::new(expiry, token.generated_on, sent, now));

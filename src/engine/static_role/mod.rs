@@ -12,6 +12,8 @@ mod rotate;
 mod tests;
 mod write;
 
+#[cfg(test)]
+pub use entry::StaticRoleEntry;
 pub use reconcile::reconcile;
 pub use registry::StaticRoles;
 

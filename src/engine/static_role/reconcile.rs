@@ -1,8 +1,6 @@
 //! What static roles need on the host's tick.
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher;
-use std::hash::RandomState;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -65,8 +63,7 @@ pub async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error>
 async fn reconcile_config(engine: &Engine, config: String, work: Work, deadline: Deadline) {
     let Work { mut due, noted } = work;
     // In another order each time, so that roles which fail do not keep others waiting for ever.
-    let order = RandomState::new();
-    due.sort_by_key(|name| order.hash_one(name));
+    fastrand::shuffle(&mut due);
     futures_util::stream::iter(due.iter().take(PER_TICK))
         .for_each_concurrent(AT_ONCE, |name| async move {
             if deadline.remaining() < engine.deadlines.min_for_rotation() {

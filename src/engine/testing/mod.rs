@@ -2,5 +2,6 @@
 
 pub mod bench;
 pub mod mounted;
+mod simulation;
 
 pub use bench::*;

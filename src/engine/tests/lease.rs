@@ -304,6 +304,26 @@ async fn in_another_organization_nothing_is_deleted() {
     bench.assert_clean(&[&credential], "it stays");
 }
 
+/// Written anew without being tried, the config does not say for which organization it is.
+#[tokio::test]
+async fn a_config_of_an_unknown_organization_does_not_lose_a_token_of_another() {
+    let bench = Bench::mounted().await;
+    let orgs = bench.astra.seeds().organizations;
+    let credential = bench.mint("reader").await.unwrap().aged();
+    let forced = bench.delete("config", json!({"force": true})).await;
+    forced.unwrap();
+    let untried = bench.config(json!({"token": orgs[2].root_token, "verify": false}));
+    bench.write("config", untried).await.unwrap();
+    let text = bench.revoke(&credential).await.err().unwrap().to_string();
+    let end = format!("give the config a root token of {}", orgs[0].id);
+    assert!(text.contains(&end), "{text}");
+    assert_eq!(bench.live(), std::slice::from_ref(&credential.client_id));
+    let token = bench.config(json!({"force": true}));
+    bench.write("config", token).await.unwrap();
+    bench.revoke(&credential).await.unwrap();
+    bench.assert_clean(&[], "it is revoked");
+}
+
 #[tokio::test]
 async fn what_astra_ended_by_itself_needs_no_revocation() {
     let bench = Bench::mounted().await;

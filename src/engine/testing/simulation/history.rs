@@ -1,0 +1,417 @@
+//! A history: what happens, when, and the seed of all else.
+
+use std::time::Duration;
+
+use astra_emulator::Fault;
+use astra_emulator::fault::FaultBody;
+use astra_emulator::fault::LatencyPoint;
+use astra_emulator::fault::Malformation;
+use astra_emulator::fault::RedirectTarget;
+use astra_emulator::fault::RetryAfter;
+use fastrand::Rng;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::json;
+
+use super::durable::WriteFault;
+use super::operation::ORGS;
+use super::operation::Operation;
+use super::operation::RootToken;
+
+/// What happens in one run.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct History {
+    /// Decides ids, delays and orders.
+    pub seed: u64,
+    /// How many organizations there are.
+    pub orgs: usize,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+}
+
+/// An operation and when it begins.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Step {
+    /// Its number in the first history: its stream of chance.
+    pub number: u64,
+    /// Milliseconds since the operation before.
+    pub after_ms: u64,
+    /// What happens.
+    pub operation: Operation,
+}
+
+impl History {
+    /// The history of `seed` with so many operations.
+    pub fn generate(seed: u64, operations: usize) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut mix = Mix::draw(&mut rng);
+        let steps = (0..operations as u64).map(|number| Step {
+            number,
+            after_ms: pause(&mut rng).as_millis() as u64,
+            operation: mix.operation(&mut rng),
+        });
+        let steps = steps.collect();
+        Self {
+            seed,
+            orgs: ORGS,
+            steps,
+        }
+    }
+
+    /// Reads what [`History::text`] has written.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// One line that says it all.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap()
+    }
+}
+
+fn pause(rng: &mut Rng) -> Duration {
+    Duration::from_millis(match rng.u8(..10) {
+        0..3 => rng.u64(..50),
+        3..8 => rng.u64(50..3_000),
+        8 => rng.u64(3_000..20_000),
+        _ => rng.u64(20_000..60_000),
+    })
+}
+
+/// What a history is made of: each has some of the troubles and much of them, instead of a little of
+/// all.
+struct Mix {
+    weights: Vec<(u32, Kind)>,
+    total: u32,
+    /// The organizations that have trouble of their own.
+    troubled: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Mint,
+    Abandon,
+    Renew,
+    Revoke,
+    Tick,
+    Crash,
+    HostCrash,
+    Reload,
+    StepDown,
+    FailWrites,
+    Fail,
+    Lag,
+    Limit,
+    Snapshot,
+    Restore,
+    Clock,
+    WriteConfig,
+    ForeignToken,
+    DeleteConfig,
+    RotateRoot,
+    WriteRole,
+    DeleteRole,
+    WriteStatic,
+    DeleteStatic,
+    RotateStatic,
+    ReadStatic,
+    Tidy,
+    Status,
+}
+
+impl Mix {
+    fn draw(rng: &mut Rng) -> Self {
+        // What every history has, and what it has with a chance of so many in ten.
+        let kinds = [
+            (30, 10, Kind::Mint),
+            (6, 5, Kind::Abandon),
+            (10, 8, Kind::Renew),
+            (12, 9, Kind::Revoke),
+            (3, 5, Kind::Tick),
+            (5, 5, Kind::Crash),
+            (2, 3, Kind::HostCrash),
+            (2, 3, Kind::Reload),
+            (3, 3, Kind::StepDown),
+            (4, 3, Kind::FailWrites),
+            (14, 7, Kind::Fail),
+            (4, 3, Kind::Lag),
+            (2, 2, Kind::Limit),
+            (2, 1, Kind::Snapshot),
+            (1, 1, Kind::Restore),
+            (2, 1, Kind::Clock),
+            (3, 5, Kind::WriteConfig),
+            (2, 2, Kind::ForeignToken),
+            (2, 3, Kind::DeleteConfig),
+            (3, 5, Kind::RotateRoot),
+            (8, 8, Kind::WriteRole),
+            (4, 5, Kind::DeleteRole),
+            (6, 7, Kind::WriteStatic),
+            (3, 5, Kind::DeleteStatic),
+            (4, 6, Kind::RotateStatic),
+            (10, 7, Kind::ReadStatic),
+            (2, 4, Kind::Tidy),
+            (1, 3, Kind::Status),
+        ];
+        let weights: Vec<(u32, Kind)> = kinds
+            .into_iter()
+            .filter(|(_, chance, _)| rng.u32(..10) < *chance)
+            .map(|(weight, _, kind)| (weight, kind))
+            .collect();
+        let total = weights.iter().map(|(weight, _)| weight).sum();
+        let mut troubled: Vec<usize> = (0..ORGS).filter(|_| rng.bool()).collect();
+        if troubled.is_empty() {
+            troubled.push(rng.usize(..ORGS));
+        }
+        Self {
+            weights,
+            total,
+            troubled,
+        }
+    }
+
+    fn operation(&mut self, rng: &mut Rng) -> Operation {
+        let mut at = rng.u32(..self.total);
+        let kind = self
+            .weights
+            .iter()
+            .find(|(weight, _)| match at.checked_sub(*weight) {
+                Some(rest) => {
+                    at = rest;
+                    false
+                }
+                None => true,
+            });
+        let kind = kind.map_or(Kind::Mint, |(_, kind)| *kind);
+        let org = rng.usize(..ORGS);
+        let troubled = *rng.choice(&self.troubled).unwrap_or(&0);
+        made(kind, org, troubled, rng)
+    }
+}
+
+fn made(kind: Kind, org: usize, troubled: usize, rng: &mut Rng) -> Operation {
+    let role = rng.usize(..3);
+    match kind {
+        Kind::Mint => Operation::Mint {
+            org,
+            role,
+            gives_up_ms: None,
+        },
+        Kind::Abandon => Operation::Mint {
+            org,
+            role,
+            gives_up_ms: Some(rng.u64(..400)),
+        },
+        Kind::Renew => Operation::Renew {
+            lease: rng.usize(..64),
+            increment: *rng.choice([0, 0, 60, 3_600].iter()).unwrap_or(&0),
+        },
+        Kind::Revoke => Operation::Revoke {
+            lease: rng.usize(..64),
+        },
+        Kind::Tick => Operation::Tick,
+        Kind::Crash => Operation::Crash {
+            repeats: rng.u8(..4) == 0,
+        },
+        Kind::HostCrash => Operation::HostCrash,
+        Kind::Reload => Operation::Reload,
+        Kind::StepDown => Operation::StepDown {
+            lingers: rng.bool(),
+        },
+        Kind::FailWrites => Operation::FailWrites(WriteFault {
+            after: rng.u8(..4),
+            times: rng.u8(1..4),
+            written: rng.bool(),
+        }),
+        Kind::Fail => fail(troubled, rng),
+        Kind::Lag => lag(troubled, rng),
+        Kind::Limit => Operation::Knobs {
+            org: troubled,
+            knobs: json!({
+                "org_max_token_expiry_s": rng.u64(60..4_000),
+                "org_max_token_expiry_mode": if rng.bool() { "clamp" } else { "refuse" },
+            }),
+            seconds: rng.u64(30..400),
+        },
+        Kind::Snapshot => Operation::Snapshot,
+        Kind::Restore => Operation::Restore,
+        Kind::Clock => Operation::SetClock {
+            ahead: *rng
+                .choice([0, 0, -40, 40, -10_800, 10_800].iter())
+                .unwrap_or(&0),
+        },
+        Kind::WriteConfig => Operation::WriteConfig {
+            org,
+            token: if rng.bool() {
+                RootToken::New
+            } else {
+                RootToken::Kept
+            },
+            verify: rng.u8(..4) > 0,
+            rotation_period: rng.bool().then(|| rng.u64(60..900)),
+        },
+        Kind::ForeignToken => Operation::WriteConfig {
+            org: troubled,
+            token: RootToken::Foreign,
+            verify: rng.bool(),
+            rotation_period: None,
+        },
+        Kind::DeleteConfig => Operation::DeleteConfig {
+            org: troubled,
+            force: rng.u8(..4) == 0,
+        },
+        Kind::RotateRoot => Operation::RotateRoot { org },
+        Kind::WriteRole => Operation::WriteRole {
+            org,
+            role,
+            policy: rng.bool().then(|| rng.usize(..3)),
+            ttl: rng.u64(20..400),
+            max_ttl: rng.u64(60..1_200),
+        },
+        Kind::DeleteRole => Operation::DeleteRole { org, role },
+        Kind::WriteStatic => {
+            let period = rng.u64(60..900);
+            Operation::WriteStatic {
+                org,
+                role,
+                policy: rng.bool().then(|| rng.usize(..3)),
+                period,
+                overlap: rng.bool().then(|| rng.u64(..period)),
+            }
+        }
+        Kind::DeleteStatic => Operation::DeleteStatic { org, role },
+        Kind::RotateStatic => Operation::RotateStatic { org, role },
+        Kind::ReadStatic => Operation::ReadStatic { org, role },
+        Kind::Tidy => Operation::Tidy { org },
+        Kind::Status => Operation::Status,
+    }
+}
+
+fn lag(org: usize, rng: &mut Rng) -> Operation {
+    let scope = *rng
+        .choice(["both", "auth", "list", "delete", "all"].iter())
+        .unwrap_or(&"both");
+    let other = *rng
+        .choice(["both", "auth", "list", "delete", "all"].iter())
+        .unwrap_or(&"both");
+    Operation::Knobs {
+        org,
+        knobs: json!({
+            "create_visible_after_ms": rng.u64(..20_000),
+            "create_visible_scope": scope,
+            "delete_effective_after_ms": rng.u64(..10_000),
+            "delete_effective_scope": other,
+            "list_stale_ms": if rng.bool() { rng.u64(..5_000) } else { 0 },
+        }),
+        seconds: rng.u64(20..300),
+    }
+}
+
+fn fail(org: usize, rng: &mut Rng) -> Operation {
+    let calls = [
+        (Some("POST"), "/v2/clientIdSecrets"),
+        (Some("GET"), "/v2/clientIdSecrets"),
+        (Some("DELETE"), "/v2/clientIdSecrets/*"),
+        (Some("POST"), "/v2/organizations/roles"),
+        (Some("PUT"), "/v2/organizations/roles/*"),
+        (Some("DELETE"), "/v2/organizations/roles/*"),
+        (Some("GET"), "/v2/organizations/roles"),
+        (Some("GET"), "/v2/currentOrg"),
+        (None, "*"),
+        (None, "*"),
+    ];
+    let (method, path) = *rng.choice(calls.iter()).unwrap_or(&(None, "*"));
+    let times = (rng.u8(..3) > 0).then(|| rng.u64(1..4));
+    Operation::Fail {
+        org,
+        method: method.map(str::to_owned),
+        path: path.to_owned(),
+        fault: fault(rng),
+        times,
+        seconds: rng.u64(5..240),
+    }
+}
+
+fn fault(rng: &mut Rng) -> Fault {
+    match rng.u8(..16) {
+        0..5 => status(rng),
+        5 => Fault::ResetBeforeCommit {},
+        6 => Fault::ResetAfterCommit {},
+        7 => Fault::ResetMidBody { bytes: None },
+        8 => Fault::Truncate {
+            bytes: None,
+            chunked: rng.bool(),
+            then: Default::default(),
+        },
+        9 => Fault::MalformedJson {
+            how: *rng
+                .choice(
+                    [
+                        Malformation::Cut,
+                        Malformation::Trailing,
+                        Malformation::WrongTypes,
+                    ]
+                    .iter(),
+                )
+                .unwrap_or(&Malformation::Cut),
+        },
+        10 => Fault::Hang {
+            committed: rng.bool(),
+        },
+        11 => Fault::Latency {
+            ms: rng.u64(..5_000),
+            max_ms: None,
+            at: LatencyPoint::Before,
+        },
+        12 => Fault::Latency {
+            ms: rng.u64(..60_000),
+            max_ms: None,
+            at: if rng.bool() {
+                LatencyPoint::Before
+            } else {
+                LatencyPoint::AfterCommit
+            },
+        },
+        13 => match rng.u8(..3) {
+            0 => Fault::WrongHash {},
+            1 => Fault::RolesMismatch {},
+            _ => Fault::OkWithErrors {},
+        },
+        14 => Fault::Redirect {
+            status: 302,
+            to: RedirectTarget::SameHost,
+            committed: rng.bool(),
+        },
+        _ => Fault::SlowBody {
+            bytes: 40,
+            every_ms: rng.u64(10..2_000),
+        },
+    }
+}
+
+fn status(rng: &mut Rng) -> Fault {
+    let status = *rng
+        .choice([400, 401, 403, 404, 409, 429, 429, 500, 502, 503, 503, 504].iter())
+        .unwrap_or(&503);
+    let bodies = [
+        FaultBody::Errors,
+        FaultBody::String,
+        FaultBody::Null,
+        FaultBody::Empty,
+        FaultBody::Html,
+        FaultBody::BlockPage,
+        FaultBody::Half,
+        FaultBody::Envoy,
+    ];
+    let committed = rng.bool();
+    let body = *rng.choice(bodies.iter()).unwrap_or(&FaultBody::Errors);
+    Fault::Status {
+        status,
+        // Whoever has carried a request out does not refuse it in Astra's own words.
+        body: match (committed, body) {
+            (true, FaultBody::Errors | FaultBody::String) if status < 500 => FaultBody::BlockPage,
+            (_, body) => body,
+        },
+        retry_after: (status == 429 && rng.bool()).then(|| RetryAfter::Seconds(rng.u64(..20))),
+        committed,
+    }
+}

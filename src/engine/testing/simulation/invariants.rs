@@ -1,0 +1,395 @@
+//! What must hold, whatever happens.
+
+use std::time::Duration;
+
+use astra_emulator::TokenState;
+use astra_emulator::TokenView;
+use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::host::Lease;
+use super::host::LeaseState;
+use super::host::TICK;
+use super::host::is_failure;
+use super::operation;
+use super::world::World;
+use crate::engine::connection::ConfigEntry;
+use crate::engine::intent::BlockEntry;
+use crate::engine::intent::ConfigMark;
+use crate::engine::intent::RequestMark;
+use crate::engine::intent::Tag;
+use crate::engine::role::PolicyRole;
+use crate::engine::role::RoleEntry;
+use crate::engine::static_role::StaticRoleEntry;
+use crate::engine::store::Key;
+use crate::vault::HandlerResult;
+use crate::vault::Response;
+
+/// How much longer than its lease a token may live.
+const GRACE: Duration = Duration::from_secs(600);
+/// How much later than its token a lease may begin.
+const LATE: Duration = Duration::from_secs(60);
+/// The longest that an operation takes with all retries.
+const LONGEST: Duration = Duration::from_secs(60);
+/// The longest that an operation takes while its own organization and the host are well.
+const LONGEST_CALM: Duration = Duration::from_secs(20);
+
+impl World {
+    /// An answer came in time, and what is wrong elsewhere did not change it.
+    pub fn check_answer(
+        &self,
+        org: Option<usize>,
+        calm: bool,
+        what: &str,
+        outcome: &HandlerResult,
+        took: Duration,
+    ) {
+        // Known: whoever changes something waits for others who change it, and has all its time after that.
+        let may_wait = ["Update ", "Delete "]
+            .iter()
+            .any(|word| what.starts_with(word));
+        if took > LONGEST && !may_wait {
+            self.violation(format!("{what} took {took:?}"));
+        }
+        // The trouble may have come after it began.
+        if org.is_none() || !calm || !self.is_calm(org) {
+            return;
+        }
+        if took > LONGEST_CALM {
+            self.violation(format!(
+                "{what} took {took:?} although its organization is well"
+            ));
+        }
+        if is_failure(outcome) {
+            let error = outcome.as_ref().err().map(ToString::to_string);
+            self.violation(format!(
+                "{what} failed although its organization is well: {error:?}"
+            ));
+        }
+    }
+
+    /// A token that is delivered works, and ends when its lease has ended for certain.
+    pub fn check_delivered(&self, lease: &Lease) {
+        let Some(token) = self.astra.token(&lease.client_id) else {
+            return self.violation(format!(
+                "the delivered token {} does not exist",
+                lease.client_id
+            ));
+        };
+        if token.state != TokenState::Active {
+            self.violation(format!(
+                "the delivered token {} is {:?}",
+                lease.client_id, token.state
+            ));
+        }
+        if token.org_id != self.orgs[lease.org].id && !self.is_meant_for(lease.org, &token.org_id) {
+            self.violation(format!(
+                "the delivered token {} is of another organization",
+                lease.client_id
+            ));
+        }
+        let now = tokio::time::Instant::now();
+        if lease.end <= now || lease.max_ttl().is_zero() {
+            self.violation(format!("the lease on {} has no TTL", lease.client_id));
+        }
+        let Some(expiry) = token.token_expiry.as_deref().map(parsed) else {
+            return self.violation(format!(
+                "the delivered token {} never ends",
+                lease.client_id
+            ));
+        };
+        let minted_at = lease
+            .minted_at()
+            .map_or(parsed(&token.generated_on), parsed);
+        let life = (expiry - parsed(&token.generated_on)).min(expiry - minted_at);
+        let longest = lease.max_ttl() + GRACE + LATE;
+        if life > longest {
+            self.violation(format!(
+                "the delivered token {} lives for {life}, its lease at most {:?}",
+                lease.client_id,
+                lease.max_ttl()
+            ));
+        }
+    }
+
+    /// A revocation that was answered with success leaves no token.
+    pub fn check_revoked(&self, lease: &Lease) {
+        if self.is_live(&lease.client_id) {
+            self.violation(format!(
+                "the token {} lives although its revocation succeeded",
+                lease.client_id
+            ));
+        }
+    }
+
+    /// A reader of a static role gets a token that worked when it was asked for.
+    pub fn check_static(&self, response: &Response, asked: OffsetDateTime) {
+        let client_id = response.data().get("client_id").and_then(|id| id.as_str());
+        let Some(token) = client_id.and_then(|id| self.astra.token(id)) else {
+            return self.violation("static-creds names no token".to_owned());
+        };
+        let ended = match token.state {
+            TokenState::Active => return,
+            TokenState::Expired => token.token_expiry.as_deref(),
+            TokenState::Deleted => token.deleted_at.as_deref(),
+        };
+        let is_long_ago = ended.is_none_or(|ended| parsed(ended) < asked);
+        let restored = self
+            .forgotten
+            .borrow()
+            .iter()
+            .any(|(from, _)| ended.is_some_and(|ended| parsed(ended) >= *from));
+        if is_long_ago && !restored {
+            self.violation(format!(
+                "static-creds returned the token {}, which is {:?}",
+                token.client_id, token.state
+            ));
+        }
+    }
+
+    /// What holds at any time: the token of a lease lives as long as its lease.
+    pub fn check_leases(&self) {
+        let now = tokio::time::Instant::now();
+        let mut dead = Vec::new();
+        for lease in self.leases.borrow_mut().iter_mut() {
+            let is_in_use = lease.state == LeaseState::Active && lease.end > now;
+            if is_in_use && !lease.may_be_dead && !self.is_live(&lease.client_id) {
+                lease.may_be_dead = true;
+                dead.push(lease.client_id.clone());
+            }
+        }
+        for client_id in dead {
+            self.violation(format!(
+                "the token {client_id} is gone although its lease lives"
+            ));
+        }
+    }
+
+    /// What is left that must not be; all of it must be gone some time after the last trouble.
+    pub fn remaining(&self) -> Vec<String> {
+        let mut found = self.orphans();
+        found.extend(self.custom_roles_out_of_step());
+        found.extend(self.dead_static_tokens());
+        let leases = self.leases.borrow();
+        let late = leases.iter().filter(|lease| {
+            let token = self.astra.token(&lease.client_id);
+            let is_elsewhere = token.is_some_and(|token| self.is_misplaced(&token));
+            !is_elsewhere && matches!(lease.state, LeaseState::Ending | LeaseState::Irrevocable)
+        });
+        found.extend(late.map(|lease| {
+            format!(
+                "lease {} on {} is {:?}",
+                lease.id, lease.client_id, lease.state
+            )
+        }));
+        found
+    }
+
+    /// What must never be, to be looked at in the end.
+    pub fn check_astra(&self) {
+        // A node whose clock is behind asks for an expiry in the past.
+        let may_be_past = |rule: &str| self.was_skewed.get() && rule == "token_expiry";
+        let violations = self.astra.violations();
+        let mut misuses = violations.iter().filter(|one| !may_be_past(one.rule));
+        if let Some(violation) = misuses.next() {
+            self.violation(format!("the engine misused the API: {violation:?}"));
+        }
+        for client_id in &self.bystanders {
+            if !self.is_live(client_id) {
+                self.violation(format!(
+                    "the token {client_id} of somebody else was deleted"
+                ));
+            }
+        }
+    }
+
+    /// Live tokens that no lease, no config and no static role explains.
+    fn orphans(&self) -> Vec<String> {
+        let mut held: Vec<String> = Vec::new();
+        let leases = self.leases.borrow();
+        let live = leases
+            .iter()
+            .filter(|lease| lease.state != LeaseState::Revoked);
+        held.extend(live.map(|lease| lease.client_id.clone()));
+        for (_, config) in self.stored::<ConfigEntry>(Key::CONFIGS) {
+            held.push(config.token_client_id().to_owned());
+        }
+        for (_, role) in self.stored::<StaticRoleEntry>(Key::STATIC_ROLES) {
+            // A tick may be what its deletion waits for.
+            let now = crate::engine::clock::now_utc() - 2 * TICK;
+            held.extend(role.current.iter().map(|token| token.client_id.clone()));
+            let previous = role
+                .previous
+                .iter()
+                .filter(|token| token.delete_at > now && role.is_live());
+            held.extend(previous.map(|token| token.client_id.clone()));
+        }
+        let orphans = self.astra.live_tokens().into_iter().filter(|token| {
+            !held.contains(&token.client_id)
+                && !self.is_misplaced(token)
+                && !self.given_up.borrow().contains(&token.client_id)
+                && !self.is_in_window(token)
+                && !self.is_forgotten(&token.generated_on)
+        });
+        orphans
+            .map(|token| {
+                format!(
+                    "the token {} is held by nobody: {}",
+                    token.client_id, token.description
+                )
+            })
+            .collect()
+    }
+
+    /// Whether an operator gave the config a root token of that organization, or of one that it does not
+    /// tell.
+    fn is_meant_for(&self, config: usize, org_id: &str) -> bool {
+        let stored = self.stored::<ConfigEntry>(Key::CONFIGS);
+        let own = stored
+            .iter()
+            .find(|(name, _)| name == operation::config(config));
+        own.is_some_and(|(_, entry)| entry.org_id.as_deref().is_none_or(|org| org == org_id))
+    }
+
+    /// Whether an operator who gave a config the root token of another organization was told that what is
+    /// in that organization stays.
+    fn is_misplaced(&self, token: &TokenView) -> bool {
+        let Some(tag) = Tag::parse(&token.description) else {
+            return false;
+        };
+        let owner = tag.owner.config();
+        let own = (0..self.orgs.len()).find(|org| ConfigMark::of(operation::config(*org)) == owner);
+        own.is_some_and(|own| self.orgs[own].id != token.org_id)
+    }
+
+    /// Whether the token's answer may have been received, although nobody holds it: its mark was durable
+    /// when the process or the host died.
+    fn is_in_window(&self, token: &TokenView) -> bool {
+        let Some(tag) = Tag::parse(&token.description) else {
+            return false;
+        };
+        let was_lost = self
+            .interrupted
+            .borrow()
+            .iter()
+            .any(|id| RequestMark::of(id) == tag.request);
+        was_lost
+            && self.last_words.borrow().iter().any(|intents| {
+                let key = intents
+                    .keys()
+                    .find(|key| key.ends_with(&tag.block.to_string()));
+                let entry = key.and_then(|key| intents.get(key));
+                let block =
+                    entry.and_then(|entry| serde_json::from_slice::<BlockEntry>(&entry.value).ok());
+                block.is_some_and(|block| block.is_done(tag.index))
+            })
+    }
+
+    fn is_forgotten(&self, made: &str) -> bool {
+        let made = parsed(made);
+        self.forgotten
+            .borrow()
+            .iter()
+            .any(|(from, to)| made >= *from && made <= *to)
+    }
+
+    /// Custom roles that nobody claims, and claims without a custom role or with another policy.
+    fn custom_roles_out_of_step(&self) -> Vec<String> {
+        if !self.forgotten.borrow().is_empty() {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        let mut claims: Vec<(String, PolicyRole)> = Vec::new();
+        for (name, role) in self.stored::<RoleEntry>(Key::ROLES) {
+            claims.extend(
+                role.granted
+                    .policy
+                    .map(|policy| (format!("role {name}"), policy)),
+            );
+        }
+        for (name, role) in self.stored::<StaticRoleEntry>(Key::STATIC_ROLES) {
+            claims.extend(
+                role.claim()
+                    .map(|policy| (format!("static role {name}"), policy.clone())),
+            );
+        }
+        let mut kept = Vec::new();
+        for org in &self.orgs {
+            let own = self.astra.roles(Some(&org.id)).unwrap().into_iter();
+            // What a config of another organization left here, an operator was told of.
+            let others = |name: &str| {
+                (0..self.orgs.len()).any(|other| {
+                    other != org.number && name.contains(&format!("{}-", operation::config(other)))
+                })
+            };
+            kept.extend(own.filter(|role| !others(&role.name)));
+        }
+        for (owner, claim) in &claims {
+            match kept.iter().find(|role| role.id == claim.role_id) {
+                None => found.push(format!("the custom role of {owner} is gone")),
+                Some(role) => {
+                    let mut wanted = claim.policy.for_astra("").actions;
+                    let mut actions = role.policy.actions.clone();
+                    wanted.sort();
+                    actions.sort();
+                    if wanted != actions {
+                        found.push(format!("the custom role of {owner} grants {actions:?}"));
+                    }
+                }
+            }
+        }
+        for role in kept.iter().filter(|role| role.name.starts_with("vault-")) {
+            let is_claimed = claims.iter().any(|(_, claim)| claim.role_id == role.id);
+            let given_up = self.given_up.borrow();
+            let is_given_up = given_up.iter().any(|name| role.name.ends_with(name));
+            if !is_claimed && !is_given_up && !self.is_needed_for_overlap(&role.id) {
+                found.push(format!("nobody claims the custom role {}", role.name));
+            }
+        }
+        found
+    }
+
+    /// Whether a replaced token of a static role still has its rights from this custom role.
+    fn is_needed_for_overlap(&self, _role: &str) -> bool {
+        let roles = self.stored::<StaticRoleEntry>(Key::STATIC_ROLES);
+        roles
+            .iter()
+            .any(|(_, role)| role.previous_uses_custom_role())
+    }
+
+    /// Static roles whose token does not work.
+    fn dead_static_tokens(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (name, role) in self.stored::<StaticRoleEntry>(Key::STATIC_ROLES) {
+            match &role.current {
+                Some(current) if !self.is_live(&current.client_id) => {
+                    found.push(format!("the token of static role {name} is dead"));
+                }
+                Some(_) => {}
+                None => found.push(format!("static role {name} is not quite deleted")),
+            }
+        }
+        found
+    }
+
+    /// Whether the token works.
+    pub fn is_live(&self, client_id: &str) -> bool {
+        let token = self.astra.token(client_id);
+        token.is_some_and(|token| token.state == TokenState::Active)
+    }
+
+    /// The entries of a folder.
+    pub fn stored<T: DeserializeOwned>(&self, folder: &str) -> Vec<(String, T)> {
+        let entries = self.durable.entries();
+        let found = entries.into_iter().filter_map(|(key, entry)| {
+            let name = key.strip_prefix(folder)?.to_owned();
+            Some((name, serde_json::from_slice(&entry.value).unwrap()))
+        });
+        found.collect()
+    }
+}
+
+fn parsed(time: &str) -> OffsetDateTime {
+    OffsetDateTime::parse(time, &Rfc3339).unwrap()
+}

@@ -1,0 +1,24 @@
+//! A whole deployment on one thread under virtual time: the engine, a host and the emulated Astra,
+//! without sockets and without waiting.  A seed decides what happens, and when.
+
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::panic
+)]
+
+mod chance;
+mod durable;
+mod history;
+mod host;
+mod invariants;
+mod network;
+mod operation;
+mod perform;
+mod process;
+mod run;
+mod shrink;
+mod tests;
+mod trace;
+mod world;

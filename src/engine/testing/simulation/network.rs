@@ -1,0 +1,59 @@
+//! The way from the engine to the emulated Astra: no sockets, but delays, and requests that arrive
+//! although nobody waits for their answer any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use astra_emulator::Emulator;
+use astra_emulator::NoAnswer;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use reqwest::Body;
+
+use super::chance;
+use super::trace::Trace;
+use crate::astra::HttpService;
+use crate::astra::SendError;
+
+/// The network.
+pub struct Network {
+    /// Where requests go.
+    pub astra: Emulator,
+    /// What is told of them.
+    pub trace: Arc<Trace>,
+}
+
+impl HttpService for Network {
+    fn answer(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'static, Result<http::Response<Body>, SendError>> {
+        let (astra, trace) = (self.astra.clone(), Arc::clone(&self.trace));
+        let [there, back] =
+            chance::draw(|rng| [rng.u64(1..=30), rng.u64(1..=30)]).map(Duration::from_millis);
+        // What has been sent arrives, also when the sender is dead by then.
+        let exchange = tokio::spawn(async move {
+            tokio::time::sleep(there).await;
+            let what = format!("{} {}", request.method(), request.uri().path());
+            let answer = astra.answer(request).await;
+            match &answer {
+                Ok(answer) => trace.note(format_args!("astra: {what}: {}", answer.status())),
+                Err(error) => trace.note(format_args!("astra: {what}: {error}")),
+            }
+            tokio::time::sleep(back).await;
+            answer
+        });
+        Box::pin(async move {
+            match exchange.await {
+                Ok(Ok(answer)) => Ok(answer.map(Body::wrap)),
+                Ok(Err(error @ NoAnswer::Refused)) => {
+                    Err(SendError::Unreachable(error.to_string()))
+                }
+                Ok(Err(error @ NoAnswer::Disconnected)) => {
+                    Err(SendError::Disconnected(error.to_string()))
+                }
+                Err(error) => Err(SendError::Disconnected(error.to_string())),
+            }
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! What happens to a deployment: what callers, operators, the host, Astra and chance do.
+
+use astra_emulator::Fault;
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::durable::WriteFault;
+
+/// How many organizations there are, each with a config of its own.
+pub const ORGS: usize = 3;
+
+/// One thing that happens.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Somebody reads a credential, and may give up waiting after so many milliseconds.
+    Mint {
+        org: usize,
+        role: usize,
+        gives_up_ms: Option<u64>,
+    },
+    /// Somebody renews a lease, by its number among those that live.
+    Renew { lease: usize, increment: u64 },
+    /// Somebody revokes a lease.
+    Revoke { lease: usize },
+    /// The host calls its tick out of turn.
+    Tick,
+    /// The plugin's process dies; the host starts another, and may repeat what was under way.
+    Crash { repeats: bool },
+    /// The host dies with its plugin, and both come back.
+    HostCrash,
+    /// The plugin is reloaded in an orderly manner.
+    Reload,
+    /// Another node becomes the active one; requests of the former one may go on without storage.
+    StepDown { lingers: bool },
+    /// Writes to storage fail.
+    FailWrites(WriteFault),
+    /// Requests of one organization go wrong: all, or so many, and for so long at most.
+    Fail {
+        org: usize,
+        method: Option<String>,
+        path: String,
+        fault: Fault,
+        times: Option<u64>,
+        seconds: u64,
+    },
+    /// An organization behaves otherwise for a while.
+    Knobs {
+        org: usize,
+        knobs: serde_json::Value,
+        seconds: u64,
+    },
+    /// A snapshot of storage and leases is saved.
+    Snapshot,
+    /// The last snapshot is restored.
+    Restore,
+    /// The node's clock is set, so many seconds from the right time.
+    SetClock { ahead: i64 },
+    /// An operator writes a config.
+    WriteConfig {
+        org: usize,
+        token: RootToken,
+        verify: bool,
+        rotation_period: Option<u64>,
+    },
+    /// An operator deletes a config.
+    DeleteConfig { org: usize, force: bool },
+    /// An operator rotates a root token.
+    RotateRoot { org: usize },
+    /// An operator writes a role.
+    WriteRole {
+        org: usize,
+        role: usize,
+        policy: Option<usize>,
+        ttl: u64,
+        max_ttl: u64,
+    },
+    /// An operator deletes a role.
+    DeleteRole { org: usize, role: usize },
+    /// An operator writes a static role.
+    WriteStatic {
+        org: usize,
+        role: usize,
+        policy: Option<usize>,
+        period: u64,
+        overlap: Option<u64>,
+    },
+    /// An operator deletes a static role.
+    DeleteStatic { org: usize, role: usize },
+    /// An operator rotates a static role.
+    RotateStatic { org: usize, role: usize },
+    /// Somebody reads a static role's token.
+    ReadStatic { org: usize, role: usize },
+    /// An operator tidies.
+    Tidy { org: usize },
+    /// Somebody looks at the status.
+    Status,
+}
+
+/// Which root token an operator writes.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RootToken {
+    /// None: the stored one stays.
+    Kept,
+    /// A new one of the config's organization.
+    New,
+    /// One of another organization.
+    Foreign,
+}
+
+/// The config of an organization.
+pub fn config(org: usize) -> &'static str {
+    ["default", "second", "third"].get(org).unwrap_or(&"other")
+}
+
+/// A role of an organization.
+pub fn role(org: usize, role: usize) -> String {
+    format!("{}-{role}", config(org))
+}

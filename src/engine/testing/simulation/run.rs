@@ -1,0 +1,196 @@
+//! Running a history.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+use super::chance;
+use super::history::History;
+use super::host::LeaseState;
+use super::host::TICK;
+use super::operation::Operation;
+use super::operation::RootToken;
+use super::world::World;
+use crate::engine::connection::ConfigEntry;
+use crate::engine::store::Key;
+use astra_emulator::TokenState;
+
+/// The shortest time after the last trouble until all must be in order: creates that were on their way
+/// may still take effect.
+const SETTLING: Duration = Duration::from_secs(240);
+/// The longest: waits between tries grow up to an hour.
+const SETTLED: Duration = Duration::from_secs(4_500);
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The promises that were broken, in order.
+    pub violations: Vec<String>,
+    /// Of the log.
+    pub hash: u64,
+    /// The log, if it was kept.
+    pub trace: Vec<String>,
+    /// How long it took after the last trouble until all was in order.
+    pub settled_after: Duration,
+    /// How many requests there were to Astra.
+    pub requests: u64,
+    /// How many tokens were minted.
+    pub minted: u64,
+}
+
+/// Runs a history on this thread.
+pub fn run(history: &History, keeps_trace: bool) -> Outcome {
+    chance::seed(history.seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let outcome = LocalSet::new().block_on(&runtime, play(history.clone(), keeps_trace));
+    crate::astra::simulated_network::set(None);
+    crate::engine::clock::simulated::set(None);
+    outcome
+}
+
+/// What each organization has when a history begins.
+fn begun_with(org: usize) -> Vec<Operation> {
+    let role = |role, policy, max_ttl| Operation::WriteRole {
+        org,
+        role,
+        policy,
+        ttl: 120,
+        max_ttl,
+    };
+    let fixed = |role, policy| Operation::WriteStatic {
+        org,
+        role,
+        policy,
+        period: 180,
+        overlap: None,
+    };
+    vec![
+        role(0, None, 600),
+        role(1, Some(0), 300),
+        role(2, None, 60),
+        fixed(0, None),
+        fixed(1, Some(1)),
+    ]
+}
+
+async fn play(history: History, keeps_trace: bool) -> Outcome {
+    let world = World::new(history.seed, history.orgs, keeps_trace);
+    for org in 0..history.orgs {
+        assert!(world.write_config(org, RootToken::New, true, None).await);
+        for operation in begun_with(org) {
+            world.perform(operation).await;
+        }
+    }
+    tokio::task::spawn_local(chance::scoped(
+        chance::mix(history.seed, u64::MAX),
+        Rc::clone(&world).tick_for_ever(),
+    ));
+    let mut running = tokio::task::JoinSet::new();
+    for step in history.steps {
+        tokio::time::sleep(Duration::from_millis(step.after_ms)).await;
+        world
+            .trace
+            .note(format_args!("{} {:?}", step.number, step.operation));
+        let seed = chance::mix(history.seed, step.number);
+        let own = Rc::clone(&world);
+        running.spawn_local(chance::scoped(seed, async move {
+            own.perform(step.operation).await;
+        }));
+        // So that what happens at once has happened.
+        tokio::task::yield_now().await;
+        world.check_leases();
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
+        world.check_leases();
+    }
+    let settled_after = world.settle().await;
+    world.check_astra();
+    let stats = world.astra.stats();
+    Outcome {
+        violations: world.violations.borrow().clone(),
+        hash: world.trace.hash(),
+        trace: world.trace.lines(),
+        settled_after,
+        requests: stats.requests,
+        minted: world.astra.invariants().minted,
+    }
+}
+
+impl World {
+    /// All trouble ends, an operator repairs what only an operator can, and then all must come in order.
+    async fn settle(self: &Rc<Self>) -> Duration {
+        self.astra.clear_faults();
+        self.durable.fail(None);
+        self.set_clock(0);
+        let began = Instant::now();
+        self.trace.note("all trouble ends");
+        self.repair().await;
+        tokio::time::sleep(SETTLING).await;
+        loop {
+            self.check_leases();
+            self.revoke_irrevocable().await;
+            let left = self.remaining();
+            if left.is_empty() {
+                return began.elapsed();
+            }
+            if began.elapsed() > SETTLED {
+                for what in left {
+                    self.violation(format!("{what}, {SETTLED:?} after the last trouble"));
+                }
+                return began.elapsed();
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// An operator gives a config whose root token does not work another one.
+    pub async fn repair(self: &Rc<Self>) {
+        for org in &self.orgs {
+            for _ in 0..5 {
+                if self.has_root_token(org.number)
+                    || self
+                        .write_config(org.number, RootToken::New, true, None)
+                        .await
+                {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_secs(30)).await;
+            }
+        }
+    }
+
+    fn has_root_token(&self, org: usize) -> bool {
+        let configs = self.stored::<ConfigEntry>(Key::CONFIGS);
+        let name = super::operation::config(org);
+        let config = configs.iter().find(|(own, _)| own == name);
+        let token = config.and_then(|(_, config)| self.astra.token(config.token_client_id()));
+        let works = token.is_some_and(|token| {
+            token.state == TokenState::Active && token.org_id == self.orgs[org].id
+        });
+        if works {
+            self.orgs[org].is_broken.set(false);
+        }
+        works
+    }
+
+    /// An operator revokes what the host has given up.
+    async fn revoke_irrevocable(self: &Rc<Self>) {
+        let irrevocable: Vec<usize> = {
+            let leases = self.leases.borrow();
+            let given_up = leases
+                .iter()
+                .filter(|lease| lease.state == LeaseState::Irrevocable);
+            given_up.map(|lease| lease.id).collect()
+        };
+        for id in irrevocable {
+            self.revoke(id).await;
+        }
+    }
+}

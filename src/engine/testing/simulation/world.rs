@@ -1,0 +1,317 @@
+//! A deployment: nodes, storage, leases, organizations, and what is known of them.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use astra_emulator::Emulator;
+use astra_emulator::Options;
+use astra_emulator::TokenState;
+use time::OffsetDateTime;
+use time::macros::datetime;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::durable::Access;
+use super::durable::Durable;
+use super::durable::Entries;
+use super::host::Lease;
+use super::host::LeaseState;
+use super::network::Network;
+use super::process::Process;
+use super::trace::Trace;
+use crate::astra::simulated_network;
+use crate::engine::clock::simulated;
+
+/// When every history begins.
+const BEGIN: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
+
+/// All there is.
+pub struct World {
+    /// The history's seed.
+    pub seed: u64,
+    /// The log.
+    pub trace: Arc<Trace>,
+    /// Astra.
+    pub astra: Emulator,
+    /// The mount's storage.
+    pub durable: Arc<Durable>,
+    /// The organizations.
+    pub orgs: Vec<Org>,
+    /// All leases that the host knows.
+    pub leases: RefCell<Vec<Lease>>,
+    /// Grows with each start of the host.
+    pub era: Cell<u64>,
+    /// Told when the host forgets what it was waiting for.
+    pub interruptions: watch::Sender<u64>,
+    /// Whether the host repeats what a death of the plugin has interrupted.
+    pub repeats: Cell<bool>,
+    /// Whether a tick is under way.
+    pub ticking: Cell<bool>,
+    /// The requests whose answer may have been lost on its way.
+    pub interrupted: RefCell<BTreeSet<String>>,
+    /// What storage held of intents when processes ended.
+    pub last_words: RefCell<Vec<Entries>>,
+    /// The saved snapshot.
+    pub snapshot: RefCell<Option<Snapshot>>,
+    /// Times from which tokens and custom roles are in no storage, since it was restored.
+    pub forgotten: RefCell<Vec<(OffsetDateTime, OffsetDateTime)>>,
+    /// What was found wrong.
+    pub violations: RefCell<Vec<String>>,
+    /// How many seconds the node's clock is ahead.
+    pub skew: Cell<i64>,
+    /// Whether it ever was wrong.
+    pub was_skewed: Cell<bool>,
+    /// Every token that was ever written into a config by hand.
+    pub given_roots: RefCell<BTreeSet<String>>,
+    /// Tokens, and ends of names of custom roles, that an operator was told are left: their config is gone.
+    pub given_up: RefCell<BTreeSet<String>>,
+    /// The tokens of others, which the engine must leave alone.
+    pub bystanders: Vec<String>,
+    active: RefCell<Rc<Process>>,
+    standby: RefCell<Rc<Process>>,
+    shaken_until: Cell<Instant>,
+    requests: Cell<u64>,
+}
+
+/// An organization.
+pub struct Org {
+    /// Its number.
+    pub number: usize,
+    /// Its id.
+    pub id: String,
+    /// Until when its own trouble may show.
+    pub troubled_until: Cell<Instant>,
+    /// Whether its config is missing or of no use, as an operator made it.
+    pub is_broken: Cell<bool>,
+}
+
+/// A copy of storage and leases.
+pub struct Snapshot {
+    entries: Entries,
+    leases: Vec<Lease>,
+    at: OffsetDateTime,
+}
+
+impl World {
+    /// A deployment with `orgs` organizations, nothing of which is configured.
+    pub fn new(seed: u64, orgs: usize, keeps_trace: bool) -> Rc<Self> {
+        let options = Options {
+            seed,
+            journal_size: 0,
+            start_time: Some(BEGIN),
+            ..Options::default()
+        };
+        let astra = Emulator::in_process(options).unwrap();
+        simulated::set(Some(BEGIN));
+        let trace = Arc::new(Trace::new(keeps_trace));
+        let network = Network {
+            astra: astra.clone(),
+            trace: Arc::clone(&trace),
+        };
+        simulated_network::set(Some(Arc::new(network)));
+        let now = Instant::now();
+        let bystanders = astra.tokens(false).into_iter();
+        let bystanders = bystanders.filter(|token| token.state == TokenState::Active);
+        let bystanders = bystanders.map(|token| token.client_id).collect();
+        let seeds = astra.seeds().organizations.into_iter().take(orgs);
+        let orgs = seeds.enumerate().map(|(number, seed)| Org {
+            number,
+            id: seed.id,
+            troubled_until: Cell::new(now),
+            is_broken: Cell::new(true),
+        });
+        let orgs = orgs.collect();
+        let durable = Arc::new(Durable::default());
+        Rc::new(Self {
+            seed,
+            trace,
+            astra,
+            orgs,
+            leases: RefCell::default(),
+            era: Cell::new(0),
+            interruptions: watch::Sender::new(0),
+            repeats: Cell::new(false),
+            ticking: Cell::new(false),
+            interrupted: RefCell::default(),
+            last_words: RefCell::default(),
+            snapshot: RefCell::default(),
+            forgotten: RefCell::default(),
+            violations: RefCell::default(),
+            skew: Cell::new(0),
+            was_skewed: Cell::new(false),
+            given_roots: RefCell::default(),
+            given_up: RefCell::default(),
+            bystanders,
+            active: RefCell::new(Process::start(&durable, Access::Write)),
+            standby: RefCell::new(Process::start(&durable, Access::Read)),
+            shaken_until: Cell::new(now),
+            requests: Cell::new(0),
+            durable,
+        })
+    }
+
+    /// The process that serves.
+    pub fn active(&self) -> Rc<Process> {
+        Rc::clone(&self.active.borrow())
+    }
+
+    /// The process that may only read.
+    pub fn standby(&self) -> Rc<Process> {
+        Rc::clone(&self.standby.borrow())
+    }
+
+    /// An id for a request.
+    pub fn request_id(&self) -> String {
+        let number = self.requests.get() + 1;
+        self.requests.set(number);
+        format!("{:x}-{number}", self.seed)
+    }
+
+    /// Notes that a promise is broken.
+    pub fn violation(&self, what: String) {
+        self.trace.note(format_args!("VIOLATION: {what}"));
+        self.violations.borrow_mut().push(what);
+    }
+
+    /// Whether nothing is wrong now, nor was a moment ago, that could keep a request of `org` from success.
+    pub fn is_calm(&self, org: Option<usize>) -> bool {
+        let now = Instant::now();
+        let org = org.and_then(|org| self.orgs.get(org));
+        let org_is_calm =
+            org.is_none_or(|org| org.troubled_until.get() < now && !org.is_broken.get());
+        let clocks_agree = self.skew.get().abs() <= 60;
+        clocks_agree && org_is_calm && self.shaken_until.get() < now && !self.durable.is_failing()
+    }
+
+    /// Something happens to nodes or storage, which may show for so long.
+    pub fn shake(&self, time: Duration) {
+        let until = Instant::now() + time;
+        self.shaken_until.set(self.shaken_until.get().max(until));
+    }
+
+    /// The plugin's process dies.
+    pub fn crash(&self, repeats: bool) {
+        self.repeats.set(repeats);
+        self.end_active(false);
+    }
+
+    /// The host dies with it, and starts again.
+    pub fn crash_host(self: &Rc<Self>) {
+        self.repeats.set(false);
+        self.interrupt();
+        self.end_active(false);
+        self.start_host();
+    }
+
+    /// Another node takes over.
+    pub fn step_down(self: &Rc<Self>, lingers: bool) {
+        self.repeats.set(false);
+        self.interrupt();
+        self.end_active(lingers);
+        self.standby().die();
+        *self.standby.borrow_mut() = Process::start(&self.durable, Access::Read);
+        self.start_host();
+    }
+
+    /// The process ends in an orderly manner, and another begins.
+    pub async fn reload(self: &Rc<Self>) {
+        self.shake(Duration::from_secs(95));
+        let ending = self.active();
+        // The host waits for what is under way before it reloads a plugin.
+        let finished = tokio::time::timeout(Duration::from_secs(90), ending.finish()).await;
+        if finished.is_err() || !Rc::ptr_eq(&ending, &self.active()) {
+            return;
+        }
+        let mut interruptions = self.interruptions.subscribe();
+        let clean_up = tokio::time::timeout(Duration::from_secs(10), ending.clean_up());
+        tokio::select! {
+            biased;
+            ended = clean_up => if ended.is_err() && Rc::ptr_eq(&ending, &self.active()) {
+                self.violation("the clean-up took more than 10 s".to_owned());
+            },
+            _ = interruptions.changed() => return,
+        }
+        if Rc::ptr_eq(&ending, &self.active()) {
+            self.crash(false);
+        }
+    }
+
+    /// Saves storage and leases.
+    pub fn save(&self) {
+        *self.snapshot.borrow_mut() = Some(Snapshot {
+            entries: self.durable.entries(),
+            leases: self.leases.borrow().clone(),
+            at: self.astra.now(),
+        });
+    }
+
+    /// Puts the saved copy back; whether there is one.
+    pub fn restore(self: &Rc<Self>) -> bool {
+        let Some(snapshot) = self.snapshot.borrow_mut().take() else {
+            return false;
+        };
+        self.repeats.set(false);
+        self.interrupt();
+        self.end_active(false);
+        self.standby().die();
+        self.durable.restore(snapshot.entries);
+        // What was under way when the copy was made is not in it either.
+        let from = snapshot.at - Duration::from_secs(60);
+        self.forgotten.borrow_mut().push((from, self.astra.now()));
+        *self.leases.borrow_mut() = snapshot.leases;
+        for lease in self.leases.borrow_mut().iter_mut() {
+            lease.may_be_dead |= !self.is_live(&lease.client_id);
+        }
+        *self.active.borrow_mut() = Process::start(&self.durable, Access::Write);
+        *self.standby.borrow_mut() = Process::start(&self.durable, Access::Read);
+        for org in &self.orgs {
+            org.is_broken.set(true);
+        }
+        self.start_host();
+        true
+    }
+
+    fn interrupt(&self) {
+        self.interruptions.send_modify(|number| *number += 1);
+        self.ticking.set(false);
+    }
+
+    fn end_active(&self, lingers: bool) {
+        self.shake(Duration::from_secs(95));
+        self.last_words.borrow_mut().push(self.durable.intents());
+        let ending = self.active();
+        match lingers {
+            true => ending.set_access(Access::None),
+            false => ending.die(),
+        }
+        self.durable.fail(None);
+        *self.active.borrow_mut() = Process::start(&self.durable, Access::Write);
+    }
+
+    fn start_host(self: &Rc<Self>) {
+        self.era.set(self.era.get() + 1);
+        let pending: Vec<usize> = {
+            let leases = self.leases.borrow();
+            let pending = leases
+                .iter()
+                .filter(|lease| matches!(lease.state, LeaseState::Active | LeaseState::Ending));
+            pending.map(|lease| lease.id).collect()
+        };
+        for id in pending {
+            self.arm(id);
+        }
+    }
+}
+
+impl Org {
+    /// Its trouble may show for so long.
+    pub fn trouble(&self, time: Duration) {
+        let until = Instant::now() + time;
+        self.troubled_until
+            .set(self.troubled_until.get().max(until));
+    }
+}
