@@ -64,13 +64,7 @@ impl<'a> Shell<'a> {
 
     /// Runs `block`, whose mount is `astra/`; whether every command of it succeeded, and what it printed.
     async fn try_run(&self, block: &str) -> (bool, String) {
-        let block = block
-            .replace("astra/", &format!("{}/", self.mount.name))
-            // In the policy's text, where the shell fills nothing in.
-            .replace(
-                ":DATABASE_ID",
-                &format!(":{}", self.environment["DATABASE_ID"]),
-            );
+        let block = block.replace("astra/", &format!("{}/", self.mount.name));
         let script = format!("set -euo pipefail\ncurl() {{ command curl -fsS \"$@\"; }}\n{block}");
         let output = Command::new("bash")
             .args(["-c", &script])
@@ -188,7 +182,9 @@ async fn the_bundle_is_downloaded_and_the_cli_gets_its_token() {
     shell.set("DATABASE_ID", &database.id);
     let role = json!({ "astra_roles": "R/W User", "database_id": database.id, "secure_connect_bundle": true });
     mount.write("roles/app", role).await.ok();
-    shell.run(blocks("CQL drivers and cqlsh")[0]).await;
+    let read: Vec<&str> = blocks("The credential")[0].lines().take(2).collect();
+    let bundle = blocks("CQL drivers and cqlsh")[0];
+    shell.run(&format!("{}\n{bundle}", read.join("\n"))).await;
     assert!(shell.file("scb.zip").starts_with(b"PK"), "a zip archive");
 
     mount.role("operator", "1h", "8h").await;
@@ -245,5 +241,37 @@ async fn a_policy_from_a_file_is_a_role_and_reads_back_as_it_was() {
         refused.starts_with("policy: the text is not JSON ("),
         "{refused}"
     );
+    mount.finish().await;
+}
+
+/// The job has no more rights than the page gives it, and leaves nothing.
+#[tokio::test]
+async fn a_ci_job_ends_its_token() {
+    let mount = setup::mount("recipes-ci").await;
+    let role =
+        json!({ "astra_roles": READ_ONLY, "ttl": "1h", "max_ttl": "8h", "require_reason": true });
+    mount.write("roles/ci", role).await.ok();
+    let policy = PAGE
+        .split('`')
+        .find(|span| span.starts_with("path \"astra/creds/ci\""))
+        .unwrap()
+        .replace("astra/", &format!("{}/", mount.name));
+    let policies = "sys/policies/acl/recipes-ci";
+    mount
+        .api
+        .write(policies, json!({ "policy": policy }))
+        .await
+        .ok();
+    let token = mount.api.child_token(&["recipes-ci"]).await;
+    let mut shell = Shell::new(&mount);
+    shell.set("VAULT_TOKEN", &token);
+    shell.set("CI_JOB_URL", "https://ci.example.com/jobs/1");
+    let tests = shell.folder.path().join("run-tests");
+    std::fs::write(&tests, "printf %s \"$ASTRA_DB_APPLICATION_TOKEN\" > seen\n").unwrap();
+    let block = blocks("CI")[0].replace("./run-tests", "bash ./run-tests");
+    shell.run(&block).await;
+    let seen = String::from_utf8(shell.file("seen")).unwrap();
+    assert!(seen.starts_with("AstraCS:"), "the job saw {seen:?}");
+    mount.until_dead(&seen, SOON).await;
     mount.finish().await;
 }
