@@ -14,10 +14,14 @@ use super::certificate::Identity;
 use super::certificate::parse_host_certificate;
 use super::dial::Dialer;
 use super::handshake;
+use super::knock::Knocks;
 use super::lifecycle::HostPresence;
 use super::lifecycle::Lifecycle;
 use super::tls;
 use crate::proto::plugin::ConnInfo;
+
+/// Longer than a refused knock waits before it is repeated.
+const MESSAGE_PAUSE: Duration = Duration::from_millis(30);
 
 /// A plugin process that has not started yet.
 pub struct Starting(Identity);
@@ -56,5 +60,30 @@ impl Starting {
         let host = self.0.certificate.clone();
         let tls = tls::client_config(&self.0, &host).map_err(|error| error.to_string())?;
         Dialer::new(announcement, Arc::new(tls)).map(drop)
+    }
+
+    /// Knocks for the listener `id` while a host sends `messages`, one each [`MESSAGE_PAUSE`], and takes the
+    /// listener's place if it opens: whether it opened, and whether the process would end.
+    pub async fn knock(&self, messages: Vec<ConnInfo>, id: u32) -> (bool, bool) {
+        let lifecycle = Lifecycle::new();
+        let broker = Broker::new(
+            watch::Sender::new(HostPresence::default()),
+            lifecycle.clone(),
+        );
+        let knocks: Knocks = broker.knocks().clone();
+        // Nobody reads it, but without it there is no broker stream.
+        let _sent = knocks.outgoing();
+        let knocking = tokio::spawn(async move {
+            let turn = knocks.turn().await;
+            turn.knock(id)
+                .await
+                .map(|listener| listener.taken())
+                .is_ok()
+        });
+        for message in messages {
+            tokio::time::sleep(MESSAGE_PAUSE).await;
+            broker.receive(message);
+        }
+        (knocking.await.unwrap_or(false), lifecycle.is_stopping())
     }
 }

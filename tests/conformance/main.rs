@@ -8,6 +8,7 @@
 mod container;
 mod events;
 mod faults;
+mod generations;
 mod host;
 mod leases;
 mod list;

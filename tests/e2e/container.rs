@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use harness::Astra;
 use harness::Docker;
 use harness::Host;
+use harness::IMAGE;
 use harness::Options;
 use harness::Plugin;
 use harness::SOON;
@@ -46,7 +47,10 @@ impl Containers {
             println!("{} runs no containers", Host::current().version);
             return None;
         }
-        docker.register(&server.api(), "astra", VERSION).await.ok();
+        docker
+            .register(&server.cli(), IMAGE, &docker.image_id(), VERSION, "astra")
+            .await
+            .ok();
         Some(Self {
             docker,
             server,
@@ -225,12 +229,48 @@ async fn a_wrong_digest_and_a_wrong_version_are_refused_at_registration() {
     let Some(containers) = Containers::start(Storage::Memory).await else {
         return;
     };
-    let (docker, api) = (&containers.docker, containers.server.api());
+    let (docker, cli) = (&containers.docker, containers.server.cli());
     let refused = docker
-        .register_as(&api, "other", VERSION, &"0".repeat(64))
-        .await;
-    assert!(!refused.is_ok(), "{refused:?}");
-    let answer = refused.body.to_string();
-    assert!(answer.contains("SHA256 mismatch"), "{answer}");
+        .register(&cli, IMAGE, &"0".repeat(64), VERSION, "other")
+        .await
+        .refused();
+    assert!(refused.contains("SHA256 mismatch"), "{refused}");
+    let id = docker.image_id();
+    let refused = docker
+        .register(&cli, IMAGE, &id, "v9.9.9", "other")
+        .await
+        .refused();
+    // A real engine has no image of that tag; where it does not ask, the plugin says its own version.
+    assert!(
+        refused.contains("SHA256 mismatch") || refused.contains("v9.9.9"),
+        "{refused}"
+    );
     assert!(docker.running().is_empty());
+}
+
+/// Where Vault is of root's group, it does not add its group to the container's, so an image whose user has a
+/// group of its own cannot write the folder that they share.
+#[tokio::test]
+async fn an_image_with_a_group_is_refused_with_the_remedy() {
+    let Some(containers) = Containers::start(Storage::Memory).await else {
+        return;
+    };
+    let (docker, cli) = (&containers.docker, containers.server.cli());
+    if !docker.is_real() || nix::unistd::getegid().as_raw() != 0 {
+        println!("only a real engine has users and groups");
+        return;
+    }
+    docker.with_user("grouped", "65532:65532");
+    let id = docker.id_of("grouped");
+    let refused = docker
+        .register(&cli, "grouped", &id, VERSION, "grouped")
+        .await
+        .refused();
+    for part in [
+        "Unrecognized remote plugin message",
+        "the socket cannot be made in /tmp/go-plugin-container: Permission denied",
+        "USER 65532 and no group",
+    ] {
+        assert!(refused.contains(part), "{part} is not in: {refused}");
+    }
 }

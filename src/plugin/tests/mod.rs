@@ -7,6 +7,7 @@ mod host;
 mod instances;
 mod proxy;
 mod requests;
+mod session;
 mod start;
 mod storage;
 mod tls;

@@ -1,6 +1,7 @@
 //! A host: starts the built plugin and speaks to it as Vault 1.21 does.
 
 mod brokered;
+mod generation;
 mod identity;
 mod mount;
 mod output;
@@ -33,6 +34,8 @@ use vault_plugin_secrets_astra::proto::pluginutil::multiplexing::plugin_multiple
 
 pub(crate) use brokered::Brokered;
 pub(crate) use brokered::Services;
+pub(crate) use generation::GENERATIONS;
+pub(crate) use generation::Generation;
 pub(crate) use identity::Identity;
 pub(crate) use mount::Client;
 pub(crate) use mount::Mount;
@@ -97,6 +100,14 @@ impl Host {
 
     /// Connects to a started plugin.
     pub(crate) async fn attach(process: Process) -> Self {
+        let host = Self::attach_unasked(process).await;
+        // In one session a host may confuse mounts, so there must be one only.
+        assert_eq!(host.multiplexing().await, host.session.is_none());
+        host
+    }
+
+    /// The same without asking whether it serves several mounts.
+    pub(crate) async fn attach_unasked(process: Process) -> Self {
         let handshake = process.handshake().await;
         let session = match handshake.one_socket() {
             true => Some(Session::connect(&handshake.socket()).await),
@@ -126,7 +137,7 @@ impl Host {
             _broker: incoming,
             stdio: stdio.into_inner(),
         };
-        let host = Self {
+        Self {
             process,
             handshake,
             session,
@@ -135,10 +146,7 @@ impl Host {
             streams: Some(streams),
             next_broker_id: 1,
             folder: tempfile::tempdir().unwrap(),
-        };
-        // In one session a host may confuse mounts, so there must be one only.
-        assert_eq!(host.multiplexing().await, host.session.is_none());
-        host
+        }
     }
 
     pub(crate) fn channel(&self) -> Channel {
@@ -256,7 +264,13 @@ impl Host {
 
     /// A mount as after `secrets enable`, on storage that may have been used before.
     pub(crate) async fn mount_on(&mut self, services: Services) -> Mount {
-        let mount = self.set_up(services).await;
+        let client = self.client(&multiplex_id());
+        self.mount_as(client, services).await
+    }
+
+    /// The same under the id that `client` has, or has not.
+    pub(crate) async fn mount_as(&mut self, client: Client, services: Services) -> Mount {
+        let mount = self.set_up_as(client, services).await;
         let client = mount.client();
         assert_eq!(client.backend_type().await.unwrap(), 1);
         client.special_paths().await.unwrap();
@@ -268,6 +282,10 @@ impl Host {
     /// `Setup` and no more.
     pub(crate) async fn set_up(&mut self, services: Services) -> Mount {
         let client = self.client(&multiplex_id());
+        self.set_up_as(client, services).await
+    }
+
+    async fn set_up_as(&mut self, client: Client, services: Services) -> Mount {
         let (id, brokered) = self.offer(services.clone());
         self.announce(id, &brokered).await;
         assert_eq!(Self::setup(&client, id, mount_config()).await, "");

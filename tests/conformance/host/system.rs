@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(crate) struct Facts {
     pub replication: i32,
     pub local: bool,
     pub tainted: bool,
+    pub version: &'static str,
     /// What the host's edition adds to its version.
     pub edition: &'static str,
     /// Whether every call gets a gRPC error, as while a host registers a plugin.
@@ -53,6 +55,7 @@ impl System {
             replication: COMMUNITY,
             local: false,
             tainted: false,
+            version: "1.21.0",
             edition: "",
             missing: false,
         };
@@ -129,11 +132,11 @@ impl system_view_server::SystemView for Served {
     }
 
     async fn plugin_env(&self, _: Request<pb::Empty>) -> Reply<pb::PluginEnvReply> {
-        let edition = self.0.facts()?.edition;
+        let facts = self.0.facts()?;
         self.0.environment_calls.fetch_add(1, Ordering::SeqCst);
         let environment = logical::PluginEnvironment {
-            vault_version: "1.21.0".to_owned(),
-            vault_version_metadata: edition.to_owned(),
+            vault_version: facts.version.to_owned(),
+            vault_version_metadata: facts.edition.to_owned(),
             ..Default::default()
         };
         Ok(Response::new(pb::PluginEnvReply {
@@ -215,19 +218,30 @@ impl system_view_server::SystemView for Served {
 
 /// The event service, which sends everything nowhere, but remembers it.
 #[derive(Clone, Default)]
-pub(crate) struct Events(Arc<Mutex<Vec<pb::SendEventRequest>>>);
+pub(crate) struct Events {
+    sent: Arc<Mutex<Vec<pb::SendEventRequest>>>,
+    absent: Arc<AtomicBool>,
+}
 
 impl Events {
     /// What was sent so far.
     pub(crate) fn sent(&self) -> Vec<pb::SendEventRequest> {
-        self.0.lock().unwrap().clone()
+        self.sent.lock().unwrap().clone()
+    }
+
+    /// Whether the host has no such service.
+    pub(crate) fn set_absent(&self, absent: bool) {
+        self.absent.store(absent, Ordering::SeqCst);
     }
 }
 
 #[tonic::async_trait]
 impl events_server::Events for Events {
     async fn send_event(&self, request: Request<pb::SendEventRequest>) -> Reply<pb::Empty> {
-        self.0.lock().unwrap().push(request.into_inner());
+        if self.absent.load(Ordering::SeqCst) {
+            return Err(Status::unimplemented("unknown service pb.Events"));
+        }
+        self.sent.lock().unwrap().push(request.into_inner());
         Ok(Response::new(pb::Empty {}))
     }
 }

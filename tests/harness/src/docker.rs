@@ -8,6 +8,8 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::Api;
+use crate::Cli;
+use crate::Output;
 use crate::fake_docker::FakeDocker;
 
 /// `DOCKER_HOST` of a real engine that has the image [`IMAGE`], with a runtime that lets containers reach
@@ -64,13 +66,30 @@ impl Docker {
     pub fn image_id(&self) -> String {
         match &self.kind {
             Kind::Fake(fake) => fake.image_id(),
-            Kind::Real { .. } => {
-                let image = format!("{IMAGE}:{}", self.tag);
-                let id = self.docker(&["images", "--no-trunc", "--quiet", &image]);
-                id.trim_start_matches("sha256:").to_owned()
-            }
+            Kind::Real { .. } => self.id_of(IMAGE),
         }
     }
+
+    /// The id of another image of a real engine.
+    pub fn id_of(&self, name: &str) -> String {
+        let image = format!("{name}:{}", self.tag);
+        let id = self.docker(&["images", "--no-trunc", "--quiet", &image]);
+        id.trim_start_matches("sha256:").to_owned()
+    }
+
+    /// Makes an image called `name` that is the plugin's with another user, on a real engine only.
+    pub fn with_user(&self, name: &str, user: &str) {
+        assert!(self.is_real(), "images are of a real engine");
+        let image = format!("{IMAGE}:{}", self.tag);
+        let container = self.docker(&["create", &image]);
+        let change = format!("USER {user}");
+        let tagged = format!("{name}:{}", self.tag);
+        self.docker(&["commit", "--change", &change, &container, &tagged]);
+        self.docker(&["rm", &container]);
+    }
+
+    /// The name under which the engine's runtime is registered in a server.
+    pub const RUNTIME: &str = "containers";
 
     /// Registers the engine's runtime in a server. `false`: the server has no container plugins.
     pub async fn register_runtime(&self, api: &Api) -> bool {
@@ -80,7 +99,7 @@ impl Docker {
         };
         let reply = api
             .write(
-                "sys/plugins/runtimes/catalog/container/containers",
+                &format!("sys/plugins/runtimes/catalog/container/{}", Self::RUNTIME),
                 json!({ "oci_runtime": runtime }),
             )
             .await;
@@ -91,24 +110,26 @@ impl Docker {
         supported
     }
 
-    /// Registers the image as the plugin `name`, and tells what the server said.
-    pub async fn register(&self, api: &Api, name: &str, version: &str) -> crate::Reply {
-        self.register_as(api, name, version, &self.image_id()).await
-    }
-
-    /// The same with another image id.
-    pub async fn register_as(
+    /// Registers an image as the plugin `name` with the `vault` program, as a user does.
+    pub async fn register(
         &self,
-        api: &Api,
-        name: &str,
-        version: &str,
+        cli: &Cli,
+        image: &str,
         id: &str,
-    ) -> crate::Reply {
-        let body = json!({
-            "oci_image": IMAGE, "sha256": id, "version": version, "runtime": "containers",
-        });
-        api.write(&format!("sys/plugins/catalog/secret/{name}"), body)
-            .await
+        version: &str,
+        name: &str,
+    ) -> Output {
+        cli.run(&[
+            "plugin",
+            "register",
+            &format!("-oci_image={image}"),
+            &format!("-sha256={id}"),
+            &format!("-version={version}"),
+            &format!("-runtime={}", Self::RUNTIME),
+            "secret",
+            name,
+        ])
+        .await
     }
 
     /// The ids of the containers that run.

@@ -1,5 +1,5 @@
 //! What a host says before and beside its requests: `PLUGIN_CLIENT_CERT`, `PLUGIN_PROTOCOL_VERSIONS`, and messages to
-//! the broker.
+//! the broker, answers to knocks among them.
 
 use std::sync::LazyLock;
 
@@ -41,8 +41,32 @@ pub fn run(input: &[u8]) {
         .unwrap();
     let network = messages
         .iter()
-        .rfind(|message| message.service_id == id)
+        .rfind(|message| message.service_id == id && message.knock.is_none())
         .map(|message| message.network.clone());
-    let dialled = runtime.block_on(STARTING.broker(messages, id));
+    let dialled = runtime.block_on(STARTING.broker(messages.clone(), id));
     assert_eq!(dialled.is_ok(), network.as_deref() == Some("unix"));
+
+    let expected = knocked(&messages, id);
+    assert_eq!(runtime.block_on(STARTING.knock(messages, id)), expected);
+}
+
+/// How often a knock that was refused is repeated.
+const REPEATS: usize = 10;
+
+/// What is to come of a knock for `id` that `messages` answer: the first acknowledgement opens the listener, unless
+/// too many refusals came before it; any other acknowledgement belongs to no knock, and ends the process.
+fn knocked(messages: &[ConnInfo], id: u32) -> (bool, bool) {
+    let (mut refusals, mut opened, mut ended) = (0, false, false);
+    for message in messages {
+        let Some(knock) = message.knock.as_ref().filter(|knock| knock.ack) else {
+            continue;
+        };
+        let waits = message.service_id == id && !opened && refusals <= REPEATS;
+        match (waits, knock.error.is_empty()) {
+            (true, true) => opened = true,
+            (true, false) => refusals += 1,
+            (false, accepted) => ended |= accepted,
+        }
+    }
+    (opened, ended)
 }
