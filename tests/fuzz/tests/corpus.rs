@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 use std::time::Instant;
 
 use fuzz::targets::ALL;
+use zip::ZipArchive;
 
 /// Far more than any input needs, and far less than a person waits.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -17,15 +19,42 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// Panics, also those in tasks, whose runtime hides them.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-fn inputs(target: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("corpus")
-        .join(target);
+/// An input and what it is called.
+type Input = (String, Vec<u8>);
+
+/// The inputs of `target`: those that people wrote, and those that fuzzing found, which are packed.
+fn inputs(target: &str) -> Vec<Input> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let mut inputs = written(&corpus.join(target));
+    assert!(!inputs.is_empty(), "{target} has no written input");
+    let found = found(&corpus.join(format!("{target}.zip")));
+    assert!(
+        found.len() > 100,
+        "{target}: only {} were found",
+        found.len()
+    );
+    inputs.extend(found);
+    inputs
+}
+
+fn written(folder: &Path) -> Vec<Input> {
     let entries =
-        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let read = |path: &Path| (path.display().to_string(), fs::read(path).unwrap());
+    entries.map(|entry| read(&entry.unwrap().path())).collect()
+}
+
+fn found(packed: &Path) -> Vec<Input> {
+    let file = File::open(packed).unwrap_or_else(|error| panic!("{}: {error}", packed.display()));
+    let mut archive = ZipArchive::new(file).unwrap();
+    let mut inputs = Vec::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).unwrap();
+        let mut input = Vec::new();
+        entry.read_to_end(&mut input).unwrap();
+        inputs.push((format!("{}: {}", packed.display(), entry.name()), input));
+    }
+    inputs
 }
 
 #[test]
@@ -35,19 +64,12 @@ fn every_input_of_the_corpus_is_survived() {
     }));
     let mut failures = Vec::new();
     for (name, target) in ALL {
-        let files = inputs(name);
-        assert!(!files.is_empty(), "{name} has no corpus");
-        for file in files {
-            let input = fs::read(&file).unwrap();
+        for (file, input) in inputs(name) {
             let begun = Instant::now();
             let _ = std::panic::catch_unwind(|| target(&input));
             let panics = std::mem::take(&mut *PANICS.lock().unwrap());
             if !panics.is_empty() || begun.elapsed() > LONGEST {
-                failures.push(format!(
-                    "{}: {:?}, {panics:?}",
-                    file.display(),
-                    begun.elapsed()
-                ));
+                failures.push(format!("{file}: {:?}, {panics:?}", begun.elapsed()));
             }
         }
     }
