@@ -2,10 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
-use std::sync::Mutex;
 
 use nix::sys::resource::Resource;
 use nix::sys::resource::getrlimit;
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
@@ -35,7 +35,7 @@ impl Eavesdropper {
                     let mut chunk = [0; 4096];
                     let mut has_tunnel = false;
                     while let Ok(length @ 1..) = stream.read(&mut chunk).await {
-                        heard.lock().unwrap().extend(&chunk[..length]);
+                        heard.lock().extend(&chunk[..length]);
                         if has_tunnel {
                             // The answer to the first bytes of TLS: plain HTTP, as from an impostor.
                             let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
@@ -52,7 +52,7 @@ impl Eavesdropper {
     }
 
     fn heard(&self) -> String {
-        String::from_utf8_lossy(&self.heard.lock().unwrap()).into_owned()
+        String::from_utf8_lossy(&self.heard.lock()).into_owned()
     }
 }
 

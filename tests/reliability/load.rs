@@ -1,7 +1,6 @@
 //! Many clients at once, who remember what they were told.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use harness::Api;
 use harness::Credential;
 use harness::wait_until;
+use parking_lot::Mutex;
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
@@ -89,14 +89,14 @@ impl Load {
 
     /// What the clients were told so far.
     pub(crate) fn seen(&self) -> Seen {
-        self.shared.seen.lock().unwrap().clone()
+        self.shared.seen.lock().clone()
     }
 
     /// Lets every client finish its request, and tells what they saw.
     pub(crate) async fn stop(self) -> Seen {
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.clients.join_all().await;
-        self.shared.seen.lock().unwrap().clone()
+        self.shared.seen.lock().clone()
     }
 }
 
@@ -108,7 +108,7 @@ impl Shared {
             match self.turn(api).await {
                 true => {}
                 false => {
-                    self.seen.lock().unwrap().failures += 1;
+                    self.seen.lock().failures += 1;
                     turn += 1;
                     // As a client backs off; what is awaited is not this pause.
                     tokio::time::sleep(Duration::from_millis(fastrand::u64(20..120))).await;
@@ -127,7 +127,7 @@ impl Shared {
         let minted = Credential::parse(&answer);
         let choice = fastrand::u8(0..4);
         let (credential, is_full) = {
-            let mut seen = self.seen.lock().unwrap();
+            let mut seen = self.seen.lock();
             let is_full = seen.kept.len() >= KEPT;
             seen.kept.push(minted);
             // Above the limit an old one is revoked, so that a long run does not pile them up.
@@ -140,7 +140,7 @@ impl Shared {
         let lease = json!({ "lease_id": credential.lease_id, "sync": true });
         if is_full || choice < 2 {
             let revoked = ask(api, Method::PUT, "sys/leases/revoke", Some(lease)).await;
-            let mut seen = self.seen.lock().unwrap();
+            let mut seen = self.seen.lock();
             match revoked {
                 Some(_) => seen.revoked.push(credential),
                 None => seen.unclear.push(credential),
@@ -151,7 +151,7 @@ impl Shared {
             2 => ask(api, Method::PUT, "sys/leases/renew", Some(lease)).await,
             _ => Some(Value::Null),
         };
-        self.seen.lock().unwrap().kept.push(credential);
+        self.seen.lock().kept.push(credential);
         renewed.is_some()
     }
 }

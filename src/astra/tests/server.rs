@@ -1,10 +1,10 @@
 //! A server that records what it is asked and answers with scripted bytes.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use parking_lot::Mutex;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
@@ -118,7 +118,7 @@ impl Server {
                             let now = under_way.fetch_add(1, Ordering::SeqCst) + 1;
                             peak.fetch_max(now, Ordering::SeqCst);
                             let act = {
-                                let mut seen = seen.lock().unwrap();
+                                let mut seen = seen.lock();
                                 seen.push(request.clone());
                                 script(&request, seen.len() - 1)
                             };
@@ -142,7 +142,7 @@ impl Server {
 
     /// What was asked so far.
     pub(super) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.seen.lock().clone()
     }
 
     /// Method and target of what was asked so far.

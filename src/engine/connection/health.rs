@@ -1,10 +1,9 @@
 //! What was learned about a config's organization.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
+use parking_lot::Mutex;
 use time::OffsetDateTime;
 
 use crate::astra::Error;
@@ -40,10 +39,7 @@ impl Health {
 
     /// The newest failure since this process started.
     pub fn last_error(&self) -> Option<LastError> {
-        self.last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.last_error.lock().clone()
     }
 
     /// Remembers what the newest token showed.
@@ -59,9 +55,6 @@ impl Health {
             class: error.kind(),
             at: now_utc(),
         };
-        *self
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(last);
+        *self.last_error.lock() = Some(last);
     }
 }

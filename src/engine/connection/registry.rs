@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::ConfigEntry;
 use super::Connection;
@@ -66,7 +66,6 @@ impl Configs {
     /// The ledgers in use.
     pub fn ledgers(&self) -> Vec<Arc<Ledger>> {
         let lasting = self.kind.lasting.lock();
-        let lasting = lasting.unwrap_or_else(PoisonError::into_inner);
         lasting
             .values()
             .map(|lasting| Arc::clone(&lasting.ledger))
@@ -76,7 +75,7 @@ impl Configs {
 
 impl ConfigKind {
     fn lasting(&self, name: &str, mount: MountId) -> Lasting {
-        let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lasting = self.lasting.lock();
         let known = lasting.entry(name.to_owned()).or_insert_with(|| {
             let ledger = Ledger::new(name, self.store.clone(), mount);
             Lasting {

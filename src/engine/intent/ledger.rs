@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -103,7 +101,7 @@ impl Ledger {
     /// An intent for one mint; durable when this returns.
     pub async fn begin(&self) -> Result<Intent, StoreError> {
         loop {
-            let current = lock(&self.current).clone();
+            let current = self.current.lock().clone();
             if let Some(block) = current {
                 block.refresh().await?;
             }
@@ -119,8 +117,8 @@ impl Ledger {
             // before there are own ones to tell apart.
             self.recovered().await?;
             let block = Arc::new(Block::reserve(&self.store, &self.config).await?);
-            lock(&self.blocks).push((Arc::clone(&block), None));
-            *lock(&self.current) = Some(block);
+            self.blocks.lock().push((Arc::clone(&block), None));
+            *self.current.lock() = Some(block);
             drop(reserving);
         }
     }
@@ -136,15 +134,15 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<(), ClearError> {
         let recovered = self.recovered().await?;
-        if lock(recovered).is_empty() || self.since.elapsed() >= REPEATED {
+        if recovered.lock().is_empty() || self.since.elapsed() >= REPEATED {
             return Ok(());
         }
-        if !lock(recovered).is_noted() {
+        if !recovered.lock().is_noted() {
             // Should the list fail, nobody repeats the request once more: it is left to the ticks.
-            lock(recovered).remember_retry(request);
-            let look = TaggedToken::select(self.mount, lock(recovered).ids());
+            recovered.lock().remember_retry(request);
+            let look = TaggedToken::select(self.mount, recovered.lock().ids());
             match client.shared_tokens(look, deadline).await {
-                Ok(listed) => lock(recovered).note(&listed),
+                Ok(listed) => recovered.lock().note(&listed),
                 Err(error) if error.is_retryable() => return Err(error.into()),
                 // Where lists are refused for good, a mint must not be refused as well.
                 Err(error) => {
@@ -153,7 +151,7 @@ impl Ledger {
                 }
             }
         }
-        let first_tries = lock(recovered).take(request);
+        let first_tries = recovered.lock().take(request);
         for TaggedToken { tag, client_id } in first_tries {
             let client_id = client_id.as_ref();
             tracing::info!(
@@ -161,7 +159,7 @@ impl Ledger {
                 "deleting the token of a request that the host repeats"
             );
             // Also if this process dies before the token is deleted, the next one is to delete it.
-            let entry = lock(recovered).entry(&tag.block);
+            let entry = recovered.lock().entry(&tag.block);
             if let Some(entry) = entry {
                 let key = Key::intent(&self.config, tag.block);
                 if let Err(error) = self.store.put(&key, &entry).await {
@@ -189,7 +187,7 @@ impl Ledger {
         let mut wanted: BTreeSet<BlockId> = lost.iter().map(|(block, _, _)| block.id).collect();
         // Where they cannot be read, the step that is for them says so.
         if let Ok(recovered) = self.recovered().await {
-            wanted.append(&mut lock(recovered).ids());
+            wanted.append(&mut recovered.lock().ids());
         }
         let sweep = Sweep {
             client,
@@ -211,7 +209,7 @@ impl Ledger {
     /// The mount goes away in an orderly manner: removes the blocks that are of no more use, so
     /// that the next process has nothing to look for.
     pub async fn close(&self) {
-        *lock(&self.current) = None;
+        *self.current.lock() = None;
         for block in self.blocks() {
             let retired = match block.retire().await {
                 // What is lost stays for the next process, which knows only what is in storage.
@@ -226,17 +224,18 @@ impl Ledger {
 
     /// How many tokens may exist although nobody holds them, as far as is known.
     pub async fn pending(&self) -> Result<usize, StoreError> {
-        let recovered = lock(self.recovered().await?).len();
+        let recovered = self.recovered().await?.lock().len();
         let lost: usize = self.blocks().iter().map(|block| block.lost().len()).sum();
         Ok(recovered + lost)
     }
 
     fn take(&self) -> Option<Intent> {
-        lock(&self.current).as_ref().and_then(Block::take)
+        self.current.lock().as_ref().and_then(Block::take)
     }
 
     fn blocks(&self) -> Vec<Arc<Block>> {
-        lock(&self.blocks)
+        self.blocks
+            .lock()
             .iter()
             .map(|(block, _)| Arc::clone(block))
             .collect()
@@ -253,12 +252,12 @@ impl Ledger {
 
     async fn clear_recovered(&self, sweep: &Sweep<'_>) -> Result<(), ClearError> {
         let recovered = self.recovered().await?;
-        if lock(recovered).is_empty() {
+        if recovered.lock().is_empty() {
             return Ok(());
         }
         let listed = sweep.listed().await?;
         let mut unmarked = {
-            let mut recovered = lock(recovered);
+            let mut recovered = recovered.lock();
             recovered.note(listed);
             recovered.take_retries();
             recovered.unmarked(listed)
@@ -276,11 +275,11 @@ impl Ledger {
             );
         }
         sweep.delete_all(&unmarked).await?;
-        let finished = lock(recovered).clean_for(self.late_create_window);
+        let finished = recovered.lock().clean_for(self.late_create_window);
         for id in finished {
             self.store.delete(&Key::intent(&self.config, id)).await?;
             failpoint::hit("tick.block-removed");
-            lock(recovered).remove(&id);
+            recovered.lock().remove(&id);
         }
         Ok(())
     }
@@ -373,7 +372,7 @@ impl Ledger {
         let now = Instant::now();
         let mut old = Vec::new();
         {
-            let mut blocks = lock(&self.blocks);
+            let mut blocks = self.blocks.lock();
             for (block, spent) in blocks.iter_mut().filter(|(block, _)| block.is_spent()) {
                 if now.duration_since(*spent.get_or_insert(now)) >= KEEP_SPENT {
                     old.push(Arc::clone(block));
@@ -382,13 +381,11 @@ impl Ledger {
         }
         for block in old {
             if block.retire().await? {
-                lock(&self.blocks).retain(|(other, _)| !Arc::ptr_eq(other, &block));
+                self.blocks
+                    .lock()
+                    .retain(|(other, _)| !Arc::ptr_eq(other, &block));
             }
         }
         Ok(())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

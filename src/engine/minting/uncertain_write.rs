@@ -3,10 +3,8 @@
 //! Deleting the token could then delete the one that is in use, and not deleting it could leave one
 //! that nobody knows.  What is in storage decides.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 
 use crate::astra::Deadline;
 use crate::engine::error::Error;
@@ -63,8 +61,8 @@ impl UncertainWrites {
         self.lock().extend(tokens);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<UncommittedToken>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<UncommittedToken>> {
+        self.tokens.lock()
     }
 }
 

@@ -7,10 +7,9 @@
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -116,7 +115,7 @@ impl ActiveLimits {
     }
 
     fn gate(&self, config: &str, role: &str) -> Arc<Limiter> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = self.gates.lock();
         let gate = gates
             .entry((config.to_owned(), role.to_owned()))
             .or_insert_with(|| {

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 
 use futures_util::future::join_all;
+use parking_lot::Mutex;
+use parking_lot::MutexGuard;
 use time::Duration;
 use time::OffsetDateTime;
 
@@ -87,7 +86,7 @@ impl Comparisons {
     }
 
     fn next(&self) -> MutexGuard<'_, HashMap<String, OffsetDateTime>> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+        self.next.lock()
     }
 }
 

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use astra_emulator::Emulator;
@@ -13,6 +12,7 @@ use astra_emulator::FaultRule;
 use astra_emulator::Options;
 use astra_emulator::TokenState;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -74,12 +74,12 @@ pub struct Plan {
 
 impl Flaky {
     pub fn plan(&self, plan: Option<Plan>) {
-        *self.plan.lock().unwrap() = plan;
+        *self.plan.lock() = plan;
     }
 
     /// Whether this write fails, and whether it happens.
     fn verdict(&self, key: &str) -> Option<Plan> {
-        let mut plan = self.plan.lock().unwrap();
+        let mut plan = self.plan.lock();
         let found = plan.as_mut().filter(|plan| key.starts_with(&plan.prefix))?;
         if found.after > 0 {
             found.after -= 1;

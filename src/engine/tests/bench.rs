@@ -1,7 +1,6 @@
 //! A mount without a host: storage in memory that can fail, the emulator, and the host's requests.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use astra_emulator::Emulator;
@@ -9,6 +8,7 @@ use astra_emulator::Fault;
 use astra_emulator::FaultRule;
 use astra_emulator::Options;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -82,12 +82,12 @@ pub struct Plan {
 impl Flaky {
     /// From now on writes fail as planned; `None` lets all work.
     pub fn plan(&self, plan: Option<Plan>) {
-        *self.plan.lock().unwrap() = plan;
+        *self.plan.lock() = plan;
     }
 
     /// `Some(whether it happens all the same)` for a write that fails.
     fn verdict(&self) -> Option<bool> {
-        let mut plan = self.plan.lock().unwrap();
+        let mut plan = self.plan.lock();
         let mut due = (*plan)?;
         if due.after > 0 {
             due.after -= 1;

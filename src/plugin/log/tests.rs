@@ -1,8 +1,8 @@
 //! A host parses every line, and a wrong one crashes it.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 
+use parking_lot::Mutex;
 use proptest::prelude::*;
 use serde_json::Map;
 use serde_json::Value;
@@ -37,10 +37,10 @@ fn lines(log: impl FnOnce()) -> Vec<Map<String, Value>> {
     let written = Arc::new(Mutex::new(Vec::new()));
     let layer = HostLayer::new({
         let written = Arc::clone(&written);
-        move |line: &[u8]| written.lock().unwrap().push(line.to_vec())
+        move |line: &[u8]| written.lock().push(line.to_vec())
     });
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
-    let written = written.lock().unwrap();
+    let written = written.lock();
     written.iter().map(|line| check(line)).collect()
 }
 

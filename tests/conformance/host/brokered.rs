@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -11,6 +10,7 @@ use hyper::server::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use tokio::net::UnixListener;
 use tokio::task::AbortHandle;
@@ -124,7 +124,7 @@ impl Brokered {
 
     /// How many connections are open.
     pub(crate) fn open(&self) -> usize {
-        let connections = self.state.connections.lock().unwrap();
+        let connections = self.state.connections.lock();
         connections
             .iter()
             .filter(|task| !task.is_finished())
@@ -133,12 +133,12 @@ impl Brokered {
 
     /// The certificate that the plugin showed last.
     pub(crate) fn shown(&self) -> Option<CertificateDer<'static>> {
-        self.state.shown.lock().unwrap().clone()
+        self.state.shown.lock().clone()
     }
 
     /// Cuts every connection; new ones are welcome.
     pub(crate) fn cut(&self) {
-        for connection in self.state.connections.lock().unwrap().drain(..) {
+        for connection in self.state.connections.lock().drain(..) {
             connection.abort();
         }
     }
@@ -197,7 +197,7 @@ impl Door {
             self.state.clone(),
         );
         let task = tokio::spawn(connection);
-        let mut connections = self.state.connections.lock().unwrap();
+        let mut connections = self.state.connections.lock();
         connections.push(task.abort_handle());
     }
 }
@@ -229,7 +229,7 @@ async fn serve(
         .peer_certificates()
         .and_then(|chain| chain.first().cloned());
     let h2 = session.alpn_protocol() == Some(b"h2");
-    *state.shown.lock().unwrap() = shown;
+    *state.shown.lock() = shown;
     if !h2 {
         // grpc-go closes a connection without ALPN.
         state.refused.fetch_add(1, Ordering::SeqCst);

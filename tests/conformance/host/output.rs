@@ -1,8 +1,8 @@
 //! What a plugin process writes to one of its pipes.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 
+use parking_lot::Mutex;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncRead;
 use tokio::io::BufReader;
@@ -37,17 +37,17 @@ impl Output {
             {
                 let text = String::from_utf8_lossy(&line);
                 let text = text.strip_suffix('\n').unwrap_or(&text).to_owned();
-                shared.lock().unwrap().lines.push(text);
+                shared.lock().lines.push(text);
                 line.clear();
             }
-            shared.lock().unwrap().ended = true;
+            shared.lock().ended = true;
         });
         Self { state, reader }
     }
 
     /// The lines so far.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.state.lock().unwrap().lines.clone()
+        self.state.lock().lines.clone()
     }
 
     /// Everything so far, as one text.
@@ -57,13 +57,13 @@ impl Output {
 
     /// Waits until the other end is closed.
     pub(crate) async fn end(&self) {
-        eventually("the pipe's end", LONG, || self.state.lock().unwrap().ended).await;
+        eventually("the pipe's end", LONG, || self.state.lock().ended).await;
     }
 
     /// Waits for the first line; `None` when the pipe ends without one.
     pub(crate) async fn first_line(&self) -> Option<String> {
         eventually("the first line", LONG, || {
-            let state = self.state.lock().unwrap();
+            let state = self.state.lock();
             state.ended || !state.lines.is_empty()
         })
         .await;

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::task::Poll;
 
+use parking_lot::Mutex;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::UnixStream;
@@ -115,7 +115,7 @@ impl Session {
         let shared = session.clone();
         tokio::spawn(async move {
             while let Some(stream) = arrivals.recv().await {
-                shared.0.backlog.lock().unwrap().push_back(stream);
+                shared.0.backlog.lock().push_back(stream);
                 shared.0.arrived.notify_one();
             }
         });
@@ -132,7 +132,7 @@ impl Session {
     /// The oldest stream of the plugin, whoever it was opened for.
     pub(crate) async fn accept(&self) -> Wire {
         loop {
-            if let Some(stream) = self.0.backlog.lock().unwrap().pop_front() {
+            if let Some(stream) = self.0.backlog.lock().pop_front() {
                 return stream;
             }
             self.0.arrived.notified().await;
@@ -141,27 +141,27 @@ impl Session {
 
     /// How many streams of the plugin nothing has taken.
     pub(crate) fn backlog(&self) -> usize {
-        self.0.backlog.lock().unwrap().len()
+        self.0.backlog.lock().len()
     }
 
     pub(crate) fn set_door(&self, door: Door) {
-        *self.0.door.lock().unwrap() = door;
+        *self.0.door.lock() = door;
     }
 
     /// The ids that the plugin knocked for.
     pub(crate) fn knocks(&self) -> Vec<u32> {
-        self.0.knocks.lock().unwrap().clone()
+        self.0.knocks.lock().clone()
     }
 
     /// The knocks for which a listener was opened and which the plugin was not told of.
     pub(crate) fn take_unanswered(&self) -> Vec<u32> {
-        std::mem::take(&mut *self.0.unanswered.lock().unwrap())
+        std::mem::take(&mut *self.0.unanswered.lock())
     }
 
     /// A listener with the id `id`.
     pub(crate) fn listen(&self, id: u32) -> Listener {
         let permits = Arc::new(Semaphore::new(0));
-        let mut listeners = self.0.listeners.lock().unwrap();
+        let mut listeners = self.0.listeners.lock();
         listeners.push((id, permits.clone()));
         Listener {
             session: self.clone(),
@@ -194,8 +194,8 @@ impl Session {
     }
 
     fn knocked(&self, id: u32) -> Option<ConnInfo> {
-        self.0.knocks.lock().unwrap().push(id);
-        let mut door = self.0.door.lock().unwrap();
+        self.0.knocks.lock().push(id);
+        let mut door = self.0.door.lock();
         match &mut *door {
             Door::Refusing(0) => *door = Door::Open,
             Door::Refusing(times) => {
@@ -207,13 +207,13 @@ impl Session {
         if *door == Door::Deserted {
             return Some(answer(id, ""));
         }
-        let listeners = self.0.listeners.lock().unwrap();
+        let listeners = self.0.listeners.lock();
         let Some((_, permits)) = listeners.iter().find(|(listener, _)| *listener == id) else {
             return Some(answer(id, &format!("no listener for id {id}")));
         };
         permits.add_permits(1);
         if *door == Door::Silent {
-            self.0.unanswered.lock().unwrap().push(id);
+            self.0.unanswered.lock().push(id);
             return None;
         }
         Some(answer(id, ""))

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tonic::Request;
 use tonic::Response;
@@ -74,13 +74,13 @@ impl Storage {
     }
 
     pub(crate) fn set_mode(&self, mode: Mode) {
-        *self.mode.lock().unwrap() = mode;
+        *self.mode.lock() = mode;
     }
 
     /// Keeps every further call of `verb` waiting until the answer is dropped.
     pub(crate) fn hold(&self, verb: Verb) -> Hold {
         let (release, receiver) = watch::channel(false);
-        *self.held.lock().unwrap() = Some(Held {
+        *self.held.lock() = Some(Held {
             verb,
             release: receiver,
         });
@@ -94,35 +94,32 @@ impl Storage {
 
     /// Every call so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap().clone()
+        self.calls.lock().clone()
     }
 
     /// The puts and deletes so far.
     pub(crate) fn writes(&self) -> usize {
-        let calls = self.calls.lock().unwrap();
+        let calls = self.calls.lock();
         let write = |call: &&Call| matches!(call.verb, Verb::Delete | Verb::Put);
         calls.iter().filter(write).count()
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
-        self.entries.lock().unwrap().keys().cloned().collect()
+        self.entries.lock().keys().cloned().collect()
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.entries.lock().unwrap().get(key).cloned()
+        self.entries.lock().get(key).cloned()
     }
 
     /// Changes an entry behind the plugin's back, as another node would.
     pub(crate) fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
-        self.entries
-            .lock()
-            .unwrap()
-            .insert(key.to_owned(), value.into());
+        self.entries.lock().insert(key.to_owned(), value.into());
     }
 
     /// The whole content, to compare.
     pub(crate) fn snapshot(&self) -> BTreeMap<String, Vec<u8>> {
-        self.entries.lock().unwrap().clone()
+        self.entries.lock().clone()
     }
 
     /// Records a call, waits if calls are held, and says how to answer: an error of the storage, or
@@ -132,9 +129,9 @@ impl Storage {
             verb,
             key: key.to_owned(),
         };
-        self.calls.lock().unwrap().push(call);
+        self.calls.lock().push(call);
         let in_flight = InFlight::new(&self.in_flight);
-        let release = match &*self.held.lock().unwrap() {
+        let release = match &*self.held.lock() {
             Some(held) if held.verb == verb => Some(held.release.clone()),
             _ => None,
         };
@@ -142,7 +139,7 @@ impl Storage {
             let _ = release.wait_for(|released| *released).await;
         }
         let write = matches!(verb, Verb::Delete | Verb::Put);
-        let refusal = match *self.mode.lock().unwrap() {
+        let refusal = match *self.mode.lock() {
             Mode::Missing => {
                 let text = "missing storage implementation: this method should not be called during plugin Setup";
                 return Err(Status::unknown(text));
@@ -194,7 +191,7 @@ impl storage_server::Storage for Served {
                 err,
             }));
         }
-        let entries = self.0.entries.lock().unwrap();
+        let entries = self.0.entries.lock();
         let children: BTreeSet<String> = entries
             .keys()
             .filter_map(|key| key.strip_prefix(&prefix))
@@ -252,7 +249,7 @@ impl storage_server::Storage for Served {
         let key = request.into_inner().key;
         let (refusal, _in_flight) = self.0.enter(Verb::Delete, &key).await?;
         if refusal.is_none() {
-            self.0.entries.lock().unwrap().remove(&key);
+            self.0.entries.lock().remove(&key);
         }
         Ok(Response::new(pb::StorageDeleteReply {
             err: refusal.unwrap_or_default(),

@@ -1,12 +1,12 @@
 //! What the host tells a mount about itself, and the event service.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tonic::Request;
 use tonic::Response;
 use tonic::Status;
@@ -71,11 +71,11 @@ impl System {
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Facts)) {
-        change(&mut self.facts.lock().unwrap());
+        change(&mut self.facts.lock());
     }
 
     fn facts(&self) -> Result<Facts, Status> {
-        let facts = self.facts.lock().unwrap().clone();
+        let facts = self.facts.lock().clone();
         if facts.missing {
             let text = "missing system view implementation: this method should not be called during plugin Setup";
             return Err(Status::unknown(text));
@@ -226,7 +226,7 @@ pub(crate) struct Events {
 impl Events {
     /// What was sent so far.
     pub(crate) fn sent(&self) -> Vec<pb::SendEventRequest> {
-        self.sent.lock().unwrap().clone()
+        self.sent.lock().clone()
     }
 
     /// Whether the host has no such service.
@@ -241,7 +241,7 @@ impl events_server::Events for Events {
         if self.absent.load(Ordering::SeqCst) {
             return Err(Status::unimplemented("unknown service pb.Events"));
         }
-        self.sent.lock().unwrap().push(request.into_inner());
+        self.sent.lock().push(request.into_inner());
         Ok(Response::new(pb::Empty {}))
     }
 }

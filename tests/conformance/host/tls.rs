@@ -4,9 +4,9 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::Mutex;
 
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls::DigitallySignedStruct;
 use rustls::DistinguishedName;
@@ -104,7 +104,7 @@ impl Dial {
 
     /// What the plugin asked of the client's certificate in the latest handshake.
     pub(crate) fn asked(&self) -> Option<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().clone()
     }
 
     /// A TLS connection.  With TLS 1.3 the plugin's refusal shows at the first read only.
@@ -181,7 +181,7 @@ struct Presented {
 
 impl ResolvesClientCert for Presented {
     fn resolve(&self, hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        *self.asked.lock().unwrap() = Some(Asked {
+        *self.asked.lock() = Some(Asked {
             hints: hints.len(),
             schemes: schemes.to_vec(),
         });

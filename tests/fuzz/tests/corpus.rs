@@ -6,11 +6,11 @@ use std::fs;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::Duration;
 use std::time::Instant;
 
 use fuzz::targets::ALL;
+use parking_lot::Mutex;
 use zip::ZipArchive;
 
 /// Far more than any input needs, and far less than a person waits.
@@ -52,7 +52,8 @@ fn found(packed: &Path) -> Vec<Input> {
         let mut entry = archive.by_index(index).unwrap();
         let mut input = Vec::new();
         entry.read_to_end(&mut input).unwrap();
-        inputs.push((format!("{}: {}", packed.display(), entry.name()), input));
+        let name = entry.name().unwrap();
+        inputs.push((format!("{}: {name}", packed.display()), input));
     }
     inputs
 }
@@ -60,14 +61,14 @@ fn found(packed: &Path) -> Vec<Input> {
 #[test]
 fn every_input_of_the_corpus_is_survived() {
     std::panic::set_hook(Box::new(|panic| {
-        PANICS.lock().unwrap().push(panic.to_string());
+        PANICS.lock().push(panic.to_string());
     }));
     let mut failures = Vec::new();
     for (name, target) in ALL {
         for (file, input) in inputs(name) {
             let begun = Instant::now();
             let _ = std::panic::catch_unwind(|| target(&input));
-            let panics = std::mem::take(&mut *PANICS.lock().unwrap());
+            let panics = std::mem::take(&mut *PANICS.lock());
             if !panics.is_empty() || begun.elapsed() > LONGEST {
                 failures.push(format!("{file}: {:?}, {panics:?}", begun.elapsed()));
             }

@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +22,7 @@ use hyper::body::Frame;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use serde_json::Value;
 use serde_json::json;
 use tempfile::TempDir;
@@ -115,7 +115,7 @@ impl FakeDocker {
     }
 
     pub(crate) fn running(&self) -> Vec<String> {
-        let containers = self.engine.containers.lock().unwrap();
+        let containers = self.engine.containers.lock();
         let running = containers.iter().filter(|(_, container)| {
             let running = container.running.as_ref();
             running.is_some_and(|running| running.status.borrow().is_none())
@@ -124,21 +124,21 @@ impl FakeDocker {
     }
 
     pub(crate) fn kill(&self, id: &str) {
-        let containers = self.engine.containers.lock().unwrap();
+        let containers = self.engine.containers.lock();
         if let Some(running) = &containers[id].running {
             running.process.kill();
         }
     }
 
     pub(crate) fn created(&self, id: &str) -> Value {
-        self.engine.containers.lock().unwrap()[id].created.clone()
+        self.engine.containers.lock()[id].created.clone()
     }
 }
 
 impl Drop for FakeDocker {
     fn drop(&mut self) {
         self.server.abort();
-        for container in self.engine.containers.lock().unwrap().values() {
+        for container in self.engine.containers.lock().values() {
             if let Some(running) = &container.running {
                 running.process.kill();
             }
@@ -179,7 +179,7 @@ impl Engine {
         if created["Image"] != format!("sha256:{}", self.id) {
             return unknown(&format!("image {}", created["Image"]));
         }
-        let mut containers = self.containers.lock().unwrap();
+        let mut containers = self.containers.lock();
         let id = format!("{:064x}", containers.len() + 1);
         let running = None;
         containers.insert(id.clone(), Container { created, running });
@@ -187,7 +187,7 @@ impl Engine {
     }
 
     fn start(&self, id: &str) -> Response<Body> {
-        let mut containers = self.containers.lock().unwrap();
+        let mut containers = self.containers.lock();
         let Some(container) = containers.get_mut(id) else {
             return unknown(id);
         };
@@ -233,7 +233,7 @@ impl Engine {
     }
 
     fn logs(&self, id: &str) -> Response<Body> {
-        let mut containers = self.containers.lock().unwrap();
+        let mut containers = self.containers.lock();
         let running = containers.get_mut(id).and_then(|it| it.running.as_mut());
         let Some(mut log) = running.and_then(|running| running.log.take()) else {
             return unknown(id);
@@ -262,7 +262,7 @@ impl Engine {
             return unknown(id);
         }
         let process = {
-            let containers = self.containers.lock().unwrap();
+            let containers = self.containers.lock();
             containers[id]
                 .running
                 .as_ref()
@@ -278,7 +278,7 @@ impl Engine {
     }
 
     fn status(&self, id: &str) -> Option<watch::Receiver<Option<i32>>> {
-        let containers = self.containers.lock().unwrap();
+        let containers = self.containers.lock();
         let running = containers.get(id)?.running.as_ref()?;
         Some(running.status.clone())
     }

@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
-use std::sync::Mutex;
 use std::time::Duration;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use serde_json::json;
 use tempfile::TempDir;
@@ -198,7 +198,7 @@ impl Server {
 
     /// Its process; panics if it was killed.
     pub fn process(&self) -> Process {
-        let running = self.running.lock().expect("the server's process");
+        let running = self.running.lock();
         Process(running.as_ref().expect("a server that runs").child.id())
     }
 
@@ -240,7 +240,7 @@ impl Server {
 
     /// Kills it as `kill -9` does.
     pub fn kill(&self) {
-        if let Some(mut running) = self.running.lock().expect("the server's process").take() {
+        if let Some(mut running) = self.running.lock().take() {
             let _ = running.child.kill();
             let _ = running.child.wait();
         }
@@ -248,7 +248,7 @@ impl Server {
 
     /// Asks it to end and waits until it has; kills it after ten seconds.
     pub fn stop(&self) {
-        let taken = self.running.lock().expect("the server's process").take();
+        let taken = self.running.lock().take();
         if let Some(mut running) = taken {
             Process(running.child.id()).terminate();
             let deadline = Instant::now() + Duration::from_secs(10);
@@ -357,7 +357,7 @@ impl Server {
             .spawn()
             .expect("vault to start");
         let guard = Guard::over(child.id(), self.home.path());
-        *self.running.lock().expect("the server's process") = Some(Running {
+        *self.running.lock() = Some(Running {
             child,
             _guard: guard,
         });
@@ -375,7 +375,7 @@ impl Server {
                 return;
             }
             let ended = {
-                let mut running = self.running.lock().expect("the server's process");
+                let mut running = self.running.lock();
                 !running
                     .as_mut()
                     .is_some_and(|running| matches!(running.child.try_wait(), Ok(None)))

@@ -1,10 +1,10 @@
 //! A mount of the plugin in a real server, with an organization of its own behind it.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
@@ -154,17 +154,13 @@ impl TestMount {
     /// Remembers the credential in `answer`, so that [`Self::finish`] counts it.
     pub fn hold(&self, answer: &Value) -> Credential {
         let credential = Credential::parse(answer);
-        self.holdings
-            .lock()
-            .unwrap()
-            .leased
-            .push(credential.clone());
+        self.holdings.lock().leased.push(credential.clone());
         credential
     }
 
     /// Remembers a token that lives without a lease, in place of `before` if there was one.
     pub fn keep(&self, client_id: &str, before: Option<&str>) {
-        let unleased = &mut self.holdings.lock().unwrap().unleased;
+        let unleased = &mut self.holdings.lock().unleased;
         if let Some(before) = before {
             unleased.remove(before);
         }
@@ -173,12 +169,12 @@ impl TestMount {
 
     /// Remembers that a token without a lease is to be dead.
     pub fn forget(&self, client_id: &str) {
-        self.holdings.lock().unwrap().unleased.remove(client_id);
+        self.holdings.lock().unleased.remove(client_id);
     }
 
     /// Remembers that the emulator's own root token was to be deleted.
     pub fn expect_replaced_root(&self) {
-        self.holdings.lock().unwrap().replaced_roots += 1;
+        self.holdings.lock().replaced_roots += 1;
     }
 
     /// The server's OpenAPI document. The server asks every mount for it and fails if one of another
@@ -302,7 +298,7 @@ impl TestMount {
 
     /// Waits until the leases of the server are the tokens of Astra.
     pub async fn until_reconciled(&self, limit: Duration) {
-        let holdings = self.holdings.lock().unwrap().clone();
+        let holdings = self.holdings.lock().clone();
         assert_reconciled(&self.api, &self.astra, &self.name, &holdings, limit).await;
     }
 
@@ -314,7 +310,7 @@ impl TestMount {
             .delete(&format!("sys/mounts/{}", self.name))
             .await
             .ok();
-        let unleased = self.holdings.lock().unwrap().unleased.clone();
+        let unleased = self.holdings.lock().unleased.clone();
         let unleased: Vec<String> = unleased.into_iter().collect();
         let mut live = self.astra.live();
         live.sort();
@@ -324,7 +320,7 @@ impl TestMount {
 
     /// Checks that no secret is in any log.
     pub fn check_logs(&self) {
-        let leased = self.holdings.lock().unwrap().leased.clone();
+        let leased = self.holdings.lock().leased.clone();
         assert_no_secret_logged(&self.server, &self.astra, &leased);
     }
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 
+use parking_lot::Mutex;
+use parking_lot::MutexGuard;
 use tokio::time::Instant;
 
 use super::nonce::Nonce;
@@ -118,16 +117,11 @@ impl CustomRoles {
 
     /// Whether it is the first time that the organization of `scope` is out of reach.
     pub(super) fn is_first_out_of_reach(&self, scope: &Scope<'_>) -> bool {
-        let mut seen = self
-            .out_of_reach
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.out_of_reach.lock();
         seen.insert(scope.key())
     }
 
     fn clean_since(&self) -> MutexGuard<'_, HashMap<Key, Instant>> {
-        self.clean_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.clean_since.lock()
     }
 }
