@@ -32,25 +32,35 @@ const EXPOSED: &[(&str, usize, &str)] = &[
         "the hash of a client secret",
     ),
     (
-        "src/engine/connection/entry.rs",
-        2,
-        "the client id and the fingerprint of a root token",
-    ),
-    (
         "src/engine/config/write.rs",
         3,
         "whether a root token was given; its form",
     ),
     (
+        "src/engine/connection/entry.rs",
+        2,
+        "the client id and the fingerprint of a root token",
+    ),
+    ("src/engine/creds/paths.rs", 2, "the answer to creds"),
+    (
         "src/engine/role/database/bundle.rs",
         1,
         "the answer to creds",
     ),
-    ("src/engine/creds/paths.rs", 2, "the answer to creds"),
     (
         "src/engine/static_role/creds.rs",
         2,
         "the answer to static-creds",
+    ),
+    (
+        "src/engine/takeover/org_token.rs",
+        1,
+        "the answer to org/token",
+    ),
+    (
+        "src/engine/takeover/plan_configs.rs",
+        1,
+        "the form of an old root token",
     ),
     ("src/secret.rs", 1, "storage entries"),
 ];

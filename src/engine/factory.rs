@@ -42,6 +42,7 @@ impl AstraFactory {
             discovery::paths(),
             status::paths(),
             tidy::paths(),
+            takeover::paths(),
         ];
         let builder = Framework::builder(engine, Arc::clone(&mount.system))
             .description(
@@ -124,6 +125,8 @@ mod tests {
             ("tokens/default/", Operation::List),
             ("tidy", Operation::Update),
             ("status", Operation::Read),
+            ("import", Operation::Update),
+            ("org/token", Operation::Read),
         ];
         let mut used = BTreeSet::new();
         for (path, operation) in matched {
@@ -174,6 +177,8 @@ mod tests {
         let fields = framework
             .routes
             .iter()
+            // There it finishes.
+            .filter(|route| route.pattern.captures("import").is_none())
             .flat_map(|route| route.schema.iter());
         let mut forces = 0;
         let mut of_writes = 0;

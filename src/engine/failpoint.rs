@@ -34,6 +34,12 @@ pub const FAILPOINTS: &[&str] = &[
     "revoke.token-deleted",
     "old-lease.token-deleted",
     "old-lease.entry-removed",
+    // Taking over a mount of the archived engine.
+    "import.config-stored",
+    "import.role-stored",
+    "import.recorded",
+    "finish.marked",
+    "finish.entry-removed",
     // Clearing up.
     "tick.received",
     "tick.listed",

@@ -3,7 +3,6 @@
 //! It knows nothing of gRPC: requests arrive through [`crate::framework`], storage and the system
 //! view are traits of [`crate::vault`].
 
-#[allow(dead_code, unused_imports)]
 mod archived_engine;
 mod astra_error;
 mod clock;

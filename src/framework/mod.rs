@@ -38,6 +38,7 @@ pub use field::FieldType;
 pub use fields::Fields;
 pub use handler::Call;
 pub use path::Path;
+pub use pattern::is_name;
 pub use secret::SECRET_TYPE;
 pub use secret::SecretType;
 pub use secret::lease;

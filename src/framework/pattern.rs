@@ -11,6 +11,18 @@ mod tests;
 pub(crate) const NAME: &str = "[0-9A-Za-z_](?:[0-9A-Za-z_.-]*[0-9A-Za-z_])?";
 
 /// The same in the spelling that Vault's own engines show in their help.
+/// Whether `text` is a Vault name.
+pub fn is_name(text: &str) -> bool {
+    let is_end = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let bytes = text.as_bytes();
+    let ends = [bytes.first(), bytes.last()];
+    ends.into_iter()
+        .all(|byte| byte.is_some_and(|byte| is_end(*byte)))
+        && bytes
+            .iter()
+            .all(|byte| is_end(*byte) || matches!(byte, b'.' | b'-'))
+}
+
 const GO_NAME: &str = r"\w(([\w-.]+)?\w)?";
 
 /// A template in its forms: for matching, for help and for OpenAPI.

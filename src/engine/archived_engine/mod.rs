@@ -9,6 +9,7 @@ mod keys;
 mod record;
 mod storage;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -25,6 +26,7 @@ pub use storage::OldEntries;
 
 use self::clients::OldClients;
 use self::record::Records;
+use super::error::Error;
 use super::host::Host;
 use super::store::Store;
 use crate::vault::Storage;
@@ -50,5 +52,25 @@ impl ArchivedEngine {
             clients: OldClients::default(),
             org_token_uses: AtomicU64::default(),
         }
+    }
+
+    /// How many tokens that may live the archived engine has stored for the organizations of `config`.
+    pub async fn tokens_of(&self, config: &str) -> Result<usize, Error> {
+        let Some(record) = self.records.open().await else {
+            return Ok(0);
+        };
+        let org_keys: BTreeSet<&str> = record.org_keys_of(config).collect();
+        if org_keys.is_empty() {
+            return Ok(0);
+        }
+        let tokens = self.entries.tokens().await?;
+        let is_of_it = |token: &OldToken| {
+            !token.client_id.is_empty() && org_keys.contains(token.org_id.as_str())
+        };
+        // What cannot be read may be of it.
+        let of_it = tokens
+            .iter()
+            .filter(|(_, read)| read.as_ref().map_or(true, is_of_it));
+        Ok(of_it.count())
     }
 }

@@ -67,16 +67,6 @@ impl OldEntries {
         Ok(keys)
     }
 
-    /// Whether there is any entry.
-    pub async fn is_empty(&self) -> Result<bool, Error> {
-        for folder in [Folder::Configs, Folder::Roles, Folder::Tokens] {
-            if !self.storage.list(folder.prefix()).await?.is_empty() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// All configs, by their organization's key.
     pub async fn configs(&self) -> Result<Vec<(String, Read<OldConfig>)>, Error> {
         self.all(Folder::Configs).await
@@ -90,14 +80,6 @@ impl OldEntries {
     /// All stored tokens, by what follows `token/` in their keys.
     pub async fn tokens(&self) -> Result<Vec<(String, Read<OldToken>)>, Error> {
         self.all(Folder::Tokens).await
-    }
-
-    /// The config of an organization.
-    pub async fn config(&self, org_key: &str) -> Result<Option<Read<OldConfig>>, Error> {
-        if org_key.is_empty() {
-            return Ok(None);
-        }
-        self.get(&format!("config/{org_key}")).await
     }
 
     /// A role, of whatever version.

@@ -96,6 +96,10 @@ async fn users(
     if !static_roles.is_empty() {
         users.push(format!("static roles {}", static_roles.join(", ")));
     }
+    let stored = engine.archived.tokens_of(&connection.name).await?;
+    if stored > 0 {
+        users.push(format!("stored tokens of the archived engine ({stored})"));
+    }
     // Root tokens go with the config, and static roles are named already.
     let mut own = in_use::tokens(engine).await?;
     for client_id in &connection.entry.pending_delete {

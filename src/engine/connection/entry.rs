@@ -72,6 +72,27 @@ pub const DEFAULT_REQUEST_TIMEOUT: u64 = 30;
 pub const DEFAULT_CONCURRENCY: u32 = 32;
 
 impl ConfigEntry {
+    /// A config with `token` at `url`, set at `now`, and else the defaults.
+    pub fn new(token: Secret, url: &BaseUrl, now: OffsetDateTime) -> Self {
+        Self {
+            token,
+            url: url.as_str().to_owned(),
+            org_id: None,
+            verify: true,
+            ca_cert: None,
+            request_timeout: DEFAULT_REQUEST_TIMEOUT,
+            max_concurrent_requests: DEFAULT_CONCURRENCY,
+            allow_token_admin: false,
+            token_set_at: now,
+            retired: Vec::new(),
+            minted: false,
+            pending_delete: Vec::new(),
+            rotation: None,
+            rotation_set_at: Some(now),
+            disable_automated_rotation: false,
+        }
+    }
+
     /// A client for it.
     pub fn client(&self) -> Result<Client, ClientError> {
         Ok(Client::new(self.client_config()?)?)

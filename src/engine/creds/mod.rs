@@ -9,6 +9,7 @@ mod ttl;
 pub use error::LeaseError;
 pub use lease::SECRET_TYPE;
 pub use lease::revoke;
+pub use paths::issue;
 pub use paths::paths;
 pub use renewal::extend;
 pub use renewal::renew;

@@ -1,6 +1,7 @@
 //! `creds/<name>`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Map;
 use time::format_description::well_known::Rfc3339;
@@ -10,6 +11,7 @@ use super::lease::LeaseData;
 use super::ttl::EffectiveTtl;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
@@ -26,6 +28,7 @@ use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
 use crate::vault::Operation;
+use crate::vault::Request;
 use crate::vault::Response;
 
 const NAME: &str = "name";
@@ -55,23 +58,35 @@ pub fn paths() -> Vec<Path<Engine>> {
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
-    failpoint::hit("mint.received");
-    let limits = engine.host.recent_writer_limits().await?;
     let name = call.fields.string(NAME).unwrap_or_default();
-    let role = engine
-        .roles
-        .find(&name)
-        .await?
-        .ok_or_else(|| CredsError::UnknownRole(name.clone()))?;
     let requested = call.fields.duration("ttl").filter(|ttl| !ttl.is_zero());
     let reason = call
         .fields
         .string("reason")
         .filter(|reason| !reason.trim().is_empty());
-    let mount_point = &call.request.mount_point;
+    let issued = issue(&engine, &call.request, &name, requested, reason.as_deref()).await?;
+    Ok(Some(issued))
+}
+
+/// A credential of the role `name`, under a lease, for the caller of `request`.
+pub async fn issue(
+    engine: &Arc<Engine>,
+    request: &Request,
+    name: &str,
+    requested: Option<Duration>,
+    reason: Option<&str>,
+) -> Result<Response, Error> {
+    failpoint::hit("mint.received");
+    let limits = engine.host.recent_writer_limits().await?;
+    let role = engine
+        .roles
+        .find(name)
+        .await?
+        .ok_or_else(|| CredsError::UnknownRole(name.to_owned()))?;
+    let mount_point = &request.mount_point;
     if role.require_reason && reason.is_none() {
         return Err(CredsError::ReasonMissing {
-            role: name,
+            role: name.to_owned(),
             mount_point: mount_point.clone(),
         }
         .into());
@@ -80,7 +95,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     failpoint::hit("mint.limits-asked");
     let mut term = EffectiveTtl::new(&role, limits, requested);
     let deadline = Deadline::after(engine.deadlines.operation);
-    role::check_token_admin(&engine, &connection, &role.granted, deadline).await?;
+    role::check_token_admin(engine, &connection, &role.granted, deadline).await?;
     let now = engine.clock.now();
     let asked = AskedExpiry {
         expiry: term.expiry(now),
@@ -88,12 +103,12 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     };
     let mint = Mint {
         connection: &connection,
-        role: &name,
+        role: name,
         role_ids: role.granted.role_ids(),
         expiry: Some(asked),
-        request_id: &call.request.id,
-        display_name: &call.request.display_name,
-        reason: reason.as_deref(),
+        request_id: &request.id,
+        display_name: &request.display_name,
+        reason,
         text: &role.description,
     };
     let limits_active = role.max_active > 0 && !connection.health.ignores_description();
@@ -104,7 +119,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
             let admission =
                 engine
                     .active
-                    .acquire(&connection, &name, role.max_active, mount_point, deadline);
+                    .acquire(&connection, name, role.max_active, mount_point, deadline);
             Some(admission.await?)
         }
         false => None,
@@ -143,14 +158,14 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         org_id: org_id.clone(),
         client_id: token.client_id.clone(),
         intent,
-        role: name.clone(),
+        role: name.to_owned(),
         minted_at: Some(now),
         expires_at: life.map(|life| life.end(now)),
     };
     let lease = match data.lease(term.ttl, term.max_ttl) {
         Ok(mut lease) => {
             if let Some(record) = record {
-                let data = record.lease_data(&connection.name, &name, &token.client_id);
+                let data = record.lease_data(&connection.name, name, &token.client_id);
                 lease.internal_data.extend(data);
             }
             lease
@@ -163,7 +178,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let subject = Subject {
         path: &format!("creds/{name}"),
         config: &connection.name,
-        role: &name,
+        role: name,
         client_id: &token.client_id,
     };
     engine.events.publish(EngineEvent::CredsCreate, subject);
@@ -196,7 +211,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         );
     }
     let response = Response::new(answer).with_lease(lease).on_undelivered(undo);
-    Ok(Some(response.with_warnings(warnings)))
+    Ok(response.with_warnings(warnings))
 }
 
 /// Shortens the term of a lease so that it ends before its token, and says why.

@@ -80,6 +80,19 @@ pub fn shown() -> [Field; 3] {
 }
 
 impl Granted {
+    /// The Astra role with `id`, which `is_token_admin` or not as far as is known.
+    pub fn of_role_id(id: &str, is_token_admin: bool) -> Self {
+        let role = AstraRole {
+            given: id.to_owned(),
+            id: id.to_owned(),
+            is_token_admin,
+        };
+        Self {
+            astra_roles: vec![role],
+            policy: None,
+        }
+    }
+
     /// The ids of the Astra roles, sorted, each once; with a policy its custom role's.
     pub fn role_ids(&self) -> Vec<String> {
         let of_policy = self.policy.iter().map(|policy| policy.role_id.clone());

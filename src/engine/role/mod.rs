@@ -45,3 +45,4 @@ pub use released_role::ReleasedCustomRole;
 pub use released_role::unreachable_role_warning;
 pub use token_admin::TokenAdmins;
 pub use token_admin::check as check_token_admin;
+pub use write::cap_warnings;

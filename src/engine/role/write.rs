@@ -230,7 +230,7 @@ fn seconds(fields: &Fields, name: &'static str, stored: Option<u64>) -> u64 {
 }
 
 /// A role may ask for more than the mount allows, and gets less; the operator should know.
-fn cap_warnings(role: &RoleEntry, limits: Limits) -> Vec<String> {
+pub fn cap_warnings(role: &RoleEntry, limits: Limits) -> Vec<String> {
     let max = limits.max_ttl.as_secs();
     [("ttl", role.ttl), ("max_ttl", role.max_ttl)]
         .into_iter()

@@ -44,5 +44,13 @@ async fn rotate(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let rotated = root::rotate(&engine, &name, deadline).await?;
     let mut data = Map::new();
     data.insert("token_client_id".into(), rotated.client_id.into());
-    Ok(Some(Response::new(data).with_warnings(rotated.warnings)))
+    let mut warnings = rotated.warnings;
+    let record = engine.archived.records.open().await;
+    if record.is_some_and(|record| record.org_keys_of(&name).next().is_some()) {
+        warnings.push(
+            "the archived engine's copy of this root token is dead: to go back to that engine, write a live astra_token there first"
+                .to_owned(),
+        );
+    }
+    Ok(Some(Response::new(data).with_warnings(warnings)))
 }

@@ -1,13 +1,30 @@
 //! Taking over a mount of the archived Go engine: what it leased, and what it stored.
 
+mod apply;
 mod error;
+mod finish;
+mod import;
+mod import_error;
 mod lease;
+mod names;
+mod old_role;
+mod org_token;
+mod org_token_error;
+mod paths;
 mod place;
+mod plan;
+mod plan_configs;
+mod plan_roles;
+mod planning;
+mod remaining;
 mod renew;
+mod report;
 mod revoke;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
+
+pub use paths::paths;
 
 use crate::engine::Engine;
 use crate::engine::creds;

@@ -88,6 +88,7 @@ impl Case {
             Scenario::ProvedAtLast => case.proved_at_last().await,
             Scenario::Unreadable(what) => case.unreadable(what).await,
             Scenario::RevokeOld => case.revoke_old().await,
+            Scenario::Import | Scenario::Finish => case.import().await,
             Scenario::Change(change) => case.change(*change).await,
         }
         case
@@ -154,6 +155,61 @@ impl Case {
             mount.insist(Method::PUT, path, body).await;
         }
         self.ended.push(ended);
+    }
+
+    /// A config and two roles of the archived engine, in an organization of their own, are taken over.
+    async fn import(&self) {
+        let mount = &self.mount;
+        let seeds = mount.astra.emulator.seeds();
+        let organization = &seeds.organizations[2];
+        let org_id = &organization.id;
+        let config = json!({
+            "astra_token": organization.root_token, "url": mount.astra.url(), "org_id": org_id, "logical_name": "old", "caller_mode": 2,
+        });
+        mount.stored.put(&format!("config/{org_id}"), &config).await;
+        for name in ["old_reader", "old_other"] {
+            let role = json!({
+                "role_name": name, "role_id": seeds.roles[harness::READ_ONLY], "org_id": org_id, "ttl": 3_600_000_000_000_u64,
+                "max_ttl": 3_600_000_000_000_u64,
+            });
+            mount
+                .stored
+                .put(&format!("role/{org_id}:{name}"), &role)
+                .await;
+        }
+        let path = format!("{}/import", mount.name);
+        let finish = json!({ "finish": true });
+        if let Scenario::Finish = self.scenario {
+            mount.insist(Method::PUT, &path, Some(json!({}))).await;
+            self.ask_twice(Method::PUT, &path, finish).await;
+        } else {
+            self.ask_twice(Method::PUT, &path, json!({})).await;
+            assert_eq!(
+                mount.data("import").await["state"],
+                "imported",
+                "{}",
+                self.name
+            );
+            mount.insist(Method::PUT, &path, Some(finish)).await;
+        }
+        assert_eq!(
+            mount.names("config").await,
+            ["default", "old"],
+            "{}",
+            self.name
+        );
+        assert_eq!(
+            mount.names("roles").await,
+            ["old_other", "old_reader", "reader"],
+            "{}",
+            self.name
+        );
+        let state = mount.data("import").await;
+        assert_eq!(state["state"], "finished", "{}: {state}", self.name);
+        assert_eq!(
+            state["left"],
+            json!({ "configs": 0, "roles": 0, "tokens": 0 })
+        );
     }
 
     /// The end of a lease of the archived engine, which named the organization of the config.

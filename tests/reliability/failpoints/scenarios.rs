@@ -44,6 +44,10 @@ pub(super) enum Scenario {
     Unreadable(&'static str),
     /// A lease of the archived engine ends.
     RevokeOld,
+    /// What the archived engine left is taken over.
+    Import,
+    /// The same, and what it left is removed.
+    Finish,
     /// Roles and configs change.
     Change(Box<Change>),
 }
@@ -177,6 +181,8 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
     let one = |scenario| vec![("", scenario)];
     match point {
         point if point.starts_with("old-lease.") => one(Scenario::RevokeOld),
+        point if point.starts_with("import.") => one(Scenario::Import),
+        point if point.starts_with("finish.") => one(Scenario::Finish),
         "mount.identified" => one(Scenario::FirstConfig),
         "mint.block-reserved" => one(Scenario::MintByNewProcess),
         "mint.block-refreshed" => one(Scenario::MintAfterPause),

@@ -1,0 +1,665 @@
+//! `import` of what the archived engine left.
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::old_mount::OldMount;
+use super::old_mount::Version;
+use crate::engine::tests::bench::Plan;
+use crate::engine::tests::bench::refused;
+use crate::vault::Error;
+use crate::vault::Operation;
+use crate::vault::Response;
+
+const LOST: &str = "ccd123456_facd_4ad3";
+
+impl OldMount {
+    async fn import(&self, data: Value) -> Result<Response, Error> {
+        let answer = self.bench.call(Operation::Update, "import", data).await;
+        answer.map(Option::unwrap)
+    }
+
+    /// The data and the warnings of an import that must succeed.
+    async fn imported(&self, data: Value) -> (Value, Vec<String>) {
+        let answer = self.import(data).await.unwrap();
+        let data = Value::Object(answer.data().clone());
+        for secret in ["$ROOT_A", "$ROOT_B", "$TOKEN_STANDARD", "$TOKEN_SIDECAR"] {
+            let text = format!("{data}{:?}", answer.warnings());
+            assert!(!text.contains(self.word(secret)), "{secret}");
+        }
+        (data, answer.warnings().to_vec())
+    }
+
+    /// A role's id in reports.
+    fn role(&self, org: &str, name: &str) -> String {
+        format!("{}:{name}", self.fill(org))
+    }
+}
+
+fn action<'a>(report: &'a Value, kind: &str, key: &str) -> &'a str {
+    report[kind][key]["action"].as_str().unwrap()
+}
+
+fn problem<'a>(report: &'a Value, kind: &str, key: &str) -> &'a str {
+    report[kind][key]["problem"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn the_fixtures_are_reported_dry_and_then_taken_over() {
+    let mount = OldMount::new(Version::Two).await;
+    let before = mount.entries().await;
+    let (report, warnings) = mount.imported(json!({"dry_run": true})).await;
+    assert_eq!(mount.entries().await, before, "a dry run writes nothing");
+    let (a, b) = (mount.word("$ORG_A"), mount.word("$ORG_B"));
+    let expected = json!({
+        a: {"action": "import", "config": "prod", "caller_mode": "standard", "organization": a},
+        b: {"action": "import", "config": b, "caller_mode": "sidecar", "organization": b},
+    });
+    let mut configs = report["configs"].clone();
+    let lost = configs.as_object_mut().unwrap().remove(LOST).unwrap();
+    assert_eq!(configs, expected);
+    assert_eq!(lost["action"], "problem");
+    assert!(
+        lost["problem"]
+            .as_str()
+            .unwrap()
+            .contains("config/ccd123456_facd_4ad3 by hand")
+    );
+    let roles = &report["roles"];
+    for (org, old, new, ttl, max_ttl) in [
+        (
+            "$ORG_A",
+            "api_ro_user",
+            "api_ro_user-prod".to_owned(),
+            3_600,
+            28_800,
+        ),
+        (
+            "$ORG_B",
+            "api_ro_user",
+            format!("api_ro_user-{b}"),
+            86_400,
+            86_400,
+        ),
+        ("$ORG_A", "a:b", "a_b".to_owned(), 86_400, 86_400),
+        ("$ORG_A", "r/w user", "r_w_user".to_owned(), 86_400, 86_400),
+        ("$ORG_A", "größe", "gr_e".to_owned(), 86_400, 86_400),
+    ] {
+        let role = &roles[mount.role(org, old)];
+        assert_eq!(role["action"], "import", "{old}: {role}");
+        assert_eq!(
+            (&role["role"], &role["ttl"], &role["max_ttl"]),
+            (&json!(new), &json!(ttl), &json!(max_ttl))
+        );
+        assert!(role["astra_role"].is_string(), "{role}");
+    }
+    let ghost = problem(&report, "roles", &mount.role("$ORG_A", "ghost")).to_owned();
+    assert!(
+        ghost.starts_with("role_id \"not-a-uuid\": the organization has no such role"),
+        "{ghost}"
+    );
+    let lost = mount.role(LOST, "lost");
+    assert_eq!(
+        problem(&report, "roles", &lost),
+        "the config of its organization is a problem"
+    );
+    assert_eq!(
+        (&report["problems"], &report["complete"]),
+        (&json!(3), &json!(false))
+    );
+    assert!(
+        warnings.iter().any(|warning| warning.contains(&ghost)),
+        "{warnings:?}"
+    );
+    // One of the organizations was not asked, so what is not listed could be there.
+    let crossed = mount.word("$ID_CROSSED");
+    assert_eq!(
+        report["tokens"],
+        json!({"stored": 5, "live": 3, "in_another_organization": {crossed: "prod"}, "gone": 0, "empty": 2, "unknown": 0, "unreadable": {}})
+    );
+
+    let (real, _) = mount.imported(json!({})).await;
+    for kind in ["configs", "roles", "tokens", "problems", "complete"] {
+        assert_eq!(real[kind], report[kind], "{kind}: as the dry run says");
+    }
+    let after = mount.entries().await;
+    assert!(
+        before
+            .iter()
+            .all(|(key, value)| after.get(key) == Some(value)),
+        "old entries stay"
+    );
+    let config = mount.bench.read("config/prod").await.unwrap();
+    assert_eq!(
+        (&config["org_id"], &config["verify"]),
+        (&json!(a), &json!(true))
+    );
+    let role = mount.bench.read("roles/api_ro_user-prod").await.unwrap();
+    assert_eq!(
+        (&role["config"], &role["ttl"], &role["astra_role_ids"][0]),
+        (&json!("prod"), &json!(3_600), &json!(mount.word("$READER")))
+    );
+
+    let (again, _) = mount.imported(json!({})).await;
+    assert_eq!(action(&again, "configs", a), "imported");
+    assert_eq!(
+        action(&again, "roles", &mount.role("$ORG_A", "a:b")),
+        "imported"
+    );
+    assert_eq!(mount.entries().await, after, "nothing is written again");
+    assert_eq!(mount.bench.read("import").await.unwrap()["state"], "open");
+}
+
+#[tokio::test]
+async fn entries_of_version_1_are_taken_over_and_version_2_wins() {
+    let mount = OldMount::new(Version::One).await;
+    let id = mount.role("$ORG_A", "api_ro_user");
+    let (report, _) = mount.imported(json!({"dry_run": true})).await;
+    assert_eq!(action(&report, "roles", &id), "import");
+    assert_eq!(
+        (&report["roles"][&id]["ttl"], &report["problems"]),
+        (&json!(0), &json!(0))
+    );
+    assert_eq!(action(&report, "roles", &mount.fill("$ORG_A-")), "skip");
+    let newer = json!({"role_name": "api_ro_user", "role_id": "$READER", "org_id": "$ORG_A", "ttl": 60_000_000_000_i64, "max_ttl": 60_000_000_001_i64});
+    mount.store("role/$ORG_A:api_ro_user", &newer).await;
+    let (report, warnings) = mount.imported(json!({})).await;
+    assert_eq!(
+        (
+            &report["roles"][&id]["ttl"],
+            &report["roles"][&id]["max_ttl"]
+        ),
+        (&json!(60), &json!(61))
+    );
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("whole seconds")),
+        "{warnings:?}"
+    );
+    assert_eq!(report["complete"], true);
+    assert_eq!(
+        mount.bench.read("import").await.unwrap()["state"],
+        "imported"
+    );
+}
+
+/// Whatever write of an import fails, or happens without the engine being told, the next run ends as one
+/// that nothing disturbed.
+#[tokio::test]
+async fn an_import_that_breaks_off_anywhere_is_completed_by_the_next() {
+    let undisturbed = OldMount::new(Version::Two).await;
+    undisturbed.imported(json!({})).await;
+    let expected = undisturbed.shape().await;
+    for written in [false, true] {
+        for after in 0.. {
+            let mut mount = OldMount::new(Version::Two).await;
+            mount.bench.storage.plan(Some(Plan {
+                after,
+                written,
+                for_good: true,
+            }));
+            let broken = mount.import(json!({})).await;
+            mount.bench.restart();
+            // Whatever was there before still ends, by whichever of the two.
+            mount.revoke(&mount.lease("2 crossed")).await.unwrap();
+            assert!(!mount.is_live("$ID_CROSSED"));
+            mount.imported(json!({})).await;
+            let mut shape = expected.clone();
+            shape.retain(|key| !key.contains("CROSSED"));
+            assert_eq!(
+                mount.shape().await,
+                shape,
+                "after {after} writes, {written}"
+            );
+            if broken.is_ok() {
+                assert!(after > 8, "{after} writes");
+                break;
+            }
+        }
+    }
+}
+
+impl OldMount {
+    /// The keys that are stored, with the placeholders back in them, and what the record says.
+    async fn shape(&self) -> std::collections::BTreeSet<String> {
+        let entries = self.entries().await;
+        let mut shape = std::collections::BTreeSet::new();
+        for (key, value) in entries {
+            let text = match key.as_str() {
+                "v1/takeover" => format!("{key} {}", String::from_utf8(value).unwrap()),
+                _ => key,
+            };
+            let words = self.words.iter();
+            shape.insert(words.fold(text, |text, (word, value)| text.replace(value, word)));
+        }
+        shape
+    }
+}
+
+#[tokio::test]
+async fn leases_are_served_as_before_once_imported_after_a_rotation_and_after_the_end() {
+    let mount = OldMount::new(Version::Two).await;
+    mount.remove(&format!("config/{LOST}")).await;
+    mount.remove(&format!("role/{LOST}:lost")).await;
+    let names = json!({mount.role("$ORG_A", "ghost"): ""});
+    mount.imported(json!({"names": names})).await;
+    let lease = mount.lease("2 standard");
+    let renewed = mount.renew(&lease).await.unwrap().unwrap();
+    assert_eq!(renewed.lease().unwrap().internal_data, lease);
+    // The role as it is now counts.
+    let role = json!({"ttl": 60});
+    mount
+        .bench
+        .write("roles/api_ro_user-prod", role)
+        .await
+        .unwrap();
+    let renewed = mount.renew(&lease).await.unwrap().unwrap();
+    assert_eq!(renewed.lease().unwrap().ttl.as_secs(), 60);
+    let rotated = mount
+        .bench
+        .write("rotate-root/prod", json!({}))
+        .await
+        .unwrap()
+        .unwrap();
+    let warning = rotated
+        .warnings()
+        .iter()
+        .any(|text| text.contains("archived engine"));
+    assert!(warning, "{:?}", rotated.warnings());
+    mount.revoke(&mount.lease("2 crossed")).await.unwrap();
+    assert!(!mount.is_live("$ID_CROSSED"));
+    // Tokens are still stored, whose leases live.
+    let text = refused(
+        mount
+            .bench
+            .call(Operation::Update, "import", json!({"finish": true}))
+            .await,
+    );
+    assert!(
+        text.contains("0 configs and 0 roles") && text.contains("2 tokens"),
+        "{text}"
+    );
+    mount.imported(json!({"finish": true, "force": true})).await;
+    assert!(
+        mount
+            .entries()
+            .await
+            .keys()
+            .all(|key| key.starts_with("v1/"))
+    );
+    mount.renew(&lease).await.unwrap();
+    mount.revoke(&lease).await.unwrap();
+    mount.revoke(&mount.lease("2 sidecar")).await.unwrap();
+    assert!(!mount.is_live("$ID_STANDARD") && !mount.is_live("$ID_SIDECAR"));
+    let state = mount.bench.read("import").await.unwrap();
+    assert_eq!(state["state"], "finished");
+    assert!(!state["finished_at"].as_str().unwrap().is_empty());
+    let text = refused(
+        mount
+            .bench
+            .call(Operation::Update, "import", json!({}))
+            .await,
+    );
+    assert!(
+        text.starts_with("the takeover of this mount was finished at"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_finish_that_breaks_off_is_continued() {
+    for after in 0..8 {
+        let mut mount = OldMount::new(Version::One).await;
+        mount.imported(json!({})).await;
+        mount.revoke(&mount.lease("1")).await.unwrap();
+        mount.bench.storage.plan(Some(Plan {
+            after,
+            written: true,
+            for_good: true,
+        }));
+        let broken = mount.import(json!({"finish": true})).await;
+        mount.bench.restart();
+        let (answer, warnings) = mount.imported(json!({"finish": true})).await;
+        assert_eq!(answer["complete"], true);
+        assert!(warnings[0].starts_with("rotate the root tokens"));
+        assert!(
+            mount
+                .entries()
+                .await
+                .keys()
+                .all(|key| key.starts_with("v1/"))
+        );
+        if broken.is_ok() {
+            assert!(after > 3);
+            return;
+        }
+    }
+    panic!("it never went through");
+}
+
+#[tokio::test]
+async fn names_are_the_operators_to_give() {
+    let mount = OldMount::new(Version::Two).await;
+    let before = mount.entries().await;
+    for (names, start) in [
+        (json!("no object"), "names: give a JSON object"),
+        (json!({"elsewhere": "x"}), "names: \"elsewhere\" is neither"),
+        (
+            json!({mount.word("$ORG_A"): "a b"}),
+            "names: what is given for",
+        ),
+        (
+            json!({mount.word("$ORG_A"): {"AstraCS": "x"}}),
+            "names: what is given for",
+        ),
+    ] {
+        let outcome = mount
+            .bench
+            .call(Operation::Update, "import", json!({"names": names}))
+            .await;
+        let text = refused(outcome);
+        assert!(text.starts_with(start), "{text}");
+    }
+    assert_eq!(mount.entries().await, before);
+    let names = json!({
+        mount.word("$ORG_A"): "production",
+        mount.word("$ORG_B"): "team-b",
+        LOST: "",
+        mount.role("$ORG_A", "api_ro_user"): "reader",
+        mount.role("$ORG_A", "ghost"): "",
+    });
+    let (report, _) = mount.imported(json!({"names": names.to_string()})).await;
+    assert_eq!(
+        (&report["problems"], &report["complete"]),
+        (&json!(0), &json!(true))
+    );
+    assert_eq!(
+        report["roles"][mount.role("$ORG_A", "api_ro_user")]["role"],
+        "reader"
+    );
+    // The other one has the name for itself now.
+    assert_eq!(
+        report["roles"][mount.role("$ORG_B", "api_ro_user")]["role"],
+        "api_ro_user"
+    );
+    assert_eq!(action(&report, "roles", &mount.role(LOST, "lost")), "skip");
+    let state = mount.bench.read("import").await.unwrap();
+    assert_eq!(state["state"], "imported");
+    assert_eq!(
+        state["configs"][mount.word("$ORG_B")],
+        json!({"config": "team-b", "caller_mode": "sidecar", "organization": mount.word("$ORG_B")})
+    );
+    // What is left out can be taken over later.
+    let names = json!({mount.role("$ORG_A", "ghost"): "ghost"});
+    let (report, _) = mount.imported(json!({"names": names})).await;
+    assert_eq!(
+        action(&report, "roles", &mount.role("$ORG_A", "ghost")),
+        "problem"
+    );
+}
+
+#[tokio::test]
+async fn what_the_operator_wrote_by_hand_is_adopted_or_a_problem() {
+    let mount = OldMount::new(Version::Two).await;
+    let (url, root_a, root_b) = (
+        mount.bench.astra.url(),
+        mount.word("$ROOT_A"),
+        mount.word("$ROOT_B"),
+    );
+    // Of the same organization; of another one; for the one whose root token is malformed.
+    let other = mount.bench.astra.create_org("Other", None).unwrap();
+    for (name, token) in [
+        ("prod", root_a),
+        (mount.word("$ORG_B"), root_a),
+        (LOST, &other.root_token),
+    ] {
+        let config = json!({"token": token, "url": url});
+        mount
+            .bench
+            .write(&format!("config/{name}"), config)
+            .await
+            .unwrap();
+    }
+    let role = json!({"config": "prod", "astra_roles": "API RO User", "ttl": 5});
+    mount.bench.write("roles/a_b", role).await.unwrap();
+    let (report, _) = mount.imported(json!({})).await;
+    assert_eq!(action(&report, "configs", mount.word("$ORG_A")), "adopt");
+    let text = problem(&report, "configs", mount.word("$ORG_B"));
+    assert!(
+        text.contains("exists and is not for organization"),
+        "{text}"
+    );
+    let text = problem(&report, "configs", LOST);
+    assert!(text.contains("is not known"), "{text}");
+    let text = problem(&report, "roles", &mount.role("$ORG_A", "a:b"));
+    assert!(
+        text.starts_with("roles/a_b exists and is another role"),
+        "{text}"
+    );
+    let names = json!({LOST: LOST, mount.word("$ORG_B"): "team-b"});
+    let (report, warnings) = mount.imported(json!({"names": names})).await;
+    assert_eq!(action(&report, "configs", LOST), "adopt");
+    assert_eq!(action(&report, "configs", mount.word("$ORG_B")), "import");
+    assert!(
+        warnings.iter().any(|text| text.contains("taken on trust")),
+        "{warnings:?}"
+    );
+    let config = mount.bench.read("config/team-b").await.unwrap();
+    assert_eq!(config["token_client_id"].as_str(), root_b.split(':').nth(1));
+}
+
+#[tokio::test]
+async fn a_root_token_of_another_organization_is_imported_under_its_own() {
+    let mount = OldMount::new(Version::Two).await;
+    let config = json!({"astra_token": "$ROOT_A", "url": "$URL", "org_id": "$ORG_B", "logical_name": "b", "caller_mode": 2});
+    mount.store("config/$ORG_B", &config).await;
+    let (report, warnings) = mount.imported(json!({})).await;
+    // Both have one root token, so they become one config.
+    assert_eq!(report["configs"][mount.word("$ORG_B")]["config"], "prod");
+    assert_eq!(action(&report, "configs", mount.word("$ORG_B")), "adopt");
+    assert!(
+        warnings.iter().any(|text| text.contains("takes its place")),
+        "{warnings:?}"
+    );
+    let mount = OldMount::new(Version::One).await;
+    mount.remove("config/$ORG_A").await;
+    let config = json!({"astra_token": "$ROOT_B", "url": "$URL", "org_id": "$ORG_A", "logical_name": "prod"});
+    mount.store("config/$ORG_A", &config).await;
+    let (report, warnings) = mount.imported(json!({})).await;
+    assert_eq!(
+        report["configs"][mount.word("$ORG_A")]["organization"],
+        mount.word("$ORG_B")
+    );
+    let text = format!(
+        "its root token belongs to organization {}",
+        mount.word("$ORG_B")
+    );
+    assert!(
+        warnings.iter().any(|warning| warning.contains(&text)),
+        "{warnings:?}"
+    );
+}
+
+#[tokio::test]
+async fn roles_that_may_make_tokens_need_a_word() {
+    let mount = OldMount::new(Version::One).await;
+    let admin = mount.bench.astra.seeds().roles["Organization Administrator"].clone();
+    let role =
+        json!({"role_name": "admin", "role_id": admin, "org_id": "$ORG_A", "ttl": 0, "max_ttl": 0});
+    mount.store("role/$ORG_A:admin", &role).await;
+    let id = mount.role("$ORG_A", "admin");
+    let (report, _) = mount.imported(json!({})).await;
+    assert!(problem(&report, "roles", &id).contains("allow_token_admin=true"));
+    assert_eq!(
+        mount.bench.read("config/prod").await.unwrap()["allow_token_admin"],
+        false
+    );
+    let (report, _) = mount.imported(json!({"allow_token_admin": true})).await;
+    assert_eq!(action(&report, "roles", &id), "import");
+    assert_eq!(
+        mount.bench.read("config/prod").await.unwrap()["allow_token_admin"],
+        true
+    );
+}
+
+#[tokio::test]
+async fn without_verify_astra_is_not_asked() {
+    let mount = OldMount::new(Version::Two).await;
+    let requests = mount.bench.astra.journal().len();
+    let (report, warnings) = mount.imported(json!({"verify": false})).await;
+    assert_eq!(mount.bench.astra.journal().len(), requests);
+    assert_eq!(action(&report, "configs", mount.word("$ORG_A")), "import");
+    assert_eq!(
+        action(&report, "roles", &mount.role("$ORG_A", "ghost")),
+        "import"
+    );
+    assert_eq!(report["tokens"]["unknown"], 3);
+    assert!(
+        warnings.iter().any(|text| text.contains("verify=false")),
+        "{warnings:?}"
+    );
+    assert_eq!(
+        mount.bench.read("config/prod").await.unwrap()["verify"],
+        false
+    );
+    for name in ["2 standard", "2 crossed", "2 sidecar"] {
+        mount.revoke(&mount.lease(name)).await.unwrap();
+    }
+    assert!(mount.bench.live().is_empty());
+}
+
+#[tokio::test]
+async fn entries_that_cannot_be_read_are_findings_that_stop_nothing() {
+    let mount = OldMount::new(Version::Two).await;
+    for key in [
+        "config/broken",
+        "role/$ORG_A:broken",
+        "token/broken",
+        "role/x/",
+    ] {
+        mount
+            .store_raw(key, "{\"astra_token\": \"AstraCS:secret, \n")
+            .await;
+    }
+    let misplaced =
+        json!({"role_name": "x", "role_id": "$READER", "org_id": "$ORG_A", "ttl": "1h"});
+    mount.store("role/$ORG_A:x", &misplaced).await;
+    let (report, warnings) = mount.imported(json!({})).await;
+    let text = format!("{report}{warnings:?}");
+    assert!(!text.contains("secret"), "{text}");
+    for (kind, key) in [
+        ("configs", "broken".to_owned()),
+        ("roles", mount.role("$ORG_A", "broken")),
+        ("roles", mount.role("$ORG_A", "x")),
+        ("roles", "x/".to_owned()),
+    ] {
+        let text = problem(&report, kind, &key);
+        assert!(
+            text.contains("is not what the archived engine wrote (line "),
+            "{text}"
+        );
+    }
+    assert!(report["tokens"]["unreadable"]["token/broken"].is_string());
+    assert_eq!(action(&report, "configs", mount.word("$ORG_A")), "import");
+    // A record that makes no sense is found out again.
+    mount.store_raw("v1/takeover", "[]").await;
+    let mut mount = mount;
+    mount.bench.restart();
+    mount.revoke(&mount.lease("2 standard")).await.unwrap();
+    mount
+        .bench
+        .write(
+            "roles/plain",
+            json!({"config": "prod", "astra_roles": "API RO User"}),
+        )
+        .await
+        .unwrap();
+    mount.bench.mint("plain").await.unwrap();
+    let (report, warnings) = mount.imported(json!({})).await;
+    assert_eq!(action(&report, "configs", mount.word("$ORG_A")), "adopt");
+    assert!(warnings[0].contains("it is replaced"), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn an_organization_that_hangs_holds_up_no_other() {
+    let mount = OldMount::new(Version::Two).await;
+    let mut config: Value =
+        serde_json::from_slice(&mount.entries().await[&mount.fill("config/$ORG_B")]).unwrap();
+    config["url"] = json!("http://127.0.0.1:1");
+    mount.store("config/$ORG_B", &config).await;
+    let (report, _) = mount.imported(json!({})).await;
+    assert_eq!(action(&report, "configs", mount.word("$ORG_A")), "import");
+    assert_eq!(action(&report, "configs", mount.word("$ORG_B")), "problem");
+    assert_eq!(report["tokens"]["unknown"], 1, "B does not tell");
+}
+
+#[tokio::test]
+async fn where_there_is_nothing_it_says_so_and_a_node_that_may_not_write_forwards() {
+    let mut mount = OldMount::empty().await;
+    let text = refused(
+        mount
+            .bench
+            .call(Operation::Update, "import", json!({}))
+            .await,
+    );
+    assert_eq!(text, "this mount holds nothing of the archived engine");
+    assert_eq!(mount.bench.read("import").await.unwrap()["state"], "none");
+    assert!(mount.entries().await.is_empty());
+    mount.bench.system.replication_state = crate::vault::ReplicationState(64);
+    mount.bench.restart();
+    for data in [json!({}), json!({"dry_run": true}), json!({"finish": true})] {
+        let outcome = mount.bench.call(Operation::Update, "import", data).await;
+        assert_eq!(outcome.err(), Some(Error::ReadOnly));
+    }
+}
+
+/// What stands for the archived engine: the four keys that it reads of a lease, and its own entries.
+#[tokio::test]
+async fn new_leases_can_be_ended_by_the_archived_engine_until_the_end() {
+    let mount = OldMount::new(Version::Two).await;
+    mount.imported(json!({})).await;
+    let before = mount.entries().await;
+    let credential = mount.bench.mint("api_ro_user-prod").await.unwrap();
+    let data = &credential.lease.internal_data;
+    let text = |key: &str| data[key].as_str().unwrap().to_owned();
+    let role_key = format!("role/{}:{}", text("orgId"), text("roleName"));
+    let after = mount.entries().await;
+    assert_eq!(after.get(&role_key), before.get(&role_key));
+    assert!(before.contains_key(&role_key), "it renews by {role_key}");
+    assert!(
+        before.contains_key(&format!("config/{}", text("orgId"))),
+        "it deletes with this"
+    );
+    assert_eq!(
+        (text("clientId"), text("tokenId")),
+        (credential.client_id.clone(), credential.client_id.clone())
+    );
+    assert!(
+        !before.contains_key(&format!("token/{}", text("tokenId"))),
+        "and removes nothing of others"
+    );
+    mount.bench.renew(&credential).await.unwrap();
+    mount.bench.revoke(&credential).await.unwrap();
+    mount.imported(json!({"finish": true, "force": true})).await;
+    let credential = mount.bench.mint("api_ro_user-prod").await.unwrap();
+    assert!(!credential.lease.internal_data.contains_key("orgId"));
+}
+
+#[tokio::test]
+async fn a_config_is_held_by_the_tokens_that_the_archived_engine_stored() {
+    let mount = OldMount::new(Version::One).await;
+    mount.imported(json!({})).await;
+    mount
+        .bench
+        .delete("roles/api_ro_user", json!({}))
+        .await
+        .unwrap();
+    let text = refused(mount.bench.delete("config/prod", json!({})).await);
+    assert!(
+        text.contains("stored tokens of the archived engine (1)"),
+        "{text}"
+    );
+    mount.revoke(&mount.lease("1")).await.unwrap();
+    mount.bench.delete("config/prod", json!({})).await.unwrap();
+}
