@@ -86,6 +86,7 @@ pub const FAILPOINTS: &[&str] = &[
     "config.checked",
     "config.stored",
     "config.unused",
+    "config.organization-learned",
     "config.pending-deletion-recorded",
     "config.removed",
     "config.unusable-removed",

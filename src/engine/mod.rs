@@ -52,6 +52,7 @@ use archived_engine::ArchivedEngine;
 use clock::Clock;
 use connection::Configs;
 use connection::PendingDeletions;
+use connection::ReplacedRoots;
 use events::EventPublisher;
 use host::Host;
 use minting::UncertainWrites;
@@ -72,6 +73,7 @@ pub struct Engine {
     pub(crate) pending_deletions: PendingDeletions,
     pub(crate) roles: Roles,
     pub(crate) static_roles: StaticRoles,
+    pub(crate) replaced_roots: ReplacedRoots,
     pub(crate) uncertain_writes: UncertainWrites,
     pub(crate) store: Store,
     pub(crate) clock: Clock,
@@ -130,6 +132,7 @@ impl Engine {
             pending_deletions: PendingDeletions::new(store.clone(), Arc::clone(&host)),
             roles: Roles::new(store.clone(), Arc::clone(&host)),
             static_roles: StaticRoles::new(store.clone(), Arc::clone(&host)),
+            replaced_roots: ReplacedRoots::default(),
             uncertain_writes: UncertainWrites::default(),
             clock: Clock::default(),
             custom_roles: CustomRoles::new(store.clone()),

@@ -135,7 +135,7 @@ async fn shown(engine: &Engine, connection: &Connection) -> Result<Value, Error>
         "roots_to_delete": connection.entry.pending_delete,
         "pending_intents": connection.ledger.pending().await?,
         "live_tokens": listed.map(|listed| listed.live),
-        "ignores_description": connection.health.ignores_description(),
+        "ignores_description": connection.ignores_description(),
         "ignores_expiry": connection.health.ignores_expiry(),
     }))
 }

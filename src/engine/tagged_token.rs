@@ -53,6 +53,11 @@ impl MountTokenFilter {
 }
 
 impl TaggedToken {
+    /// Its tag.
+    pub fn tag(&self) -> Option<Tag> {
+        Tag::parse(self.token.description.as_deref()?)
+    }
+
     /// The Vault role, as the description has it.
     pub fn role(&self) -> &str {
         self.words().split(' ').next().unwrap_or_default()

@@ -1,8 +1,19 @@
 //! Configs: what is stored, shown, refused.
 
+use harness::TestMount;
 use serde_json::json;
 
 use crate::setup;
+
+/// A root token that no config has.
+fn another_root_token(mount: &TestMount) -> String {
+    let emulator = &mount.astra.emulator;
+    let portal = astra_emulator::PortalToken {
+        roles: emulator.seeds().tokens["org_admin"].roles.clone(),
+        ..Default::default()
+    };
+    emulator.create_token(portal).unwrap().token
+}
 
 #[tokio::test]
 async fn a_config_is_written_read_listed_patched_and_deleted() {
@@ -26,7 +37,7 @@ async fn a_config_is_written_read_listed_patched_and_deleted() {
     mount.write("config", again).await.ok();
     assert_eq!(mount.read("config").await.data(), shown);
 
-    let other = json!({ "token": mount.astra.root_token(), "url": mount.astra.url(), "request_timeout": "5s" });
+    let other = json!({ "token": another_root_token(&mount), "url": mount.astra.url(), "request_timeout": "5s" });
     mount.write("config/other", other).await.ok();
     assert_eq!(
         mount.read("config/other").await.data()["request_timeout"],

@@ -83,7 +83,10 @@ async fn configs() {
         "token": token, "url": url, "org_id": mount.astra.org_id(), "request_timeout": "20s", "max_concurrent_requests": 7,
         "rotation_schedule": "0 3 * * SAT", "allow_token_admin": true,
     });
+    // No two configs have one root token.
+    mount.api.delete(&mount.path("config")).await.ok();
     stays(&mount, "config/full", full).await;
+    mount.api.delete(&mount.path("config/full")).await.ok();
     let period = json!({ "token": token, "url": url, "rotation_period": "7d", "disable_automated_rotation": true });
     stays(&mount, "config/period", period).await;
     mount.finish().await;

@@ -22,6 +22,29 @@ pub enum ConfigError {
          org-token-read"
     )]
     TokenMissing,
+    /// The token is sent empty.
+    #[error("token: it is empty: leave token out to keep the present one, or give a new one")]
+    TokenEmpty,
+    /// The stored token would go to another address.
+    #[error(
+        "{field}: to change it give token too, in the same request: the stored root token is not sent to an address or \
+         behind a certificate that it was not given for"
+    )]
+    TokenNeeded {
+        /// The field.
+        field: &'static str,
+    },
+    /// The token is another config's: what one of the two does with it, as rotating it, the other would
+    /// not survive.
+    #[error(
+        "token: config \"{other}\" has the token with client id {client_id} already: give each config a token of its own"
+    )]
+    OthersToken {
+        /// The token's client id.
+        client_id: String,
+        /// The config that has it.
+        other: String,
+    },
     /// The token is none.
     #[error("token: {0}")]
     Token(#[source] TokenFormatError),
@@ -146,6 +169,9 @@ impl Classified for ConfigError {
     fn fault(&self) -> Fault {
         match self {
             Self::TokenMissing
+            | Self::TokenEmpty
+            | Self::TokenNeeded { .. }
+            | Self::OthersToken { .. }
             | Self::Token(_)
             | Self::Url(_)
             | Self::OutOfRange { .. }

@@ -12,6 +12,7 @@ use crate::astra;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::connection::ConfigEntry;
+use crate::engine::connection::OtherRoots;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::failures::Failures;
@@ -113,12 +114,29 @@ fn tokens(entry: &ConfigEntry) -> impl Iterator<Item = &str> {
 
 async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
     let client = entry.client().map_err(PendingDeletionError::from)?;
+    let others = OtherRoots::than(&engine.configs, "").await?;
     for client_id in tokens(entry) {
+        if let Some(config) = others.owner(client_id) {
+            tracing::warn!(
+                config,
+                client_id,
+                "a root token of a deleted config stays, as another config has it"
+            );
+            continue;
+        }
         match client.delete_token(client_id, deadline).await {
             Ok(_) => {}
             // The token that deletes is the last that is deleted: when it is dead, all is done, or
             // nothing of it can be done any more.
-            Err(astra::Error::Unauthorized { .. }) => break,
+            Err(astra::Error::Unauthorized { .. }) => {
+                let left: Vec<&str> = tokens(entry).skip_while(|id| *id != client_id).collect();
+                tracing::warn!(
+                    client_ids = left.join(", "),
+                    "the root token of a deleted config works no longer: those of its former root tokens that still live are to \
+                     be deleted in Astra"
+                );
+                break;
+            }
             Err(error) => return Err(PendingDeletionError::from(error).into()),
         }
     }

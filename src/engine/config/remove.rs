@@ -1,6 +1,8 @@
 //! Deleting a config, unless something needs it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::archived_command;
 use super::error::ConfigError;
@@ -48,6 +50,8 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         }
     };
     let deadline = Deadline::after(engine.deadlines.operation);
+    // From here on no mint begins, so what is under way now is all there is.
+    let ending = Ending::begin(&connection);
     let users = users(&engine, &connection, deadline).await?;
     if let (Some(users), false) = (&users, force) {
         let users = users.clone();
@@ -59,6 +63,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     pending_deletion::record(&engine, &connection.entry).await?;
     engine.configs.delete(&name).await?;
     failpoint::hit("config.removed");
+    ending.keep();
     tracing::info!(config = name, force, "config deleted");
     let subject = Subject {
         path: &format!("config/{name}"),
@@ -72,6 +77,34 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         format!("config \"{name}\" was deleted although it was in use: {users}. Its tokens can no longer be revoked; each ends at its own expiry")
     }));
     Ok(Response::to_write(warnings))
+}
+
+/// A deletion of a config that has not happened yet; dropped, the config is in use again.
+struct Ending<'a> {
+    connection: &'a Connection,
+    has_happened: bool,
+}
+
+impl<'a> Ending<'a> {
+    fn begin(connection: &'a Connection) -> Self {
+        connection.is_ending.store(true, Ordering::SeqCst);
+        Self {
+            connection,
+            has_happened: false,
+        }
+    }
+
+    /// The config is deleted, so requests that still have it mint nothing.
+    fn keep(mut self) {
+        self.has_happened = true;
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let is_ending = self.has_happened;
+        self.connection.is_ending.store(is_ending, Ordering::SeqCst);
+    }
 }
 
 /// The config of `connection` was deleted: deletes the root tokens that nobody else has, those that
@@ -105,14 +138,31 @@ async fn users(
     for client_id in &connection.entry.pending_delete {
         own.insert(client_id);
     }
+    let under_way = connection.ledger.open();
+    if under_way > 0 {
+        users.push(format!("mints under way ({under_way})"));
+    }
+    let lost = connection.ledger.pending().await?;
+    if lost > 0 {
+        users.push(format!("mints whose outcome is not known yet ({lost})"));
+    }
     match live(connection, deadline).await {
         Ok(tokens) => {
-            let leased = tokens
+            // A description can be copied; an intent has one token.
+            let intents: BTreeSet<_> = tokens
                 .iter()
                 .filter(|token| !own.contains(&token.token.client_id))
-                .count();
-            if leased > 0 {
-                users.push(format!("live tokens ({leased})"));
+                .filter_map(|token| token.tag())
+                .map(|tag| (tag.block, tag.index))
+                .collect();
+            if !intents.is_empty() {
+                users.push(format!("live tokens ({})", intents.len()));
+            }
+            if connection.ignores_description() {
+                users.push(
+                    "an unknown number of live tokens (the organization does not keep descriptions)"
+                        .to_owned(),
+                );
             }
         }
         Err(error) => users.push(format!("an unknown number of live tokens ({error})")),

@@ -17,6 +17,7 @@ use crate::engine::connection::ConfigEntry;
 use crate::engine::connection::DEFAULT_CONCURRENCY;
 use crate::engine::connection::DEFAULT_REQUEST_TIMEOUT;
 use crate::engine::connection::DEFAULT_URL;
+use crate::engine::connection::OtherRoots;
 use crate::engine::connection::fingerprint;
 use crate::engine::connection::verify;
 use crate::engine::error::Error;
@@ -64,6 +65,7 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let stored = former.as_ref().map(|connection| &connection.entry);
     let mut entry = merged(&call.fields, stored, engine.clock.now())?;
     check_not_retired(&entry, stored)?;
+    check_not_redirected(&call.fields, &entry, stored)?;
     let client = build_client(&entry)?;
     let mut warnings = Vec::new();
     if entry.verify {
@@ -88,8 +90,17 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
         warnings.extend(left_behind::warning(&engine, former).await?);
     }
     failpoint::hit("config.checked");
-    // Nothing may delete the root token from now on.
-    let _deleting = engine.pending_deletions.lock(entry.token_client_id()).await;
+    // Nothing may delete the root token from now on, and no other config may take it.
+    let client_id = entry.token_client_id().to_owned();
+    let _deleting = engine.pending_deletions.lock(&client_id).await;
+    if stored.is_none_or(|stored| stored.token != entry.token)
+        && let Some(other) = OtherRoots::than(&engine.configs, &name)
+            .await?
+            .owner(&client_id)
+    {
+        let other = other.to_owned();
+        return Err(ConfigError::OthersToken { client_id, other }.into());
+    }
     engine.configs.put(&name, entry).await?;
     failpoint::hit("config.stored");
     tracing::info!(config = name, "config written");
@@ -108,6 +119,14 @@ fn merged(
     stored: Option<&ConfigEntry>,
     now: OffsetDateTime,
 ) -> Result<ConfigEntry, Error> {
+    // To send an empty token is a mistake: nothing says that the present one is meant.
+    let is_empty = |token: &Secret| token.expose().trim().is_empty();
+    if stored.is_some()
+        && fields.was_sent("token")
+        && fields.secret("token").is_none_or(|token| is_empty(&token))
+    {
+        return Err(ConfigError::TokenEmpty.into());
+    }
     // A file that the token is read from often ends with a line break.
     let sent_token = fields
         .secret("token")
@@ -237,6 +256,32 @@ fn check_not_retired(entry: &ConfigEntry, stored: Option<&ConfigEntry>) -> Resul
         });
     }
     Ok(())
+}
+
+/// Refuses to send the stored root token to another address, or to trust another certificate with it,
+/// as long as the caller does not show to have it: no read ever returns it.
+fn check_not_redirected(
+    fields: &Fields,
+    entry: &ConfigEntry,
+    stored: Option<&ConfigEntry>,
+) -> Result<(), ConfigError> {
+    let Some(stored) = stored.filter(|_| !fields.was_sent("token")) else {
+        return Ok(());
+    };
+    if origin(&stored.url) != origin(&entry.url) {
+        return Err(ConfigError::TokenNeeded { field: "url" });
+    }
+    if stored.ca_cert != entry.ca_cert {
+        return Err(ConfigError::TokenNeeded { field: "ca_cert" });
+    }
+    Ok(())
+}
+
+/// Scheme, host and port of `url`.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |end| end + 3);
+    let path = url.get(host..).and_then(|rest| rest.find('/'));
+    path.and_then(|at| url.get(..host + at)).unwrap_or(url)
 }
 
 /// What becomes of root tokens that rotation minted when the operator gives another: nobody else has

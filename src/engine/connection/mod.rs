@@ -5,9 +5,12 @@ mod error;
 mod health;
 mod pending_deletions;
 mod registry;
+mod replaced_roots;
+mod shared_roots;
 mod verify;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub use entry::ConfigEntry;
 pub use entry::DEFAULT_CONCURRENCY;
@@ -18,11 +21,26 @@ pub use error::ClientError;
 pub use health::Health;
 pub use pending_deletions::PendingDeletions;
 pub use registry::Configs;
+pub use replaced_roots::ReplacedRoots;
+pub use shared_roots::OtherRoots;
 pub use verify::VerifyError;
 pub use verify::verify;
 
 use super::intent::Ledger;
 use crate::astra::Client;
+use crate::astra::Descriptions;
+
+impl Connection {
+    /// Whether the organization keeps no descriptions, as the newest token or the newest list shows:
+    /// tokens cannot be counted then, and lost ones cannot be found.
+    pub fn ignores_description(&self) -> bool {
+        let lists_none = self
+            .client
+            .last_list()
+            .is_some_and(|list| list.descriptions == Descriptions::Missing);
+        lists_none || self.health.ignores_description()
+    }
+}
 
 /// The config that is meant where none is named.
 pub const DEFAULT: &str = "default";
@@ -39,4 +57,6 @@ pub struct Connection {
     pub ledger: Arc<Ledger>,
     /// What was learned about the organization.
     pub health: Arc<Health>,
+    /// Whether the config is being deleted: then no mint begins.
+    pub is_ending: AtomicBool,
 }

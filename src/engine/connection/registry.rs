@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -111,6 +112,7 @@ impl EntryKind for ConfigKind {
             client,
             ledger,
             health,
+            is_ending: AtomicBool::new(false),
         })
     }
 }

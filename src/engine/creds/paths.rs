@@ -111,7 +111,7 @@ pub async fn issue(
         reason,
         text: &role.description,
     };
-    let limits_active = role.max_active > 0 && !connection.health.ignores_description();
+    let limits_active = role.max_active > 0 && !connection.ignores_description();
     let _admission = match limits_active {
         true => {
             // A token of this request's own first try must not count.
@@ -196,7 +196,7 @@ pub async fn issue(
     }
 
     let mut warnings = std::mem::take(&mut term.warnings);
-    if connection.health.ignores_description() {
+    if connection.ignores_description() {
         warnings.push("the organization does not keep descriptions: a token whose answer is lost cannot be found again".to_owned());
         if role.max_active > 0 {
             warnings.push(format!(

@@ -118,6 +118,11 @@ impl Block {
         })
     }
 
+    /// How many mints are under way.
+    pub fn open(&self) -> usize {
+        usize::from(self.marks().open)
+    }
+
     /// The tokens that may exist although nobody holds them.
     pub fn lost(&self) -> Vec<(u16, Lost)> {
         self.marks()

@@ -50,7 +50,7 @@ pub struct Ledger {
     blocks: Mutex<Vec<(Arc<Block>, Option<Instant>)>>,
     /// Held while a new block is reserved.
     reserving: tokio::sync::Mutex<()>,
-    /// What an earlier process left; read at first use.
+    /// What an earlier process left; read when this one first mints or clears up.
     recovered: OnceCell<Mutex<RecoveredBlocks>>,
     /// How long a create that nobody waits for any more may still take effect.
     late_create_window: Duration,
@@ -222,9 +222,21 @@ impl Ledger {
         }
     }
 
+    /// How many mints are under way.
+    pub fn open(&self) -> usize {
+        self.blocks().iter().map(|block| block.open()).sum()
+    }
+
     /// How many tokens may exist although nobody holds them, as far as is known.
     pub async fn pending(&self) -> Result<usize, StoreError> {
-        let recovered = self.recovered().await?.lock().len();
+        // A node that only reads may ask too.  What it sees is not kept: by the time it clears up, the
+        // storage has other blocks.
+        let recovered = match self.recovered.get() {
+            Some(recovered) => recovered.lock().len(),
+            None => RecoveredBlocks::load(&self.store, &self.config)
+                .await?
+                .len(),
+        };
         let lost: usize = self.blocks().iter().map(|block| block.lost().len()).sum();
         Ok(recovered + lost)
     }

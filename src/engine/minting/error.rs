@@ -7,6 +7,12 @@ use crate::engine::error::Fault;
 /// Why a token that Astra made is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum MintingError {
+    /// The config is being deleted; the deletion may be refused yet.
+    #[error("config \"{config}\" is being deleted, so nothing is minted")]
+    ConfigEnds {
+        /// The config.
+        config: String,
+    },
     /// The answer is about a token of somebody else.
     #[error(
         "config \"{config}\": Astra answered a mint with another token than the one asked for; read the credential again"
@@ -57,6 +63,11 @@ pub enum LateEnd {
 
 impl Classified for MintingError {
     fn fault(&self) -> Fault {
-        Fault::Astra
+        match self {
+            Self::ConfigEnds { .. } => Fault::Overload,
+            Self::OtherToken { .. } | Self::EndsLate { .. } | Self::EndsAtOnce { .. } => {
+                Fault::Astra
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Minting one token so that, whatever fails, none is left behind.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
@@ -122,6 +123,13 @@ impl Mint<'_> {
         loop {
             let intent = ledger.begin().await?;
             failpoint::hit("mint.intent-begun");
+            // A deletion of the config says so before it counts intents, so one of the two sees the
+            // other.
+            if self.connection.is_ending.load(Ordering::SeqCst) {
+                intent.cancel();
+                let config = name.clone();
+                return Err(MintingError::ConfigEnds { config }.into());
+            }
             let tag = Tag {
                 mount: ledger.mount(),
                 owner: Owner::of(name, self.role),

@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::ConfigEntry;
 use crate::engine::connection::Connection;
+use crate::engine::connection::OtherRoots;
 use crate::engine::connection::verify;
 use crate::engine::error::Error;
 use crate::engine::events::EngineEvent;
@@ -61,7 +62,8 @@ pub async fn reconcile(engine: &Engine, name: &str, deadline: Deadline) -> Resul
     };
     let now = engine.clock.now();
     let due = |entry: &ConfigEntry| entry.next_rotation().is_some_and(|next| next <= now);
-    if connection.entry.pending_delete.is_empty() && !due(&connection.entry) {
+    let is_known = connection.entry.org_id.is_some();
+    if is_known && connection.entry.pending_delete.is_empty() && !due(&connection.entry) {
         return Ok(());
     }
     drop(connection);
@@ -69,12 +71,19 @@ pub async fn reconcile(engine: &Engine, name: &str, deadline: Deadline) -> Resul
     let Some(_changing) = engine.configs.try_lock(name) else {
         return Ok(());
     };
+    if !is_known {
+        learn_organization(engine, name, deadline.at_most(LAST_USES)).await?;
+    }
     let Some(connection) = engine.configs.find(name).await? else {
         return Ok(());
     };
-    let soon = deadline.at_most(LAST_USES);
-    for warning in delete_replaced(engine, &connection, soon).await {
-        tracing::warn!(config = name, "{warning}");
+    // Requests that began with the former token may use it for as long as a request may take.
+    let last_use = connection.entry.token_set_at + engine.deadlines.operation;
+    if last_use <= now || !engine.replaced_roots.are_in_use(name) {
+        let soon = deadline.at_most(LAST_USES);
+        for warning in delete_replaced(engine, &connection, soon).await {
+            tracing::warn!(config = name, "{warning}");
+        }
     }
     // Deleting may have stored the config anew.
     drop(connection);
@@ -87,6 +96,27 @@ pub async fn reconcile(engine: &Engine, name: &str, deadline: Deadline) -> Resul
     let is_time = deadline.remaining() >= engine.deadlines.min_for_rotation();
     if due(&connection.entry) && may_try && is_time {
         replace_noted(engine, connection, deadline).await?;
+    }
+    Ok(())
+}
+
+/// A config that was stored without being tried does not say which organization it is for.  Until it
+/// does, the list of another organization could pass for that of its own.
+async fn learn_organization(engine: &Engine, name: &str, deadline: Deadline) -> Result<(), Error> {
+    let Some(connection) = engine.configs.find(name).await? else {
+        return Ok(());
+    };
+    match connection.client.own_org(deadline).await {
+        Ok(org_id) => {
+            let mut entry = connection.entry.clone();
+            entry.org_id = Some(org_id.to_owned());
+            engine.configs.put(name, entry).await?;
+            failpoint::hit("config.organization-learned");
+        }
+        Err(error) => {
+            connection.health.failed(&error);
+            tracing::debug!(config = name, %error, "the config's organization is not known yet");
+        }
     }
     Ok(())
 }
@@ -138,6 +168,7 @@ async fn replace(
         .await
         .map_err(unchanged)?;
     failpoint::hit("rotate-root.stored");
+    engine.replaced_roots.add(&old);
     let client_id = fresh.token.client_id.clone();
     fresh.commit().await;
     failpoint::hit("rotate-root.kept");
@@ -147,7 +178,7 @@ async fn replace(
         delete_replaced(engine, &new, deadline).await
     } else {
         vec![
-            "requests that began with the former root token still run; it is deleted by the host's next tick, in about a minute"
+            "requests that began with the former root token still run; a tick of the host deletes it once they have ended, within two minutes"
                 .to_owned(),
         ]
     };
@@ -251,7 +282,24 @@ async fn delete_replaced(
         if client_id == entry.token_client_id() {
             continue;
         }
-        match connection.client.delete_token(&client_id, deadline).await {
+        // Nothing may begin to use it meanwhile.
+        let _deleting = engine.pending_deletions.lock(&client_id).await;
+        let others = OtherRoots::than(&engine.configs, &connection.name).await;
+        let other = others.map(|others| others.owner(&client_id).map(str::to_owned));
+        let deleted = match other {
+            Ok(Some(other)) => {
+                warnings.push(format!(
+                    "the former root token with client id {client_id} is not deleted, as config \"{other}\" has it too"
+                ));
+                continue;
+            }
+            Ok(None) => {
+                let deleted = connection.client.delete_token(&client_id, deadline).await;
+                deleted.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match deleted {
             Ok(_) => failpoint::hit("rotate-root.old-deleted"),
             Err(error) => {
                 warnings.push(format!(

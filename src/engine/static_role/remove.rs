@@ -107,30 +107,34 @@ async fn delete(
     let PreviousToken {
         client_id, org_id, ..
     } = token;
+    let elsewhere = |other: &String| StaticRoleError::OtherOrganization {
+        client_id: client_id.clone(),
+        org_id: org_id.clone(),
+        config: connection.name.clone(),
+        other: other.clone(),
+    };
     if let Some(other) = connection
         .entry
         .org_id
         .as_ref()
         .filter(|other| *other != org_id && !org_id.is_empty())
     {
-        return Err(StaticRoleError::OtherOrganization {
-            client_id: client_id.clone(),
-            org_id: org_id.clone(),
-            config: connection.name.clone(),
-            other: other.clone(),
-        }
-        .into());
+        return Err(elsewhere(other).into());
     }
-    connection
-        .client
-        .delete_token(client_id, deadline)
-        .await
-        .map(drop)
-        .map_err(|error| {
-            astra_error::request_error(
-                &format!("delete the token with client id {client_id}"),
-                connection,
-                &error,
-            )
-        })
+    let deletion = connection.client.delete_token(client_id, deadline).await;
+    let deletion = deletion.map_err(|error| {
+        astra_error::request_error(
+            &format!("delete the token with client id {client_id}"),
+            connection,
+            &error,
+        )
+    })?;
+    // The list of another organization shows nothing.
+    let asked = deletion
+        .absence()
+        .and_then(|absence| absence.org_id.as_ref());
+    match asked.filter(|asked| !org_id.is_empty() && !asked.eq_ignore_ascii_case(org_id)) {
+        Some(other) => Err(elsewhere(other).into()),
+        None => Ok(()),
+    }
 }

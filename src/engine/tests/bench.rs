@@ -207,6 +207,15 @@ impl Bench {
         self.engine = Arc::new(framework);
     }
 
+    /// The root token of the first organization's administrator, another at each call.
+    pub fn another_root_token(&self) -> String {
+        let portal = astra_emulator::PortalToken {
+            roles: self.astra.seeds().tokens["org_admin"].roles.clone(),
+            ..Default::default()
+        };
+        self.astra.create_token(portal).unwrap().token
+    }
+
     /// Sends a request as the host does.
     pub async fn call(&self, operation: Operation, path: &str, data: Value) -> HandlerResult {
         self.engine.handle(request(operation, path, data)).await

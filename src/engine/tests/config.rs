@@ -1,6 +1,8 @@
 //! `config`: what is stored, what is shown, what is refused.
 
+use astra_emulator::Emulator;
 use astra_emulator::Fault;
+use astra_emulator::Options;
 use astra_emulator::Policy;
 use astra_emulator::PortalToken;
 use serde_json::Value;
@@ -8,6 +10,7 @@ use serde_json::json;
 
 use super::bench::Bench;
 use super::bench::READER;
+use super::bench::eventually;
 use super::bench::refused;
 use crate::vault::Error;
 use crate::vault::FailureStatus;
@@ -357,4 +360,137 @@ async fn another_nodes_write_is_seen() {
     bench.engine.invalidate("v1/role/reader").await;
     assert_eq!(bench.read("config").await.unwrap()["request_timeout"], 5);
     assert_eq!(bench.read("roles/reader").await.unwrap()["ttl"], 60);
+}
+
+#[tokio::test]
+async fn a_mint_under_way_holds_its_config() {
+    let bench = std::sync::Arc::new(Bench::mounted().await);
+    let slow = astra_emulator::Fault::Latency {
+        ms: 1_000,
+        max_ms: None,
+        at: Default::default(),
+    };
+    bench.fault_once("POST", "/v2/clientIdSecrets", slow);
+    let minting = tokio::spawn({
+        let bench = std::sync::Arc::clone(&bench);
+        async move { bench.mint("reader").await }
+    });
+    eventually("the mint is under way", async || {
+        bench.astra.stats().concurrency > 0
+    })
+    .await;
+    bench.delete("roles/reader", json!({})).await.unwrap();
+    let text = refused(bench.delete("config", json!({})).await);
+    assert!(text.contains("mints under way (1)"), "{text}");
+    let credential = minting.await.unwrap().unwrap();
+    let text = refused(bench.delete("config", json!({})).await);
+    assert!(text.contains("live tokens (1)"), "{text}");
+    bench.revoke(&credential).await.unwrap();
+    bench.delete("config", json!({})).await.unwrap();
+    bench.assert_clean(&[], "its lease was revoked");
+}
+
+#[tokio::test]
+async fn without_descriptions_the_live_tokens_of_a_config_are_not_known() {
+    let bench = Bench::mounted().await;
+    let knobs = json!({"ignore_description": true});
+    bench.astra.set_knobs(knobs).unwrap();
+    bench.mint("reader").await.unwrap();
+    bench.delete("roles/reader", json!({})).await.unwrap();
+    let text = refused(bench.delete("config", json!({})).await);
+    assert!(text.contains("an unknown number of live tokens"), "{text}");
+    let force = json!({"force": true});
+    let deleted = bench.delete("config", force).await.unwrap().unwrap();
+    assert!(deleted.warnings()[0].contains("an unknown number"));
+}
+
+#[tokio::test]
+async fn no_two_configs_have_one_root_token() {
+    let bench = Bench::mounted().await;
+    let client_id = bench
+        .astra
+        .root_token()
+        .split(':')
+        .nth(1)
+        .unwrap()
+        .to_owned();
+    let text = bench.refusal("config/other", bench.config(json!({}))).await;
+    let expected =
+        format!("token: config \"default\" has the token with client id {client_id} already");
+    assert!(text.starts_with(&expected), "{text}");
+    assert_eq!(stored_keys(&bench).await, ["v1/config/default"]);
+    // Its own it may have again.
+    bench
+        .write("config", bench.config(json!({})))
+        .await
+        .unwrap();
+    let other = bench.config(json!({"token": bench.another_root_token()}));
+    bench.write("config/other", other).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_stored_token_goes_to_no_other_address() {
+    let bench = Bench::mounted().await;
+    let elsewhere = Emulator::start(Options::default()).await.unwrap();
+    let url = elsewhere.url();
+    let port = bench.astra.url().replace("127.0.0.1", "localhost");
+    for (changes, field) in [
+        (json!({"url": url}), "url"),
+        (json!({"url": url, "verify": false}), "url"),
+        (json!({"url": port}), "url"),
+        (json!({"url": null}), "url"),
+        (json!({"ca_cert": "-----BEGIN CERTIFICATE-----"}), "ca_cert"),
+    ] {
+        for text in [
+            refused(bench.patch("config", changes.clone()).await),
+            bench.refusal("config", changes.clone()).await,
+        ] {
+            let start = format!("{field}: to change it give token too");
+            assert!(text.starts_with(&start), "{text}");
+        }
+    }
+    assert_eq!(elsewhere.journal().len(), 0, "nothing was sent there");
+    assert_eq!(
+        bench.read("config").await.unwrap()["url"],
+        bench.astra.url()
+    );
+    // The same address may be given again, and with the token any.
+    bench
+        .patch("config", json!({"url": bench.astra.url()}))
+        .await
+        .unwrap();
+    let token = elsewhere.root_token();
+    let moved = json!({"url": url, "token": token, "force": true});
+    bench.patch("config", moved).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_token_is_not_taken_for_the_present_one() {
+    let bench = Bench::mounted().await;
+    for token in [json!(""), json!(" \n"), json!(null)] {
+        let text = refused(bench.patch("config", json!({"token": token})).await);
+        assert!(text.starts_with("token: it is empty"), "{text}");
+    }
+    bench.mint("reader").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_untried_config_learns_its_organization() {
+    let bench = Bench::new().await;
+    let orgs = bench.astra.seeds().organizations;
+    let untried = bench.config(json!({"verify": false}));
+    bench.write("config", untried).await.unwrap();
+    assert_eq!(bench.read("config").await.unwrap()["org_id"], "");
+    bench.tick().await;
+    assert_eq!(bench.read("config").await.unwrap()["org_id"], orgs[0].id);
+    // From now on a token of another organization is refused at its first use.
+    let other = json!({"token": orgs[2].root_token, "verify": false});
+    bench.write("config", other).await.unwrap();
+    let role = json!({"astra_roles": READER});
+    bench.write("roles/reader", role).await.unwrap();
+    let error = bench.mint("reader").await.err().unwrap();
+    assert!(
+        error.to_string().contains("belongs to organization"),
+        "{error}"
+    );
 }

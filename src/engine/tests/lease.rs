@@ -325,6 +325,27 @@ async fn a_config_of_an_unknown_organization_does_not_lose_a_token_of_another() 
 }
 
 #[tokio::test]
+async fn the_list_of_another_organization_is_no_evidence() {
+    for is_written_anew in [false, true] {
+        let bench = Bench::mounted().await;
+        let other = &bench.astra.seeds().organizations[2];
+        let credential = bench.mint("reader").await.unwrap().aged();
+        let mut untried =
+            json!({"token": other.root_token, "url": bench.astra.url(), "verify": false});
+        if is_written_anew {
+            let force = json!({"force": true});
+            bench.delete("config", force).await.unwrap();
+        } else {
+            untried["force"] = true.into();
+        }
+        bench.write("config", untried).await.unwrap();
+        let text = bench.revoke(&credential).await.err().unwrap().to_string();
+        assert!(text.contains("organization"), "{text}");
+        bench.assert_clean(&[&credential], "it stays");
+    }
+}
+
+#[tokio::test]
 async fn what_astra_ended_by_itself_needs_no_revocation() {
     let bench = Bench::mounted().await;
     let credential = bench.mint("reader").await.unwrap();

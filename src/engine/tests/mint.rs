@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::bench::Bench;
 use super::bench::Credential;
+use super::bench::READER;
 use super::bench::eventually;
 use super::bench::request;
 use crate::engine::Deadlines;
@@ -362,4 +363,26 @@ async fn a_list_outage_after_a_crash_is_not_a_mint_outage() {
     bench.astra.clear_faults();
     bench.tick().await;
     bench.assert_clean(&[&credential], "clearing up goes on");
+}
+
+#[tokio::test]
+async fn a_list_without_descriptions_is_noticed() {
+    for fields in ["legacy", "oas", "no_description"] {
+        let bench = Bench::mounted().await;
+        let knobs = json!({"list_fields": fields});
+        bench.astra.set_knobs(knobs).unwrap();
+        let limited = json!({"astra_roles": READER, "max_active": 1});
+        bench.write("roles/reader", limited).await.unwrap();
+        for _ in 0..2 {
+            let credential = bench.mint("reader").await.unwrap();
+            let told = "max_active of role \"reader\" is not enforced";
+            let warnings = &credential.warnings;
+            assert!(
+                warnings.iter().any(|text| text.starts_with(told)),
+                "{fields}: {warnings:?}"
+            );
+        }
+        let status = bench.read("status").await.unwrap();
+        assert_eq!(status["configs"]["default"]["ignores_description"], true);
+    }
 }

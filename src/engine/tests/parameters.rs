@@ -123,7 +123,8 @@ fn table() -> Vec<(&'static str, &'static str, Operation, Answer)> {
 /// What a write needs beside.
 fn valid(bench: &Bench, path: &str) -> Value {
     match path {
-        "config" | "config/other" => bench.config(&bench.astra.root_token()),
+        "config" => bench.config(&bench.astra.root_token()),
+        "config/other" => bench.config(&bench.another_root_token()),
         "roles/app" => json!({"astra_roles": READER}),
         "static-roles/new" | "static-roles/batch" => {
             json!({"astra_roles": READER, "rotation_period": "24h"})

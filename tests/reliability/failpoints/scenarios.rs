@@ -139,6 +139,12 @@ fn spare_config() -> Asked {
     put("config/spare", json!({ "token": "$ROOT", "url": "$URL" }))
 }
 
+/// A config of which it is not known which organization it is for.
+fn untried_config() -> Asked {
+    let body = json!({ "token": "$ROOT", "url": "$URL", "verify": false });
+    put("config/spare", body)
+}
+
 fn change(before: &[Asked], request: Asked) -> Scenario {
     Scenario::Change(Box::new(Change {
         before: before.to_vec(),
@@ -315,6 +321,11 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
             before: vec![spare_config(), put("rotate-root/spare", json!({}))],
             died_at: Some(("config.pending-deletion-recorded", delete("config/spare"))),
             replaced: Replaced::Yes,
+            ..Change::default()
+        }))),
+        "config.organization-learned" => one(Scenario::Change(Box::new(Change {
+            before: vec![untried_config()],
+            is_armed_early: true,
             ..Change::default()
         }))),
         "config.unusable-removed" => one(Scenario::Unreadable("config/broken")),

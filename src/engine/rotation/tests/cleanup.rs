@@ -7,8 +7,10 @@ use super::refused;
 use super::root_of;
 use super::rotate;
 use crate::engine::testing::Bench;
+use crate::engine::testing::bench::READER;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
+use crate::vault::Storage;
 
 #[tokio::test]
 async fn an_undeleted_old_token_is_a_warning_and_goes_later() {
@@ -86,4 +88,87 @@ async fn what_a_deleted_config_leaves_goes_with_a_later_tick() {
             .all(|key| !key.starts_with("v1/pending-deletion/")),
         "{keys:?}"
     );
+}
+
+#[tokio::test]
+async fn a_tick_leaves_a_former_root_token_to_the_requests_that_use_it() {
+    for ends in [true, false] {
+        let mut bench = Bench::new().await;
+        let first = root_of(&bench).await;
+        let used = bench.mount.engine.configs.find("default").await.unwrap();
+        let texts = warnings(rotate(&bench).await.unwrap());
+        assert!(texts[0].contains("still run"), "{texts:?}");
+        bench.tick().await;
+        assert!(bench.is_live(&first));
+        let mut used = used;
+        if ends {
+            used.take();
+        } else {
+            // No request lasts so long.
+            bench.advance(std::time::Duration::from_secs(60));
+        }
+        bench.tick().await;
+        assert!(!bench.is_live(&first), "{ends}");
+        drop(used);
+    }
+}
+
+/// The config `other` with the root token of `default`, as an older version allowed it.
+async fn with_shared_root() -> Bench {
+    let mut bench = Bench::new().await;
+    let storage = &bench.storage.memory;
+    let mut entry = storage.get("v1/config/default").await.unwrap().unwrap();
+    entry.key = "v1/config/other".to_owned();
+    storage.put(entry).await.unwrap();
+    bench.restart();
+    for config in ["default", "other"] {
+        let role = json!({"astra_roles": READER, "config": config});
+        bench.write(&format!("roles/{config}"), role).await.unwrap();
+    }
+    bench
+}
+
+#[tokio::test]
+async fn a_root_token_that_another_config_has_stays() {
+    let bench = with_shared_root().await;
+    let mint = async || {
+        for path in ["creds/default", "creds/other"] {
+            bench.read(path).await;
+        }
+    };
+    let shared = root_of(&bench).await;
+    let texts = warnings(rotate(&bench).await.unwrap());
+    let expected = "is not deleted, as config \"other\" has it too";
+    assert!(texts[0].contains(expected), "{texts:?}");
+    mint().await;
+    for _ in 0..2 {
+        bench.tick().await;
+        mint().await;
+    }
+    assert!(bench.is_live(&shared));
+    // Nothing else has it now.
+    bench.write("rotate-root/other", json!({})).await.unwrap();
+    assert!(!bench.is_live(&shared));
+    mint().await;
+}
+
+#[tokio::test]
+async fn what_a_deleted_config_leaves_stays_if_another_config_has_it() {
+    let bench = with_shared_root().await;
+    let shared = root_of(&bench).await;
+    bench.fault(
+        "DELETE",
+        &format!("/v2/clientIdSecrets/{shared}"),
+        refused(403),
+    );
+    rotate(&bench).await.unwrap();
+    bench.astra.clear_faults();
+    let force = json!({"force": true});
+    bench
+        .call(Operation::Delete, "config", force)
+        .await
+        .unwrap();
+    bench.tick().await;
+    bench.read("creds/other").await;
+    assert!(bench.is_live(&shared));
 }

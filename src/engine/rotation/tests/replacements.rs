@@ -109,6 +109,8 @@ async fn leases_outlive_a_rotation_and_are_revoked_by_the_new_root() {
     let client_id = creds.data()["client_id"].as_str().unwrap().to_owned();
     let first = root_of(&bench).await;
     rotate(&bench).await.unwrap();
+    // The answer is in this test's hands, so its request counts as running.
+    bench.advance(Duration::from_secs(60));
     bench.tick().await;
     assert!(bench.is_live(&client_id));
     assert!(!bench.is_live(&first));

@@ -166,7 +166,7 @@ async fn bad_input_is_refused_and_changes_nothing() {
         .await;
     assert!(read.unwrap().is_none());
     bench.write("static-roles/app", role()).await.unwrap();
-    let token = bench.astra.root_token();
+    let token = bench.another_root_token();
     bench
         .write("config/other", bench.config(&token))
         .await
