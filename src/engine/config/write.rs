@@ -119,19 +119,15 @@ fn merged(
     stored: Option<&ConfigEntry>,
     now: OffsetDateTime,
 ) -> Result<ConfigEntry, Error> {
-    // To send an empty token is a mistake: nothing says that the present one is meant.
-    let is_empty = |token: &Secret| token.expose().trim().is_empty();
-    if stored.is_some()
-        && fields.was_sent("token")
-        && fields.secret("token").is_none_or(|token| is_empty(&token))
-    {
-        return Err(ConfigError::TokenEmpty.into());
-    }
     // A file that the token is read from often ends with a line break.
     let sent_token = fields
         .secret("token")
         .map(|token| Secret::new(token.expose().trim().to_owned()))
         .filter(|token| !token.expose().is_empty());
+    // Nothing says that the present token is meant.
+    if sent_token.is_none() && stored.is_some() && fields.was_sent("token") {
+        return Err(ConfigError::TokenEmpty.into());
+    }
     let (token, token_set_at) = match (sent_token, stored) {
         (Some(token), Some(stored)) if token == stored.token => (token, stored.token_set_at),
         (Some(token), _) => (token, now),
