@@ -4,14 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use reqwest::Certificate;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use reqwest::redirect;
 use reqwest::tls;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use tokio::sync::OnceCell;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -20,11 +16,14 @@ use super::base_url::BaseUrl;
 use super::batched_call::BatchedCall;
 use super::batched_list::Listed;
 use super::batched_list::Question;
+use super::ca_cert;
+use super::ca_cert::CaCertError;
 use super::deadline::Deadline;
 use super::error::Error;
 use super::http_service::Http;
 use super::http_service::HttpService;
 use super::list_facts::ListFacts;
+use super::proxy;
 use super::response_body::BodyReader;
 use super::response_body::Buffered;
 use super::retry::Failure;
@@ -67,8 +66,8 @@ pub struct ClientConfig {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SetupError {
     /// `ca_cert_pem` is no list of certificates.
-    #[error("ca_cert holds no valid PEM certificate: {0}")]
-    CaCert(String),
+    #[error("ca_cert: {0}")]
+    CaCert(#[from] CaCertError),
     /// `max_concurrent_requests` is zero or absurd.
     #[error("max_concurrent_requests must be between 1 and {max}, not {0}", max = Semaphore::MAX_PERMITS)]
     Concurrency(usize),
@@ -152,6 +151,10 @@ impl Client {
                 client: http_client(&config, &user_agent)?,
                 service,
                 user_agent,
+            },
+            proxy: match config.base_url.is_loopback() {
+                true => None,
+                false => proxy::for_url(config.base_url.as_str()),
             },
             base_url: config.base_url,
             limit,
@@ -287,7 +290,8 @@ fn http_client(
     if config.base_url.is_loopback() {
         builder = builder.no_proxy();
     }
-    let extra = certificates(config.ca_cert_pem.as_deref())?;
+    let extra = config.ca_cert_pem.as_deref().map(ca_cert::parse);
+    let extra = extra.transpose()?.unwrap_or_default();
     builder = match config.base_url.is_https() {
         true => builder.tls_certs_merge(extra),
         // Nothing to verify, so the system's certificates need not be there nor be loaded.
@@ -297,23 +301,4 @@ fn http_client(
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         SetupError::Http(cause.unwrap_or_else(|| error.to_string()))
     })
-}
-
-/// Reads and checks certificates, so that an error can name them as its cause.
-fn certificates(pem: Option<&str>) -> Result<Vec<Certificate>, SetupError> {
-    let Some(pem) = pem else {
-        return Ok(Vec::new());
-    };
-    let refused = |error: &dyn std::fmt::Display| SetupError::CaCert(error.to_string());
-    let mut checked = RootCertStore::empty();
-    let mut found = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|error| refused(&error))?;
-        found.push(Certificate::from_der(&certificate).map_err(|error| refused(&error))?);
-        checked.add(certificate).map_err(|error| refused(&error))?;
-    }
-    match found.is_empty() {
-        true => Err(refused(&"there is no CERTIFICATE block in it")),
-        false => Ok(found),
-    }
 }

@@ -31,35 +31,51 @@ impl fmt::Display for Call {
     }
 }
 
+/// Clocks that differ by less do not make Astra refuse a request.
+const CLOCK_DIFFERENCE: u64 = 60;
+
 /// What the API said about a failure: at most 2 KiB of printable text, without credentials.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Detail {
-    ids: Box<[i64]>,
-    text: Box<str>,
+pub struct Detail(Box<Said>);
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Said {
+    ids: Vec<i64>,
+    text: String,
+    /// How many seconds this machine's clock is ahead of Astra's, if that is worth a word.
+    clock: Option<i64>,
 }
 
 impl Detail {
     pub(super) fn new(ids: Vec<i64>, text: &str) -> Self {
-        Self {
-            ids: ids.into(),
-            text: text.into(),
-        }
+        Self(Box::new(Said {
+            ids,
+            text: text.to_owned(),
+            clock: None,
+        }))
+    }
+
+    /// The same, for a refusal that may be due to clocks that differ by so many seconds.
+    pub(super) fn with_clock(mut self, clock: Option<i64>) -> Self {
+        self.0.clock = clock.filter(|seconds| seconds.unsigned_abs() >= CLOCK_DIFFERENCE);
+        self
     }
 
     /// The API's own error numbers, for instance 340018.
     pub fn ids(&self) -> &[i64] {
-        &self.ids
+        &self.0.ids
     }
 
     /// The API's own words, empty when it gave none.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// Whether an error number says that the root token itself is missing, malformed or unknown
     /// (docs/astra-api.md, "Error numbers").
     pub(super) fn blames_token(&self) -> bool {
-        self.ids
+        self.0
+            .ids
             .iter()
             .any(|id| matches!(id, 340_002 | 340_012 | 340_016 | 340_018))
     }
@@ -68,17 +84,24 @@ impl Detail {
 /// Begins with a colon when there is anything to say, so that it can follow a sentence.
 impl fmt::Display for Detail {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.text.is_empty() && self.ids.is_empty() {
-            return Ok(());
+        if !self.0.text.is_empty() || !self.0.ids.is_empty() {
+            formatter.write_str(": Astra says ")?;
         }
-        formatter.write_str(": Astra says ")?;
-        if !self.text.is_empty() {
-            write!(formatter, "{:?}", self.text)?;
+        if !self.0.text.is_empty() {
+            write!(formatter, "{:?}", self.0.text)?;
         }
-        for id in &self.ids {
+        for id in &self.0.ids {
             write!(formatter, " (error {id})")?;
         }
-        Ok(())
+        let Some(clock) = self.0.clock else {
+            return Ok(());
+        };
+        let word = if clock > 0 { "ahead of" } else { "behind" };
+        write!(
+            formatter,
+            "; this node's clock is {} s {word} Astra's: set it right",
+            clock.unsigned_abs()
+        )
     }
 }
 

@@ -42,7 +42,7 @@ fn truncate(text: &mut String) {
 }
 
 /// A proxy may echo the request's headers, so whatever looks like a token is cut out.
-fn redact(text: &str) -> String {
+pub(crate) fn redact(text: &str) -> String {
     const PREFIX: &str = "AstraCS:";
     let is_part =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '.' | ',' | '+' | '_' | '-');
@@ -50,8 +50,11 @@ fn redact(text: &str) -> String {
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         out.push_str(PREFIX);
-        out.push_str("[redacted]");
-        out.push_str(part.trim_start_matches(is_part));
+        let rest = part.trim_start_matches(is_part);
+        if rest.len() < part.len() {
+            out.push_str("[redacted]");
+        }
+        out.push_str(rest);
     }
     out
 }

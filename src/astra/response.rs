@@ -21,6 +21,8 @@ pub(super) struct ResponseHead {
     /// Where a redirect leads, without its query.
     pub(super) location: Option<String>,
     pub(super) retry_after: Option<Duration>,
+    /// How many seconds this machine's clock is ahead of the answer's.
+    pub(super) clock: Option<i64>,
     pub(super) status: StatusCode,
 }
 
@@ -104,7 +106,7 @@ impl ResponseHead {
             409 => Error::Conflict { call, detail },
             400..=499 => Error::BadRequest {
                 call,
-                detail,
+                detail: detail.with_clock(self.clock),
                 status,
             },
             _ => Error::Malformed {
@@ -198,6 +200,7 @@ mod tests {
         repeat: Repeat,
     ) -> Result<usize, Failure> {
         let head = ResponseHead {
+            clock: None,
             is_encoded: false,
             location: None,
             retry_after: Some(Duration::from_secs(3)),

@@ -24,6 +24,12 @@ pub enum TokenFormatError {
     /// It does not have three parts.
     #[error("an application token has three parts separated by \":\", this one has {0}")]
     Parts(usize),
+    /// Something stands before `AstraCS:`.
+    #[error("{0} before \"AstraCS:\": leave out what is not part of the token")]
+    Before(&'static str),
+    /// A quotation mark ends it.
+    #[error("there is a quotation mark after the token: leave out what is not part of the token")]
+    After,
     /// It does not begin with `AstraCS:`.
     #[error(
         "an application token begins with \"AstraCS:\"; a client id, a client secret or a JSON \
@@ -44,7 +50,10 @@ pub fn client_id(token: &str) -> Result<&str, TokenFormatError> {
     if token.contains(char::is_whitespace) {
         return Err(TokenFormatError::Whitespace);
     }
-    let rest = token.strip_prefix(PREFIX).ok_or(TokenFormatError::Prefix)?;
+    let rest = token.strip_prefix(PREFIX).ok_or_else(|| no_prefix(token))?;
+    if rest.ends_with(['"', '\'']) {
+        return Err(TokenFormatError::After);
+    }
     let (id, hash) = rest
         .split_once(':')
         .filter(|(_, hash)| !hash.contains(':'))
@@ -57,6 +66,23 @@ pub fn client_id(token: &str) -> Result<&str, TokenFormatError> {
         return Err(TokenFormatError::Hash);
     }
     Ok(id)
+}
+
+/// Why `token` does not begin as one.
+fn no_prefix(token: &str) -> TokenFormatError {
+    match token.split_once(PREFIX) {
+        None => TokenFormatError::Prefix,
+        Some((before, _)) => TokenFormatError::Before(match before.chars().next() {
+            Some('\u{feff}') => {
+                "there is a byte order mark, which editors do not show, at the start of the file"
+            }
+            Some('"' | '\'') => "there is a quotation mark",
+            _ if before.chars().any(char::is_control) || before.contains('\u{200b}') => {
+                "there are characters that are not shown"
+            }
+            _ => "there is other text",
+        }),
+    }
 }
 
 /// The application token that belongs to a client id and its client secret: the API defines its

@@ -9,6 +9,7 @@ use reqwest::Response;
 use reqwest::header;
 use reqwest::header::HeaderMap;
 use reqwest::header::HeaderValue;
+use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use super::base_url::BaseUrl;
@@ -95,6 +96,8 @@ pub(super) struct Transport {
     pub(super) limit: usize,
     pub(super) permits: Semaphore,
     pub(super) policy: Policy,
+    /// The proxy that requests go through.
+    pub(super) proxy: Option<String>,
     pub(super) request_timeout: Duration,
 }
 
@@ -182,6 +185,7 @@ impl Transport {
                 .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")),
             location: redirect_target(&response),
             retry_after: asked_wait(headers),
+            clock: clock_difference(headers),
             status: response.status(),
         };
         if !head.status.is_success() {
@@ -211,7 +215,10 @@ impl Transport {
 
     /// The failure of a request that got no complete answer.
     fn failed(&self, request: &Request, call: Call, error: SendError) -> Failure {
-        let host = self.base_url.to_string();
+        let host = match &self.proxy {
+            Some(proxy) => format!("{} (through the proxy {proxy})", self.base_url),
+            None => self.base_url.to_string(),
+        };
         match error {
             SendError::Unreachable(cause) => Failure {
                 retry: RetryClass::Transient(None),
@@ -234,6 +241,13 @@ impl Transport {
             ..Failure::unknown(error)
         }
     }
+}
+
+/// How many seconds this machine's clock is ahead of the other side's, to the second.
+fn clock_difference(headers: &HeaderMap) -> Option<i64> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    let theirs = OffsetDateTime::from(httpdate::parse_http_date(date).ok()?);
+    Some((OffsetDateTime::now_utc() - theirs).whole_seconds())
 }
 
 fn asked_wait(headers: &HeaderMap) -> Option<Duration> {

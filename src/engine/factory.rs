@@ -1,6 +1,7 @@
 //! Making an engine for each mount.
 
 use std::sync::Arc;
+use std::sync::Once;
 
 use super::Deadlines;
 use super::Engine;
@@ -15,6 +16,7 @@ use super::status;
 use super::store::Key;
 use super::takeover;
 use super::tidy;
+use crate::astra;
 use crate::framework::DefinitionError;
 use crate::framework::Framework;
 use crate::vault::Backend;
@@ -50,6 +52,7 @@ impl AstraFactory {
                  config, map roles to Astra roles, and read creds/<role>: each read mints a token, the end of its lease \
                  deletes it.",
             )
+            .redact(astra::redact)
             .license(env!("CARGO_PKG_LICENSE"))
             .secret(takeover::secret())
             .special_paths(SpecialPaths {
@@ -79,6 +82,15 @@ impl Factory for AstraFactory {
     }
 
     fn build(&self, mount: Mount) -> Result<Arc<dyn Backend>, Error> {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            for variable in astra::unusable_proxy_variables() {
+                tracing::warn!(
+                    variable,
+                    "the value is no address of a proxy, such as http://proxy:3128, so it has no effect"
+                );
+            }
+        });
         Ok(Arc::new(self.framework(&mount)?))
     }
 }

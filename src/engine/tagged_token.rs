@@ -58,8 +58,8 @@ impl TaggedToken {
         Tag::parse(self.token.description.as_deref()?)
     }
 
-    /// The Vault role, as the description has it.
-    pub fn role(&self) -> &str {
+    /// The Vault role, as the description has it: perhaps cut.
+    pub fn described_role(&self) -> &str {
         self.words().split(' ').next().unwrap_or_default()
     }
 

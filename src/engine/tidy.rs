@@ -66,6 +66,7 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let tokens =
         tokens.map_err(|error| astra_error::request_error("list tokens", &connection, &error))?;
     let now = engine.clock.now();
+    let names = discovery::OwnerNames::of(&engine, &name).await?;
     let mut unused = Map::new();
     let (mut kept, mut unknown) = (0_u64, 0_u64);
     for token in &tokens {
@@ -93,7 +94,7 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
                         "tidy deleted a token that nobody holds"
                     );
                 }
-                unused.insert(client_id.clone(), discovery::shown(token));
+                unused.insert(client_id.clone(), discovery::shown(token, &names));
             }
         }
     }

@@ -25,6 +25,9 @@ use crate::vault::Response;
 use crate::vault::SpecialPaths;
 use crate::vault::SystemView;
 
+/// The most characters of a name that an error repeats.
+const SHOWN: usize = 64;
+
 /// A secrets engine made of declarations; `E` is the engine's own state, one per mount.
 ///
 /// ```
@@ -64,6 +67,8 @@ pub struct Framework<E> {
     pub(crate) secrets: Vec<SecretType<E>>,
     pub(crate) special: SpecialPaths,
     pub(crate) hooks: Hooks<E>,
+    /// Cuts secrets out of messages.
+    pub(crate) redact: fn(&str) -> String,
     /// Whether the fields of answers are declared.
     pub(crate) declares_answers: bool,
 }
@@ -87,6 +92,55 @@ impl<E: Send + Sync + 'static> Framework<E> {
         })
     }
 
+    async fn dispatch(&self, request: Request) -> HandlerResult {
+        let unrouted = |request| Call {
+            request,
+            fields: Fields::default(),
+            ineffective: Ineffective::default(),
+        };
+        match request.operation {
+            Operation::Help => self.help(request).await,
+            Operation::Renew => {
+                let kind = SecretType::find(&self.secrets, request.lease.as_ref())?;
+                let renewed = kind.renew(&self.engine, unrouted(request)).await;
+                renewed.map_err(Error::of_renewal)
+            }
+            Operation::Revoke => {
+                let kind = SecretType::find(&self.secrets, request.lease.as_ref())?;
+                kind.revoke(&self.engine, unrouted(request)).await
+            }
+            Operation::Rollback => {
+                let rollback = self
+                    .hooks
+                    .rollback
+                    .as_ref()
+                    .ok_or(Error::UnsupportedOperation)?;
+                rollback.call(&self.engine, unrouted(request)).await?;
+                Ok(None)
+            }
+            _ => self.routed(request).await,
+        }
+    }
+
+    /// Why no path is that of `request`.
+    fn no_route(&self, request: &Request) -> Error {
+        let bad_name = self
+            .routes
+            .iter()
+            .filter(|route| route.operation(&request.operation).is_some())
+            .find_map(|route| route.pattern.bad_name(&request.path));
+        match bad_name {
+            Some((capture, found)) => {
+                let found: String = found.chars().take(SHOWN).collect();
+                Error::BadRequest(format!(
+                    "{capture}: {found:?} is not a name: use letters of English, digits and \"_\", and between them also \"-\" \
+                     and \".\""
+                ))
+            }
+            None => Error::UnsupportedPath,
+        }
+    }
+
     async fn routed(&self, mut request: Request) -> HandlerResult {
         let word_is_known = !matches!(request.operation, Operation::Other(_))
             || self
@@ -96,7 +150,9 @@ impl<E: Send + Sync + 'static> Framework<E> {
         if !word_is_known {
             return Err(Error::UnsupportedOperation);
         }
-        let (route, captures) = self.route(&request.path).ok_or(Error::UnsupportedPath)?;
+        let (route, captures) = self
+            .route(&request.path)
+            .ok_or_else(|| self.no_route(&request))?;
         let operation = route
             .operation(&request.operation)
             .ok_or(Error::UnsupportedOperation)?;
@@ -116,7 +172,7 @@ impl<E: Send + Sync + 'static> Framework<E> {
             let mismatch = response
                 .as_ref()
                 .and_then(|response| operation.mismatch(&response.data));
-            debug_assert_eq!(mismatch, None, "{word:?} of {}", route.pattern.template);
+            debug_assert_eq!(mismatch, None, "{word:?} {}", route.pattern.template);
         }
         Ok(ineffective.add_to(&word, response))
     }
@@ -176,31 +232,14 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
     }
 
     async fn handle(&self, request: Request) -> HandlerResult {
-        let unrouted = |request| Call {
-            request,
-            fields: Fields::default(),
-            ineffective: Ineffective::default(),
-        };
-        match request.operation {
-            Operation::Help => self.help(request).await,
-            Operation::Renew => {
-                let kind = SecretType::find(&self.secrets, request.lease.as_ref())?;
-                kind.renew(&self.engine, unrouted(request)).await
-            }
-            Operation::Revoke => {
-                let kind = SecretType::find(&self.secrets, request.lease.as_ref())?;
-                kind.revoke(&self.engine, unrouted(request)).await
-            }
-            Operation::Rollback => {
-                let rollback = self
-                    .hooks
-                    .rollback
-                    .as_ref()
-                    .ok_or(Error::UnsupportedOperation)?;
-                rollback.call(&self.engine, unrouted(request)).await?;
-                Ok(None)
-            }
-            _ => self.routed(request).await,
+        match self.dispatch(request).await {
+            Ok(response) => Ok(response.map(|mut response| {
+                for warning in &mut response.warnings {
+                    *warning = (self.redact)(warning);
+                }
+                response
+            })),
+            Err(error) => Err(error.map_message(self.redact)),
         }
     }
 
@@ -213,13 +252,17 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
             return Ok(None);
         };
         let (fields, ineffective) =
-            parameters::parse(route, &request.operation, captures, &mut request.data)?;
+            parameters::parse(route, &request.operation, captures, &mut request.data)
+                .map_err(|error| error.map_message(self.redact))?;
         let call = Call {
             request,
             fields,
             ineffective,
         };
-        exists.call(&self.engine, call).await.map(Some)
+        let exists = exists.call(&self.engine, call).await;
+        exists
+            .map(Some)
+            .map_err(|error| error.map_message(self.redact))
     }
 
     async fn invalidate(&self, key: &str) {

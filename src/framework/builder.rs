@@ -24,6 +24,7 @@ pub struct Builder<E> {
     secrets: Vec<SecretType<E>>,
     special: SpecialPaths,
     hooks: Hooks<E>,
+    redact: fn(&str) -> String,
 }
 
 impl<E: Send + Sync + 'static> Framework<E> {
@@ -50,6 +51,7 @@ impl<E: Send + Sync + 'static> Builder<E> {
                 invalidate: None,
                 cleanup: None,
             },
+            redact: str::to_owned,
         }
     }
 
@@ -62,6 +64,12 @@ impl<E: Send + Sync + 'static> Builder<E> {
     /// The engine's licence as an SPDX identifier, for the OpenAPI document.
     pub fn license(mut self, license: &'static str) -> Self {
         self.license = license;
+        self
+    }
+
+    /// What every message and warning passes through, so that a secret in the wrong field is not repeated.
+    pub fn redact(mut self, redact: fn(&str) -> String) -> Self {
+        self.redact = redact;
         self
     }
 
@@ -182,6 +190,7 @@ impl<E: Send + Sync + 'static> Builder<E> {
             secrets: self.secrets,
             special: self.special,
             hooks: self.hooks,
+            redact: self.redact,
         })
     }
 }

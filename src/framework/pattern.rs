@@ -38,6 +38,8 @@ pub(crate) struct Pattern {
     /// Whether a path with a trailing slash can match.
     pub(crate) matches_slash: bool,
     regex: Regex,
+    /// The same with anything but a slash where a name has to stand.
+    loose: Regex,
 }
 
 enum Part<'a> {
@@ -68,6 +70,7 @@ impl Pattern {
         }
         let mut rust = String::from("^");
         let mut go = String::from("^");
+        let mut loose = String::from("^");
         let mut documented = String::from("/");
         let mut without_tail = None;
         let mut captures: Vec<String> = Vec::new();
@@ -76,22 +79,26 @@ impl Pattern {
             match part {
                 Part::Literal(text) => {
                     rust.push_str(&regex::escape(text));
+                    loose.push_str(&regex::escape(text));
                     go.push_str(&escape(text));
                     documented.push_str(text);
                 }
                 Part::Name(name) => {
                     rust.push_str(&format!("(?P<{name}>{NAME})"));
+                    loose.push_str(&format!("(?P<{name}>[^/]+)"));
                     go.push_str(&format!("(?P<{name}>{GO_NAME})"));
                     documented.push_str(&format!("{{{name}}}"));
                 }
                 Part::Optional(name) => {
                     rust.push_str(&format!("(?:/(?P<{name}>{NAME}))?"));
+                    loose.push_str(&format!("(?:/(?P<{name}>[^/]+))?"));
                     go.push_str(&format!("(/(?P<{name}>{GO_NAME}))?"));
                     without_tail = Some(documented.clone());
                     documented.push_str(&format!("/{{{name}}}"));
                 }
                 Part::Rest(name) => {
                     rust.push_str(&format!("(?P<{name}>.*)"));
+                    loose.push_str(&format!("(?P<{name}>.*)"));
                     go.push_str(&format!("(?P<{name}>.*)"));
                     documented.push_str(&format!("{{{name}}}"));
                     matches_slash = true;
@@ -106,6 +113,7 @@ impl Pattern {
         }
         let end = if is_list { "/?$" } else { "$" };
         rust.push_str(end);
+        loose.push_str(end);
         go.push_str(end);
         Ok(Self {
             template: template.to_owned(),
@@ -114,6 +122,18 @@ impl Pattern {
             captures,
             matches_slash,
             regex: Regex::new(&rust).map_err(|error| bad(error.to_string()))?,
+            loose: Regex::new(&loose).map_err(|error| bad(error.to_string()))?,
+        })
+    }
+
+    /// The capture of `path` that is no name, and what stands there; `None` where the path would not match
+    /// with any name.
+    pub(crate) fn bad_name<'p>(&self, path: &'p str) -> Option<(&str, &'p str)> {
+        let name = Regex::new(&format!("^{NAME}$")).ok()?;
+        let captures = self.loose.captures(path)?;
+        self.captures.iter().find_map(|capture| {
+            let found = captures.name(capture)?.as_str();
+            (!name.is_match(found)).then_some((capture.as_str(), found))
         })
     }
 

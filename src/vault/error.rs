@@ -39,6 +39,30 @@ pub enum Error {
     UnsupportedPath,
 }
 
+impl Error {
+    /// The same with another message, where it has one of its own.
+    pub fn map_message(self, change: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::BadRequest(message) => Self::BadRequest(change(&message)),
+            Self::Status { status, message } => Self::Status {
+                status,
+                message: change(&message),
+            },
+            Self::Internal(message) => Self::Internal(change(&message)),
+            other => other,
+        }
+    }
+
+    /// What a renewal is refused with.  The host shows an error *response* to a renewal as the dump of a
+    /// structure in Go, and an error as its text; it answers both with HTTP 400.
+    pub fn of_renewal(self) -> Self {
+        match self {
+            Self::BadRequest(message) | Self::Status { message, .. } => Self::Internal(message),
+            other => other,
+        }
+    }
+}
+
 /// An HTTP status from 400 to 599: it cannot hold a success.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FailureStatus(u16);

@@ -12,6 +12,7 @@ use crate::table::spans;
 const SOURCES: &[&str] = &[
     "src/astra",
     "src/engine",
+    "src/framework/backend.rs",
     "src/framework/ineffective.rs",
     "src/framework/parameters.rs",
     "src/framework/coerce",

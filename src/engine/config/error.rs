@@ -107,14 +107,14 @@ pub enum ConfigError {
         new: String,
     },
     /// Something needs the config that is to be deleted.
-    #[error(
-        "config \"{name}\" is in use: {users}. Delete those roles and revoke those leases first, or delete with force=true"
-    )]
+    #[error("config \"{name}\" is in use: {users}. {remedy} first, or delete with force=true")]
     InUse {
         /// The config.
         name: String,
         /// What needs it.
         users: String,
+        /// What to do about it.
+        remedy: String,
     },
     /// The config that is to be deleted cannot be read.
     #[error("{0}. Who uses it cannot be told either, so it is only deleted with force=true")]

@@ -68,7 +68,6 @@ fn config_path(path: Path<Engine>) -> Path<Engine> {
         .on(Operation::Read, "Read a config, without its token.", read)
         .returns(shown_fields())
         .on(Operation::Delete, "Delete a config.", delete)
-        .refuses_unknown_parameters()
         .synopsis("The connection to an Astra organization.")
         .help(
             "The root token is used before it is stored: for the organization, its roles, its tokens, and for the right to \

@@ -28,6 +28,8 @@ use crate::vault::Response;
 pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
+    // Not declared with the path, as the archived engine's parameters have messages of their own.
+    call.refuse_unknown_parameters()?;
     let _changing = engine.configs.lock(&name).await;
     let force = call.fields.bool("force").unwrap_or_default();
     let loaded = engine.configs.load(&name).await?;
@@ -53,9 +55,14 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     // From here on no mint begins, so what is under way now is all there is.
     let ending = Ending::begin(&connection);
     let users = users(&engine, &connection, deadline).await?;
-    if let (Some(users), false) = (&users, force) {
-        let users = users.clone();
-        return Err(ConfigError::InUse { name, users }.into());
+    if let (Some(Users { words, remedy }), false) = (&users, force) {
+        let (users, remedy) = (words.clone(), remedy.clone());
+        return Err(ConfigError::InUse {
+            name,
+            users,
+            remedy,
+        }
+        .into());
     }
     failpoint::hit("config.unused");
     let client_id = connection.entry.token_client_id();
@@ -73,7 +80,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.events.publish(EngineEvent::ConfigDelete, subject);
     let forgotten = forget(&engine, &connection, deadline).await;
     let mut warnings: Vec<String> = forgotten.into_iter().collect();
-    warnings.extend(users.map(|users| {
+    warnings.extend(users.map(|Users { words: users, .. }| {
         format!("config \"{name}\" was deleted although it was in use: {users}. Its tokens can no longer be revoked; each ends at its own expiry")
     }));
     Ok(Response::to_write(warnings))
@@ -114,24 +121,36 @@ async fn forget(engine: &Engine, connection: &Connection, deadline: Deadline) ->
     pending_deletion::run(engine, &connection.name, &connection.entry, deadline).await
 }
 
-/// What needs the config, in words; `None` when nothing does.
+/// What needs a config.
+struct Users {
+    /// In words.
+    words: String,
+    /// What to do about them, as the beginning of a sentence.
+    remedy: String,
+}
+
+/// What needs the config; `None` when nothing does.
 async fn users(
     engine: &Engine,
     connection: &Connection,
     deadline: Deadline,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<Users>, Error> {
     let mut users = Vec::new();
+    let mut remedies = Vec::new();
     let roles = engine.roles.of_config(&connection.name).await?;
     if !roles.is_empty() {
         users.push(format!("roles {}", roles.join(", ")));
+        remedies.push("delete those roles");
     }
     let static_roles = engine.static_roles.of_config(&connection.name).await?;
     if !static_roles.is_empty() {
         users.push(format!("static roles {}", static_roles.join(", ")));
+        remedies.push("delete those static roles");
     }
     let stored = engine.archived.tokens_of(&connection.name).await?;
     if stored > 0 {
         users.push(format!("stored tokens of the archived engine ({stored})"));
+        remedies.push("revoke the leases of the archived engine");
     }
     // Root tokens go with the config, and static roles are named already.
     let mut own = in_use::tokens(engine).await?;
@@ -141,10 +160,12 @@ async fn users(
     let under_way = connection.ledger.open();
     if under_way > 0 {
         users.push(format!("mints under way ({under_way})"));
+        remedies.push("wait until those mints have ended");
     }
     let lost = connection.ledger.pending().await?;
     if lost > 0 {
         users.push(format!("mints whose outcome is not known yet ({lost})"));
+        remedies.push("wait for the host's ticks");
     }
     match live(connection, deadline).await {
         Ok(tokens) => {
@@ -157,15 +178,28 @@ async fn users(
                 .collect();
             if !intents.is_empty() {
                 users.push(format!("live tokens ({})", intents.len()));
+                remedies.push("revoke those leases");
             }
             if connection.ignores_description() {
                 users.push(
                     "an unknown number of live tokens (the organization does not keep descriptions)"
                         .to_owned(),
                 );
+                remedies.push("revoke the leases that there are");
             }
         }
-        Err(error) => users.push(format!("an unknown number of live tokens ({error})")),
+        Err(error) => {
+            users.push(format!("an unknown number of live tokens ({error})"));
+            remedies.push("wait until Astra answers");
+        }
     }
-    Ok((!users.is_empty()).then(|| users.join(" and ")))
+    let remedy = remedies.join(" and ");
+    let remedy = match remedy.split_at_checked(1) {
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => remedy,
+    };
+    Ok((!users.is_empty()).then(|| Users {
+        words: users.join(" and "),
+        remedy,
+    }))
 }

@@ -12,6 +12,7 @@ use super::name::name_of;
 use crate::astra::Client;
 use crate::astra::ClientConfig;
 use crate::astra::Deadline;
+use crate::astra::SetupError;
 use crate::engine::Engine;
 use crate::engine::connection::ConfigEntry;
 use crate::engine::connection::DEFAULT_CONCURRENCY;
@@ -68,6 +69,15 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     check_not_redirected(&call.fields, &entry, stored)?;
     let client = build_client(&entry)?;
     let mut warnings = Vec::new();
+    let sent_certificates = call.fields.sent().string("ca_cert").unwrap_or_default();
+    if is_more_than(
+        &sent_certificates,
+        entry.ca_cert.as_deref().unwrap_or_default(),
+    ) {
+        warnings.push(
+            "ca_cert: what stands outside of the CERTIFICATE blocks was not stored".to_owned(),
+        );
+    }
     if entry.verify {
         let token_org = verify(&client, Deadline::after(engine.deadlines.operation))
             .await
@@ -152,7 +162,7 @@ fn merged(
         stored.and_then(|entry| entry.org_id.clone())
     };
     let ca_cert = if fields.was_sent("ca_cert") {
-        Some(text("ca_cert"))
+        certificates(&text("ca_cert"))?
     } else {
         stored.and_then(|entry| entry.ca_cert.clone())
     };
@@ -231,6 +241,24 @@ fn in_range<T: TryFrom<i64> + PartialOrd + Display + Copy>(
             value,
             max: max.to_string(),
         })
+}
+
+/// The certificates that are stored of what was sent; `None` where that is empty.
+fn certificates(sent: &str) -> Result<Option<String>, ConfigError> {
+    if sent.trim().is_empty() {
+        return Ok(None);
+    }
+    let blocks = crate::astra::certificate_blocks(sent);
+    let blocks = blocks.map_err(|error| ConfigError::Setup(SetupError::CaCert(error)))?;
+    Ok(Some(blocks))
+}
+
+/// Whether something was sent beside the certificates.
+fn is_more_than(sent: &str, stored: &str) -> bool {
+    let mut kept = stored.lines();
+    let sent = sent.lines().map(str::trim).filter(|line| !line.is_empty());
+    sent.into_iter()
+        .any(|line| !kept.any(|other| other == line))
 }
 
 fn build_client(entry: &ConfigEntry) -> Result<Client, ConfigError> {

@@ -8,12 +8,14 @@ use time::OffsetDateTime;
 
 use crate::astra::Error;
 use crate::engine::clock::now_utc;
+use crate::engine::intent::DescriptionForm;
 
 /// What the organization's answers showed, kept in memory for `status`.
 #[derive(Default)]
 pub struct Health {
     ignores_description: AtomicBool,
     ignores_expiry: AtomicBool,
+    plain_descriptions: AtomicBool,
     last_error: Mutex<Option<LastError>>,
 }
 
@@ -35,6 +37,19 @@ impl Health {
     /// Whether tokens come without an expiry: only the end of the lease ends them then.
     pub fn ignores_expiry(&self) -> bool {
         self.ignores_expiry.load(Ordering::Relaxed)
+    }
+
+    /// In which form a description is kept.
+    pub fn description_form(&self) -> DescriptionForm {
+        match self.plain_descriptions.load(Ordering::Relaxed) {
+            true => DescriptionForm::Plain,
+            false => DescriptionForm::Full,
+        }
+    }
+
+    /// Remembers that longer descriptions, or other characters, are refused, cut or changed.
+    pub fn set_plain_descriptions(&self) {
+        self.plain_descriptions.store(true, Ordering::Relaxed);
     }
 
     /// The newest failure since this process started.

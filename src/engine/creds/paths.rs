@@ -39,7 +39,7 @@ pub fn paths() -> Vec<Path<Engine>> {
         Path::new("creds/{name}")
             .field(Field::string(NAME, "Name of the role.").required())
             .field(Field::duration("ttl", "How long the lease lasts. May only shorten the role's ttl.").query())
-            .field(Field::string("reason", "Why the credential is wanted, for instance a ticket. Becomes part of the token's description in Astra.").query())
+            .field(Field::string("reason", "Why the credential is wanted, for instance a ticket. Becomes part of the token's description in Astra, of which 255 bytes are kept: about 120 of them are for the reason.").query())
             .on(Operation::Read, "Mint a token under a lease.", read)
             .refuses_unknown_parameters()
             .returns(credential_fields(true))
@@ -136,7 +136,16 @@ pub async fn issue(
         intent,
         completed,
         life,
-    } = mint.run(deadline).await?;
+        warning,
+    } = match mint.run(deadline).await {
+        Ok(minted) => minted,
+        Err(error) => {
+            let granted = &role.granted;
+            return Err(
+                role::unresolved::explain(error, &engine, &name, granted, &connection).await,
+            );
+        }
+    };
     let undo = take_back(
         Arc::clone(&connection),
         completed,
@@ -196,6 +205,7 @@ pub async fn issue(
     }
 
     let mut warnings = std::mem::take(&mut term.warnings);
+    warnings.extend(warning);
     if connection.ignores_description() {
         warnings.push("the organization does not keep descriptions: a token whose answer is lost cannot be found again".to_owned());
         if role.max_active > 0 {

@@ -80,6 +80,8 @@ fn extended(
     now: OffsetDateTime,
 ) -> Result<EffectiveTtl, Error> {
     let mut term = EffectiveTtl::new(role, limits, None);
+    // What caps the maximum was told with the credential; here it counts for what is left.
+    term.warnings.clear();
     let mut end = present.issued + term.max_ttl;
     let mut cap = format!("what is left of {}", term.max_name);
     if let Some(expiry) = present.expiry {
@@ -99,12 +101,16 @@ fn extended(
     if left.is_zero() {
         return Err(LeaseError::MaxTtlReached.into());
     }
-    let (what, wanted) = match present.increment {
-        Duration::ZERO => (term.ttl_name, term.ttl),
-        increment => ("the requested increment", increment),
-    };
-    if wanted > left {
-        term.cap(what, wanted, left, &cap);
+    // An increment that is too long is told by the host.
+    if present.increment.is_zero() {
+        let (what, wanted) = match role.ttl() {
+            Some(ttl) => ("the role's ttl", ttl),
+            None => ("the mount's default_lease_ttl", limits.default_ttl),
+        };
+        // Times are in whole seconds.
+        if wanted > left + Duration::from_secs(1) {
+            term.cap(what, wanted, left, &cap);
+        }
     }
     term.ttl = term.ttl.min(left);
     Ok(term)
@@ -176,16 +182,7 @@ mod tests {
                 1_800,
                 vec!["the role's ttl of 1h is capped at 30m, what is left of the role's max_ttl"],
             ),
-            (
-                role,
-                24 * HOUR,
-                life,
-                2 * HOUR,
-                1_800,
-                vec![
-                    "the requested increment of 2h is capped at 30m, what is left of the role's max_ttl",
-                ],
-            ),
+            (role, 24 * HOUR, life, 2 * HOUR, 1_800, vec![]),
             (
                 (0, 0),
                 8 * HOUR,
@@ -215,7 +212,6 @@ mod tests {
                 none,
                 60,
                 vec![
-                    "the role's max_ttl of 8h is capped at 7h31m, the mount's max_lease_ttl",
                     "the role's ttl of 1h is capped at 1m, what is left of the mount's max_lease_ttl",
                 ],
             ),

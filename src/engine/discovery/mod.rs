@@ -5,8 +5,10 @@ mod astra_roles;
 mod config_field;
 mod databases;
 mod error;
+mod owner_names;
 mod tokens;
 
+pub(super) use owner_names::OwnerNames;
 pub(super) use tokens::shown;
 
 use super::Engine;

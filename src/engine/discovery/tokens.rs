@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::config_field::CONFIG;
 use super::config_field::config_field;
+use super::owner_names::OwnerNames;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
@@ -42,21 +43,22 @@ async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let mut tokens =
         tokens.map_err(|error| astra_error::request_error("list tokens", &connection, &error))?;
     tokens.sort_by(|one, other| one.token.client_id.cmp(&other.token.client_id));
+    let names = OwnerNames::of(&engine, &name).await?;
     let keys = tokens
         .iter()
         .map(|token| token.token.client_id.clone())
         .collect();
     let key_info: Map<String, Value> = tokens
         .iter()
-        .map(|token| (token.token.client_id.clone(), shown(token)))
+        .map(|token| (token.token.client_id.clone(), shown(token, &names)))
         .collect();
     Ok(Some(Response::list(keys, key_info)))
 }
 
 /// What is told of one token.
-pub(crate) fn shown(tagged: &TaggedToken) -> Value {
+pub(crate) fn shown(tagged: &TaggedToken, names: &OwnerNames) -> Value {
     json!({
-        "role": tagged.role(),
+        "role": names.name_of(tagged),
         "minted_for": tagged.purpose(),
         "astra_role_ids": tagged.token.roles,
         "generated_on": time_text(tagged.token.generated_on),

@@ -8,6 +8,7 @@
 //! `docs/architecture.md`.
 
 mod block;
+mod description;
 mod entry;
 mod in_use;
 mod ledger;
@@ -20,6 +21,9 @@ mod tests;
 
 pub use block::Completed;
 pub use block::Intent;
+pub use description::Description;
+pub use description::DescriptionForm;
+pub use description::Purpose;
 #[cfg(test)]
 pub use entry::BlockEntry;
 pub use in_use::InUseTokens;

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::description::describe;
 use super::error::LateEnd;
 use super::error::MintingError;
 use super::lifetime::AskedExpiry;
@@ -25,8 +24,11 @@ use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::intent::ClearError;
 use crate::engine::intent::Completed;
+use crate::engine::intent::Description;
+use crate::engine::intent::DescriptionForm;
 use crate::engine::intent::Intent;
 use crate::engine::intent::Owner;
+use crate::engine::intent::Purpose;
 use crate::engine::intent::RequestMark;
 use crate::engine::intent::Tag;
 use crate::engine::time_text::time_text;
@@ -63,6 +65,8 @@ pub struct UncommittedToken {
     pub token: MintedToken,
     /// How long it lives; `None` where Astra confirmed no expiry.
     pub life: Option<Lifetime>,
+    /// What the caller should know of what became of the reason.
+    warning: Option<String>,
     connection: Arc<Connection>,
     intent: Intent,
     tag: Box<Tag>,
@@ -78,6 +82,8 @@ pub struct Minted {
     pub completed: Completed,
     /// How long it lives; `None` where Astra confirmed no expiry.
     pub life: Option<Lifetime>,
+    /// What the caller should know of what became of the reason.
+    pub warning: Option<String>,
 }
 
 impl Mint<'_> {
@@ -119,6 +125,7 @@ impl Mint<'_> {
         let mut attempt = 1;
         let mut expiry = self.expiry;
         let mut refused = None;
+        let mut form = self.connection.health.description_form();
         let mut waits = client.rate_limit_waits();
         loop {
             let intent = ledger.begin().await?;
@@ -138,15 +145,17 @@ impl Mint<'_> {
                 write: intent.write(),
                 request,
             };
+            let description = Description::new(&tag, self.purpose(), form);
             let wanted = NewToken {
                 roles: self.role_ids.clone(),
-                description: describe(&tag, self.role, self.display_name, self.reason, self.text),
+                description: description.text.clone(),
                 expiry: expiry.map(|asked| asked.expiry),
             };
             let sent = Instant::now();
             match client.create_token(&wanted, deadline).await {
                 Ok(token) if is_echoed(&token, &tag, &wanted.description) => {
-                    let fresh = self.fresh(intent, tag, token, &wanted, sent);
+                    let mut fresh = self.fresh(intent, tag, token, &wanted, sent);
+                    fresh.warning = self.learn(&description, form, &fresh.token);
                     return self.accept(fresh, refused, deadline).await;
                 }
                 // The answer is about a token of somebody else: nothing of it may be handed out or
@@ -157,6 +166,14 @@ impl Mint<'_> {
                         config: name.clone(),
                     }
                     .into());
+                }
+                // Perhaps the organization keeps less of a description; if not, the next refusal is for
+                // another reason.
+                Err(MintError::NotMinted(astra::Error::BadRequest { .. }))
+                    if form.is_needed_for(&wanted.description) =>
+                {
+                    intent.cancel();
+                    form = DescriptionForm::Plain;
                 }
                 Err(MintError::NotMinted(error @ astra::Error::BadRequest { .. }))
                     if expiry.is_some() =>
@@ -211,6 +228,33 @@ impl Mint<'_> {
         }
     }
 
+    fn purpose(&self) -> Purpose<'_> {
+        Purpose {
+            role: self.role,
+            caller: self.display_name,
+            reason: self.reason.unwrap_or_default().trim(),
+            text: self.text,
+        }
+    }
+
+    /// Notes what the organization kept of a description, and what the caller should know of that.
+    fn learn(
+        &self,
+        description: &Description,
+        form: DescriptionForm,
+        token: &MintedToken,
+    ) -> Option<String> {
+        let echoed = token.description.as_deref();
+        let is_less = echoed.is_some_and(|echoed| echoed != description.text);
+        if is_less || form == DescriptionForm::Plain {
+            self.connection.health.set_plain_descriptions();
+        }
+        let reason = self.purpose().reason;
+        (!reason.is_empty())
+            .then(|| description.warning(reason, echoed))
+            .flatten()
+    }
+
     /// Notes what the answer shows of the organization.
     fn fresh(
         &self,
@@ -238,6 +282,7 @@ impl Mint<'_> {
         UncommittedToken {
             token,
             life,
+            warning: None,
             connection: Arc::clone(self.connection),
             intent,
             tag: Box::new(tag),
@@ -302,6 +347,7 @@ impl UncommittedToken {
         let Self {
             token,
             life,
+            warning,
             connection,
             intent,
             tag: _,
@@ -315,6 +361,7 @@ impl UncommittedToken {
                     completed,
                     life,
                     token,
+                    warning,
                 })
             }
             Err((intent, error)) => {
@@ -346,6 +393,7 @@ impl UncommittedToken {
         let Self {
             token,
             life: _,
+            warning: _,
             connection,
             intent,
             tag,

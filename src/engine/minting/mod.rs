@@ -1,7 +1,6 @@
 //! Minting tokens: none is left behind, whatever fails, and none is taken that does not end when it
 //! was asked to.
 
-mod description;
 mod error;
 mod lifetime;
 mod mint;

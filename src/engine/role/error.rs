@@ -3,6 +3,7 @@
 use crate::engine::error::Classified;
 use crate::engine::error::Error;
 use crate::engine::error::Fault;
+use crate::framework::format_seconds;
 
 /// Why a role cannot be written or used.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,10 @@ pub enum RoleError {
     )]
     KeepsUnknown(#[source] Error),
     /// A lease would begin longer than it may last.
-    #[error("ttl: {ttl}s is longer than max_ttl, {max_ttl}s: shorten ttl or lengthen max_ttl")]
+    #[error(
+        "ttl: {} is longer than max_ttl, {}: shorten ttl or lengthen max_ttl",
+        format_seconds(*.ttl as i64), format_seconds(*.max_ttl as i64)
+    )]
     TtlTooLong {
         /// Seconds.
         ttl: u64,

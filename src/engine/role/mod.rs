@@ -22,7 +22,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 mod token_admin;
-mod unresolved;
+pub mod unresolved;
 mod write;
 
 pub use active_limit::ActiveLimits;

@@ -5,10 +5,14 @@ use std::time::Duration;
 use super::Granted;
 use super::drift::Drift;
 use super::drift::drift;
+use crate::astra;
 use crate::astra::Deadline;
 use crate::astra::Role;
 use crate::engine::Engine;
 use crate::engine::connection::Connection;
+use crate::engine::error::Classified;
+use crate::engine::error::Error;
+use crate::engine::error::Fault;
 
 /// How long a read waits for the organization: it must not hang while Astra is down.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -20,6 +24,55 @@ pub struct Unresolved {
     pub given: Vec<String>,
     /// What that means, for each.
     pub warnings: Vec<String>,
+    /// Those of the warnings that are about what is gone.
+    gone: Vec<String>,
+}
+
+/// What a write of the role should warn of: what was looked up at an earlier write and is gone by now.
+pub async fn gone(engine: &Engine, granted: &Granted, connection: &Connection) -> Vec<String> {
+    let unresolved = look_up(engine, granted, connection).await;
+    unresolved.map(|found| found.gone).unwrap_or_default()
+}
+
+/// The failure `error` of a mint for `role`, with the reason if Astra does not know what it grants any
+/// more: Astra names an id only.
+pub async fn explain(
+    error: Error,
+    engine: &Engine,
+    role: &str,
+    granted: &Granted,
+    connection: &Connection,
+) -> Error {
+    let is_refusal = std::error::Error::source(&error)
+        .and_then(|source| source.downcast_ref::<astra::Error>())
+        .is_some_and(astra::Error::is_refusal);
+    if !is_refusal {
+        return error;
+    }
+    match gone(engine, granted, connection).await.into_iter().next() {
+        Some(gone) => AstraRoleGone {
+            role: role.to_owned(),
+            gone,
+            source: error,
+        }
+        .into(),
+        None => error,
+    }
+}
+
+/// A role grants what is no longer in the organization.
+#[derive(Debug, thiserror::Error)]
+#[error("role \"{role}\": {gone} ({source})")]
+pub struct AstraRoleGone {
+    role: String,
+    gone: String,
+    source: Error,
+}
+
+impl Classified for AstraRoleGone {
+    fn fault(&self) -> Fault {
+        Fault::Astra
+    }
 }
 
 /// Looks the role's Astra roles up; `None` where the organization does not answer soon.
@@ -43,19 +96,21 @@ fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
     let mut unresolved = Unresolved::default();
     for wanted in &granted.astra_roles {
         let given = &wanted.given;
-        let warning = match by_id(roles, &wanted.id) {
-            Some(found) if found.name == *given || found.id.eq_ignore_ascii_case(given) => continue,
-            Some(found) => format!(
+        match by_id(roles, &wanted.id) {
+            Some(found) if found.name == *given || found.id.eq_ignore_ascii_case(given) => {}
+            // Renamed, not gone.
+            Some(found) => unresolved.warnings.push(format!(
                 "astra_roles: \"{given}\" is now called \"{}\"; credentials still get it, by its id {}",
                 found.name, wanted.id
-            ),
-            None => format!(
-                "astra_roles: \"{given}\" ({}) is no longer in the organization: write the role again with astra_roles that exist",
-                wanted.id
-            ),
-        };
-        unresolved.given.push(given.clone());
-        unresolved.warnings.push(warning);
+            )),
+            None => {
+                unresolved.given.push(given.clone());
+                unresolved.gone.push(format!(
+                    "astra_roles: \"{given}\" ({}) is no longer in the organization: write the role again with astra_roles that exist",
+                    wanted.id
+                ));
+            }
+        }
     }
     if let Some(policy) = &granted.policy {
         let id = &policy.role_id;
@@ -72,12 +127,13 @@ fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
             )),
             None => {
                 unresolved.given.push(id.clone());
-                unresolved.warnings.push(format!(
+                unresolved.gone.push(format!(
                     "policy: its custom Astra role ({id}) is no longer in the organization: write the role again with its policy to make it again"
                 ));
             }
         }
     }
+    unresolved.warnings.extend(unresolved.gone.iter().cloned());
     unresolved
 }
 
@@ -141,7 +197,7 @@ mod tests {
             &granted,
             &[astra("1", "R/W"), astra("2", "b"), astra("3", "new")],
         );
-        assert_eq!(unresolved.given, ["old", "gone", "5"]);
+        assert_eq!(unresolved.given, ["gone", "5"]);
         assert_eq!(
             unresolved.warnings,
             [

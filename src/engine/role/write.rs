@@ -10,6 +10,7 @@ use super::database::Wanted;
 use super::error::RoleError;
 use super::name::name_of;
 use super::unreachable_role_warning;
+use super::unresolved;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::connection;
@@ -24,6 +25,7 @@ use crate::engine::registry::Corrupt;
 use crate::engine::registry::Loaded;
 use crate::framework::Call;
 use crate::framework::Fields;
+use crate::framework::format_seconds;
 use crate::vault::Response;
 
 /// More live tokens than any role needs, and few enough to count.
@@ -77,6 +79,10 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let realized = grant
         .realize(&engine, &connection, owner, known, deadline)
         .await?;
+    // What is looked up now is there.
+    if known == Some(&realized.granted) {
+        warnings.extend(unresolved::gone(&engine, &realized.granted, &connection).await);
+    }
     role.granted = realized.granted;
     warnings.extend(realized.warnings);
 
@@ -229,6 +235,11 @@ fn seconds(fields: &Fields, name: &'static str, stored: Option<u64>) -> u64 {
     )
 }
 
+/// So many seconds, as durations are written.
+fn text(seconds: u64) -> String {
+    format_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
 /// A role may ask for more than the mount allows, and gets less; the operator should know.
 pub fn cap_warnings(role: &RoleEntry, limits: Limits) -> Vec<String> {
     let max = limits.max_ttl.as_secs();
@@ -236,7 +247,11 @@ pub fn cap_warnings(role: &RoleEntry, limits: Limits) -> Vec<String> {
         .into_iter()
         .filter(|(_, seconds)| *seconds > max)
         .map(|(field, seconds)| {
-            format!("{field}: {seconds}s is longer than the mount's max_lease_ttl, {max}s, which caps it: leases last {max}s at most until the mount is tuned")
+            format!(
+                "{field}: {} is longer than the mount's max_lease_ttl, {max}, which caps it: leases last {max} at most until the mount is tuned",
+                text(seconds),
+                max = text(max)
+            )
         })
         .collect()
 }

@@ -1,15 +1,15 @@
 //! What goes wrong with schedules.
 
-use super::MIN_PERIOD;
 use super::cron::CronScheduleError;
 use crate::engine::error::Classified;
 use crate::engine::error::Fault;
+use crate::framework::format_seconds;
 
 /// Why the fields make no schedule.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
     /// Both fields are given.
-    #[error("{period}: {seconds} was given together with {schedule}: give one of the two")]
+    #[error("{period}: {} was given together with {schedule}: give one of the two", format_seconds(*.seconds))]
     Both {
         /// The field of the period.
         period: &'static str,
@@ -19,7 +19,7 @@ pub enum ScheduleError {
         schedule: &'static str,
     },
     /// The period is too short or too long.
-    #[error("{field}: {seconds}s is out of range: give {MIN_PERIOD}s or more, up to 100 years")]
+    #[error("{field}: {} is out of range: give 1m or more, up to 100 years", format_seconds(*.seconds))]
     OutOfRange {
         /// The field.
         field: &'static str,

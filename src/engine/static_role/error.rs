@@ -4,6 +4,7 @@ use crate::engine::connection::ClientError;
 use crate::engine::error::Classified;
 use crate::engine::error::Error;
 use crate::engine::error::Fault;
+use crate::framework::format_seconds;
 
 /// Why a request for a static role failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +49,8 @@ pub enum StaticRoleError {
     ScheduleMissing,
     /// More than one previous token would live on.
     #[error(
-        "overlap: {overlap}s is not less than the time between two rotations, {gap}s: shorten overlap or rotate less often"
+        "overlap: {} is not less than the time between two rotations, {}: shorten overlap or rotate less often",
+        format_seconds(*.overlap as i64), format_seconds(*.gap as i64)
     )]
     OverlapTooLong {
         /// The overlap in seconds.

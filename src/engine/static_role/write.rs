@@ -13,13 +13,16 @@ use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::merge::merge_field;
 use crate::engine::registry::Loaded;
+use crate::engine::role;
 use crate::engine::role::Grant;
 use crate::engine::role::Granted;
 use crate::engine::role::PolicyOwner;
 use crate::engine::role::ReleasedCustomRole;
 use crate::engine::role::database::Wanted;
 use crate::engine::schedule;
+use crate::engine::schedule::Schedule;
 use crate::framework::Fields;
+use crate::framework::format_seconds;
 
 /// Makes of the sent fields a new role, or changes the one called `name`, whose change the caller
 /// holds.  A new role, and one with other Astra roles, gets a new token at once.
@@ -71,8 +74,12 @@ pub async fn write(
     let realized = grant
         .realize(engine, &connection, owner, known, deadline)
         .await?;
+    if known == Some(&realized.granted) {
+        warnings.extend(role::unresolved::gone(engine, &realized.granted, &connection).await);
+    }
     entry.granted = realized.granted;
     warnings.extend(realized.warnings);
+    warnings.extend(short_overlap(&entry, engine.clock.now()));
     let abandoned = match known.and_then(|known| known.abandoned_for(Some(&entry.granted))) {
         Some(custom) => ReleasedCustomRole::note(engine, &entry.config, owner, custom).await?,
         None => None,
@@ -102,6 +109,22 @@ pub async fn write(
         }
     }
     Ok(warnings)
+}
+
+/// A client that knows no schedule of cron asks so often.
+const UNSCHEDULED_CLIENT: u64 = 300;
+
+/// With a schedule and a short overlap some clients hold tokens that are deleted already.
+fn short_overlap(entry: &StaticRoleEntry, now: OffsetDateTime) -> Option<String> {
+    let overlap = entry.overlap(now);
+    let is_short = matches!(entry.schedule, Schedule::Cron(_)) && overlap < 2 * UNSCHEDULED_CLIENT;
+    is_short.then(|| {
+        format!(
+            "overlap: with rotation_schedule, clients that know rotation_period only (consul-template, Vault Agent) read every five \
+             minutes, and may hold a deleted token with an overlap of {}: give 10m or more, or use rotation_period",
+            format_seconds(i64::try_from(overlap).unwrap_or(i64::MAX))
+        )
+    })
 }
 
 /// The fields that are checked without Astra.

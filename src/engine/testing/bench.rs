@@ -187,9 +187,11 @@ impl Bench {
         let exists = self
             .mount
             .exists(request(Operation::Update, path, data.clone()));
-        let operation = match exists.await? {
-            Some(false) => Operation::Create,
-            _ => Operation::Update,
+        let operation = match exists.await {
+            Ok(Some(false)) => Operation::Create,
+            // As the host does, which lets the write itself tell what is wrong.
+            Ok(_) | Err(Error::UnsupportedPath) => Operation::Update,
+            Err(error) => return Err(error),
         };
         self.call(operation, path, data).await
     }
@@ -223,6 +225,15 @@ impl Bench {
         let request = Request {
             lease: Some(lease),
             ..request(Operation::Revoke, "", json!({}))
+        };
+        self.mount.handle(request).await
+    }
+
+    /// Extends a lease.
+    pub async fn renew(&self, lease: LeaseInfo) -> HandlerResult {
+        let request = Request {
+            lease: Some(lease),
+            ..request(Operation::Renew, "", json!({}))
         };
         self.mount.handle(request).await
     }

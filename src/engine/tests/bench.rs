@@ -444,6 +444,15 @@ pub fn refused(outcome: HandlerResult) -> String {
     }
 }
 
+/// The message of a renewal that is refused: an error, not an error response, to the host.
+pub fn not_renewed(outcome: HandlerResult) -> String {
+    match outcome {
+        Err(Error::Internal(text)) => text,
+        Err(error) => panic!("not a refusal of a renewal: {error:?}"),
+        Ok(_) => panic!("it was renewed"),
+    }
+}
+
 /// Waits until `holds`, for as long as a busy machine may need.
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let end = tokio::time::Instant::now() + Duration::from_secs(20);

@@ -115,7 +115,7 @@ async fn input_that_cannot_be_is_refused_by_name() {
     let cases: [(Value, &str); 14] = [
         (
             json!({"token": ""}),
-            "token is missing: give the root token",
+            "token is empty: leave token out to keep the present one",
         ),
         (
             json!({"token": "hunter2"}),
@@ -143,7 +143,7 @@ async fn input_that_cannot_be_is_refused_by_name() {
         ),
         (
             json!({"ca_cert": "no certificate"}),
-            "ca_cert holds no valid PEM certificate",
+            "ca_cert: there is no CERTIFICATE block in it",
         ),
         (
             json!({"request_timeout": 0}),

@@ -114,7 +114,10 @@ async fn each_cap_is_named_in_a_warning() {
     let max = 768 * 3_600;
     let role = json!({"ttl": max + 1, "max_ttl": max + 2});
     let warnings = bench.write("roles/reader", role).await.unwrap().unwrap();
-    let shorter = format!("is longer than the mount's max_lease_ttl, {max}s, which caps it");
+    let shorter = format!(
+        "is longer than the mount's max_lease_ttl, {}h, which caps it",
+        max / 3_600
+    );
     assert_eq!(warnings.warnings().len(), 2);
     for (warning, start) in warnings.warnings().iter().zip(["ttl: ", "max_ttl: "]) {
         assert!(

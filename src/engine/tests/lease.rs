@@ -13,8 +13,8 @@ use time::format_description::well_known::Rfc3339;
 use super::bench::Bench;
 use super::bench::Credential;
 use super::bench::eventually;
+use super::bench::not_renewed;
 use super::bench::on_lease;
-use super::bench::refused;
 use crate::vault::Error;
 use crate::vault::Lease;
 use crate::vault::Operation;
@@ -68,7 +68,7 @@ async fn a_renewal_keeps_the_full_ttl_until_the_tokens_end_is_near() {
     // Less than the grace is left.
     for left in [600, 1, -5] {
         let error = renewed(&bench, &credential, 36_000, left).await;
-        let Err(Error::BadRequest(text)) = error else {
+        let Err(Error::Internal(text)) = error else {
             panic!("{error:?}");
         };
         assert!(text.starts_with("the token reaches its end at "), "{text}");
@@ -100,7 +100,7 @@ async fn a_renewal_follows_the_role_as_it_is_now() {
     assert!(lasts(response.lease().unwrap(), 36_000));
 
     bench.delete("roles/reader", json!({})).await.unwrap();
-    let text = refused(bench.renew(&credential).await);
+    let text = not_renewed(bench.renew(&credential).await);
     assert_eq!(
         text,
         "role \"reader\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
@@ -221,7 +221,7 @@ async fn the_oldest_layout_of_a_lease_is_still_revoked() {
     renewal.operation = Operation::Renew;
     assert!(bench.engine.handle(request).await.unwrap().is_none());
     bench.assert_clean(&[], "revoked");
-    let text = refused(bench.engine.handle(renewal).await);
+    let text = not_renewed(bench.engine.handle(renewal).await);
     assert!(
         text.starts_with("role \"\" does not exist any more"),
         "{text}"

@@ -8,6 +8,7 @@ mod damage;
 mod discovery;
 mod expiry;
 mod fault_matrix;
+mod inputs;
 mod interleavings;
 mod lease;
 mod mint;

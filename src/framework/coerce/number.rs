@@ -5,10 +5,13 @@ use serde_json::Value;
 
 use super::CoercionError;
 
-const INTEGER: &str = "a whole number of at most 64 bits";
+const INTEGER: &str = "a whole number in decimal digits, of at most 64 bits";
 const FLOAT: &str = "a number";
 
-/// A whole number: fractions are cut off, text is read in Go's syntax, empty text is zero.
+/// A whole number: fractions are cut off, text is decimal, empty text is zero.
+///
+/// Vault's own library takes a leading zero for octal, so that a limit of "010" is 8; nobody means that,
+/// and it is refused.
 pub(super) fn integer(value: &Value) -> Result<i64, CoercionError> {
     match value {
         Value::Bool(flag) => Some(i64::from(*flag)),
@@ -44,31 +47,17 @@ pub(super) fn whole(number: &Number) -> Option<i64> {
     })
 }
 
-/// Go's syntax for integers: a sign, `0x`, `0o`, `0b` or a leading zero for octal, underscores between
-/// digits.
+/// A sign, and decimal digits without a leading zero, with underscores between them as in Go.
 fn parse(text: &str) -> Option<i64> {
-    let (sign, magnitude) = match text.strip_prefix(['-', '+']) {
-        Some(magnitude) => (if text.starts_with('-') { "-" } else { "" }, magnitude),
+    let (sign, digits) = match text.strip_prefix(['-', '+']) {
+        Some(digits) => (if text.starts_with('-') { "-" } else { "" }, digits),
         None => ("", text),
     };
-    let lower = magnitude.to_ascii_lowercase();
-    let (radix, digits, prefixed) = match (lower.get(..2), lower.get(2..)) {
-        (Some("0x"), Some(digits)) => (16, digits, true),
-        (Some("0o"), Some(digits)) => (8, digits, true),
-        (Some("0b"), Some(digits)) => (2, digits, true),
-        _ if lower.len() > 1 && lower.starts_with('0') => (8, lower.get(1..)?, true),
-        _ => (10, lower.as_str(), false),
-    };
-    // A prefix may be followed by an underscore, a decimal number may not begin with one.
-    let digits = if prefixed {
-        digits.strip_prefix('_').unwrap_or(digits)
-    } else {
-        digits
-    };
-    if digits.starts_with(['-', '+']) {
+    let is_padded = digits.len() > 1 && digits.starts_with('0');
+    if is_padded || digits.starts_with(['-', '+']) {
         return None;
     }
-    i64::from_str_radix(&format!("{sign}{}", joined(digits)?), radix).ok()
+    format!("{sign}{}", joined(digits)?).parse().ok()
 }
 
 /// Without the underscores, where each stands between two others.

@@ -103,7 +103,7 @@ fn messages_name_value_and_remedy() {
         (
             FieldType::Int,
             json!("many"),
-            r#""many" is not a whole number of at most 64 bits"#,
+            r#""many" is not a whole number in decimal digits, of at most 64 bits"#,
         ),
         (
             FieldType::Duration,

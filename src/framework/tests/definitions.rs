@@ -50,7 +50,7 @@ fn mistakes_are_named() {
         ),
         (
             path("a").field(Field::int("n", "").default("many")),
-            r#"path "a": the default of field "n" does not convert: "many" is not a whole number of at most 64 bits"#,
+            r#"path "a": the default of field "n" does not convert: "many" is not a whole number in decimal digits, of at most 64 bits"#,
         ),
         (
             path("a").handled(Operation::Create),

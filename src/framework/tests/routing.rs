@@ -60,16 +60,21 @@ fn lists_come_with_and_without_slash() {
 }
 
 #[test]
+fn what_is_not_a_name_is_told() {
+    let refused = Err(Error::BadRequest(
+        "name: \"-a\" is not a name: use letters of English, digits and \"_\", and between them also \"-\" and \".\"".to_owned(),
+    ));
+    assert_eq!(answer(Operation::Read, "books/-a", json!({})), refused);
+    // No operation of the path, whatever the name.
+    assert_eq!(
+        answer(Operation::List, "books/-a", json!({})),
+        Err(Error::UnsupportedPath)
+    );
+}
+
+#[test]
 fn what_is_not_declared_is_unsupported() {
-    for path in [
-        "",
-        "book",
-        "books/a/b",
-        "books/-a",
-        "/books/moby",
-        "hours/",
-        "HOURS",
-    ] {
+    for path in ["", "book", "books/a/b", "/books/moby", "hours/", "HOURS"] {
         assert_eq!(
             answer(Operation::Read, path, json!({})),
             Err(Error::UnsupportedPath),
@@ -158,7 +163,7 @@ fn fields_that_do_not_convert_are_bad_requests() {
         (
             json!({"shelf": "top", "title": ["a"]}),
             "Field validation failed: error converting input for field \"shelf\": \
-             \"top\" is not a whole number of at most 64 bits",
+             \"top\" is not a whole number in decimal digits, of at most 64 bits",
         ),
         (
             json!({"key": {"pin": "s3cret"}}),

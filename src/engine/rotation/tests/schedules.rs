@@ -85,12 +85,12 @@ async fn bad_settings_are_refused_and_change_nothing() {
     for (data, text) in [
         (
             json!({"rotation_period": 59}),
-            "rotation_period: 59s is out of range: give 60s or more, up to 100 years",
+            "rotation_period: 59s is out of range: give 1m or more, up to 100 years",
         ),
         (json!({"rotation_period": "101y"}), "rotation_period"),
         (
             json!({"rotation_period": 60, "rotation_schedule": "0 0 * * *"}),
-            "rotation_period: 60 was given together with rotation_schedule: give one of the two",
+            "rotation_period: 1m was given together with rotation_schedule: give one of the two",
         ),
         (
             json!({"rotation_schedule": "@daily"}),

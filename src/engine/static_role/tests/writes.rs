@@ -134,11 +134,11 @@ async fn bad_input_is_refused_and_changes_nothing() {
         ),
         (
             with("rotation_schedule", json!("0 0 * * *")),
-            "rotation_period: 86400 was given together with rotation_schedule",
+            "rotation_period: 24h was given together with rotation_schedule",
         ),
         (
             with("overlap", json!("24h")),
-            "overlap: 86400s is not less than the time between two rotations, 86400s: shorten overlap or rotate less often",
+            "overlap: 24h is not less than the time between two rotations, 24h: shorten overlap or rotate less often",
         ),
         (
             with("astra_roles", json!("Nobody")),

@@ -105,7 +105,7 @@ fn slices() {
     check(
         &[FieldType::CommaIntSlice],
         &[
-            (json!("1, 2,0x10"), json!([1, 2, 16])),
+            (json!("1, 2,16"), json!([1, 2, 16])),
             (json!([1, "2", true, null]), json!([1, 2, 1, 0])),
             (json!("1,,2"), json!([1, 0, 2])),
             (json!(7), json!([7])),
