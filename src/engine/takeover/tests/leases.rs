@@ -13,7 +13,7 @@ use super::old_mount::OldMount;
 use super::old_mount::Version;
 use super::old_mount::mint;
 use super::old_mount::on_lease;
-use crate::engine::tests::bench::refused;
+use crate::engine::tests::bench::not_renewed;
 use crate::vault::Error;
 use crate::vault::Operation;
 
@@ -110,7 +110,7 @@ async fn a_lease_without_a_token_ends_and_is_not_extended() {
     let requests = mount.bench.astra.journal().len();
     for name in ["2 empty standard", "2 empty sidecar"] {
         let lease = mount.lease(name);
-        let text = refused(mount.renew(&lease).await);
+        let text = not_renewed(mount.renew(&lease).await);
         assert!(text.starts_with("no token stands behind this lease"));
         assert!(mount.revoke(&lease).await.unwrap().is_none());
         assert!(mount.revoke(&lease).await.unwrap().is_none());
@@ -252,7 +252,7 @@ async fn a_lease_of_a_role_that_is_gone_is_not_extended_but_revoked() {
     let mount = OldMount::new(Version::Two).await;
     mount.remove("role/$ORG_A:api_ro_user").await;
     let lease = mount.lease("2 standard");
-    let text = refused(mount.renew(&lease).await);
+    let text = not_renewed(mount.renew(&lease).await);
     assert!(
         text.starts_with("role \"api_ro_user\" does not exist any more"),
         "{text}"
