@@ -141,9 +141,7 @@ pub async fn issue(
         Ok(minted) => minted,
         Err(error) => {
             let granted = &role.granted;
-            return Err(
-                role::unresolved::explain(error, &engine, &name, granted, &connection).await,
-            );
+            return Err(role::unresolved::explain(error, engine, name, granted, &connection).await);
         }
     };
     let undo = take_back(
