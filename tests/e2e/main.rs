@@ -36,5 +36,6 @@ mod roles;
 mod rotation;
 mod secrets;
 mod setup;
+mod takeover;
 mod tidy;
 mod upgrade;

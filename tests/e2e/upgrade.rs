@@ -13,11 +13,18 @@ use harness::TestMount;
 
 const PAGE: &str = include_str!("../../docs/upgrade.md");
 
-/// Makes the binary as it would be of another version: of the same length, so that nothing moves.
+/// Makes the binary as it would be of another version.
 async fn another_version(to: &Path) -> String {
     let mut version = VERSION.to_owned();
     let last = version.pop().unwrap();
     version.push(if last == '9' { '8' } else { '9' });
+    binary_of_version(&version, to).await;
+    version
+}
+
+/// Makes the binary as it would be of `version`, which is of the same length, so that nothing moves.
+pub(crate) async fn binary_of_version(version: &str, to: &Path) {
+    assert_eq!(version.len(), VERSION.len());
     let change = format!("s/{}/{version}/g", VERSION.replace('.', "\\."));
     let output = Command::new("sed")
         .arg(change)
@@ -29,7 +36,6 @@ async fn another_version(to: &Path) -> String {
     assert!(output.status.success());
     std::fs::write(to, output.stdout).unwrap();
     std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o755)).unwrap();
-    version
 }
 
 /// Runs a block of the page as its reader would, with what stands for the reader's own replaced.

@@ -5,33 +5,33 @@
 //! delete that one.
 
 use super::error::ConfigError;
+use crate::engine::Engine;
 use crate::framework::Call;
 use crate::vault::Operation;
 
 /// The parameters that only the archived engine had.
 const FIELDS: [&str; 3] = ["astra_token", "caller_mode", "logical_name"];
 
-/// Refuses a request with a parameter of the archived engine; `name` is the config that takes its
-/// place, where that is known.
-pub(super) fn check_parameters(call: &Call, name: Option<&str>) -> Result<(), ConfigError> {
+/// Refuses a request with a parameter of the archived engine.
+pub(super) async fn check_parameters(engine: &Engine, call: &Call) -> Result<(), ConfigError> {
     let sent = FIELDS
         .into_iter()
         .find(|field| call.request.data.contains_key(*field));
     match sent {
         Some(field) => Err(ConfigError::ArchivedField {
             field,
-            instead: command(call, name),
+            instead: command(call, successor(engine, call).await),
         }),
         None => Ok(()),
     }
 }
 
 /// Refuses a read or a deletion that names another organization than the config's; `org_id` is the
-/// config's own, if it is known, and `name` the config of the organization that was named, likewise.
-pub(super) fn check_organization(
+/// config's own, if it is known.
+pub(super) async fn check_organization(
+    engine: &Engine,
     call: &Call,
     org_id: Option<&str>,
-    name: Option<&str>,
 ) -> Result<(), ConfigError> {
     if !call.fields.was_sent("org_id") {
         return Ok(());
@@ -41,7 +41,7 @@ pub(super) fn check_organization(
         return Ok(());
     }
     let path = call.request.path.clone();
-    let instead = command(call, name);
+    let instead = command(call, successor(engine, call).await);
     Err(match org_id {
         Some(own) => ConfigError::ArchivedOrganization {
             path,
@@ -52,10 +52,17 @@ pub(super) fn check_organization(
     })
 }
 
+/// The config that took the place of the one that the archived engine would have used.
+async fn successor(engine: &Engine, call: &Call) -> Option<String> {
+    let org_key = call.fields.string("org_id")?;
+    let record = engine.archived.records.find().await.ok()??;
+    record.config_of(&org_key).map(str::to_owned)
+}
+
 /// What to type instead.
-fn command(call: &Call, name: Option<&str>) -> String {
+fn command(call: &Call, name: Option<String>) -> String {
     let mount = &call.request.mount_point;
-    let name = name.unwrap_or("<name>");
+    let name = name.as_deref().unwrap_or("<name>");
     match call.request.operation {
         Operation::Read => format!(
             "each organization has a config with a name, so type vault read {mount}config/{name}, and vault list \

@@ -146,12 +146,12 @@ async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
 
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
-    archived_command::check_parameters(&call, None)?;
+    archived_command::check_parameters(&engine, &call).await?;
     let found = engine.configs.find(&name).await?;
     let org_id = found
         .as_ref()
         .and_then(|connection| connection.entry.org_id.as_deref());
-    archived_command::check_organization(&call, org_id, None)?;
+    archived_command::check_organization(&engine, &call, org_id).await?;
     let Some(connection) = found else {
         return Ok(None);
     };

@@ -37,7 +37,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         Loaded::Valid(connection) => connection.entry.org_id.as_deref(),
         Loaded::Corrupt(_) | Loaded::Missing => None,
     };
-    archived_command::check_organization(&call, org_id, None)?;
+    archived_command::check_organization(&engine, &call, org_id).await?;
     let connection = match loaded {
         Loaded::Valid(connection) => connection,
         Loaded::Missing => return Ok(None),

@@ -41,7 +41,7 @@ const MAX_CONCURRENCY: u32 = 1_000;
 pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     // A standby may not know yet what the active node has stored, so the active node decides.
     engine.host.require_writer().await?;
-    archived_command::check_parameters(&call, None)?;
+    archived_command::check_parameters(&engine, &call).await?;
     let name = name_of(&call);
     if engine.configs.find(&name).await?.is_none() {
         return Err(ConfigError::NothingToPatch(name).into());
@@ -51,7 +51,7 @@ pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
 
 pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
-    archived_command::check_parameters(&call, None)?;
+    archived_command::check_parameters(&engine, &call).await?;
     let name = name_of(&call);
     let _changing = engine.configs.lock(&name).await;
     let stored = match engine.configs.load(&name).await? {

@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::engine::archived_engine::ImportedConfig;
 use crate::engine::archived_engine::Record;
 use crate::engine::connection::ConfigEntry;
+use crate::engine::connection::OtherRoots;
 use crate::engine::error::Error;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
@@ -85,8 +86,14 @@ async fn store_config(engine: &Engine, plan: &mut ConfigPlan) -> Result<(), Erro
             return Ok(());
         }
     };
-    // Nothing may delete the root token from now on.
-    let _deleting = engine.pending_deletions.lock(entry.token_client_id()).await;
+    // Nothing may delete the root token from now on, and no other config may take it.
+    let client_id = entry.token_client_id().to_owned();
+    let _deleting = engine.pending_deletions.lock(&client_id).await;
+    let others = OtherRoots::than(&engine.configs, &name).await?;
+    if plan.action == Action::Import && others.owner(&client_id).is_some() {
+        plan.fail(WRITTEN_MEANWHILE);
+        return Ok(());
+    }
     engine.configs.put(&name, entry).await?;
     failpoint::hit("import.config-stored");
     tracing::info!(config = name, org_key = plan.org_key, "config imported");

@@ -408,10 +408,11 @@ async fn what_the_operator_wrote_by_hand_is_adopted_or_a_problem() {
         mount.word("$ROOT_B"),
     );
     // Of the same organization; of another one; for the one whose root token is malformed.
+    let second = mount.bench.astra.create_org("Second", None).unwrap();
     let other = mount.bench.astra.create_org("Other", None).unwrap();
     for (name, token) in [
         ("prod", root_a),
-        (mount.word("$ORG_B"), root_a),
+        (mount.word("$ORG_B"), &second.root_token),
         (LOST, &other.root_token),
     ] {
         let config = json!({"token": token, "url": url});
@@ -662,4 +663,25 @@ async fn a_config_is_held_by_the_tokens_that_the_archived_engine_stored() {
     );
     mount.revoke(&mount.lease("1")).await.unwrap();
     mount.bench.delete("config/prod", json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_old_command_is_refused_with_the_name_of_the_config_that_was_imported() {
+    let mount = OldMount::new(Version::Two).await;
+    mount.imported(json!({})).await;
+    let data =
+        json!({"org_id": mount.word("$ORG_A"), "astra_token": mount.word("$ROOT_A"), "url": "x"});
+    let text = refused(mount.bench.call(Operation::Update, "config", data).await);
+    assert!(
+        text.contains("vault write astra/config/prod token=…"),
+        "{text}"
+    );
+    let data = json!({"org_id": mount.word("$ORG_A")});
+    for (operation, command) in [(Operation::Read, "read"), (Operation::Delete, "delete")] {
+        let text = refused(mount.bench.call(operation, "config", data.clone()).await);
+        assert!(
+            text.contains(&format!("vault {command} astra/config/prod")),
+            "{text}"
+        );
+    }
 }

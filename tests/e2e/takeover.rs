@@ -1,0 +1,297 @@
+//! The commands of `docs/takeover.md`, in the order of the page, on a mount with the entries and the leases
+//! of the archived engine.
+
+use std::collections::BTreeMap;
+use std::process::Output;
+use std::sync::Arc;
+
+use harness::Astra;
+use harness::Options;
+use harness::Plugin;
+use harness::Server;
+use harness::Storage;
+use harness::TestMount;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use sha2::Digest;
+use sha2::Sha256;
+use tokio::process::Command;
+
+use crate::setup::BINARY;
+use crate::setup::VERSION;
+use crate::upgrade::binary_of_version;
+
+const PAGE: &str = include_str!("../../docs/takeover.md");
+const ENTRIES: &str = include_str!("../archived_engine/storage_2.json");
+const LEASES: &str = include_str!("../archived_engine/leases.json");
+/// The catalog name of the archived engine, and what stands for its version: this binary, as no other can
+/// be had everywhere.
+const OLD_NAME: &str = "vault-plugin-secrets-datastax-astra";
+const OLD_VERSION: &str = "v2.0.0";
+/// The organization of the page's examples.
+const SAMPLE_ORG: &str = "6ac1ee50-9a4c-4b3c-a6c8-a4a1f2d8c1a0";
+
+/// The blocks of the page that are run.
+fn blocks() -> Vec<String> {
+    let parts = PAGE.split("```shell\n").skip(1);
+    parts
+        .map(|part| part.split("```\n").next().unwrap().to_owned())
+        .collect()
+}
+
+/// The mount as the archived engine leaves it.
+struct OldMount {
+    mount: TestMount,
+    folder: tempfile::TempDir,
+    words: BTreeMap<&'static str, String>,
+    leases: BTreeMap<String, String>,
+}
+
+impl OldMount {
+    async fn new() -> Self {
+        let options = Options {
+            storage: Storage::Raft,
+            raw_storage: true,
+            ..Options::default()
+        };
+        let server = Arc::new(Server::start(options).await);
+        let folder = tempfile::tempdir().unwrap();
+        let old = folder.path().join(OLD_NAME);
+        binary_of_version(OLD_VERSION, &old).await;
+        let plugin = Plugin::install(&server, &old, OLD_NAME, OLD_VERSION);
+        plugin.register(&server.api()).await;
+        std::fs::copy(BINARY, folder.path().join("vault-plugin-secrets-astra")).unwrap();
+        let astra = Astra::start().await;
+        let mount = TestMount::enable(&server, plugin, astra, "astra").await;
+        let mut old = Self {
+            mount,
+            folder,
+            words: BTreeMap::new(),
+            leases: BTreeMap::new(),
+        };
+        old.fill_words().await;
+        let entries: Map<String, Value> = serde_json::from_str(&old.fill(ENTRIES)).unwrap();
+        // The server's API has no path for a key that ends in a slash.
+        for (key, value) in entries.iter().filter(|(key, _)| !key.ends_with('/')) {
+            old.mount.stored.put(key, value).await;
+        }
+        let leases: Map<String, Value> = serde_json::from_str(&old.fill(LEASES)).unwrap();
+        for (name, data) in leases.iter().filter(|(name, _)| name.starts_with("2 ")) {
+            let id = old.mount.stored.put_lease("org/token", data).await;
+            old.leases.insert(name.clone(), id);
+        }
+        old
+    }
+
+    async fn fill_words(&mut self) {
+        let astra = &self.mount.astra;
+        let seeds = astra.emulator.seeds();
+        let (a, b) = (&seeds.organizations[0], &seeds.organizations[2]);
+        let words = &mut self.words;
+        words.insert("$ORG_A", a.id.clone());
+        words.insert("$ORG_B", b.id.clone());
+        words.insert("$ROOT_A", a.root_token.clone());
+        words.insert("$ROOT_B", b.root_token.clone());
+        words.insert("$URL", astra.url());
+        words.insert("$READER", seeds.roles["API RO User"].clone());
+        words.insert("$WRITER", seeds.roles["API R/W User"].clone());
+        for (id, token, root) in [
+            ("$ID_STANDARD", "$TOKEN_STANDARD", &a.root_token),
+            ("$ID_SIDECAR", "$TOKEN_SIDECAR", &b.root_token),
+            ("$ID_CROSSED", "$TOKEN_CROSSED", &a.root_token),
+        ] {
+            let minted = astra.mint_plainly(root).await;
+            words.insert(id, minted["clientId"].as_str().unwrap().to_owned());
+            words.insert(token, minted["token"].as_str().unwrap().to_owned());
+        }
+        for (word, name) in [("$SHA_STANDARD", "app1"), ("$SHA_EMPTY", "empty")] {
+            let text = format!("{}:api_ro_user:{name}", a.id);
+            let digest = Sha256::digest(text);
+            words.insert(
+                word,
+                digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            );
+        }
+    }
+
+    fn fill(&self, text: &str) -> String {
+        let words = self.words.iter().rev();
+        words.fold(text.to_owned(), |text, (word, value)| {
+            text.replace(word, value)
+        })
+    }
+
+    /// Runs a block of the page as its reader would.
+    async fn try_run(&self, block: &str) -> Output {
+        let plugins = self.mount.server.plugin_directory();
+        let block = block
+            .replace("/etc/vault/plugins", &plugins.display().to_string())
+            .replace(SAMPLE_ORG, &self.words["$ORG_A"]);
+        let cli = &self.mount.cli;
+        let script = format!("set -euo pipefail\nvault() {{ \"$VAULT\" \"$@\"; }}\n{block}");
+        Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("VAULT", &cli.binary)
+            .env("VAULT_ADDR", &cli.address)
+            .env("VAULT_TOKEN", &cli.token)
+            .env("NEW", VERSION)
+            .env("LEASE", &self.leases["2 empty standard"])
+            .kill_on_drop(true)
+            .output()
+            .await
+            .unwrap()
+    }
+
+    async fn run(&self, block: &str) -> String {
+        let output = self.try_run(block).await;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{block}\n{printed}{errors}");
+        printed
+    }
+
+    /// The answer that the last command of a block prints.
+    async fn answer(&self, block: &str) -> Value {
+        let printed = self.run(block).await;
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error} in {printed}"))
+    }
+
+    fn is_live(&self, word: &str) -> bool {
+        self.mount.astra.live().contains(&self.words[word])
+    }
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_take_a_mount_over_and_back() {
+    let old = OldMount::new().await;
+    let all = blocks();
+    let [
+        register,
+        switch,
+        look,
+        irrevocable,
+        dry_run,
+        import,
+        creds,
+        back,
+        finish,
+        deregister,
+    ] = all.as_slice()
+    else {
+        panic!("{} blocks", all.len());
+    };
+    let OldMount {
+        mount,
+        words,
+        leases,
+        ..
+    } = &old;
+    let entries = async || {
+        let mut found = Vec::new();
+        for key in [
+            "config/$ORG_A",
+            "role/$ORG_B:api_ro_user",
+            "token/$ID_SIDECAR",
+        ] {
+            found.push(mount.stored.get(&old.fill(key)).await);
+        }
+        found
+    };
+    let before = entries().await;
+    assert!(before.iter().all(Option::is_some));
+
+    old.run(register).await;
+    old.run(switch).await;
+    let looked = old.run(look).await;
+    assert!(looked.starts_with(VERSION), "{looked}");
+    assert!(looked.contains("\"state\": \"open\""), "{looked}");
+
+    // Nothing is imported, and leases are served.
+    let body = json!({ "lease_id": leases["2 standard"] });
+    let renewed = mount.api.write("sys/leases/renew", body).await.ok();
+    assert_eq!(renewed["lease_duration"], 3_600);
+    mount.revoke(&leases["2 crossed"]).await;
+    assert!(
+        !old.is_live("$ID_CROSSED"),
+        "deleted in the organization that has it"
+    );
+    old.run(irrevocable).await;
+    assert_eq!(entries().await, before);
+
+    let report = old.answer(dry_run).await;
+    assert_eq!(report["data"]["dry_run"], true);
+    let report = old.answer(import).await;
+    assert_eq!(
+        (&report["data"]["problems"], &report["data"]["complete"]),
+        (&json!(0), &json!(true)),
+        "{report}"
+    );
+    assert_eq!(entries().await, before, "the old entries stay");
+    let credential = mount.hold(&old.answer(creds).await);
+    assert!(mount.astra.accepts(&credential.token).await);
+
+    // An application that has not been moved.
+    let asked = json!({ "org_id": words["$ORG_B"], "role_name": "api_ro_user" });
+    let answer = mount.write("org/token", asked).await;
+    let warning = "astra/org/token is deprecated: read astra/creds/";
+    assert!(
+        answer
+            .warnings()
+            .iter()
+            .any(|text| text.starts_with(warning)),
+        "{:?}",
+        answer.warnings()
+    );
+    let minted = answer.ok();
+    assert!(
+        minted["lease_id"]
+            .as_str()
+            .unwrap()
+            .starts_with("astra/org/token/")
+    );
+    assert!(
+        mount
+            .astra
+            .accepts(minted["data"]["token"].as_str().unwrap())
+            .await
+    );
+
+    let version = look.lines().next().unwrap();
+    old.run(back).await;
+    assert_eq!(old.run(version).await.trim(), OLD_VERSION);
+    old.run(switch).await;
+    assert_eq!(old.run(version).await.trim(), VERSION);
+
+    let refused = old.try_run("vault write astra/import finish=true").await;
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && text.contains("2 tokens are stored"),
+        "{text}"
+    );
+    mount.expect_replaced_root();
+    old.run(finish).await;
+    assert!(!old.is_live("$ID_STANDARD") && !old.is_live("$ID_SIDECAR"));
+    assert_eq!(entries().await, [None, None, None]);
+    let replaced = mount.data("config/prod").await["token_client_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    mount.keep(&replaced, None);
+    old.run(deregister).await;
+    let state = mount.data("import").await;
+    assert_eq!(state["state"], "finished");
+    mount.revoke(&credential.lease_id).await;
+    let gone = mount
+        .write(
+            "org/token",
+            json!({ "org_id": words["$ORG_B"], "role_name": "api_ro_user" }),
+        )
+        .await;
+    assert_eq!(gone.status, 404);
+    old.mount.finish().await;
+}
