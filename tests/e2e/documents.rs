@@ -23,6 +23,8 @@ async fn path_help_describes_the_root_and_every_path() {
         "tokens/",
         "tidy",
         "status",
+        "import",
+        "org/token",
     ] {
         assert!(
             root.contains(&format!("^{path}")),
@@ -44,6 +46,8 @@ async fn path_help_describes_the_root_and_every_path() {
         ("astra-roles/default/API RO User", "role"),
         ("databases/default", "config"),
         ("tokens/default", "config"),
+        ("import", "names"),
+        ("org/token", "logical_name"),
     ];
     for (path, field) in cases {
         let help = mount.cli.ok(&["path-help", &mount.path(path)]).await;
@@ -72,6 +76,8 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
         ("roles/{name}", "post", "astra_roles"),
         ("creds/{name}", "post", "reason"),
         ("tidy", "post", "dry_run"),
+        ("import", "post", "allow_token_admin"),
+        ("org/token", "post", "role_name"),
         ("static-roles/{name}", "post", "rotation_schedule"),
         ("config/{name}", "patch", "rotation_period"),
         ("roles/{name}", "patch", "max_active"),

@@ -21,6 +21,20 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ("read", "creds/custom", "{}"),
     ("list", "tokens/default/", "{}"),
     ("rollback", "", "{}"),
+    ("read", "import", "{}"),
+    ("update", "import", r#"{"dry_run":true}"#),
+    ("update", "import", "{}"),
+    (
+        "read",
+        "org/token",
+        r#"{"org_id":"o","role_name":"r","logical_name":"l"}"#,
+    ),
+    (
+        "update",
+        "org/token",
+        r#"{"org_id":"o","role_name":"r","logical_name":"l"}"#,
+    ),
+    ("update", "import", r#"{"finish":true,"force":true}"#),
     ("update", "tidy", "{}"),
     ("update", "rotate-role/batch", "{}"),
     ("patch", "static-roles/batch", r#"{"overlap":"1h"}"#),
@@ -51,6 +65,9 @@ pub fn run(input: &[u8]) {
     let lease = json!({"secret_type": "astra_token", "config": "default", "client_id": "a".repeat(24), "role": "reader"});
     mount.lease("renew", &lease.to_string());
     mount.lease("revoke", &lease.to_string());
+    let old = json!({"secret_type": "astra_token", "orgId": "o", "clientId": "b".repeat(24), "roleName": "r", "tokenId": "t"});
+    mount.lease("renew", &old.to_string());
+    mount.lease("revoke", &old.to_string());
     for (operation, path, data) in REQUESTS {
         mount.request(operation, path, data);
     }
