@@ -1,6 +1,7 @@
 //! The client of one organization.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -23,6 +24,7 @@ use super::error::Error;
 use super::http_service::Http;
 use super::http_service::HttpService;
 use super::list_facts::ListFacts;
+use super::observer::Observer;
 use super::proxy;
 use super::response_body::BodyReader;
 use super::response_body::Buffered;
@@ -152,6 +154,7 @@ impl Client {
                 service,
                 user_agent,
             },
+            observer: OnceLock::new(),
             proxy: match config.base_url.is_loopback() {
                 true => None,
                 false => proxy::for_url(config.base_url.as_str()),
@@ -171,6 +174,11 @@ impl Client {
             root_client_id: root_client_id.map(str::to_owned),
             transport,
         })))
+    }
+
+    /// Tells `observer` of every request from now on; the first one stays.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.0.transport.observer.set(observer);
     }
 
     /// The waits for a caller that repeats a rate-limited mint under another description.

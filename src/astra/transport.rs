@@ -1,5 +1,7 @@
 //! Sending one request: the connection, its limits, and reading the answer.
 
+use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -11,6 +13,7 @@ use reqwest::header::HeaderMap;
 use reqwest::header::HeaderValue;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::base_url::BaseUrl;
 use super::deadline::Deadline;
@@ -18,6 +21,8 @@ use super::error::Call;
 use super::error::Error;
 use super::http_service::Http;
 use super::http_service::SendError;
+use super::observer::Observer;
+use super::observer::call_name;
 use super::printable;
 use super::response::ResponseHead;
 use super::response::malformed;
@@ -96,6 +101,8 @@ pub(super) struct Transport {
     pub(super) limit: usize,
     pub(super) permits: Semaphore,
     pub(super) policy: Policy,
+    /// Who hears of each attempt.
+    pub(super) observer: OnceLock<Arc<dyn Observer>>,
     /// The proxy that requests go through.
     pub(super) proxy: Option<String>,
     pub(super) request_timeout: Duration,
@@ -127,8 +134,14 @@ impl Transport {
         // Only a failure needs a name.
         let call = || request.call(number);
         // Held until the answer is read, and not while waiting to try again.
+        let waiting = Instant::now();
         let permit = tokio::time::timeout_at(deadline.instant(), self.permits.acquire()).await;
+        let waited = waiting.elapsed();
+        if let Some(observer) = self.observer.get() {
+            observer.waited(waited);
+        }
         let Ok(Ok(_permit)) = permit else {
+            self.tell(request, Some("busy"), number, waited);
             return Err(Failure::not_applied(Error::Busy {
                 call: call(),
                 limit: self.limit,
@@ -142,8 +155,10 @@ impl Transport {
                 stage,
             }));
         }
+        let sending = Instant::now();
         let exchange = self.exchange(request, reader, number);
         let Ok(taken) = tokio::time::timeout(time, exchange).await else {
+            self.tell(request, Some("timed-out"), number, sending.elapsed());
             let stage = format!("no complete answer within {:.1} s", time.as_secs_f64());
             return Err(self.interrupted(
                 request,
@@ -153,7 +168,17 @@ impl Transport {
                 },
             ));
         };
+        let failure = taken.as_ref().err().map(|failure| failure.error.kind());
+        self.tell(request, failure, number, sending.elapsed());
         taken
+    }
+
+    /// Tells the observer of an attempt that ended.
+    fn tell(&self, request: &Request, failure: Option<&'static str>, number: u32, took: Duration) {
+        if let Some(observer) = self.observer.get() {
+            let call = call_name(&request.method, &request.path);
+            observer.attempted(call, failure, number > 1, took);
+        }
     }
 
     async fn exchange<R: BodyReader>(

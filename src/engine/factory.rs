@@ -8,6 +8,7 @@ use super::Engine;
 use super::config;
 use super::creds;
 use super::discovery;
+use super::metrics_path;
 use super::periodic;
 use super::role;
 use super::rotation;
@@ -42,6 +43,7 @@ impl AstraFactory {
             rotation::paths(),
             static_role::paths(),
             discovery::paths(),
+            metrics_path::paths(),
             status::paths(),
             tidy::paths(),
             takeover::paths(),
@@ -136,7 +138,10 @@ mod tests {
             ("databases/default/", Operation::List),
             ("tokens/default/", Operation::List),
             ("tidy", Operation::Update),
+            ("metrics", Operation::Read),
             ("status", Operation::Read),
+            ("status/default", Operation::Read),
+            ("status/", Operation::List),
             ("import", Operation::Update),
             ("org/token", Operation::Read),
         ];

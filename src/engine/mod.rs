@@ -21,6 +21,8 @@ mod host;
 mod in_use;
 mod intent;
 mod merge;
+mod metrics;
+mod metrics_path;
 mod minting;
 mod mount_id;
 mod periodic;
@@ -55,6 +57,7 @@ use connection::PendingDeletions;
 use connection::ReplacedRoots;
 use events::EventPublisher;
 use host::Host;
+use metrics::Metrics;
 use minting::UncertainWrites;
 use mount_id::Identity;
 use recent_deletions::RecentDeletions;
@@ -83,6 +86,7 @@ pub struct Engine {
     pub(crate) active: ActiveLimits,
     pub(crate) recent_deletions: RecentDeletions,
     pub(crate) host: Arc<Host>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: EventPublisher,
     pub(crate) deadlines: Deadlines,
 }
@@ -119,6 +123,7 @@ impl Engine {
         let store = Store::new(Arc::clone(&mount.storage));
         let host = Arc::new(Host::new(Arc::clone(&mount.system)));
         let mount_id = Arc::new(Identity::new(store.clone()));
+        let metrics = Arc::new(Metrics::new());
         let archived =
             ArchivedEngine::new(Arc::clone(&mount.storage), store.clone(), Arc::clone(&host));
         Self {
@@ -128,6 +133,7 @@ impl Engine {
                 Arc::clone(&host),
                 mount_id,
                 deadlines.late_create_window,
+                Arc::clone(&metrics),
             ),
             pending_deletions: PendingDeletions::new(store.clone(), Arc::clone(&host)),
             roles: Roles::new(store.clone(), Arc::clone(&host)),
@@ -141,6 +147,7 @@ impl Engine {
             active: ActiveLimits::default(),
             recent_deletions: RecentDeletions::default(),
             host,
+            metrics,
             events: EventPublisher::new(Arc::clone(&mount.events)),
             store,
             deadlines,

@@ -7,6 +7,7 @@ use super::error::Error;
 use super::failpoint;
 use super::in_use;
 use super::intent::InUseTokens;
+use super::metrics_path;
 use super::role;
 use super::rotation;
 use super::store::Key;
@@ -21,11 +22,16 @@ pub async fn periodic(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     }
     failpoint::hit("tick.received");
     let deadline = Deadline::after(engine.deadlines.operation);
-    let (cleared, rotated) = futures_util::future::join(
+    let began = tokio::time::Instant::now();
+    let (cleared, rotated, counted) = futures_util::future::join3(
         sweep_all(&engine, deadline),
         rotation::tick(&engine, deadline),
+        metrics_path::refresh(&engine, deadline),
     )
     .await;
+    if let Err(error) = counted {
+        tracing::debug!(%error, "tokens could not be counted for metrics");
+    }
     let tasks = tokio::runtime::Handle::current()
         .metrics()
         .num_alive_tasks();
@@ -36,7 +42,10 @@ pub async fn periodic(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     {
         tracing::warn!(%error, "a tick did not do all its work; the next one tries again");
     }
-    cleared.and(rotated)
+    let ended = cleared.and(rotated);
+    let metrics = &engine.metrics;
+    metrics.ticked(engine.clock.now(), began.elapsed(), &ended);
+    ended
 }
 
 async fn sweep_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {

@@ -74,7 +74,13 @@ const OTHER: &[(&str, &str)] = &[
 ];
 
 fn in_the_code() -> Vec<Message> {
-    let is_message = |message: &Message| OTHER.iter().all(|(text, _)| *text != message.text);
+    // What is said of metrics is help.
+    let is_help = |message: &Message| {
+        message.place.starts_with("src/engine/metrics") && !message.text.starts_with("the metrics")
+    };
+    let is_message = |message: &Message| {
+        OTHER.iter().all(|(text, _)| *text != message.text) && !is_help(message)
+    };
     SOURCES
         .iter()
         .flat_map(|source| messages(source))

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use crate::astra::Error;
 use crate::engine::clock::now_utc;
@@ -17,6 +18,40 @@ pub struct Health {
     ignores_expiry: AtomicBool,
     plain_descriptions: AtomicBool,
     last_error: Mutex<Option<LastError>>,
+    seen: Mutex<Option<Seen>>,
+}
+
+/// The live tokens of a config, as a list of tokens had them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// When they were counted.
+    pub at: Instant,
+    /// Tokens under leases.
+    pub leased: usize,
+    /// Tokens of static roles.
+    pub of_static_roles: usize,
+    /// Root tokens that rotation made.
+    pub roots: usize,
+    /// When the present root token ends, if it does.
+    pub root_expiry: Option<OffsetDateTime>,
+}
+
+impl Seen {
+    /// Nothing is counted yet.
+    pub fn new() -> Self {
+        Self {
+            at: Instant::now(),
+            leased: 0,
+            of_static_roles: 0,
+            roots: 0,
+            root_expiry: None,
+        }
+    }
+
+    /// All of them.
+    pub fn live(&self) -> usize {
+        self.leased + self.of_static_roles + self.roots
+    }
 }
 
 /// The newest failure.
@@ -50,6 +85,16 @@ impl Health {
     /// Remembers that longer descriptions, or other characters, are refused, cut or changed.
     pub fn set_plain_descriptions(&self) {
         self.plain_descriptions.store(true, Ordering::Relaxed);
+    }
+
+    /// What the newest count of tokens showed.
+    pub fn seen(&self) -> Option<Seen> {
+        self.seen.lock().clone()
+    }
+
+    /// Remembers a count of tokens.
+    pub fn saw(&self, seen: Seen) {
+        *self.seen.lock() = Some(seen);
     }
 
     /// The newest failure since this process started.

@@ -19,6 +19,7 @@ pub use entry::DEFAULT_URL;
 pub use entry::fingerprint;
 pub use error::ClientError;
 pub use health::Health;
+pub use health::Seen;
 pub use pending_deletions::PendingDeletions;
 pub use registry::Configs;
 pub use replaced_roots::ReplacedRoots;

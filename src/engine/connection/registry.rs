@@ -15,6 +15,7 @@ use crate::engine::error::Error;
 use crate::engine::host::Host;
 use crate::engine::intent::Ledger;
 use crate::engine::intent::MountId;
+use crate::engine::metrics::Metrics;
 use crate::engine::mount_id::Identity;
 use crate::engine::registry::EntryKind;
 use crate::engine::registry::OpenError;
@@ -30,6 +31,7 @@ pub struct ConfigKind {
     store: Store,
     identity: Arc<Identity>,
     late_create_window: Duration,
+    metrics: Arc<Metrics>,
     /// What outlives a change of a config, by name.
     lasting: Mutex<BTreeMap<String, Lasting>>,
 }
@@ -48,11 +50,13 @@ impl Configs {
         host: Arc<Host>,
         identity: Arc<Identity>,
         late_create_window: Duration,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let kind = ConfigKind {
             store: store.clone(),
             identity,
             late_create_window,
+            metrics,
             lasting: Mutex::default(),
         };
         Self::with_kind(kind, store, host)
@@ -104,6 +108,7 @@ impl EntryKind for ConfigKind {
             let name = name.to_owned();
             OpenError::Corrupt(ConnectionError::Unusable { name, source }.into())
         })?;
+        client.observe(self.metrics.observer(name));
         let mount = self.identity.mount_id().await;
         let Lasting { ledger, health } = self.lasting(name, mount.map_err(OpenError::Host)?);
         Ok(Connection {

@@ -20,6 +20,7 @@ use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
+use crate::engine::metrics::Counted;
 use crate::engine::minting::MINT_SLACK;
 use crate::engine::time_text::time_text;
 use crate::framework::Call;
@@ -94,6 +95,14 @@ impl LeaseData {
 pub async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
     failpoint::hit("revoke.received");
     let (data, _) = LeaseData::of(call)?;
+    let (config, role) = (data.config.clone(), data.role.clone());
+    let revoked = delete_token(&engine, data).await;
+    let metrics = &engine.metrics;
+    metrics.count(Counted::Revocation, &config, &role, &revoked);
+    revoked
+}
+
+async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
     engine.host.recent_writer_limits().await?;
     let now = engine.clock.now();
     // Where nothing can be deleted any more, there is nothing left to delete if Astra has ended it.

@@ -16,6 +16,7 @@ use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
+use crate::engine::metrics::Counted;
 use crate::engine::minting::AskedExpiry;
 use crate::engine::minting::Lifetime;
 use crate::engine::minting::Mint;
@@ -68,8 +69,24 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     Ok(Some(issued))
 }
 
-/// A credential of the role `name`, under a lease, for the caller of `request`.
+/// A credential of the role `name`, under a lease, for the caller of `request`; it is counted.
 pub async fn issue(
+    engine: &Arc<Engine>,
+    request: &Request,
+    name: &str,
+    requested: Option<Duration>,
+    reason: Option<&str>,
+) -> Result<Response, Error> {
+    let issued = issue_uncounted(engine, request, name, requested, reason).await;
+    // A name that is no role's is no label either: callers can make up any number of them.
+    if let Ok(Some(role)) = engine.roles.find(name).await {
+        let metrics = &engine.metrics;
+        metrics.count(Counted::Mint, &role.config, name, &issued);
+    }
+    issued
+}
+
+async fn issue_uncounted(
     engine: &Arc<Engine>,
     request: &Request,
     name: &str,

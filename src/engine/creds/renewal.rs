@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::host::Limits;
+use crate::engine::metrics::Counted;
 use crate::engine::minting::MINT_SLACK;
 use crate::engine::role::RoleEntry;
 use crate::engine::time_text::time_text;
@@ -36,12 +37,14 @@ struct RenewalState {
 pub async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let limits = engine.host.recent_writer_limits().await?;
     let (data, lease) = LeaseData::of(call)?;
-    let role = engine
-        .roles
-        .find(&data.role)
-        .await?
-        .ok_or_else(|| LeaseError::RoleGone(data.role.clone()))?;
-    extend(&role, limits, lease, data.expires_at, engine.clock.now())
+    let role = engine.roles.find(&data.role).await?;
+    let renewed = match role {
+        Some(role) => extend(&role, limits, lease, data.expires_at, engine.clock.now()),
+        None => Err(LeaseError::RoleGone(data.role.clone()).into()),
+    };
+    let metrics = &engine.metrics;
+    metrics.count(Counted::Renewal, &data.config, &data.role, &renewed);
+    renewed
 }
 
 /// The answer to the renewal of `lease`, whose token ends at `expiry`, or never.

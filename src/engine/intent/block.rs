@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -30,6 +32,16 @@ pub struct Block {
     /// The newest version of `marks` that is known to be durable.  Held while writing, so that the
     /// mints which arrive meanwhile share the next write.
     durable: tokio::sync::Mutex<u64>,
+    counts: Arc<IntentCounts>,
+}
+
+/// How many intents were lost and cleared up, of all blocks of a ledger.
+#[derive(Debug, Default)]
+pub struct IntentCounts {
+    /// Lost, ever.
+    pub lost: AtomicU64,
+    /// Of them cleared up.
+    pub cleared: AtomicU64,
 }
 
 /// What became of the intents handed out so far.
@@ -98,7 +110,16 @@ impl Block {
             store: store.clone(),
             marks: Mutex::new(marks),
             durable: tokio::sync::Mutex::new(0),
+            counts: Arc::default(),
         })
+    }
+
+    /// The block with the counts that its intents are counted in.
+    pub fn counted_in(self, counts: &Arc<IntentCounts>) -> Self {
+        Self {
+            counts: Arc::clone(counts),
+            ..self
+        }
     }
 
     /// The next free intent; `None` when the block is used up.
@@ -136,6 +157,7 @@ impl Block {
     pub fn found(&self, index: u16) {
         let mut marks = self.marks();
         if marks.lost.remove(&index).is_some() {
+            self.counts.cleared.fetch_add(1, Ordering::Relaxed);
             marks.entry.set(index, true);
             marks.version += 1;
         }
@@ -281,6 +303,7 @@ impl Intent {
 
     fn mark_lost(&mut self, client_id: Option<String>) {
         let since = Instant::now();
+        self.block.counts.lost.fetch_add(1, Ordering::Relaxed);
         self.block
             .marks()
             .lost

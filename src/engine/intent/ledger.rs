@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use super::InUseTokens;
 use super::block::Block;
 use super::block::Intent;
+use super::block::IntentCounts;
 use super::block::Lost;
 use super::recovery::LATE_CREATE_WINDOW;
 use super::recovery::RecoveredBlocks;
@@ -56,6 +58,20 @@ pub struct Ledger {
     late_create_window: Duration,
     /// Since when this process has used it.
     since: Instant,
+    counts: Arc<IntentCounts>,
+}
+
+/// The intents of a config in numbers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LedgerCounts {
+    /// Mints under way.
+    pub open: usize,
+    /// Tokens that may exist although nobody holds them, as far as this process knows.
+    pub pending: usize,
+    /// Lost by this process.
+    pub lost: u64,
+    /// Of those cleared up.
+    pub cleared: u64,
 }
 
 /// Why clearing up must be tried again.
@@ -82,6 +98,7 @@ impl Ledger {
             recovered: OnceCell::new(),
             late_create_window: LATE_CREATE_WINDOW,
             since: Instant::now(),
+            counts: Arc::default(),
         }
     }
 
@@ -116,7 +133,8 @@ impl Ledger {
             // Blocks in storage before the first own one are an earlier process's: read them
             // before there are own ones to tell apart.
             self.recovered().await?;
-            let block = Arc::new(Block::reserve(&self.store, &self.config).await?);
+            let block = Block::reserve(&self.store, &self.config).await?;
+            let block = Arc::new(block.counted_in(&self.counts));
             self.blocks.lock().push((Arc::clone(&block), None));
             *self.current.lock() = Some(block);
             drop(reserving);
@@ -219,6 +237,18 @@ impl Ledger {
             if let Err(error) = retired {
                 tracing::debug!(%error, "a block of intents stays for the next process");
             }
+        }
+    }
+
+    /// The intents in numbers, without a look at storage.
+    pub fn counts(&self) -> LedgerCounts {
+        let recovered = self.recovered.get().map_or(0, |found| found.lock().len());
+        let lost: usize = self.blocks().iter().map(|block| block.lost().len()).sum();
+        LedgerCounts {
+            open: self.open(),
+            pending: recovered + lost,
+            lost: self.counts.lost.load(Ordering::Relaxed),
+            cleared: self.counts.cleared.load(Ordering::Relaxed),
         }
     }
 

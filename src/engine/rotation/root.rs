@@ -23,6 +23,7 @@ use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::failures::Failures;
+use crate::engine::metrics::Counted;
 use crate::engine::minting::AskedExpiry;
 use crate::engine::minting::Mint;
 use crate::engine::minting::PropagationBackoff;
@@ -129,6 +130,8 @@ async fn replace_noted(
     let name = connection.name.clone();
     let key = Key::root_rotation(&name);
     let rotated = replace(engine, connection, deadline).await;
+    let metrics = &engine.metrics;
+    metrics.count(Counted::RootRotation, &name, "", &rotated);
     match &rotated {
         Ok(Rotated { client_id, .. }) => {
             tracing::info!(config = name, client_id, "root token rotated");

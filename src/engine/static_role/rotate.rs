@@ -17,6 +17,7 @@ use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::failures::Failures;
+use crate::engine::metrics::Counted;
 use crate::engine::minting::AskedExpiry;
 use crate::engine::minting::Mint;
 use crate::engine::minting::PropagationBackoff;
@@ -37,6 +38,8 @@ pub async fn rotate(
     let key = Key::static_rotation(name);
     let config = entry.config.clone();
     let rotated = mint_and_store(engine, name, entry, deadline).await;
+    let metrics = &engine.metrics;
+    metrics.count(Counted::StaticRotation, &config, name, &rotated);
     match &rotated {
         Ok(_) => {
             tracing::info!(static_role = name, "static role rotated");

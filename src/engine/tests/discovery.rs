@@ -98,7 +98,7 @@ async fn status_tells_how_each_config_fares() {
     assert_eq!(default["reachable"], true);
     assert_eq!(default["live_tokens"], 1);
     assert_eq!(default["pending_intents"], 0);
-    assert_eq!(default["last_error"], serde_json::Value::Null);
+    assert_eq!(default["last_error"], "");
     assert_eq!(status["configs"]["second"]["live_tokens"], 0);
     assert_eq!(status["configs"]["second"]["org_id"], second.id);
 

@@ -453,7 +453,8 @@ async fn only_certificates_are_stored_of_a_ca_cert() {
     let bench = bench().await;
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = made.cert.pem().replace("\r\n", "\n");
-    let with_text = json!({"ca_cert": format!("subject=/CN=x\n{pem}")});
+    let token = bench.astra.root_token();
+    let with_text = json!({"token": token, "ca_cert": format!("subject=/CN=x\n{pem}")});
     let written = bench.write("config", with_text).await.unwrap();
     assert_eq!(
         warnings(written),

@@ -11,6 +11,7 @@ mod fault_matrix;
 mod inputs;
 mod interleavings;
 mod lease;
+mod metrics;
 mod mint;
 mod organizations;
 mod parameters;

@@ -107,7 +107,10 @@ fn table() -> Vec<(&'static str, &'static str, Operation, Answer)> {
             Warned,
         ),
         ("tidy", "tidy", Operation::Update, Refused),
+        ("metrics", "metrics", Operation::Read, Warned),
         ("status", "status", Operation::Read, Warned),
+        ("status/{name}", "status/default", Operation::Read, Warned),
+        ("status/", "status/", Operation::List, Warned),
         (
             "static-roles/{name}",
             "static-roles/batch",
@@ -190,6 +193,8 @@ async fn the_table_has_every_operation_of_every_path() {
         .into_iter()
         .map(|(template, _, operation, _)| (template.to_owned(), operation))
         .collect();
+    // The archived engine's paths, whose tests are with them.
+    declared.retain(|(template, _)| !["import", "org/token"].contains(&template.as_str()));
     declared.sort();
     listed.sort();
     assert_eq!(declared, listed);

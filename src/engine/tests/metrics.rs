@@ -1,0 +1,206 @@
+//! `metrics` and `status`: what they tell after known events.
+
+use astra_emulator::Fault;
+use astra_emulator::fault::FaultBody;
+use serde_json::json;
+
+use crate::engine::testing::bench::Bench;
+use crate::engine::testing::bench::READER;
+use crate::engine::testing::bench::warnings;
+use crate::vault::Operation;
+
+async fn bench() -> Bench {
+    let bench = Bench::new().await;
+    let role = json!({"astra_roles": READER, "ttl": "5m"});
+    bench.write("roles/app", role).await.unwrap();
+    bench
+}
+
+async fn metrics(bench: &Bench) -> String {
+    let data = bench.read("metrics").await;
+    assert_eq!(data["http_status_code"], 200);
+    let media = data["http_content_type"].as_str().unwrap();
+    assert!(media.starts_with("text/plain; version=0.0.4"), "{media}");
+    data["http_raw_body"].as_str().unwrap().to_owned()
+}
+
+/// The value of a series, written as Prometheus writes it.
+fn value(metrics: &str, series: &str) -> Option<f64> {
+    let lines = metrics.lines().filter_map(|line| line.rsplit_once(' '));
+    let mut found = lines.filter(|(name, _)| *name == series);
+    found.next().map(|(_, value)| value.parse().unwrap())
+}
+
+#[tokio::test]
+async fn each_event_is_counted_once_with_its_outcome() {
+    let bench = bench().await;
+    let credential = bench.call(Operation::Read, "creds/app", json!({})).await;
+    let credential = credential.unwrap().unwrap();
+    bench.revoke(&credential).await.unwrap();
+    for _ in 0..3 {
+        let refused = bench.call(Operation::Read, "creds/nobody", json!({})).await;
+        assert!(refused.is_err());
+    }
+    let refused = Fault::Status {
+        status: 403,
+        body: FaultBody::String,
+        retry_after: None,
+        committed: false,
+    };
+    let rule = bench.fault("POST", "/v2/clientIdSecrets", refused);
+    let failed = bench.call(Operation::Read, "creds/app", json!({})).await;
+    assert!(failed.is_err());
+    bench.astra.remove_fault(rule).unwrap();
+    let role = json!({"astra_roles": READER, "rotation_period": "24h"});
+    bench.write("static-roles/batch", role).await.unwrap();
+    bench.write("rotate-role/batch", json!({})).await.unwrap();
+    bench.write("rotate-root", json!({})).await.unwrap();
+    bench.tick().await;
+    let text = metrics(&bench).await;
+    for (series, expected) in [
+        (
+            r#"astra_mints_total{config="default",outcome="ok",role="app"}"#,
+            1.0,
+        ),
+        (
+            r#"astra_mints_total{config="default",outcome="astra",role="app"}"#,
+            1.0,
+        ),
+        (
+            r#"astra_revocations_total{config="default",outcome="ok",role="app"}"#,
+            1.0,
+        ),
+        (
+            r#"astra_rotations_total{config="default",kind="static",outcome="ok",role="batch"}"#,
+            1.0,
+        ),
+        (
+            r#"astra_rotations_total{config="default",kind="root",outcome="ok",role=""}"#,
+            1.0,
+        ),
+        (
+            r#"astra_upstream_requests_total{call="create-token",class="forbidden",config="default"}"#,
+            1.0,
+        ),
+        (r#"astra_ticks_total{outcome="ok"}"#, 1.0),
+        (r#"astra_intents_pending{config="default"}"#, 0.0),
+        ("astra_may_write", 1.0),
+    ] {
+        assert_eq!(value(&text, series), Some(expected), "{series}\n{text}");
+    }
+    let created =
+        r#"astra_upstream_request_duration_seconds_count{call="create-token",config="default"}"#;
+    // A credential, one that was refused, a static role's two tokens, a root token.
+    assert_eq!(value(&text, created), Some(5.0), "{text}");
+    // Callers make up names of roles.
+    assert!(!text.contains("nobody"), "{text}");
+    assert!(value(&text, "process_resident_memory_bytes").unwrap() > 1e6);
+}
+
+#[tokio::test]
+async fn nothing_in_metrics_is_secret_or_a_client_id() {
+    let bench = bench().await;
+    let credential = bench.call(Operation::Read, "creds/app", json!({})).await;
+    let credential = credential.unwrap().unwrap();
+    bench.tick().await;
+    let text = metrics(&bench).await;
+    for key in ["token", "client_id", "client_secret", "org_id"] {
+        let value = credential.data()[key].as_str().unwrap();
+        assert!(!text.contains(value), "{key}: {text}");
+    }
+    assert!(!text.contains(bench.astra.root_token().split(':').nth(1).unwrap()));
+}
+
+#[tokio::test]
+async fn tokens_are_counted_by_the_tick_only_while_metrics_are_read() {
+    let bench = bench().await;
+    bench
+        .call(Operation::Read, "creds/app", json!({}))
+        .await
+        .unwrap();
+    let series = r#"astra_live_lease_tokens{config="default"}"#;
+    bench.tick().await;
+    assert_eq!(value(&metrics(&bench).await, series), None);
+    bench.tick().await;
+    assert_eq!(value(&metrics(&bench).await, series), Some(1.0));
+    let before = bench.requests();
+    bench.tick().await;
+    assert_eq!(bench.requests(), before, "they are counted now and then");
+}
+
+#[tokio::test]
+async fn status_tells_leases_static_roles_and_root_tokens_apart() {
+    let bench = bench().await;
+    bench
+        .call(Operation::Read, "creds/app", json!({}))
+        .await
+        .unwrap();
+    let role = json!({"astra_roles": READER, "rotation_period": "24h"});
+    bench.write("static-roles/batch", role).await.unwrap();
+    bench.write("rotate-root", json!({})).await.unwrap();
+    let flat = bench.read("status/default").await;
+    for (field, expected) in [
+        ("live_lease_tokens", 1),
+        ("live_static_role_tokens", 1),
+        ("live_root_tokens", 1),
+        ("live_tokens", 3),
+        ("pending_intents", 0),
+    ] {
+        assert_eq!(flat[field], expected, "{field}");
+    }
+    assert!(
+        flat.values()
+            .all(|value| !value.is_object() && !value.is_null()),
+        "{flat:?}"
+    );
+    assert!(flat["root_age"].as_str().unwrap().ends_with('s'));
+    let all = bench.read("status").await;
+    assert_eq!(all["configs"]["default"]["live_lease_tokens"], 1);
+    assert!(all["configs"]["default"]["root_age"].is_u64());
+    let listed = bench.call(Operation::List, "status/", json!({})).await;
+    let listed = listed.unwrap().unwrap();
+    assert_eq!(listed.data()["keys"], json!(["default"]));
+    let row = &listed.data()["key_info"]["default"];
+    assert_eq!(row["reachable"], true);
+    assert_eq!(row["live_lease_tokens"], 1);
+    assert!(
+        bench
+            .call(Operation::Read, "status/none", json!({}))
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_node_that_may_not_write_says_that_it_does_not_know() {
+    let mut bench = bench().await;
+    bench
+        .call(Operation::Read, "creds/app", json!({}))
+        .await
+        .unwrap();
+    bench.set_standby(true);
+    let flat = bench
+        .call(Operation::Read, "status/default", json!({}))
+        .await;
+    let flat = flat.unwrap().unwrap();
+    assert_eq!(flat.data()["may_write"], false);
+    assert_eq!(flat.data().get("pending_intents"), None);
+    assert_eq!(
+        flat.warnings(),
+        [
+            "this node may not write, so it does not know which intents are pending: ask the active node"
+        ]
+    );
+    let all = bench
+        .call(Operation::Read, "status", json!({}))
+        .await
+        .unwrap();
+    assert_eq!(warnings(all).len(), 1);
+    let text = metrics(&bench).await;
+    assert_eq!(value(&text, "astra_may_write"), Some(0.0));
+    assert_eq!(
+        value(&text, r#"astra_intents_pending{config="default"}"#),
+        None
+    );
+}
