@@ -134,7 +134,7 @@ fn of_intents(
         .collect();
     gauges.set(
         "astra_intents_pending",
-        "Mints whose token may exist although nobody has it; ticks look for them.",
+        "Mints whose token may exist although it was not received; ticks look for them.",
         &pending,
     )?;
     let lost: Vec<_> = counts.iter().map(|(name, one)| (*name, one.lost)).collect();

@@ -38,7 +38,7 @@ async fn each_event_is_counted_once_with_its_outcome() {
     let credential = credential.unwrap().unwrap();
     bench.revoke(&credential).await.unwrap();
     for _ in 0..3 {
-        let refused = bench.call(Operation::Read, "creds/nobody", json!({})).await;
+        let refused = bench.call(Operation::Read, "creds/made-up", json!({})).await;
         assert!(refused.is_err());
     }
     let refused = Fault::Status {
@@ -93,7 +93,7 @@ async fn each_event_is_counted_once_with_its_outcome() {
     // A credential, one that was refused, a static role's two tokens, a root token.
     assert_eq!(value(&text, created), Some(5.0), "{text}");
     // Callers make up names of roles.
-    assert!(!text.contains("nobody"), "{text}");
+    assert!(!text.contains("made-up"), "{text}");
     assert!(value(&text, "process_resident_memory_bytes").unwrap() > 1e6);
 }
 
