@@ -38,7 +38,9 @@ async fn each_event_is_counted_once_with_its_outcome() {
     let credential = credential.unwrap().unwrap();
     bench.revoke(&credential).await.unwrap();
     for _ in 0..3 {
-        let refused = bench.call(Operation::Read, "creds/made-up", json!({})).await;
+        let refused = bench
+            .call(Operation::Read, "creds/made-up", json!({}))
+            .await;
         assert!(refused.is_err());
     }
     let refused = Fault::Status {
