@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -125,18 +126,25 @@ class Rules(Folder):
             check.Program(cut)
 
 
+def flags_of(folder, target, **more):
+    """The variables that `build` sets for a target."""
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1", "ASTRA_ZIG": "/nowhere", **more}
+    environment.setdefault("RUSTUP_HOME", str(pathlib.Path.home() / ".rustup"))
+    command = [str(HERE / "build"), "--flags", str(folder), target]
+    said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
+    return dict(line.partition("=")[::2] for line in said.splitlines() if "=" in line), said
+
+
+MUSL = ("x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl")
+
+
 class Flags(Folder):
     """The flags are tried on a small program: what it says of its folder must be the same everywhere."""
 
     def test_folders_are_renamed_for_both_compilers(self):
-        environment = {**os.environ, "CARGO_HOME": str(self.folder), "SOURCE_DATE_EPOCH": "1"}
         (self.folder / "registry/src/mirror.example-0123").mkdir(parents=True)
-        environment.setdefault("RUSTUP_HOME", str(pathlib.Path.home() / ".rustup"))
-        for target in ("x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"):
-            command = [str(HERE / "build"), "--flags", str(self.folder), target]
-            environment["ASTRA_ZIG"] = "/nowhere"
-            said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
-            flags = dict(line.partition("=")[::2] for line in said.splitlines() if "=" in line)
+        for target in MUSL:
+            flags, said = flags_of(self.folder, target, CARGO_HOME=str(self.folder))
             real = os.path.realpath(self.folder)
             self.assertIn(f"--remap-path-prefix={real}/registry/src/mirror.example-0123=/crates", flags["RUSTFLAGS"])
             self.assertIn(f"--remap-path-prefix={real}=/build", flags["RUSTFLAGS"])
@@ -144,19 +152,36 @@ class Flags(Folder):
             self.assertEqual(flags["CARGO_INCREMENTAL"], "0")
             self.assertIn("--locked --release", said)
 
-    def test_rustc_hides_the_folder_with_them(self):
+    def compile(self, program, target, flags):
         source = self.folder / "source"
-        source.mkdir()
+        source.mkdir(exist_ok=True)
         (source / "main.rs").write_text('fn main() { println!("{}", file!()); panic!() }\n', encoding="utf-8")
-        command = [str(HERE / "build"), "--flags", str(source), "x86_64-unknown-linux-gnu"]
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": "1"}
-        said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
-        (flags,) = [line.partition("=")[2] for line in said.splitlines() if line.startswith("RUSTFLAGS=")]
-        for given, anonymous in (([], False), (flags.split(), True)):
-            program = self.folder / f"program-{anonymous}"
-            file = os.path.realpath(source / "main.rs")
-            subprocess.run(["rustc", "-C", "strip=symbols", *given, "-o", program, file], check=True)
-            self.assertEqual(os.path.realpath(source).encode() not in program.read_bytes(), anonymous)
+        file = os.path.realpath(source / "main.rs")
+        command = ["rustc", "-C", "strip=symbols", *flags, "--target", target, "-o", program, file]
+        subprocess.run(command, check=True)
+        return os.path.realpath(source).encode() in program.read_bytes()
+
+    def test_rustc_hides_the_folder_with_them(self):
+        target = "x86_64-unknown-linux-gnu"
+        (self.folder / "source").mkdir()
+        flags, _ = flags_of(self.folder / "source", target)
+        self.assertTrue(self.compile(self.folder / "told", target, []))
+        self.assertFalse(self.compile(self.folder / "hidden", target, flags["RUSTFLAGS"].split()))
+
+    def test_programs_for_both_processors_are_static_and_position_independent(self):
+        if not shutil.which("rustup"):
+            self.skipTest("needs rustup")
+        command = ["rustup", "target", "list", "--installed"]
+        installed = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.split()
+        for target in MUSL:
+            with self.subTest(target):
+                if target not in installed:
+                    self.skipTest(f"needs rustup target add {target}")
+                flags, _ = flags_of(self.folder, target)
+                self.compile(self.folder / target, target, flags["RUSTFLAGS"].split())
+                program = check.Program(self.folder / target)
+                check.hardened(program)
+                check.static(program)
 
 
 if __name__ == "__main__":

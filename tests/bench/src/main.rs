@@ -11,6 +11,7 @@ mod deep;
 mod emulator;
 mod goals;
 mod load;
+mod pairs;
 mod plan;
 mod report;
 mod rounds;
@@ -20,13 +21,16 @@ use std::path::PathBuf;
 
 use plan::Plan;
 
-const USAGE: &str = "usage: bench --plugin FILE --emulator FILE [--peer FILE] [--quick | --deep]";
+const USAGE: &str = "usage: bench --plugin FILE --emulator FILE [--peer FILE] [--quick | --deep]
+       bench --plugin FILE --emulator FILE --against FILE [--quick]";
 
 /// Where the programs are and how much to measure.
 pub(crate) struct Arguments {
     pub(crate) plugin: PathBuf,
     pub(crate) emulator: PathBuf,
     pub(crate) peer: Option<PathBuf>,
+    /// Another build of this engine: only the two are compared.
+    pub(crate) against: Option<PathBuf>,
     pub(crate) plan: Plan,
 }
 
@@ -36,6 +40,10 @@ async fn main() {
         println!("{problem}\n{USAGE}");
         std::process::exit(2);
     });
+    if let Some(other) = &arguments.against {
+        println!("{}", pairs::run(&arguments, other).await);
+        return;
+    }
     let rounds = if arguments.plan.table {
         rounds::run(&arguments).await
     } else {
@@ -51,7 +59,8 @@ async fn main() {
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let (mut plugin, mut emulator, mut peer, mut plan) = (None, None, None, Plan::FULL);
+    let (mut plugin, mut emulator, mut plan) = (None, None, Plan::FULL);
+    let (mut peer, mut against) = (None, None);
     while let Some(word) = words.next() {
         let mut file = || {
             words
@@ -63,6 +72,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--plugin" => plugin = Some(file()?),
             "--emulator" => emulator = Some(file()?),
             "--peer" => peer = Some(file()?),
+            "--against" => against = Some(file()?),
             "--quick" => plan = Plan::QUICK,
             "--deep" => plan = Plan::DEEP,
             _ => return Err(format!("unknown option {word}")),
@@ -72,6 +82,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         plugin: plugin.ok_or("--plugin is missing")?,
         emulator: emulator.ok_or("--emulator is missing")?,
         peer,
+        against,
         plan,
     })
 }

@@ -8,6 +8,8 @@ pub(crate) const CLIENTS: [usize; 3] = [1, 16, 64];
 pub(crate) struct Plan {
     /// How often everything is repeated; figures are medians.
     pub(crate) rounds: usize,
+    /// How often two builds are compared (`--against`).
+    pub(crate) pairs: usize,
     /// Whether to compare the engines.
     pub(crate) table: bool,
     /// Mints per number of clients and round.
@@ -21,6 +23,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) const FULL: Self = Self {
         rounds: 3,
+        pairs: 15,
         table: true,
         mints: 2_000,
         revocations: 5_000,
@@ -32,6 +35,7 @@ impl Plan {
     };
     pub(crate) const QUICK: Self = Self {
         mints: 500,
+        pairs: 9,
         revocations: 1_000,
         deep: false,
         ..Self::FULL
