@@ -685,3 +685,80 @@ async fn an_old_command_is_refused_with_the_name_of_the_config_that_was_imported
         );
     }
 }
+
+/// Without any time left nothing is half done, and the next request goes on.
+#[tokio::test]
+async fn where_there_is_no_time_it_says_so_and_the_next_request_goes_on() {
+    let mut mount = OldMount::new(Version::One).await;
+    let usual = mount.bench.deadlines.operation;
+    mount.bench.deadlines.operation = std::time::Duration::ZERO;
+    mount.bench.restart();
+    let before = mount.entries().await;
+    let (report, warnings) = mount.imported(json!({"verify": false})).await;
+    assert_eq!(
+        (&report["problems"], &report["complete"]),
+        (&json!(2), &json!(false))
+    );
+    let text = "there was no time left for it: import again";
+    assert!(
+        warnings.iter().any(|warning| warning.ends_with(text)),
+        "{warnings:?}"
+    );
+    let mut after = mount.entries().await;
+    after.remove("v1/takeover");
+    assert_eq!(
+        after, before,
+        "nothing but that the role without a name is left out"
+    );
+    mount.bench.deadlines.operation = usual;
+    mount.bench.restart();
+    let (report, _) = mount.imported(json!({})).await;
+    assert_eq!(report["complete"], true);
+    mount.revoke(&mount.lease("1")).await.unwrap();
+
+    mount.bench.deadlines.operation = std::time::Duration::ZERO;
+    mount.bench.restart();
+    let (answer, warnings) = mount.imported(json!({"finish": true})).await;
+    assert_eq!(answer["complete"], false);
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.ends_with("finish again")),
+        "{warnings:?}"
+    );
+    assert!(
+        mount
+            .entries()
+            .await
+            .contains_key(&mount.fill("config/$ORG_A"))
+    );
+    mount.bench.deadlines.operation = usual;
+    mount.bench.restart();
+    let (answer, _) = mount.imported(json!({"finish": true})).await;
+    assert_eq!(answer["complete"], true);
+    assert!(
+        mount
+            .entries()
+            .await
+            .keys()
+            .all(|key| key.starts_with("v1/"))
+    );
+}
+
+/// The second waits for the first.
+#[tokio::test]
+async fn two_imports_at_once_end_as_one() {
+    let mount = OldMount::new(Version::Two).await;
+    let both = futures_util::future::join(mount.import(json!({})), mount.import(json!({}))).await;
+    let actions = [both.0, both.1].map(|answer| {
+        let answer = answer.unwrap();
+        answer.data()["configs"][mount.word("$ORG_A")]["action"].clone()
+    });
+    assert!(
+        actions.contains(&json!("import")) && actions.contains(&json!("imported")),
+        "{actions:?}"
+    );
+    let alone = OldMount::new(Version::Two).await;
+    alone.imported(json!({})).await;
+    assert_eq!(mount.shape().await, alone.shape().await);
+}
