@@ -49,7 +49,7 @@ pub fn paths() -> Vec<Path<Engine>> {
                 Field::map("configs", "How each config fares, by its name.").required(),
                 Field::map("unusable_entries", "Why entries cannot be used, by their paths.").required(),
             ])
-            .synopsis("How all configs fare, in one answer.")
+            .synopsis("How each config fares.")
             .help(
                 "For scripts; status/<config> has the same of one config, for the eye. Asks each organization.",
             ),

@@ -23,6 +23,8 @@ async fn path_help_describes_the_root_and_every_path() {
         "tokens/",
         "tidy",
         "status",
+        "status/",
+        "metrics",
         "import",
         "org/token",
     ] {
@@ -46,6 +48,7 @@ async fn path_help_describes_the_root_and_every_path() {
         ("astra-roles/default/API RO User", "role"),
         ("databases/default", "config"),
         ("tokens/default", "config"),
+        ("status/default", "name"),
         ("import", "names"),
         ("org/token", "logical_name"),
     ];

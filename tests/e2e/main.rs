@@ -27,6 +27,7 @@ mod guides;
 mod hello;
 mod image;
 mod leases;
+mod monitoring;
 mod mounts;
 mod namespaces;
 mod read_back;
