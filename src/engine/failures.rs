@@ -39,13 +39,20 @@ impl Failures {
         store.get(key).await
     }
 
-    /// Notes one more failure at `now`.  The note is not worth an error of its own.
-    pub async fn note(store: &Store, key: &Key, error: &Error, now: OffsetDateTime) {
+    /// Notes one more failure at `now`; `end` is when Astra ends the token that is to be replaced, before
+    /// which it is tried again.  The note is not worth an error of its own.
+    pub async fn note(
+        store: &Store,
+        key: &Key,
+        error: &Error,
+        now: OffsetDateTime,
+        end: Option<OffsetDateTime>,
+    ) {
         let before = match Self::load(store, key).await {
             Ok(before) => before.map_or(0, |failures| failures.count),
             Err(_) => 0,
         };
-        let failures = Self::after(before, error, now);
+        let failures = Self::after(before, error, now, end);
         if let Err(error) = store.put(key, &failures).await {
             tracing::warn!(%error, "a failed rotation could not be noted");
         }
@@ -63,9 +70,11 @@ impl Failures {
         failpoint::hit("rotation.failures-cleared");
     }
 
-    fn after(before: u32, error: &Error, now: OffsetDateTime) -> Self {
+    fn after(before: u32, error: &Error, now: OffsetDateTime, end: Option<OffsetDateTime>) -> Self {
         let doublings = before.min(16);
         let wait = (FIRST_WAIT * (1_i32 << doublings)).min(LONGEST_WAIT);
+        // Several tries before the end, and none long after it.
+        let wait = end.map_or(wait, |end| wait.min((end - now) / 4_i32).max(FIRST_WAIT));
         Self {
             count: before.saturating_add(1),
             last_error: error.to_string(),
@@ -115,10 +124,17 @@ mod tests {
     fn the_wait_doubles_up_to_an_hour() {
         let now = datetime!(2026-11-23 12:00 UTC);
         let error = crate::vault::Error::Internal("it broke".to_owned()).into();
-        let wait = |before| (Failures::after(before, &error, now).retry_at - now).whole_minutes();
+        let wait =
+            |before| (Failures::after(before, &error, now, None).retry_at - now).whole_minutes();
         let waits: Vec<i64> = (0..9).map(wait).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(wait(u32::MAX), 60);
-        assert_eq!(Failures::after(2, &error, now).last_error, "it broke");
+        assert_eq!(Failures::after(2, &error, now, None).last_error, "it broke");
+        let end = |minutes| Some(now + Duration::minutes(minutes));
+        let waits = [-5, 2, 20, 600].map(|left| {
+            let after = Failures::after(9, &error, now, end(left));
+            (after.retry_at - now).whole_minutes()
+        });
+        assert_eq!(waits, [1, 1, 5, 60]);
     }
 }

@@ -31,6 +31,7 @@ mod registry;
 mod role;
 mod rotation;
 mod schedule;
+mod seen_tokens;
 mod static_role;
 mod status;
 mod store;
@@ -66,6 +67,7 @@ use role::Comparisons;
 use role::CustomRoles;
 use role::Roles;
 use role::TokenAdmins;
+use seen_tokens::SeenTokens;
 use static_role::StaticRoles;
 use store::Store;
 
@@ -85,6 +87,7 @@ pub struct Engine {
     pub(crate) token_admins: TokenAdmins,
     pub(crate) active: ActiveLimits,
     pub(crate) recent_deletions: RecentDeletions,
+    pub(crate) seen_tokens: SeenTokens,
     pub(crate) host: Arc<Host>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: EventPublisher,
@@ -146,6 +149,7 @@ impl Engine {
             token_admins: TokenAdmins::default(),
             active: ActiveLimits::default(),
             recent_deletions: RecentDeletions::default(),
+            seen_tokens: SeenTokens::default(),
             host,
             metrics,
             events: EventPublisher::new(Arc::clone(&mount.events)),

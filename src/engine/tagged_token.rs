@@ -19,14 +19,20 @@ pub struct TaggedToken {
 
 /// The live tokens that this mount minted from the connection's config.
 pub async fn live(connection: &Connection, deadline: Deadline) -> Result<Vec<TaggedToken>, Error> {
+    connection.client.tokens(tagged(connection), deadline).await
+}
+
+/// Finds the tokens that this mount minted from the connection's config in a list.
+pub fn tagged(
+    connection: &Connection,
+) -> impl Fn(&TokenEntry) -> Option<TaggedToken> + Clone + Send + Sync + use<> {
     let own = MountTokenFilter::of(connection);
-    let tagged = move |token: &TokenEntry| {
+    move |token: &TokenEntry| {
         own.tag(token).map(|tag| TaggedToken {
             token: token.clone(),
             owner: tag.owner,
         })
-    };
-    connection.client.tokens(tagged, deadline).await
+    }
 }
 
 /// How a token is known to be minted by a mount from one of its configs.

@@ -30,7 +30,7 @@ use crate::vault::Response;
 pub fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("tidy")
-            .field(Field::string("config", "Config whose organization is tidied.").default(connection::DEFAULT))
+            .field(Field::name("config", "Config whose organization is tidied.").default(connection::DEFAULT))
             .field(Field::bool("dry_run", "Only tell what would be deleted.").default(false))
             .on(Operation::Update, "Delete tokens of this mount that nobody holds.", tidy)
             .refuses_unknown_parameters()

@@ -14,6 +14,9 @@ pub enum DurationError {
     /// A number without a unit inside a longer text.
     #[error("a unit is missing; write for instance 90s, 30m, 1h30m or 7d")]
     MissingUnit,
+    /// More than nothing and less than a second, which would become 0: to hosts that means no limit.
+    #[error("it is shorter than a second")]
+    TooShort,
     /// More than about 292 years.
     #[error("it is longer than 292 years")]
     TooLong,
@@ -47,6 +50,9 @@ pub fn parse_seconds(text: &str) -> Result<Option<i64>, DurationError> {
     };
     if nanoseconds > LIMIT {
         return Err(DurationError::TooLong);
+    }
+    if (1..SECOND).contains(&nanoseconds) {
+        return Err(DurationError::TooShort);
     }
     let seconds = i64::try_from(nanoseconds / SECOND).map_err(|_| DurationError::TooLong)?;
     Ok(Some(if negative { -seconds } else { seconds }))

@@ -36,7 +36,7 @@ use crate::vault::Response;
 pub fn paths() -> Vec<Path<Engine>> {
     vec![
         config_path(
-            Path::new("config/{name}").field(Field::string(NAME, "Name of the config.").required()),
+            Path::new("config/{name}").field(Field::name(NAME, "Name of the config.").required()),
         ),
         config_path(Path::new("config")),
         Path::new("config/")

@@ -101,7 +101,7 @@ async fn reconcile_one(engine: &Engine, client_id: &str, deadline: Deadline) -> 
     let finished = finish(engine, &entry, deadline).await;
     match &finished {
         Ok(()) => Failures::clear(&engine.store, &failures_key).await,
-        Err(error) => Failures::note(&engine.store, &failures_key, error, now).await,
+        Err(error) => Failures::note(&engine.store, &failures_key, error, now, None).await,
     }
     finished
 }

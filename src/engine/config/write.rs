@@ -79,13 +79,14 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
         );
     }
     if entry.verify {
-        let token_org = verify(&client, Deadline::after(engine.deadlines.operation))
+        let verified = verify(&client, Deadline::after(engine.deadlines.operation))
             .await
             .map_err(|source| ConfigError::NotVerified {
                 name: name.clone(),
                 source,
             })?;
-        settle_organization(&call.fields, &mut entry, token_org)?;
+        entry.root_expires_at = verified.expires_at;
+        settle_organization(&call.fields, &mut entry, verified.org_id)?;
     } else {
         warnings.push("verify=false: the root token was stored without being tried".to_owned());
     }
@@ -99,6 +100,7 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     {
         warnings.extend(left_behind::warning(&engine, former).await?);
     }
+    warnings.extend(entry.expiry_warning());
     failpoint::hit("config.checked");
     // Nothing may delete the root token from now on, and no other config may take it.
     let client_id = entry.token_client_id().to_owned();
@@ -189,6 +191,9 @@ fn merged(
     };
     Ok(ConfigEntry {
         minted: stored.is_some_and(|stored| stored.minted && stored.token == token),
+        root_expires_at: stored
+            .filter(|stored| stored.token == token)
+            .and_then(|stored| stored.root_expires_at),
         pending_delete: stored
             .map(|entry| entry.pending_delete.clone())
             .unwrap_or_default(),

@@ -1,11 +1,10 @@
 //! A config as it is stored.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use serde::Serialize;
 use sha2::Digest;
 use sha2::Sha256;
+use time::Duration;
 use time::OffsetDateTime;
 
 use super::error::ClientError;
@@ -14,6 +13,9 @@ use crate::astra::Client;
 use crate::astra::ClientConfig;
 use crate::astra::UrlError;
 use crate::engine::schedule::Schedule;
+use crate::engine::schedule::before_end;
+use crate::engine::schedule::earlier;
+use crate::engine::time_text::time_text;
 use crate::secret::Secret;
 
 /// A named connection to one organization, root token included; stored seal-wrapped.
@@ -42,6 +44,9 @@ pub struct ConfigEntry {
     /// When the root token was stored.
     #[serde(with = "time::serde::rfc3339")]
     pub token_set_at: OffsetDateTime,
+    /// When Astra ends the root token; `None` where it does not, or that is not known.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub root_expires_at: Option<OffsetDateTime>,
     /// Fingerprints of root tokens that rotation replaced, newest last.
     #[serde(default)]
     pub retired: Vec<String>,
@@ -84,6 +89,7 @@ impl ConfigEntry {
             max_concurrent_requests: DEFAULT_CONCURRENCY,
             allow_token_admin: false,
             token_set_at: now,
+            root_expires_at: None,
             retired: Vec::new(),
             minted: false,
             pending_delete: Vec::new(),
@@ -104,15 +110,21 @@ impl ConfigEntry {
             base_url: BaseUrl::parse(&self.url)?,
             token: self.token.clone(),
             ca_cert_pem: self.ca_cert.clone(),
-            request_timeout: Duration::from_secs(self.request_timeout),
+            request_timeout: std::time::Duration::from_secs(self.request_timeout),
             max_concurrent_requests: self.max_concurrent_requests as usize,
             user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_owned(),
             org_id: self.org_id.clone(),
         })
     }
 
-    /// The entry with `token`, which rotation minted at `now`, in place of the present root token.
-    pub fn rotated(&self, token: Secret, now: OffsetDateTime) -> Self {
+    /// The entry with `token`, which rotation minted at `now` and Astra ends at `expires_at`, in place of
+    /// the present root token.
+    pub fn rotated(
+        &self,
+        token: Secret,
+        expires_at: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> Self {
         let mut entry = self.clone();
         entry.retired.push(fingerprint(&self.token));
         if entry.retired.len() > MAX_RETIRED {
@@ -123,17 +135,42 @@ impl ConfigEntry {
         entry.pending_delete.push(self.token_client_id().to_owned());
         entry.token = token;
         entry.token_set_at = now;
+        entry.root_expires_at = expires_at;
         entry.minted = true;
         entry
     }
 
-    /// When the root token is due to be replaced; `None` where nobody asked for that.
+    /// When the root token is due to be replaced: as scheduled, or before Astra ends it.  `None` where
+    /// it is not the engine's to replace.
     pub fn next_rotation(&self) -> Option<OffsetDateTime> {
-        if self.disable_automated_rotation {
-            return None;
-        }
+        // One that rotation minted is known to nothing but the engine.
+        let is_ours = self.rotation.is_some() || self.minted;
+        let end = self.root_expires_at.filter(|_| is_ours);
+        let before_end = end.map(|end| before_end(self.token_set_at, end, Duration::ZERO));
+        earlier(self.scheduled_rotation(), before_end).filter(|_| !self.disable_automated_rotation)
+    }
+
+    fn scheduled_rotation(&self) -> Option<OffsetDateTime> {
         let set_at = self.rotation_set_at.unwrap_or(self.token_set_at);
         self.rotation.as_ref()?.due_at(self.token_set_at, set_at)
+    }
+
+    /// What the operator should know of the root token's end.
+    pub fn expiry_warning(&self) -> Option<String> {
+        let end = self.root_expires_at?;
+        let ends = time_text(Some(end));
+        match (self.next_rotation(), self.scheduled_rotation()) {
+            (None, _) => Some(format!(
+                "the root token ends at {ends}, and nothing replaces it before: set rotation_period or rotation_schedule, or \
+                 write another token in time"
+            )),
+            (Some(next), Some(scheduled)) if next < scheduled => Some(format!(
+                "the root token ends at {ends}, before the rotation that is scheduled for {}, so it is rotated at {}",
+                time_text(Some(scheduled)),
+                time_text(Some(next))
+            )),
+            _ => None,
+        }
     }
 
     /// The client id inside the root token, which is not secret.
@@ -178,7 +215,7 @@ mod tests {
         let first = fingerprint(&entry.token);
         for n in 0..1000 {
             let before = fingerprint(&entry.token);
-            entry = entry.rotated(token(n), datetime!(2026-11-23 12:00 UTC));
+            entry = entry.rotated(token(n), None, datetime!(2026-11-23 12:00 UTC));
             assert!(entry.retired.contains(&first) && entry.retired.contains(&before));
             assert!(entry.retired.len() <= MAX_RETIRED);
             assert_eq!(entry.token_client_id(), format!("{n:A>24}"));

@@ -14,6 +14,8 @@ use crate::engine::intent::DescriptionForm;
 /// What the organization's answers showed, kept in memory for `status`.
 #[derive(Default)]
 pub struct Health {
+    /// Held while the organization's live tokens are read for a caller.
+    pub listing: tokio::sync::Mutex<()>,
     ignores_description: AtomicBool,
     ignores_expiry: AtomicBool,
     plain_descriptions: AtomicBool,

@@ -24,6 +24,7 @@ pub use pending_deletions::PendingDeletions;
 pub use registry::Configs;
 pub use replaced_roots::ReplacedRoots;
 pub use shared_roots::OtherRoots;
+pub use verify::Verified;
 pub use verify::VerifyError;
 pub use verify::verify;
 

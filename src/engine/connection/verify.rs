@@ -1,15 +1,26 @@
 //! Trying a root token before it is stored.
 
+use time::OffsetDateTime;
+
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::astra::Error;
 use crate::astra::Role;
 use crate::astra::TokenEntry;
 
+/// What the trial of a root token shows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verified {
+    /// The organization that it belongs to.
+    pub org_id: String,
+    /// When Astra ends it; `None` where it does not.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
 /// Uses the client's token for all that the engine will need, without changing anything, and
-/// returns the id of the organization that it belongs to.
-pub async fn verify(client: &Client, deadline: Deadline) -> Result<String, VerifyError> {
-    let token_org = client
+/// returns what that shows.
+pub async fn verify(client: &Client, deadline: Deadline) -> Result<Verified, VerifyError> {
+    let org_id = client
         .current_org(deadline)
         .await
         .map_err(|error| VerifyError::new("does not work", error))?;
@@ -22,11 +33,15 @@ pub async fn verify(client: &Client, deadline: Deadline) -> Result<String, Verif
         .token(client.root_client_id().unwrap_or_default(), deadline)
         .await
         .map_err(|error| VerifyError::new("cannot list tokens (org-token-read)", error))?;
+    let verified = Verified {
+        org_id,
+        expires_at: own.as_ref().and_then(|own| own.token_expiry),
+    };
     match client.try_token_write(deadline).await {
-        Ok(()) => Ok(token_org),
+        Ok(()) => Ok(verified),
         // Perhaps this is how Astra answers for a token that does not exist.
         Err(Error::Forbidden { status: 403, .. }) if may_write(&roles, own.as_ref()) => {
-            Ok(token_org)
+            Ok(verified)
         }
         Err(error) => Err(VerifyError::new(
             "cannot create and delete tokens (org-token-write)",

@@ -38,7 +38,7 @@ const NAME: &str = "name";
 pub fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("creds/{name}")
-            .field(Field::string(NAME, "Name of the role.").required())
+            .field(Field::name(NAME, "Name of the role.").required())
             .field(Field::duration("ttl", "How long the lease lasts. May only shorten the role's ttl.").query())
             .field(Field::string("reason", "Why the credential is wanted, for instance a ticket. Becomes part of the token's description in Astra, of which 255 bytes are kept: about 120 of them are for the reason.").query())
             .on(Operation::Read, "Mint a token under a lease.", read)

@@ -7,5 +7,5 @@ pub const CONFIG: &str = "config";
 
 /// The field.
 pub fn config_field() -> Field {
-    Field::string(CONFIG, "Name of the config whose organization is asked.").required()
+    Field::name(CONFIG, "Name of the config whose organization is asked.").required()
 }

@@ -3,6 +3,9 @@
 use crate::engine::error::Classified;
 use crate::engine::error::Fault;
 
+/// The most tokens of one answer.
+pub const MAX_TOKENS: usize = 10_000;
+
 /// An object cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
@@ -16,10 +19,27 @@ pub enum DiscoveryError {
         /// Their ids.
         ids: String,
     },
+    /// More tokens are asked for than one answer may have.
+    #[error("limit: {given} is out of range: give a number from 1 to {MAX_TOKENS}")]
+    Limit {
+        /// What was asked for.
+        given: i64,
+    },
+    /// Another list is still being read.
+    #[error(
+        "another list of the live tokens of config \"{config}\" is still being read: try again"
+    )]
+    Busy {
+        /// The config.
+        config: String,
+    },
 }
 
 impl Classified for DiscoveryError {
     fn fault(&self) -> Fault {
-        Fault::Caller
+        match self {
+            Self::AmbiguousRole { .. } | Self::Limit { .. } => Fault::Caller,
+            Self::Busy { .. } => Fault::Overload,
+        }
     }
 }

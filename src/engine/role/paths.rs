@@ -33,8 +33,8 @@ pub fn paths() -> Vec<Path<Engine>> {
             .synopsis("List the roles.")
             .help("A role says which Astra roles a credential gets, from which config, and for how long."),
         Path::new("roles/{name}")
-            .field(Field::string(NAME, "Name of the role.").required())
-            .field(Field::string("config", "Config whose organization mints the tokens.").default(connection::DEFAULT))
+            .field(Field::name(NAME, "Name of the role.").required())
+            .field(Field::name("config", "Config whose organization mints the tokens.").default(connection::DEFAULT))
             .fields(grant::declare())
             .field(Field::duration("ttl", "How long a lease lasts. 0 means the mount's default.").default(0))
             .field(Field::duration("max_ttl", "How long a lease lasts in all, renewals included. 0 means the mount's maximum.").default(0))

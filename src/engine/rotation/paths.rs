@@ -21,7 +21,7 @@ const NAME: &str = "name";
 pub fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("rotate-root/{name?}")
-            .field(Field::string(NAME, "Name of the config.").default(connection::DEFAULT))
+            .field(Field::name(NAME, "Name of the config.").default(connection::DEFAULT))
             .on(Operation::Update, "Replace the root token of a config now.", rotate)
             .refuses_unknown_parameters()
             .returns([Field::string("token_client_id", "Client id of the new root token.").required()])

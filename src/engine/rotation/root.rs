@@ -129,6 +129,7 @@ async fn replace_noted(
 ) -> Result<Rotated, Error> {
     let name = connection.name.clone();
     let key = Key::root_rotation(&name);
+    let end = connection.entry.root_expires_at;
     let rotated = replace(engine, connection, deadline).await;
     let metrics = &engine.metrics;
     metrics.count(Counted::RootRotation, &name, "", &rotated);
@@ -146,7 +147,7 @@ async fn replace_noted(
         }
         Err(error) => {
             tracing::warn!(config = name, %error, "the root token could not be rotated");
-            Failures::note(&engine.store, &key, error, engine.clock.now()).await;
+            Failures::note(&engine.store, &key, error, engine.clock.now(), end).await;
         }
     }
     rotated
@@ -159,9 +160,11 @@ async fn replace(
 ) -> Result<Rotated, Error> {
     let fresh = mint(engine, &old, deadline).await.map_err(unchanged)?;
     failpoint::hit("rotate-root.minted");
+    let now = engine.clock.now();
+    let expires_at = fresh.life.map(|life| life.end(now));
     let entry = old
         .entry
-        .rotated(fresh.token.token.clone(), engine.clock.now());
+        .rotated(fresh.token.token.clone(), expires_at, now);
     if let Err(error) = prove(&old, &entry, deadline).await {
         fresh.rollback(deadline).await;
         return Err(unchanged(error));
@@ -225,10 +228,10 @@ async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Res
     let mut patience = PropagationBackoff::until(deadline);
     loop {
         match verify(&client, deadline).await {
-            Ok(new_org) if new_org == org => return Ok(()),
-            Ok(new_org) => {
+            Ok(verified) if verified.org_id == org => return Ok(()),
+            Ok(verified) => {
                 return Err(failed(UnusableRoot::OtherOrganization {
-                    new: new_org,
+                    new: verified.org_id,
                     present: org,
                 })
                 .into());

@@ -31,6 +31,26 @@ pub enum Schedule {
     Cron(CronSchedule),
 }
 
+/// When a token that is in use since `since` and that Astra ends at `end` is to be replaced at the
+/// latest: a quarter of its life before its end but at most a day, or `reserve` before where that is
+/// more, and not in the first half of its life.
+pub fn before_end(since: OffsetDateTime, end: OffsetDateTime, reserve: Duration) -> OffsetDateTime {
+    let life = (end - since).max(Duration::ZERO);
+    let quarter = (life / 4_i32).min(Duration::DAY);
+    end - quarter.max(reserve).min(life / 2_i32)
+}
+
+/// The earlier of two times, where both are known.
+pub fn earlier(
+    one: Option<OffsetDateTime>,
+    other: Option<OffsetDateTime>,
+) -> Option<OffsetDateTime> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 /// How many times of a cron schedule are looked at for the shortest time between two of them.
 const GAPS: usize = 100;
 

@@ -6,6 +6,7 @@ use serde_json::Map;
 use time::OffsetDateTime;
 
 use super::entry::StaticRoleEntry;
+use super::error::StaticRoleError;
 use super::paths::last_rotation;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -30,7 +31,7 @@ const AWAITING_TICK: u64 = 5;
 pub(super) fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("static-creds/{name}")
-            .field(Field::string(NAME, "Name of the static role.").required())
+            .field(Field::name(NAME, "Name of the static role.").required())
             .on(Operation::Read, "Read the current token of a static role.", read)
             .returns(shown_fields())
             .synopsis("The current token of a static role, without a lease.")
@@ -71,6 +72,18 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         return Ok(None);
     };
     let now = engine.clock.now();
+    if current.expires_at.is_some_and(|end| end <= now) {
+        let failures = Failures::load(&engine.store, &Key::static_rotation(&name)).await?;
+        return Err(StaticRoleError::Ended {
+            name,
+            ended: time_text(current.expires_at),
+            last_error: failures.map_or_else(
+                || "no rotation has failed".to_owned(),
+                |failures| failures.last_error,
+            ),
+        }
+        .into());
+    }
     let retry_at = match role.next_rotation() {
         Some(next) if next > now => None,
         _ => Failures::load(&engine.store, &Key::static_rotation(&name))

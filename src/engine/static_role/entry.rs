@@ -10,6 +10,8 @@ use crate::engine::role::Granted;
 use crate::engine::role::PolicyRole;
 use crate::engine::schedule::MAX_PERIOD;
 use crate::engine::schedule::Schedule;
+use crate::engine::schedule::before_end;
+use crate::engine::schedule::earlier;
 use crate::secret::Secret;
 
 /// How long the previous token lives on unless the role says otherwise, in seconds.
@@ -18,7 +20,7 @@ const DEFAULT_OVERLAP: u64 = 3600;
 /// anybody loses access, but a token that everybody has forgotten does end.
 const RESERVE: Duration = Duration::days(90);
 /// How many replaced tokens live on at once: rotating by hand again and again must not pile them up.
-const MAX_PREVIOUS: usize = 8;
+pub const MAX_PREVIOUS: usize = 8;
 
 /// A static role.  Token and timestamps are in one entry with it, so that no reader ever sees the one
 /// without the other; stored seal-wrapped.
@@ -144,18 +146,34 @@ impl StaticRoleEntry {
         let scheduled = self
             .schedule
             .due_at(current.rotated_at, self.schedule_set_at);
-        let before_end = current.expires_at.map(|expiry| {
-            let quarter: Duration = (expiry - current.rotated_at) / 4_i32;
-            expiry - quarter.min(Duration::DAY)
-        });
-        match (scheduled, before_end) {
-            (Some(scheduled), Some(before_end)) => Some(scheduled.min(before_end)),
-            (scheduled, before_end) => scheduled.or(before_end),
-        }
+        let end = current.expires_at;
+        let before_end = end.map(|end| before_end(current.rotated_at, end, self.wanted_overlap()));
+        earlier(scheduled, before_end)
     }
 
-    /// Puts `token` in the current one's place, which lives on for the overlap.
-    pub fn replace(&mut self, token: CurrentToken, now: OffsetDateTime) {
+    /// The overlap that the operator asked for, by itself.
+    fn wanted_overlap(&self) -> Duration {
+        let seconds = self.overlap.unwrap_or_default();
+        Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+
+    /// Whether the organization ends tokens too soon for the overlap that the operator asked for.
+    pub fn overlap_warning(&self) -> Option<String> {
+        let end = self.current.as_ref()?.expires_at?;
+        let left = end - self.next_rotation()?;
+        (left + Duration::MINUTE < self.wanted_overlap()).then(|| {
+            format!(
+                "overlap: the organization ends tokens so soon that the previous token lives on for {}s after a rotation, not \
+                 {}s",
+                left.whole_seconds(),
+                self.wanted_overlap().whole_seconds()
+            )
+        })
+    }
+
+    /// Puts `token` in the current one's place, which lives on for the overlap; tells how many previous
+    /// tokens end before theirs is over, because there are too many.
+    pub fn replace(&mut self, token: CurrentToken, now: OffsetDateTime) -> usize {
         let overlap = i64::try_from(self.overlap(now)).unwrap_or(i64::MAX);
         let end = now.saturating_add(Duration::seconds(overlap));
         self.retire(end);
@@ -164,6 +182,7 @@ impl StaticRoleEntry {
             token.delete_at = token.delete_at.min(now);
         }
         self.current = Some(token);
+        over
     }
 
     /// The role is deleted at `now`: all its tokens are to be deleted.

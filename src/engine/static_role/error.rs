@@ -58,6 +58,19 @@ pub enum StaticRoleError {
         /// The time between two rotations in seconds.
         gap: u64,
     },
+    /// The token is dead, as it could not be rotated in time.
+    #[error(
+        "static role \"{name}\": its token ended at {ended} and could not be replaced yet; the host's ticks try again \
+         ({last_error})"
+    )]
+    Ended {
+        /// The static role.
+        name: String,
+        /// When its token ended.
+        ended: String,
+        /// Why the last rotation failed.
+        last_error: String,
+    },
     /// The config of a token that is to be deleted is for another organization by now.
     #[error(
         "the token with client id {client_id} is in organization {org_id}, but config \"{config}\" is now for {other}: give \
@@ -93,6 +106,7 @@ impl Classified for StaticRoleError {
             | Self::ScheduleMissing
             | Self::OverlapTooLong { .. } => Fault::Caller,
             Self::NothingToPatch(_) => Fault::Missing,
+            Self::Ended { .. } => Fault::Overload,
             Self::OtherOrganization { .. } | Self::NotTried { .. } => Fault::Engine,
         }
     }

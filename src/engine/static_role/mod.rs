@@ -3,6 +3,7 @@
 mod creds;
 mod entry;
 mod error;
+mod listed;
 mod paths;
 mod reconcile;
 mod registry;

@@ -43,8 +43,8 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
             .synopsis("List the static roles.")
             .help("A static role is one long-lived token that is replaced on a schedule."),
         Path::new("static-roles/{name}")
-            .field(Field::string(NAME, "Name of the static role.").required())
-            .field(Field::string("config", "Config whose organization has the token. Cannot be changed later.").default(connection::DEFAULT))
+            .field(Field::name(NAME, "Name of the static role.").required())
+            .field(Field::name("config", "Config whose organization has the token. Cannot be changed later.").default(connection::DEFAULT))
             .fields(grant::declare())
             .fields(schedule::declare())
             .field(Field::duration("overlap", "How long the previous token lives on after a rotation, less than the time between two rotations. An hour, or half the time between two rotations if that is less, unless given."))
@@ -73,7 +73,7 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
                  tokens and its custom Astra role.",
             ),
         Path::new("rotate-role/{name}")
-            .field(Field::string(NAME, "Name of the static role.").required())
+            .field(Field::name(NAME, "Name of the static role.").required())
             .on(Operation::Update, "Replace the token of a static role now.", rotate_now)
             .refuses_unknown_parameters()
             .synopsis("Replace the token of a static role now.")

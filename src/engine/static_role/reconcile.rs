@@ -1,11 +1,15 @@
 //! What static roles need on the host's tick.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
 use super::entry::StaticRoleEntry;
+use super::listed;
+use super::listed::Unseen;
 use super::remove::delete_due;
 use super::rotate::rotate;
 use crate::astra::Deadline;
@@ -24,11 +28,16 @@ const PER_TICK: usize = 64;
 /// How many of them at once.
 const AT_ONCE: usize = 4;
 
+/// How much of a tick the look for current tokens may take.
+const LISTING: Duration = Duration::from_secs(10);
+
 /// What one config's static roles need.
 #[derive(Default)]
 struct Work {
     /// Roles that are due, or have tokens whose time is over.
     due: Vec<String>,
+    /// Current tokens that no list has shown lately.
+    unseen: Unseen,
     /// Roles with a note about their custom Astra role.
     noted: Vec<PendingNote>,
 }
@@ -40,9 +49,14 @@ pub async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error>
     let now = engine.clock.now();
     let mut work: BTreeMap<String, Work> = BTreeMap::new();
     for (name, loaded) in engine.static_roles.load_all().await? {
-        if let Loaded::Valid(entry) = loaded
-            && is_waiting(&entry, now)
-        {
+        let Loaded::Valid(entry) = loaded else {
+            continue;
+        };
+        if let Some(client_id) = listed::unseen(engine, &entry) {
+            let work = work.entry(entry.config.clone()).or_default();
+            work.unseen.insert(client_id, name.clone());
+        }
+        if is_waiting(&entry, now) {
             work.entry(entry.config.clone()).or_default().due.push(name);
         }
     }
@@ -61,7 +75,19 @@ pub async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error>
 }
 
 async fn reconcile_config(engine: &Engine, config: String, work: Work, deadline: Deadline) {
-    let Work { mut due, noted } = work;
+    let Work {
+        mut due,
+        unseen,
+        noted,
+    } = work;
+    let gone = gone(engine, &config, &unseen, deadline).await;
+    due.extend(
+        gone.iter()
+            .filter(|name| !due.contains(name))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
+    let gone = &gone;
     // In another order each time, so that roles which fail do not keep others waiting for ever.
     fastrand::shuffle(&mut due);
     futures_util::stream::iter(due.iter().take(PER_TICK))
@@ -69,7 +95,7 @@ async fn reconcile_config(engine: &Engine, config: String, work: Work, deadline:
             if deadline.remaining() < engine.deadlines.min_for_rotation() {
                 return;
             }
-            if let Err(error) = reconcile_tokens(engine, name, deadline).await {
+            if let Err(error) = reconcile_tokens(engine, name, gone.contains(name), deadline).await {
                 tracing::warn!(static_role = name, %error, "a static role is not rotated or cleaned up; a later tick tries again");
             }
         })
@@ -91,11 +117,39 @@ fn is_due(entry: &StaticRoleEntry, now: time::OffsetDateTime) -> bool {
     entry.next_rotation().is_some_and(|next| next <= now)
 }
 
-async fn reconcile_tokens(engine: &Engine, name: &str, deadline: Deadline) -> Result<(), Error> {
+/// The static roles whose current token is gone from Astra; none where that cannot be found out now.
+async fn gone(
+    engine: &Engine,
+    config: &str,
+    unseen: &Unseen,
+    deadline: Deadline,
+) -> BTreeSet<String> {
+    if unseen.is_empty() {
+        return BTreeSet::new();
+    }
+    let found = match engine.configs.find(config).await {
+        Ok(Some(connection)) => {
+            listed::gone(engine, &connection, unseen, deadline.at_most(LISTING)).await
+        }
+        Ok(None) => Ok(BTreeSet::new()),
+        Err(error) => Err(error),
+    };
+    found.unwrap_or_else(|error| {
+        tracing::debug!(config, %error, "the tokens of static roles cannot be looked for; the next tick tries again");
+        BTreeSet::new()
+    })
+}
+
+async fn reconcile_tokens(
+    engine: &Engine,
+    name: &str,
+    is_gone: bool,
+    deadline: Deadline,
+) -> Result<(), Error> {
     let _changing = engine.static_roles.lock(name).await;
     let deleted = delete_due(engine, name, deadline).await;
     if let Some(entry) = engine.static_roles.find(name).await?
-        && is_due(&entry, engine.clock.now())
+        && (is_gone || is_due(&entry, engine.clock.now()))
     {
         let failures = Failures::load(&engine.store, &Key::static_rotation(name)).await?;
         if failures.is_none_or(|failures| failures.retry_at <= engine.clock.now()) {

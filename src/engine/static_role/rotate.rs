@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::CurrentToken;
+use super::entry::MAX_PREVIOUS;
 use super::entry::StaticRoleEntry;
 use super::entry::whole;
 use super::error::StaticRoleError;
@@ -37,6 +38,10 @@ pub async fn rotate(
 ) -> Result<Vec<String>, Error> {
     let key = Key::static_rotation(name);
     let config = entry.config.clone();
+    let end = entry
+        .current
+        .as_ref()
+        .and_then(|current| current.expires_at);
     let rotated = mint_and_store(engine, name, entry, deadline).await;
     let metrics = &engine.metrics;
     metrics.count(Counted::StaticRotation, &config, name, &rotated);
@@ -54,7 +59,7 @@ pub async fn rotate(
         }
         Err(error) => {
             tracing::warn!(static_role = name, %error, "the static role could not be rotated");
-            Failures::note(&engine.store, &key, error, engine.clock.now()).await;
+            Failures::note(&engine.store, &key, error, engine.clock.now(), end).await;
         }
     }
     rotated
@@ -91,8 +96,14 @@ pub async fn mint_and_store(
     }
     failpoint::hit("rotate-role.proved");
     let now = engine.clock.now();
-    entry.replace(current(&connection, &entry, &fresh, whole(now)), now);
-    let warnings = expiry_warnings(&entry, asked);
+    let ended = entry.replace(current(&connection, &entry, &fresh, whole(now)), now);
+    let mut warnings = expiry_warnings(&entry, asked);
+    warnings.extend(entry.overlap_warning());
+    if ended > 0 {
+        warnings.push(format!(
+            "the static role was rotated more than {MAX_PREVIOUS} times within its overlap, so the oldest previous token ends now"
+        ));
+    }
     let fresh = store(engine, name, entry, fresh, deadline).await?;
     failpoint::hit("rotate-role.stored");
     fresh.commit().await;

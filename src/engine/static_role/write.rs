@@ -93,6 +93,7 @@ pub async fn write(
     }
     let minted_with = entry.current.as_ref().map(|current| &current.role_ids);
     if minted_with == Some(&entry.granted.role_ids()) {
+        warnings.extend(entry.overlap_warning());
         engine.static_roles.put(name, entry).await?;
     } else if live.is_some() {
         warnings.extend(rotate(engine, name, entry, deadline).await?);

@@ -19,6 +19,7 @@ use crate::engine::archived_engine::OldConfig;
 use crate::engine::archived_engine::Unreadable;
 use crate::engine::connection::ConfigEntry;
 use crate::engine::connection::Connection;
+use crate::engine::connection::Verified;
 use crate::engine::connection::verify;
 use crate::engine::error::Error;
 use crate::engine::registry::Loaded;
@@ -237,7 +238,7 @@ async fn anew(planning: &Planning<'_>, plan: &mut ConfigPlan, old: &OldConfig) {
         return plan.warnings.push(warning.to_owned());
     }
     match verify(&client, planning.deadline).await {
-        Ok(org_id) => {
+        Ok(Verified { org_id, expires_at }) => {
             if !org_id.eq_ignore_ascii_case(&plan.org_key) {
                 plan.warnings.push(format!(
                     "its root token belongs to organization {org_id}, not to that of its org_id; the config is for {org_id}"
@@ -245,6 +246,7 @@ async fn anew(planning: &Planning<'_>, plan: &mut ConfigPlan, old: &OldConfig) {
             }
             plan.entry = plan.entry.take().map(|entry| ConfigEntry {
                 org_id: Some(org_id.clone()),
+                root_expires_at: expires_at,
                 ..entry
             });
             plan.organization = Some(org_id);

@@ -21,6 +21,7 @@ use time::OffsetDateTime;
 pub(crate) use self::mismatch::CoercionError;
 use super::FieldType;
 use super::duration;
+use super::duration::DurationError;
 use crate::secret::Secret;
 
 /// What a field's conversion results in.  It has no `Debug`: it can hold a secret.
@@ -78,6 +79,10 @@ fn seconds(kind: FieldType, value: &Value) -> Result<Option<i64>, CoercionError>
         Value::Number(number) => {
             let seconds =
                 number::whole(number).ok_or_else(|| CoercionError::new(EXPECTED, value))?;
+            if seconds == 0 && number.as_f64().is_some_and(|number| number != 0.0) {
+                let cause = DurationError::TooShort.to_string();
+                return Err(CoercionError::because(EXPECTED, value, cause));
+            }
             // Through the text, so that both forms have the same limit.
             duration::parse_seconds(&seconds.to_string())
                 .map_err(|error| CoercionError::because(EXPECTED, value, error.to_string()))?

@@ -50,11 +50,13 @@ pub(super) fn text(value: Value) -> Result<String, CoercionError> {
 /// Text that is a Vault name.
 pub(super) fn name(value: Value) -> Result<String, CoercionError> {
     const EXPECTED: &str =
-        "a name: letters, digits, underscores, and between them hyphens and dots";
+        "a name: letters, digits, underscores, and between them hyphens and single dots";
     let name = text(value)?;
     if NAME_ONLY
         .as_ref()
         .is_some_and(|pattern| pattern.is_match(&name))
+        // Names become storage keys, in which hosts refuse a way upwards.
+        && !name.contains("..")
     {
         Ok(name)
     } else {

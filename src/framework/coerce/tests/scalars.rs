@@ -190,7 +190,6 @@ fn durations() {
             (json!("1h30m"), json!(5400)),
             (json!("7d"), json!(604_800)),
             (json!(3.9), json!(3)),
-            (json!("-0.5s"), json!(0)),
             (json!(9_223_372_036_i64), json!(9_223_372_036_i64)),
         ],
     );
@@ -212,6 +211,10 @@ fn durations() {
             json!("1w"),
             json!("1d12h"),
             json!("1.5"),
+            json!("0.5s"),
+            json!("-0.5s"),
+            json!("999ms"),
+            json!(0.5),
             json!(9_223_372_037_i64),
             json!(1e300),
             json!(true),
