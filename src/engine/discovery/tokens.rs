@@ -84,7 +84,9 @@ async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .iter()
         .map(|token| (token.token.client_id.clone(), shown(token, &names)))
         .collect();
-    Ok(Some(Response::list(keys, key_info).with_warnings(more)))
+    Ok(Some(
+        Response::list(keys, key_info).with_warnings(more.into_iter().collect()),
+    ))
 }
 
 /// What is told of one token.

@@ -156,3 +156,104 @@ async fn tidy_deletes_only_what_no_lease_can_hold() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn live_tokens_are_listed_in_pages() {
+    let bench = Bench::mounted().await;
+    let mut minted = Vec::new();
+    for _ in 0..3 {
+        minted.push(bench.mint("reader").await.unwrap().client_id);
+    }
+    minted.sort();
+    let list = async |data| {
+        let listed = bench.call(Operation::List, "tokens/default/", data).await;
+        listed.unwrap().unwrap()
+    };
+    let first = list(json!({"limit": 2})).await;
+    assert_eq!(first.data()["keys"], json!(minted[..2]));
+    let told = format!("with after={}", minted[1]);
+    assert!(
+        first.warnings()[0].contains(&told),
+        "{:?}",
+        first.warnings()
+    );
+    let rest = list(json!({"limit": 2, "after": minted[1]})).await;
+    assert_eq!(rest.data()["keys"], json!(minted[2..]));
+    assert!(rest.warnings().is_empty());
+    let all = list(json!({})).await;
+    assert_eq!(all.data()["keys"], json!(minted));
+    for limit in [0, -1, 10_001] {
+        let listed = bench
+            .call(Operation::List, "tokens/default/", json!({"limit": limit}))
+            .await;
+        let text = super::bench::refused(listed);
+        let expected = format!("limit: {limit} is out of range: give a number from 1 to 10000");
+        assert_eq!(text, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_two_dots_is_refused_wherever_one_is_given() {
+    let bench = Bench::mounted().await;
+    let refused = |outcome, what: &str| {
+        let text = super::bench::refused(outcome);
+        let expected =
+            "a name: letters, digits, underscores, and between them hyphens and single dots";
+        assert!(text.contains(expected), "{what}: {text}");
+    };
+    for (operation, path) in [
+        (Operation::Read, "config/a..b"),
+        (Operation::Update, "config/a..b"),
+        (Operation::Delete, "config/a..b"),
+        (Operation::Update, "rotate-root/a..b"),
+        (Operation::Read, "roles/a..b"),
+        (Operation::Update, "roles/a..b"),
+        (Operation::Delete, "roles/a..b"),
+        (Operation::Read, "creds/a..b"),
+        (Operation::Read, "static-roles/a..b"),
+        (Operation::Update, "static-roles/a..b"),
+        (Operation::Read, "static-creds/a..b"),
+        (Operation::Update, "rotate-role/a..b"),
+        (Operation::List, "astra-roles/a..b/"),
+        (Operation::List, "databases/a..b/"),
+        (Operation::List, "tokens/a..b/"),
+    ] {
+        refused(bench.call(operation, path, json!({})).await, path);
+    }
+    for (path, data) in [
+        (
+            "roles/n",
+            json!({"astra_roles": READER, "config": "../mount"}),
+        ),
+        ("roles/n", json!({"astra_roles": READER, "config": "a..b"})),
+        (
+            "static-roles/n",
+            json!({"astra_roles": READER, "rotation_period": 60, "config": "../x"}),
+        ),
+        ("tidy", json!({"config": "../x"})),
+        ("tidy", json!({"config": "x/y"})),
+    ] {
+        refused(bench.write(path, data).await, path);
+    }
+    // One dot is no way upwards.
+    let config = bench.config(json!({"token": bench.another_root_token()}));
+    bench.write("config/a.b", config).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_part_of_a_second_is_not_taken_for_no_limit() {
+    let bench = Bench::mounted().await;
+    for data in [
+        json!({"ttl": "0.5s"}),
+        json!({"max_ttl": "0.9s"}),
+        json!({"max_ttl": "1ms"}),
+        json!({"ttl": 0.5}),
+    ] {
+        let text = bench.refusal("roles/reader", data.clone()).await;
+        assert!(
+            text.contains("it is shorter than a second"),
+            "{data}: {text}"
+        );
+    }
+    assert_eq!(bench.read("roles/reader").await.unwrap()["max_ttl"], 0);
+}

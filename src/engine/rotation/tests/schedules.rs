@@ -1,11 +1,14 @@
 //! Replacing the root token on a schedule.
 
+use astra_emulator::PortalToken;
 use serde_json::json;
 use std::time::Duration;
 
 use super::refused;
 use super::root_of;
 use crate::engine::testing::Bench;
+use crate::engine::testing::READER;
+use crate::engine::testing::warnings;
 use crate::vault::Operation;
 
 #[tokio::test]
@@ -131,4 +134,44 @@ async fn bad_settings_are_refused_and_change_nothing() {
         .await
         .unwrap();
     assert_eq!(bench.read("config").await["rotation_schedule"], json!(""));
+}
+
+#[tokio::test]
+async fn a_root_token_is_rotated_before_it_ends() {
+    let mut bench = Bench::new().await;
+    let roles = bench.astra.seeds().tokens["org_admin"].roles.clone();
+    let ending = PortalToken {
+        roles,
+        expires_in_s: Some(1_000),
+        ..PortalToken::default()
+    };
+    let token = bench.astra.create_token(ending).unwrap().token;
+    let texts = warnings(bench.write("config", bench.config(&token)).await.unwrap());
+    assert!(texts[0].contains("nothing replaces it before"), "{texts:?}");
+    let status = bench.read("status").await;
+    assert!(status["configs"]["default"]["root_expires_at"].is_string());
+    // One that nothing is to replace stays, also where its end is near.
+    let first = root_of(&bench).await;
+    let day = json!({"rotation_period": "24h"});
+    let texts = warnings(bench.write("config", day).await.unwrap());
+    assert!(
+        texts[0].contains("before the rotation that is scheduled for"),
+        "{texts:?}"
+    );
+    bench.advance(Duration::from_secs(700));
+    bench.tick().await;
+    assert_eq!(root_of(&bench).await, first);
+    bench.advance(Duration::from_secs(60));
+    bench.tick().await;
+    let second = root_of(&bench).await;
+    assert_ne!(second, first);
+    // What rotation minted is rotated in time without a schedule too.
+    let none = json!({"rotation_period": 0});
+    bench.write("config", none).await.unwrap();
+    bench.advance(Duration::from_secs(760));
+    bench.tick().await;
+    assert_ne!(root_of(&bench).await, second);
+    let role = json!({"astra_roles": READER});
+    bench.write("roles/reader", role).await.unwrap();
+    bench.read("creds/reader").await;
 }

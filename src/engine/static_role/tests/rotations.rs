@@ -17,6 +17,9 @@ use crate::engine::testing::Plan;
 use crate::engine::testing::READER;
 use crate::engine::testing::until_hung;
 use crate::engine::testing::warnings;
+use crate::vault::Error;
+use crate::vault::Operation;
+use crate::vault::Storage;
 
 #[tokio::test]
 async fn a_token_is_replaced_when_due_and_the_previous_lives_on_for_the_overlap() {
@@ -199,4 +202,106 @@ async fn a_tick_tends_many_roles() {
     let after = bench.minted();
     assert_eq!(after.len(), 80);
     assert!(after.iter().all(|token| !before.contains(token)));
+}
+
+#[tokio::test]
+async fn a_token_that_has_ended_is_not_handed_out() {
+    let mut bench = Bench::new().await;
+    let knobs = json!({"org_max_token_expiry_s": 1_000, "org_max_token_expiry_mode": "clamp"});
+    bench.astra.set_knobs(knobs).unwrap();
+    bench.write("static-roles/app", role()).await.unwrap();
+    let first = current(&bench).await;
+    bench.fault("POST", "/v2/clientIdSecrets", refused());
+    for _ in 0..18 {
+        bench.advance(Duration::from_secs(60));
+        bench.tick().await;
+    }
+    let read = bench
+        .call(Operation::Read, "static-creds/app", json!({}))
+        .await;
+    let error = read.err().unwrap();
+    let Error::Status { status, message } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(status.code(), 503);
+    assert!(
+        message.starts_with("static role \"app\": its token ended at "),
+        "{message}"
+    );
+    assert!(message.contains("cannot mint a token"), "{message}");
+    // The wait for the next try is a minute at most by now.
+    bench.astra.clear_faults();
+    bench.advance(Duration::from_secs(60));
+    bench.tick().await;
+    assert_ne!(current(&bench).await, first);
+}
+
+#[tokio::test]
+async fn a_token_that_restored_storage_names_is_replaced_if_it_is_gone() {
+    let mut bench = Bench::new().await;
+    let mut role = role();
+    role["overlap"] = 0.into();
+    bench.write("static-roles/app", role).await.unwrap();
+    let storage = &bench.storage.memory;
+    let before = storage.get("v1/static-role/app").await.unwrap().unwrap();
+    bench.write("rotate-role/app", json!({})).await.unwrap();
+    bench.advance(Duration::from_secs(1));
+    bench.tick().await;
+    let rotated = current(&bench).await;
+    bench.storage.memory.put(before).await.unwrap();
+    bench.restart();
+    assert!(!bench.is_live(&current(&bench).await));
+    for _ in 0..2 {
+        bench.advance(Duration::from_secs(121));
+        bench.tick().await;
+    }
+    let replaced = current(&bench).await;
+    assert!(bench.is_live(&replaced));
+    assert_ne!(replaced, rotated);
+    // One that is listed is looked for once an hour only, and stays.
+    let lists = |bench: &Bench| {
+        let journal = bench.astra.journal();
+        let lists = journal
+            .iter()
+            .filter(|entry| entry.method == "GET" && entry.path.ends_with("clientIdSecrets"));
+        lists.count()
+    };
+    bench.advance(Duration::from_secs(121));
+    bench.tick().await;
+    let before = lists(&bench);
+    bench.tick().await;
+    assert_eq!((lists(&bench), current(&bench).await), (before, replaced));
+}
+
+#[tokio::test]
+async fn an_overlap_that_cannot_be_kept_is_told() {
+    let bench = Bench::new().await;
+    let knobs = json!({"org_max_token_expiry_s": 1_000, "org_max_token_expiry_mode": "clamp"});
+    bench.astra.set_knobs(knobs).unwrap();
+    let mut long = role();
+    long["overlap"] = "12h".into();
+    let texts = warnings(bench.write("static-roles/app", long).await.unwrap());
+    let told =
+        "overlap: the organization ends tokens so soon that the previous token lives on for 5";
+    assert!(texts.iter().any(|text| text.starts_with(told)), "{texts:?}");
+    // Half of the life is for the overlap.
+    let ttl = creds(&bench).await["ttl"].as_u64().unwrap();
+    assert!((400..=500).contains(&ttl), "{ttl}");
+}
+
+#[tokio::test]
+async fn more_rotations_than_the_overlap_can_hold_are_told() {
+    let bench = with_role().await;
+    let first = current(&bench).await;
+    for _ in 0..8 {
+        let written = bench.write("rotate-role/app", json!({})).await.unwrap();
+        assert_eq!(warnings(written), Vec::<String>::new());
+    }
+    assert!(bench.is_live(&first));
+    let texts = warnings(bench.write("rotate-role/app", json!({})).await.unwrap());
+    assert!(
+        texts[0].contains("more than 8 times within its overlap"),
+        "{texts:?}"
+    );
+    assert!(!bench.is_live(&first));
 }
