@@ -489,8 +489,7 @@ async fn an_untried_config_learns_its_organization() {
     let other = json!({"token": orgs[2].root_token, "verify": false});
     bench.write("config", other).await.unwrap();
     let role = json!({"astra_roles": READER});
-    bench.write("roles/reader", role).await.unwrap();
-    let error = bench.mint("reader").await.err().unwrap();
+    let error = bench.write("roles/reader", role).await.err().unwrap();
     assert!(
         error.to_string().contains("belongs to organization"),
         "{error}"
