@@ -50,6 +50,17 @@ pub struct Bench {
     pub engine: Arc<dyn Backend>,
     pub system: FixedSystem,
     pub deadlines: Deadlines,
+    /// What callers received and what they were told.
+    pub told: Arc<Mutex<Told>>,
+}
+
+/// What the engine answered, to be held against what Astra has.
+#[derive(Default)]
+pub struct Told {
+    /// Credentials that were handed out.
+    delivered: Vec<Credential>,
+    /// Client ids of tokens whose revocation was answered with success.
+    revoked: Vec<String>,
 }
 
 /// A credential as a caller holds it.
@@ -162,6 +173,7 @@ impl Bench {
             engine,
             system,
             deadlines,
+            told: Arc::default(),
         }
     }
 
@@ -265,7 +277,10 @@ impl Bench {
 
     pub async fn mint_for(&self, request: Request) -> Result<Credential, Error> {
         let response = self.engine.handle(request).await?.unwrap();
-        Ok(Credential::of(response))
+        let credential = Credential::of(response);
+        let mut told = self.told.lock().unwrap();
+        told.delivered.push(credential.clone());
+        Ok(credential)
     }
 
     pub async fn renew(&self, credential: &Credential) -> HandlerResult {
@@ -275,9 +290,15 @@ impl Bench {
     }
 
     pub async fn revoke(&self, credential: &Credential) -> HandlerResult {
-        self.engine
+        let outcome = self
+            .engine
             .handle(on_lease(Operation::Revoke, credential))
-            .await
+            .await;
+        if outcome.is_ok() {
+            let client_id = credential.client_id.clone();
+            self.told.lock().unwrap().revoked.push(client_id);
+        }
+        outcome
     }
 
     /// The host's tick.
@@ -327,6 +348,25 @@ impl Bench {
         let violations = self.astra.violations();
         assert!(violations.is_empty(), "{what}: {violations:?}");
         self.assert_bounded(&credentials, what);
+        self.assert_told_truly(what);
+    }
+
+    /// What callers were told is true: no credential that was handed out outlives its lease by more than
+    /// the grace, no revocation that was answered with success leaves its token.  That each lease has
+    /// a TTL is checked when it is received.
+    pub fn assert_told_truly(&self, what: &str) {
+        let told = self.told.lock().unwrap();
+        // Another organization's may be in another service.
+        let is_here = |credential: &&Credential| self.astra.token(&credential.client_id).is_some();
+        let delivered: Vec<&Credential> = told.delivered.iter().filter(is_here).collect();
+        self.assert_bounded(&delivered, what);
+        let live = self.live();
+        let left: Vec<&String> = told
+            .revoked
+            .iter()
+            .filter(|client_id| live.contains(client_id))
+            .collect();
+        assert!(left.is_empty(), "{what}: revoked and live: {left:?}");
     }
 
     /// No token of `held` lives longer than the grace after the longest end of its lease, by Astra's

@@ -345,6 +345,7 @@ async fn another_nodes_write_is_seen() {
         engine: bench.engine.clone(),
         system: FixedSystem::default(),
         deadlines: bench.deadlines,
+        told: bench.told.clone(),
     };
     other.restart();
     other

@@ -73,6 +73,11 @@ pub fn all() -> Vec<Variant> {
         retry_after: None,
         committed: true,
     };
+    let redirected = || Fault::Redirect {
+        status: 307,
+        to: RedirectTarget::SameHost,
+        committed: true,
+    };
     let redirect = |status, to| Fault::Redirect {
         status,
         to,
@@ -127,6 +132,20 @@ pub fn all() -> Vec<Variant> {
         ("403-errors", status(403, FaultBody::Errors)),
         ("403-empty", status(403, FaultBody::Empty)),
         ("403-html", status(403, FaultBody::Html)),
+        // Refusals that hide a success: what stands between the plugin and Astra replaced the answer.
+        // A whole refusal of 400, 401, 403 or 404 in Astra's own form is believed, so it is not among them.
+        ("400-html-committed", committed(400, FaultBody::Html)),
+        ("400-block-committed", committed(400, FaultBody::BlockPage)),
+        ("401-null-committed", committed(401, FaultBody::Null)),
+        ("403-html-committed", committed(403, FaultBody::Html)),
+        ("403-block-committed", committed(403, FaultBody::BlockPage)),
+        ("403-empty-committed", committed(403, FaultBody::Empty)),
+        ("403-half-committed", committed(403, FaultBody::Half)),
+        ("404-html-committed", committed(404, FaultBody::Html)),
+        ("409-committed", committed(409, FaultBody::Errors)),
+        ("413-empty-committed", committed(413, FaultBody::Empty)),
+        ("429-committed", committed(429, FaultBody::Errors)),
+        ("307-committed", redirected()),
         ("200-errors", Fault::OkWithErrors {}),
         ("reset-before", Fault::ResetBeforeCommit {}),
         ("reset-after", Fault::ResetAfterCommit {}),
