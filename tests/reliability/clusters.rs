@@ -14,6 +14,7 @@ use harness::Storage;
 use harness::Stored;
 use harness::wait_until;
 use reqwest::Method;
+use serde_json::Value;
 use serde_json::json;
 
 use crate::binary;
@@ -171,6 +172,97 @@ async fn a_restored_snapshot_costs_no_token_that_was_handed_out() {
         let left = mount.astra.seconds_left(&credential.client_id);
         assert!(left > 0 && left <= 8 * 3_600 + 600, "{left}");
     }
+}
+
+/// A standby that keeps what it has read would go on serving it: the host tells the plugins of a
+/// restored snapshot nothing.
+#[tokio::test]
+async fn every_node_serves_what_a_restored_snapshot_has() {
+    let options = Options {
+        audit: false,
+        raft_patience: 5,
+        plugins: vec![(MOUNT.to_owned(), binary::PLAIN.into())],
+        ..Options::default()
+    };
+    let cluster = Cluster::start(3, options).await;
+    let (astra, _plugin) = set_up(&cluster).await;
+    let active = cluster.active().await.api();
+    let role = json!({ "astra_roles": "API RO User", "rotation_period": "24h" });
+    active.write("astra/static-roles/batch", role).await.ok();
+    let restored = served(&active).await;
+    assert_eq!(restored.1, json!(3_600));
+    until_all_serve(&cluster, &restored).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("snapshot");
+    let file = file.to_str().unwrap();
+    let cli = cluster.active().await.cli();
+    cli.ok(&["operator", "raft", "snapshot", "save", file])
+        .await;
+
+    active
+        .write("astra/rotate-role/batch", json!({}))
+        .await
+        .ok();
+    active
+        .write("astra/roles/reader", json!({ "ttl": "7m" }))
+        .await
+        .ok();
+    active
+        .write("astra/roles/since", json!({ "astra_roles": "API RO User" }))
+        .await
+        .ok();
+    let since = served(&active).await;
+    assert_ne!(since.0, restored.0);
+    assert_eq!(since.1, json!(420));
+    until_all_serve(&cluster, &since).await;
+
+    cli.ok(&["operator", "raft", "snapshot", "restore", "-force", file])
+        .await;
+    until_all_serve(&cluster, &restored).await;
+    for node in &cluster.nodes {
+        let gone = node.api().read("astra/roles/since").await;
+        assert_eq!(gone.status, 404, "what the snapshot does not have");
+        let credential = node.api().read("astra/static-creds/batch").await.data();
+        let token = credential["token"].as_str().unwrap();
+        assert!(astra.accepts(token).await, "within its overlap");
+    }
+    // Another leader has the same.
+    cluster
+        .active()
+        .await
+        .api()
+        .write("sys/step-down", json!({}))
+        .await;
+    until_new_leader(&cluster).await;
+    until_all_serve(&cluster, &restored).await;
+}
+
+/// The client id of the static role's token and the role's TTL, as a node has them; null where it
+/// does not answer.
+async fn served(api: &Api) -> (Value, Value) {
+    let read = async |path: &str, field: &str| {
+        let reply = api.try_request(Method::GET, path, None).await;
+        match reply {
+            Ok(reply) if reply.is_ok() => reply.data()[field].clone(),
+            _ => Value::Null,
+        }
+    };
+    (
+        read("astra/static-creds/batch", "client_id").await,
+        read("astra/roles/reader", "ttl").await,
+    )
+}
+
+async fn until_all_serve(cluster: &Cluster, expected: &(Value, Value)) {
+    wait_until("each node serves what storage has", SOON, async || {
+        for node in &cluster.nodes {
+            if served(&node.api()).await != *expected {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
 }
 
 async fn set_up(cluster: &Cluster) -> (Astra, Plugin) {
