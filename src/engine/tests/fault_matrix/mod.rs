@@ -1,6 +1,7 @@
 //! Every fault at every call to Astra that the engine makes, the first time and every time.
 
 mod changes;
+mod conditions;
 mod scenarios;
 mod table;
 pub mod variants;

@@ -1,0 +1,312 @@
+//! Every operation while the whole organization behaves in another way than usual: lists that hide
+//! fields, expiries that are rewritten, clocks that differ, another organization that does not answer.
+
+use std::time::Duration;
+
+use astra_emulator::Fault;
+use astra_emulator::FaultRule;
+use astra_emulator::Options;
+use serde_json::Value;
+use serde_json::json;
+
+use super::DEADLINES;
+use super::PATIENCE;
+use super::assert_even;
+use super::changes;
+use super::scenarios::Scenario;
+use super::scenarios::Scenario::*;
+use crate::engine::tests::bench::Bench;
+use crate::engine::tests::bench::READER;
+use crate::vault::Error;
+
+/// Seconds for one attempt.
+const ATTEMPT: u64 = 5;
+
+/// What is different.
+#[derive(Clone, Copy)]
+enum Change {
+    /// The service has other knobs.
+    Knobs(&'static str),
+    /// Astra's clock is ahead of the node's by so many seconds.
+    AstraAhead(u64),
+    /// The node's clock is ahead of Astra's by so many seconds.
+    NodeAhead(u64),
+    /// Another organization of the mount never answers.
+    OtherHangs,
+    /// Another organization of the mount refuses everything.
+    OtherRefuses,
+}
+
+/// All of them.
+const CONDITIONS: &[(&str, Change)] = &[
+    ("list-legacy", Change::Knobs(r#"{"list_fields": "legacy"}"#)),
+    ("list-oas", Change::Knobs(r#"{"list_fields": "oas"}"#)),
+    (
+        "list-no-description",
+        Change::Knobs(r#"{"list_fields": "no_description"}"#),
+    ),
+    (
+        "list-empty-description",
+        Change::Knobs(r#"{"list_fields": "empty_description"}"#),
+    ),
+    (
+        "list-no-expiry",
+        Change::Knobs(r#"{"list_fields": "no_expiry"}"#),
+    ),
+    (
+        "no-description",
+        Change::Knobs(r#"{"ignore_description": true}"#),
+    ),
+    ("no-expiry", Change::Knobs(r#"{"ignore_expiry": true}"#)),
+    (
+        "no-expiry-echo",
+        Change::Knobs(r#"{"expiry_echo": "absent"}"#),
+    ),
+    (
+        "expiry-sooner",
+        Change::Knobs(r#"{"rewrite_expiry": {"life_s": 3600}}"#),
+    ),
+    (
+        "expiry-later",
+        Change::Knobs(r#"{"rewrite_expiry": {"life_s": 315360000}}"#),
+    ),
+    (
+        "expiry-capped",
+        Change::Knobs(r#"{"org_max_token_expiry_s": 3600, "org_max_token_expiry_mode": "clamp"}"#),
+    ),
+    (
+        "expiry-refused",
+        Change::Knobs(r#"{"org_max_token_expiry_s": 3600, "org_max_token_expiry_mode": "refuse"}"#),
+    ),
+    ("roles-oas", Change::Knobs(r#"{"role_case": "oas"}"#)),
+    ("roles-pascal", Change::Knobs(r#"{"role_case": "pascal"}"#)),
+    (
+        "roles-policy-text",
+        Change::Knobs(r#"{"role_case": "policy_as_string"}"#),
+    ),
+    ("astra-ahead", Change::AstraAhead(3 * 3600)),
+    ("node-ahead", Change::NodeAhead(3 * 3600)),
+    ("other-hangs", Change::OtherHangs),
+    ("other-refuses", Change::OtherRefuses),
+];
+
+/// What becomes of an operation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Expected {
+    /// It succeeds.
+    Ok,
+    /// It succeeds with a warning, which [`changes::act`] tells as an error.
+    Warns(&'static str),
+    /// It fails with these words.
+    Fails(&'static str),
+    /// It succeeds, and the token of an answer that was lost stays until its expiry, as the response says: a
+    /// token without a description cannot be found.
+    LeavesOne,
+    /// Nothing is shown, and `status` says why.
+    Blind,
+}
+
+/// Lists that do not show which tokens are this mount's.
+const HIDING: &[&str] = &[
+    "list-legacy",
+    "list-oas",
+    "list-no-description",
+    "list-empty-description",
+];
+
+fn expected(scenario: Scenario, condition: &str) -> Expected {
+    let is_mint = matches!(
+        scenario,
+        Mint | FirstMint
+            | LostMintList
+            | LostMintDelete
+            | RepeatedMintList
+            | RepeatedMintDelete
+            | Bundle
+    );
+    let is_static = matches!(
+        scenario,
+        StaticRole | StaticRotation | StaticProof | StaticDelete
+    );
+    match condition {
+        // The first token was handed out for certain, as far as storage knows, so only the repeated
+        // request looks for it.
+        hiding if HIDING.contains(&hiding) => match scenario {
+            RepeatedMintList | RepeatedMintDelete => Expected::LeavesOne,
+            TickList | TickDelete => Expected::Warns("a token is left"),
+            Tokens | StatusTokens => Expected::Blind,
+            _ => Expected::Ok,
+        },
+        "no-description" if matches!(scenario, LostMintList | LostMintDelete) => {
+            Expected::LeavesOne
+        }
+        "no-expiry" | "no-expiry-echo" if is_static => {
+            Expected::Warns("the organization does not keep expiries")
+        }
+        "expiry-sooner" | "expiry-capped" | "expiry-refused" | "astra-ahead" if is_static => {
+            Expected::Warns("it is rotated before that, whatever the schedule says")
+        }
+        "expiry-later" if is_mint || is_static => Expected::Fails("later than the"),
+        _ => Expected::Ok,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a step of its own in scripts/test, as its deadlines are short: cargo test --lib fault_matrix -- --ignored"]
+async fn every_operation_under_every_condition_ends_as_expected() {
+    let only = std::env::var("FAULT_ROWS").unwrap_or_default();
+    let mut failed = Vec::new();
+    let mut running = tokio::task::JoinSet::new();
+    for (name, change) in CONDITIONS.iter().filter(|(name, _)| name.contains(&only)) {
+        for scenario in Scenario::ALL {
+            while running.len() >= 32 {
+                failed.extend(next_failure(&mut running).await);
+            }
+            running.spawn(async move {
+                let cell = tokio::spawn(run(scenario, name, *change));
+                let ended = cell.await;
+                ended.err().map(|error| {
+                    let text = match error.into_panic().downcast::<String>() {
+                        Ok(text) => *text,
+                        Err(_) => "it failed".to_owned(),
+                    };
+                    format!("{scenario:?}, {name}: {text}")
+                })
+            });
+        }
+    }
+    while !running.is_empty() {
+        failed.extend(next_failure(&mut running).await);
+    }
+    failed.sort();
+    assert!(
+        failed.is_empty(),
+        "{} cells:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+}
+
+async fn next_failure(running: &mut tokio::task::JoinSet<Option<String>>) -> Option<String> {
+    running.join_next().await.unwrap().unwrap()
+}
+
+async fn run(scenario: Scenario, name: &str, change: Change) {
+    let mut bench = Bench::with(Options::default(), DEADLINES).await;
+    let mut stage = scenario.prepare(&mut bench, ATTEMPT).await;
+    begin(&mut bench, change).await;
+    let expected = expected(scenario, name);
+    let outcome = match expected {
+        Expected::Blind => look(&bench).await,
+        _ => scenario.act(&bench, &mut stage).await,
+    };
+    let is_revoked_late = scenario == Revoke && outcome.is_err();
+    end(&bench);
+    check(scenario, expected, outcome);
+    let lost = usize::from(expected == Expected::LeavesOne);
+    // What takes longer than one tick is for those after it.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        bench.tick().await;
+        let own = changes::own(&bench).await.len();
+        let is_even = bench.live().len() <= stage.held.len() + own + lost;
+        if is_even || tokio::time::Instant::now() > deadline {
+            break;
+        }
+    }
+    if is_revoked_late {
+        for credential in stage.held.drain(..) {
+            bench.revoke(&credential).await.unwrap();
+        }
+    }
+    let violations = bench.astra.violations();
+    assert!(violations.is_empty(), "{violations:?}");
+    if expected == Expected::LeavesOne {
+        let own = changes::own(&bench).await.len();
+        assert_eq!(
+            bench.live().len(),
+            stage.held.len() + own + 1,
+            "one is left"
+        );
+        return bench.assert_told_truly("one is left");
+    }
+    let held: Vec<_> = stage.held.iter().collect();
+    assert_even(&bench, &held, &stage).await;
+    changes::check_custom_roles(&bench).await;
+    for credential in &stage.held {
+        bench.revoke(&credential.clone().aged()).await.unwrap();
+    }
+    assert_even(&bench, &[], &stage).await;
+}
+
+fn check(scenario: Scenario, expected: Expected, outcome: Result<(), Error>) {
+    match (expected, outcome) {
+        (Expected::Ok | Expected::LeavesOne | Expected::Blind, Ok(())) => {}
+        (Expected::Warns(words) | Expected::Fails(words), Err(error)) => {
+            let is_warning = matches!(error, Error::Internal(_));
+            assert_eq!(
+                is_warning,
+                matches!(expected, Expected::Warns(_)),
+                "{error:?}"
+            );
+            assert!(
+                error.to_string().contains(words),
+                "{words} expected, but: {error}"
+            );
+        }
+        (expected, outcome) => panic!("{scenario:?}: {expected:?} expected, but: {outcome:?}"),
+    }
+}
+
+/// The mount cannot see its tokens, and says so.
+async fn look(bench: &Bench) -> Result<(), Error> {
+    assert_eq!(bench.read("tokens/default/").await, None);
+    let status = bench.read("status").await.unwrap();
+    let status = &status["configs"]["default"];
+    assert_eq!(status["ignores_description"], true, "{status}");
+    Ok(())
+}
+
+async fn begin(bench: &mut Bench, change: Change) {
+    match change {
+        Change::Knobs(knobs) => {
+            let knobs: Value = serde_json::from_str(knobs).unwrap();
+            bench.astra.set_knobs(knobs).unwrap();
+        }
+        Change::AstraAhead(seconds) => bench.astra.advance_clock(Duration::from_secs(seconds)),
+        Change::NodeAhead(seconds) => bench.restart_ahead(Duration::from_secs(seconds)),
+        Change::OtherHangs => {
+            add_other(bench, Fault::Hang { committed: false }).await;
+        }
+        Change::OtherRefuses => {
+            let refusal = Fault::Status {
+                status: 403,
+                body: Default::default(),
+                retry_after: None,
+                committed: false,
+            };
+            add_other(bench, refusal).await;
+        }
+    }
+}
+
+/// A second organization, in which there is work for each tick, goes wrong.
+async fn add_other(bench: &Bench, fault: Fault) {
+    let second = bench.astra.seeds().organizations[1].clone();
+    let config =
+        json!({"token": second.root_token, "url": bench.astra.url(), "request_timeout": 1});
+    bench.write("config/second", config).await.unwrap();
+    let role = json!({"config": "second", "astra_roles": READER});
+    bench.write("roles/other", role).await.unwrap();
+    let rule = FaultRule::new(fault).of_org(&second.id);
+    bench.astra.add_fault(rule).unwrap();
+    // Its answer is lost, so that it is looked for.
+    let lost = bench.mint("other").await;
+    assert!(lost.is_err(), "{lost:?}");
+}
+
+fn end(bench: &Bench) {
+    bench.astra.clear_faults();
+    let usual = serde_json::to_value(astra_emulator::Knobs::default()).unwrap();
+    bench.astra.set_knobs(usual).unwrap();
+}
