@@ -278,7 +278,7 @@ impl Bench {
     pub async fn mint_for(&self, request: Request) -> Result<Credential, Error> {
         let response = self.engine.handle(request).await?.unwrap();
         let credential = Credential::of(response);
-        let mut told = self.told.lock().unwrap();
+        let mut told = self.told.lock();
         told.delivered.push(credential.clone());
         Ok(credential)
     }
@@ -296,7 +296,7 @@ impl Bench {
             .await;
         if outcome.is_ok() {
             let client_id = credential.client_id.clone();
-            self.told.lock().unwrap().revoked.push(client_id);
+            self.told.lock().revoked.push(client_id);
         }
         outcome
     }
@@ -355,7 +355,7 @@ impl Bench {
     /// the grace, no revocation that was answered with success leaves its token.  That each lease has
     /// a TTL is checked when it is received.
     pub fn assert_told_truly(&self, what: &str) {
-        let told = self.told.lock().unwrap();
+        let told = self.told.lock();
         // Another organization's may be in another service.
         let is_here = |credential: &&Credential| self.astra.token(&credential.client_id).is_some();
         let delivered: Vec<&Credential> = told.delivered.iter().filter(is_here).collect();
