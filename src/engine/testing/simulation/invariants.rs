@@ -159,6 +159,16 @@ impl World {
                 dead.push(lease.client_id.clone());
             }
         }
+        for lease in self.lost_leases.borrow_mut().iter_mut() {
+            if lease.end > now
+                && !self.was_skewed.get()
+                && !lease.may_be_dead
+                && !self.is_live(&lease.client_id)
+            {
+                lease.may_be_dead = true;
+                dead.push(lease.client_id.clone());
+            }
+        }
         for client_id in dead {
             self.violation(format!(
                 "the token {client_id} is gone although its lease lives"

@@ -8,6 +8,7 @@ use astra_emulator::PortalToken;
 use serde_json::Value;
 use serde_json::json;
 
+use super::chance;
 use super::host::Answered;
 use super::host::request;
 use super::operation::Operation;
@@ -162,9 +163,12 @@ impl World {
             Operation::ReadStatic { org, role: number } => {
                 let path = format!("static-creds/{}", role(org, number));
                 let began = self.astra.now();
-                if let Some(Ok(Some(response))) =
-                    self.ask(Some(org), Asked::Read, &path, json!({})).await
-                {
+                let answered = match number {
+                    // Standbys answer as well.
+                    2 => self.ask_standby(&path).await,
+                    _ => self.ask(Some(org), Asked::Read, &path, json!({})).await,
+                };
+                if let Some(Ok(Some(response))) = answered {
                     self.check_static(&response, began);
                 }
             }
@@ -222,6 +226,13 @@ impl World {
             Answered::Done(outcome) => Some(outcome),
             Answered::Died | Answered::GaveUp => None,
         }
+    }
+
+    /// Reads something from a node that may not write.
+    async fn ask_standby(self: &Rc<Self>, path: &str) -> Option<HandlerResult> {
+        let asked = request(self.request_id(), Asked::Read, path, json!({}));
+        let seed = chance::draw(|rng| rng.u64(..));
+        self.standby().send(asked, seed).await.ok()
     }
 
     /// Writes the config of an organization; whether that worked.

@@ -24,6 +24,7 @@ use super::network::Network;
 use super::process::Process;
 use super::trace::Trace;
 use crate::astra::simulated_network;
+use crate::engine::clock::now_utc;
 use crate::engine::clock::simulated;
 
 /// When every history begins.
@@ -59,6 +60,8 @@ pub struct World {
     pub snapshot: RefCell<Option<Snapshot>>,
     /// Times from which tokens and custom roles are in no storage, since it was restored.
     pub forgotten: RefCell<Vec<(OffsetDateTime, OffsetDateTime)>>,
+    /// Leases that the host forgot when storage was restored, whose tokens somebody may use.
+    pub lost_leases: RefCell<Vec<Lease>>,
     /// What was found wrong.
     pub violations: RefCell<Vec<String>>,
     /// How many seconds the node's clock is ahead.
@@ -94,6 +97,7 @@ pub struct Snapshot {
     entries: Entries,
     leases: Vec<Lease>,
     at: OffsetDateTime,
+    taken: OffsetDateTime,
 }
 
 impl World {
@@ -140,6 +144,7 @@ impl World {
             last_words: RefCell::default(),
             snapshot: RefCell::default(),
             forgotten: RefCell::default(),
+            lost_leases: RefCell::default(),
             violations: RefCell::default(),
             skew: Cell::new(0),
             was_skewed: Cell::new(false),
@@ -246,6 +251,7 @@ impl World {
             entries: self.durable.entries(),
             leases: self.leases.borrow().clone(),
             at: self.astra.now(),
+            taken: now_utc(),
         });
     }
 
@@ -262,7 +268,16 @@ impl World {
         // What was under way when the copy was made is not in it either.
         let from = snapshot.at - Duration::from_secs(60);
         self.forgotten.borrow_mut().push((from, self.astra.now()));
-        *self.leases.borrow_mut() = snapshot.leases;
+        let now = Instant::now();
+        let known = snapshot.leases.len();
+        let lost = self.leases.replace(snapshot.leases).into_iter().skip(known);
+        // Tokens that were being minted when the copy was made may be deleted (docs/reliability.md).
+        let is_settled =
+            |lease: &Lease| lease.issued_utc > snapshot.taken + Duration::from_secs(60);
+        let lost = lost.filter(|lease| {
+            lease.state == LeaseState::Active && lease.end > now && is_settled(lease)
+        });
+        self.lost_leases.borrow_mut().extend(lost);
         for lease in self.leases.borrow_mut().iter_mut() {
             lease.may_be_dead |= !self.is_live(&lease.client_id);
         }
