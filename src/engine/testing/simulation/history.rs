@@ -135,7 +135,7 @@ impl Mix {
             (4, 3, Kind::FailWrites),
             (14, 7, Kind::Fail),
             (4, 3, Kind::Lag),
-            (2, 2, Kind::Limit),
+            (4, 3, Kind::Limit),
             (2, 1, Kind::Snapshot),
             (1, 1, Kind::Restore),
             (2, 1, Kind::Clock),
@@ -224,14 +224,7 @@ fn made(kind: Kind, org: usize, troubled: usize, rng: &mut Rng) -> Operation {
         }),
         Kind::Fail => fail(troubled, rng),
         Kind::Lag => lag(troubled, rng),
-        Kind::Limit => Operation::Knobs {
-            org: troubled,
-            knobs: json!({
-                "org_max_token_expiry_s": rng.u64(60..4_000),
-                "org_max_token_expiry_mode": if rng.bool() { "clamp" } else { "refuse" },
-            }),
-            seconds: rng.u64(30..400),
-        },
+        Kind::Limit => limit(troubled, rng),
         Kind::Snapshot => Operation::Snapshot,
         Kind::Restore => Operation::Restore,
         Kind::Clock => Operation::SetClock {
@@ -283,6 +276,25 @@ fn made(kind: Kind, org: usize, troubled: usize, rng: &mut Rng) -> Operation {
         Kind::ReadStatic => Operation::ReadStatic { org, role },
         Kind::Tidy => Operation::Tidy { org },
         Kind::Status => Operation::Status,
+    }
+}
+
+fn limit(org: usize, rng: &mut Rng) -> Operation {
+    let mode = if rng.bool() { "clamp" } else { "refuse" };
+    let knobs = match rng.u8(..5) {
+        0 => json!({"rewrite_expiry": {"life_s": rng.u64(1..3_000)}}),
+        1 => json!({"rewrite_expiry": {"shift_s": rng.i64(-1_000..10_000)}}),
+        // A year: whoever asks again without an expiry gets all of it.
+        2 => json!({"org_max_token_expiry_s": 31_536_000}),
+        _ => json!({
+            "org_max_token_expiry_s": rng.u64(3..4_000),
+            "org_max_token_expiry_mode": mode,
+        }),
+    };
+    Operation::Knobs {
+        org,
+        knobs,
+        seconds: rng.u64(30..400),
     }
 }
 
@@ -363,7 +375,7 @@ fn fault(rng: &mut Rng) -> Fault {
             at: LatencyPoint::Before,
         },
         12 => Fault::Latency {
-            ms: rng.u64(..60_000),
+            ms: rng.u64(5_000..90_000),
             max_ms: None,
             at: if rng.bool() {
                 LatencyPoint::Before

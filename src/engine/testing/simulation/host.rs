@@ -269,7 +269,12 @@ impl World {
         };
         let era = self.era.get();
         let request = lease.request(Operation::Revoke, 0);
-        let answered = self.call(Some(lease.org), request, None).await;
+        // Where the config has become another organization's, it is refused, and an operator was told.
+        let is_here = self
+            .astra
+            .token(&lease.client_id)
+            .is_some_and(|token| !self.is_misplaced(&token));
+        let answered = self.call(is_here.then_some(lease.org), request, None).await;
         let is_done = matches!(answered, Answered::Done(Ok(_)));
         if is_done {
             self.check_revoked(&lease);

@@ -302,7 +302,7 @@ impl World {
     async fn turn_knobs(self: &Rc<Self>, org: usize, knobs: Value, seconds: u64) {
         let time = Duration::from_secs(seconds);
         self.orgs[org].trouble(time + AFTERMATH);
-        if knobs.get("org_max_token_expiry_s").is_some() {
+        if knobs.get("create_visible_scope").is_none() {
             // A root token that rotation made meanwhile has an early end.
             self.orgs[org].trouble(Duration::from_secs(7_200));
         }
