@@ -149,9 +149,8 @@ impl World {
     ) -> Answered {
         let what = format!("{:?} {} {}", request.operation, request.path, request.id);
         self.trace.note(format_args!("> {what}"));
-        let began = Instant::now();
         let calm = self.is_calm(org);
-        let answered = self.send(&request, gives_up).await;
+        let (answered, began) = self.send(&request, gives_up).await;
         let took = began.elapsed();
         match &answered {
             Answered::Done(Ok(_)) => self.trace.note(format_args!("< {what}: done")),
@@ -165,12 +164,17 @@ impl World {
         answered
     }
 
-    async fn send(self: &Rc<Self>, request: &Request, gives_up: Option<Duration>) -> Answered {
+    async fn send(
+        self: &Rc<Self>,
+        request: &Request,
+        gives_up: Option<Duration>,
+    ) -> (Answered, Instant) {
         let mut interruptions = self.interruptions.subscribe();
         interruptions.borrow_and_update();
         let marks = !request.id.is_empty();
         let mut repeated = false;
         loop {
+            let began = Instant::now();
             let process = self.active();
             let seed = chance::draw(|rng| rng.u64(..));
             let answer = process.send(request.clone(), seed);
@@ -193,7 +197,7 @@ impl World {
                     if repeated && outcome.is_ok() {
                         self.interrupted.borrow_mut().remove(&request.id);
                     }
-                    return Answered::Done(outcome);
+                    return (Answered::Done(outcome), began);
                 }
                 Answered::Died
                     if marks
@@ -209,7 +213,7 @@ impl World {
                     if marks {
                         self.interrupted.borrow_mut().insert(request.id.clone());
                     }
-                    return other;
+                    return (other, began);
                 }
             }
         }

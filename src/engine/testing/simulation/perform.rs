@@ -163,13 +163,14 @@ impl World {
             Operation::ReadStatic { org, role: number } => {
                 let path = format!("static-creds/{}", role(org, number));
                 let began = self.astra.now();
+                let calm = self.is_calm(Some(org));
                 let answered = match number {
                     // Standbys answer as well.
                     2 => self.ask_standby(&path).await,
                     _ => self.ask(Some(org), Asked::Read, &path, json!({})).await,
                 };
                 if let Some(Ok(Some(response))) = answered {
-                    self.check_static(&response, began);
+                    self.check_static(&response, began, calm);
                 }
             }
             Operation::Tidy { org } => {
@@ -316,6 +317,7 @@ impl World {
     pub fn set_clock(&self, ahead: i64) {
         simulated::set(Some(self.astra.now() + time::Duration::seconds(ahead)));
         self.skew.set(ahead);
+        self.clock_set.set(tokio::time::Instant::now());
         self.was_skewed.set(self.was_skewed.get() || ahead != 0);
         for org in &self.orgs {
             org.trouble(AFTERMATH);

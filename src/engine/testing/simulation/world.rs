@@ -68,6 +68,8 @@ pub struct World {
     pub skew: Cell<i64>,
     /// Whether it ever was wrong.
     pub was_skewed: Cell<bool>,
+    /// When it was last set.
+    pub clock_set: Cell<Instant>,
     /// Every token that was ever written into a config by hand.
     pub given_roots: RefCell<BTreeSet<String>>,
     /// Tokens, and ends of names of custom roles, that an operator was told are left: their config is gone.
@@ -148,6 +150,7 @@ impl World {
             violations: RefCell::default(),
             skew: Cell::new(0),
             was_skewed: Cell::new(false),
+            clock_set: Cell::new(now),
             given_roots: RefCell::default(),
             given_up: RefCell::default(),
             bystanders,
