@@ -13,6 +13,7 @@ use super::host::LeaseState;
 use super::host::TICK;
 use super::host::is_failure;
 use super::operation;
+use super::world::Org;
 use super::world::World;
 use crate::engine::connection::ConfigEntry;
 use crate::engine::intent::BlockEntry;
@@ -349,6 +350,14 @@ impl World {
             kept.extend(own.filter(|role| !others(&role.name)));
         }
         for (owner, claim) in &claims {
+            // What was written for another organization is there, and here only an operator can mend it.
+            let is_foreign = |org: &Org| {
+                let own = format!("role {}-", operation::config(org.number));
+                org.was_foreign.get() && owner.contains(&own)
+            };
+            if self.orgs.iter().any(is_foreign) {
+                continue;
+            }
             match kept.iter().find(|role| role.id == claim.role_id) {
                 None => found.push(format!("the custom role of {owner} is gone")),
                 Some(role) => {

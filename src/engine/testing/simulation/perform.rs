@@ -264,6 +264,7 @@ impl World {
         if is_foreign {
             // Refused or not, nothing is expected of it.
             self.orgs[org].trouble(Duration::from_secs(60));
+            self.orgs[org].was_foreign.set(true);
         }
         let outcome = self.ask(Some(org), Asked::Update, &path, data).await;
         let is_written = matches!(outcome, Some(Ok(_)));

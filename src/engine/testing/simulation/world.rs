@@ -90,6 +90,8 @@ pub struct Org {
     pub id: String,
     /// Until when its own trouble may show.
     pub troubled_until: Cell<Instant>,
+    /// Whether its config ever had the root token of another organization.
+    pub was_foreign: Cell<bool>,
     /// Whether its config is missing or of no use, as an operator made it.
     pub is_broken: Cell<bool>,
 }
@@ -128,6 +130,7 @@ impl World {
             number,
             id: seed.id,
             troubled_until: Cell::new(now),
+            was_foreign: Cell::new(false),
             is_broken: Cell::new(true),
         });
         let orgs = orgs.collect();
