@@ -104,16 +104,14 @@ fn extended(
     if left.is_zero() {
         return Err(LeaseError::MaxTtlReached.into());
     }
-    // An increment that is too long is told by the host.
-    if present.increment.is_zero() {
-        let (what, wanted) = match role.ttl() {
-            Some(ttl) => ("the role's ttl", ttl),
-            None => ("the mount's default_lease_ttl", limits.default_ttl),
-        };
-        // Times are in whole seconds.
-        if wanted > left + Duration::from_secs(1) {
-            term.cap(what, wanted, left, &cap);
-        }
+    let (what, wanted) = match (present.increment, role.ttl()) {
+        (Duration::ZERO, Some(ttl)) => ("the role's ttl", ttl),
+        (Duration::ZERO, None) => ("the mount's default_lease_ttl", limits.default_ttl),
+        (increment, _) => ("the requested increment", increment),
+    };
+    // Times are in whole seconds.
+    if wanted > left + Duration::from_secs(1) {
+        term.cap(what, wanted, left, &cap);
     }
     term.ttl = term.ttl.min(left);
     Ok(term)
