@@ -60,7 +60,7 @@ async fn roles() {
         ),
         (
             json!({ "astra_roles": READ_ONLY, "ttl": "2h", "max_ttl": "1h" }),
-            "ttl: 7200s is longer than max_ttl, 3600s: shorten ttl or lengthen max_ttl".to_owned(),
+            "ttl: 2h is longer than max_ttl, 1h: shorten ttl or lengthen max_ttl".to_owned(),
         ),
         (
             json!({ "astra_roles": READ_ONLY, "config": "second", "database_id": database }),
@@ -123,7 +123,7 @@ async fn roles() {
         .refused(400);
     assert_eq!(
         refusal,
-        "ttl: 32400s is longer than max_ttl, 28800s: shorten ttl or lengthen max_ttl"
+        "ttl: 9h is longer than max_ttl, 8h: shorten ttl or lengthen max_ttl"
     );
     assert_eq!(mount.read("roles/reader").await.data()["ttl"], 3600);
     mount.finish().await;

@@ -28,12 +28,12 @@ async fn static_roles_and_the_rest() {
         (
             "static-roles/bad",
             json!({ "astra_roles": READ_ONLY, "rotation_period": "1h", "overlap": "2h" }),
-            "overlap: 7200s is not less than the time between two rotations, 3600s: shorten overlap or rotate less often".to_owned(),
+            "overlap: 2h is not less than the time between two rotations, 1h: shorten overlap or rotate less often".to_owned(),
         ),
         (
             "static-roles/bad",
             json!({ "astra_roles": READ_ONLY, "rotation_period": "59s" }),
-            "rotation_period: 59s is out of range: give 60s or more, up to 100 years".to_owned(),
+            "rotation_period: 59s is out of range: give 1m or more, up to 100 years".to_owned(),
         ),
         (
             "static-roles/bad",
@@ -116,11 +116,11 @@ async fn changes_of_a_static_role() {
         ),
         (
             json!({ "overlap": "1h" }),
-            "overlap: 3600s is not less than the time between two rotations, 3600s: shorten overlap or rotate less often",
+            "overlap: 1h is not less than the time between two rotations, 1h: shorten overlap or rotate less often",
         ),
         (
             json!({ "rotation_period": "10s" }),
-            "rotation_period: 10s is out of range: give 60s or more, up to 100 years",
+            "rotation_period: 10s is out of range: give 1m or more, up to 100 years",
         ),
         (
             json!({ "rotation_period": "" }),
