@@ -183,7 +183,16 @@ mod tests {
                 1_800,
                 vec!["the role's ttl of 1h is capped at 30m, what is left of the role's max_ttl"],
             ),
-            (role, 24 * HOUR, life, 2 * HOUR, 1_800, vec![]),
+            (
+                role,
+                24 * HOUR,
+                life,
+                2 * HOUR,
+                1_800,
+                vec![
+                    "the requested increment of 2h is capped at 30m, what is left of the role's max_ttl",
+                ],
+            ),
             (
                 (0, 0),
                 8 * HOUR,

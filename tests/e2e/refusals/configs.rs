@@ -119,7 +119,7 @@ async fn configs() {
         ),
         (
             with(json!({ "rotation_period": "1h", "rotation_schedule": "0 3 * * *" })),
-            "rotation_period: 3600 was given together with rotation_schedule: give one of the two".to_owned(),
+            "rotation_period: 1h was given together with rotation_schedule: give one of the two".to_owned(),
         ),
         (
             with(json!({ "verify": "perhaps" })),

@@ -62,10 +62,10 @@ async fn static_roles_and_the_rest() {
             json!({ "astra_roles": READ_ONLY, "rotation_period": "1h", "region": "us-east1" }),
             "region needs database_id: give the id of the database, or leave region out".to_owned(),
         ),
-        ("rotate-role/none", json!({ "x": "y" }), format!("static role \"none\" {none}")),
+        ("rotate-role/none", json!({}), format!("static role \"none\" {none}")),
         (
             "rotate-root/none",
-            json!({ "x": "y" }),
+            json!({}),
             "config \"none\" does not exist: write it first, with token=… at config/none".to_owned(),
         ),
         (
