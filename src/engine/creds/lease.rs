@@ -169,17 +169,6 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
             }
             .into())
         }
-        // The list of another organization shows nothing.
-        Ok(Deletion::AlreadyAbsent(absence)) if !is_over && data.is_elsewhere(&absence) => {
-            Err(LeaseError::OtherOrganization {
-                ends: data.ends_by_itself(),
-                client_id: data.client_id,
-                org_id: data.org_id,
-                config: data.config,
-                other: absence.org_id.unwrap_or_default(),
-            }
-            .into())
-        }
         Ok(_) => {
             failpoint::hit("revoke.token-deleted");
             if is_young {
@@ -216,13 +205,6 @@ impl LeaseData {
     /// Whether the token is younger than `window` at `now`, so that Astra may not show it yet.
     fn is_young(&self, now: OffsetDateTime, window: Duration) -> bool {
         self.minted_at.is_some_and(|minted| now < minted + window)
-    }
-
-    /// Whether the token was looked for in another organization than its own.
-    fn is_elsewhere(&self, absence: &Absence) -> bool {
-        let asked = absence.org_id.as_deref();
-        let is_own = |asked: &str| asked.eq_ignore_ascii_case(&self.org_id);
-        !self.org_id.is_empty() && asked.is_some_and(|asked| !is_own(asked))
     }
 
     fn ends_by_itself(&self) -> String {

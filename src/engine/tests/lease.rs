@@ -339,6 +339,8 @@ async fn the_list_of_another_organization_is_no_evidence() {
             untried["force"] = true.into();
         }
         bench.write("config", untried).await.unwrap();
+        // As of a token that it does not know, so that only the list can tell.
+        bench.fault("DELETE", "*", status(404));
         let text = bench.revoke(&credential).await.err().unwrap().to_string();
         assert!(text.contains("organization"), "{text}");
         bench.assert_clean(&[&credential], "it stays");
