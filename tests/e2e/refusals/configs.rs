@@ -132,7 +132,7 @@ async fn configs() {
     let refusal = mount.api.delete(&mount.path("config")).await.refused(400);
     assert_eq!(
         refusal,
-        "config \"default\" is in use: roles reader. Delete those roles and revoke those leases first, or delete with force=true"
+        "config \"default\" is in use: roles reader. Delete those roles first, or delete with force=true"
     );
     mount.finish().await;
 }

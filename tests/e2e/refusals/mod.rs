@@ -36,6 +36,10 @@ async fn refused(mount: &TestMount, path: &str, body: Value, text: &str) {
             .map_or_else(|| value.to_string(), str::to_owned);
         arguments.push(format!("{field}={value}"));
     }
+    // The command line wants at least one.
+    if arguments.len() == 2 {
+        arguments.insert(1, "-force".to_owned());
+    }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let output = mount.cli.run(&arguments).await.refused();
     assert!(
