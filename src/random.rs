@@ -1,6 +1,6 @@
 //! Random bits for ids.
 
-/// 128 random bits that nobody can guess.
+/// 128 random bits that no one can guess.
 #[cfg(not(test))]
 pub(crate) fn bits() -> u128 {
     uuid::Uuid::new_v4().as_u128()

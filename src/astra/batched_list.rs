@@ -27,7 +27,7 @@ pub(super) struct ListedIds {
     pub(super) ids: HashSet<String>,
 }
 
-/// One caller's selection, which begins anew with each list.
+/// One caller's selection, which starts over with each list.
 pub(super) trait Select: Send + Sync {
     /// Starts on a list.
     fn begin(self: Arc<Self>) -> Box<dyn Selecting>;

@@ -24,19 +24,19 @@ pub struct Absence {
 
 impl Absence {
     /// Whether it shows that what was made in `org_id` at `generated_on` is gone: the list is of that
-    /// organization, and was answered at least `settled` after it was made, by Astra's two times.
+    /// organization, and was answered at least `window` after it was made, by Astra's two times.
     pub fn proves(
         &self,
         org_id: &str,
         generated_on: Option<time::OffsetDateTime>,
-        settled: std::time::Duration,
+        window: std::time::Duration,
     ) -> bool {
         let of_it = self.org_id.as_deref();
         of_it.is_some_and(|listed| listed.eq_ignore_ascii_case(org_id))
             && self
                 .list
                 .age_of(generated_on)
-                .is_some_and(|age| age >= settled)
+                .is_some_and(|age| age >= window)
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
     #[tokio::test]
     async fn absence_is_proved_for_one_organization_and_only_after_a_while() {
         let made = datetime!(2026-11-24 12:00 UTC);
-        let settled = Duration::from_secs(120);
+        let window = Duration::from_secs(120);
         let absence = |org_id: Option<&str>, after| Absence {
             list: ListFacts {
                 began: Instant::now(),
@@ -83,7 +83,7 @@ mod tests {
             (absence(Some("a"), 999), None, false),
         ] {
             assert_eq!(
-                absence.proves("a", generated_on, settled),
+                absence.proves("a", generated_on, window),
                 expected,
                 "{absence:?}"
             );

@@ -13,7 +13,7 @@ use super::error_body;
 
 /// What becomes of the body of a success while it arrives.
 ///
-/// Each attempt begins anew: what was taken in of a body that broke off counts for nothing.
+/// Each attempt starts over: what was taken in of a body that broke off counts for nothing.
 pub(super) trait BodyReader: Sync {
     /// What a complete body becomes.
     type Output: Send;

@@ -40,7 +40,7 @@ pub(super) trait TokenVisitor: Send + 'static {
     fn visit(&mut self, token: &TokenEntry);
 }
 
-/// Shows a list to what `begin` makes, anew for each attempt.
+/// Shows a list to what `begin` makes, again for each attempt.
 pub(super) struct TokenList<B>(pub(super) B);
 
 /// A list read to its end.

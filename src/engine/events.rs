@@ -1,6 +1,6 @@
 //! What the engine tells the host's event service (docs/protocol.md, "Events").
 //!
-//! An event is sent after its effect, in the background: no request waits for it.  Few are under way at
+//! An event is sent after its effect, in the background: no request waits for it.  Few are in flight at
 //! a time; what does not fit is dropped, as is what the host does not take.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use crate::vault::Event;
 use crate::vault::Events;
 
-/// How many events may be under way: enough for a burst, few enough to forget when the host hangs.
+/// How many events may be in flight: enough for a burst, few enough to forget when the host hangs.
 const UNDER_WAY: usize = 64;
 
 /// Tells the host what happened in one mount.

@@ -112,7 +112,7 @@ mod tests {
             .unwrap()
     }
 
-    /// A sentence, for whoever reads it in a terminal or in the host's user interface.
+    /// A sentence, for anyone who reads it in a terminal or in the host's user interface.
     fn is_sentence(text: &str) -> bool {
         text.contains(' ') && text.ends_with('.')
     }

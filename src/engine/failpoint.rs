@@ -24,8 +24,8 @@ pub const FAILPOINTS: &[&str] = &[
     "mint.token-made",
     "mint.completed",
     // A token that is not handed out after all.
-    "fresh.rolled-back",
-    "fresh.removed",
+    "uncommitted.rolled-back",
+    "uncommitted.removed",
     "take-back.begun",
     "take-back.reopened",
     "take-back.token-deleted",

@@ -23,7 +23,7 @@ pub struct Limits {
 /// How old an answer may be for what a busy mount does all the time.  Tuning and leadership change at
 /// any moment, so it is short; but it saves four calls a credential, and the host caps every lease
 /// by itself.
-const FRESH: Duration = Duration::from_millis(200);
+const MAX_AGE: Duration = Duration::from_millis(200);
 
 /// The host's system view.
 pub struct Host {
@@ -61,12 +61,12 @@ impl Host {
     /// Like [`Host::writer_limits`], for what a busy mount does many times a second: the answer may
     /// be up to a fifth of a second old.
     pub async fn recent_writer_limits(&self) -> Result<Limits, Error> {
-        self.view(FRESH).await?.writer_limits()
+        self.view(MAX_AGE).await?.writer_limits()
     }
 
     /// Whether this node may write, as of a fifth of a second ago; not if the host does not say.
     pub async fn may_write_recently(&self) -> bool {
-        self.view(FRESH).await.is_ok_and(|view| view.may_write)
+        self.view(MAX_AGE).await.is_ok_and(|view| view.may_write)
     }
 
     async fn view(&self, max_age: Duration) -> Result<View, Error> {
@@ -157,7 +157,7 @@ mod tests {
         let refused = host.writer_limits().await.map_err(|error| error.fault());
         assert_eq!(refused, Err(Fault::ReadOnly));
         node.0.store(0, Ordering::SeqCst);
-        tokio::time::advance(FRESH).await;
+        tokio::time::advance(MAX_AGE).await;
         assert!(host.recent_writer_limits().await.is_ok());
     }
 }

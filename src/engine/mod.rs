@@ -99,7 +99,7 @@ pub struct Engine {
 pub struct Deadlines {
     /// A whole operation, retries included.  The host gives a request up after 90 s.
     pub operation: Duration,
-    /// How long a create that nobody waits for any more may still take effect in Astra: so long a
+    /// How long a create that no one waits for any more may still take effect in Astra: so long a
     /// lost token is looked for.
     pub late_create_window: Duration,
 }

@@ -182,7 +182,7 @@ impl<K: EntryKind> Registry<K> {
         Ok(self.store.list(K::FOLDER).await?)
     }
 
-    /// Lets nobody else change the entry called `name`: a change reads, asks Astra, and then writes.
+    /// Keeps others from changing the entry called `name`: a change reads, asks Astra, and then writes.
     pub async fn lock(&self, name: &str) -> OwnedMutexGuard<()> {
         self.changes.lock(name).await
     }

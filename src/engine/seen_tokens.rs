@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// How long a token that was listed is not looked for again.
-const FRESH: Duration = Duration::from_secs(3_600);
+const MAX_AGE: Duration = Duration::from_secs(3_600);
 
 /// Client ids, each with the time at which a list that showed it was asked for.
 #[derive(Default)]
@@ -17,7 +17,7 @@ impl SeenTokens {
     /// A list that was asked for at `asked` shows the token with `client_id`.
     pub fn record(&self, client_id: &str, asked: Instant) {
         let mut seen = self.0.lock();
-        seen.retain(|_, before| asked.saturating_duration_since(*before) < FRESH);
+        seen.retain(|_, before| asked.saturating_duration_since(*before) < MAX_AGE);
         seen.insert(client_id.to_owned(), asked);
     }
 
@@ -25,7 +25,7 @@ impl SeenTokens {
     pub fn contains(&self, client_id: &str, now: Instant) -> bool {
         let seen = self.0.lock();
         seen.get(client_id)
-            .is_some_and(|asked| now.saturating_duration_since(*asked) < FRESH)
+            .is_some_and(|asked| now.saturating_duration_since(*asked) < MAX_AGE)
     }
 
     /// Another node may change what storage and Astra have from now on.

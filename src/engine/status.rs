@@ -116,7 +116,7 @@ fn shown_fields() -> Vec<Field> {
     let known = [
         Field::int(
             "pending_intents",
-            "How many tokens may exist that nobody has. Absent on a node that may not write.",
+            "How many tokens may exist that no one has. Absent on a node that may not write.",
         ),
         Field::int(
             "live_tokens",

@@ -1,4 +1,4 @@
-//! `tidy`: an operator's search for tokens that nobody holds any more.
+//! `tidy`: an operator's search for tokens that are no longer used.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub fn paths() -> Vec<Path<Engine>> {
         Path::new("tidy")
             .field(Field::name("config", "Config whose organization is tidied.").default(connection::DEFAULT))
             .field(Field::bool("dry_run", "Only tell what would be deleted.").default(false))
-            .on(Operation::Update, "Delete tokens of this mount that nobody holds.", tidy)
+            .on(Operation::Update, "Delete tokens of this mount that are no longer used.", tidy)
             .refuses_unknown_parameters()
             .returns([
                 Field::bool("dry_run", "Whether nothing was deleted.").required(),
@@ -41,7 +41,7 @@ pub fn paths() -> Vec<Path<Engine>> {
                 Field::int("unknown", "How many tokens stay because nothing tells when their lease ends.").required(),
                 Field::map("tokens", "The tokens that were deleted, or would be, by client id.").required(),
             ])
-            .synopsis("Delete tokens of this mount that nobody holds.")
+            .synopsis("Delete tokens of this mount that are no longer used.")
             .help(
                 "A token of this mount whose lease may still live is never deleted. The engine cannot see the host's leases; \
                  it knows that a lease has ended when the longest time that it could last since its mint is over, and that is all \
@@ -82,7 +82,7 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
                         .await
                         .map_err(|error| {
                             astra_error::request_error(
-                                "delete a token that nobody holds",
+                                "delete a token that is no longer used",
                                 &connection,
                                 &error,
                             )
@@ -91,7 +91,7 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
                     tracing::info!(
                         config = name,
                         client_id,
-                        "tidy deleted a token that nobody holds"
+                        "tidy deleted a token that is no longer used"
                     );
                 }
                 unused.insert(client_id.clone(), discovery::shown(token, &names));

@@ -71,7 +71,7 @@ impl Starting {
             lifecycle.clone(),
         );
         let knocks: Knocks = broker.knocks().clone();
-        // Nobody reads it, but without it there is no broker stream.
+        // No one reads it, but without it there is no broker stream.
         let _sent = knocks.outgoing();
         let knocking = tokio::spawn(async move {
             let turn = knocks.turn().await;

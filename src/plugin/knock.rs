@@ -29,7 +29,7 @@ pub(super) struct Knocks(Arc<State>);
 
 struct State {
     /// One dial at a time, from its knock to the end of its TLS handshake: a host gives each stream to
-    /// whichever listener waits longest, whoever it was opened for.
+    /// whichever listener waits longest, no matter who it was opened for.
     turn: tokio::sync::Mutex<()>,
     /// Our half of the newest broker stream.
     outgoing: Mutex<Option<mpsc::UnboundedSender<ConnInfo>>>,

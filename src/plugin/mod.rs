@@ -103,7 +103,7 @@ pub fn serve(info: PluginInfo, factory: impl Factory) -> ExitCode {
         }
         Err(error) => {
             tracing::error!("the plugin cannot start: {error}");
-            // If the host has gone, nobody is left to tell.
+            // If the host has gone, no one is left to tell.
             let _ = handshake::print(&handshake::refusal(&error));
             ExitCode::FAILURE
         }

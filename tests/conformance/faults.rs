@@ -248,7 +248,7 @@ async fn c63_a_cut_brokered_connection_is_made_again() {
         "{reply:?}"
     );
 
-    // For good: every request ends, with an error.
+    // Permanently: every request ends, with an error.
     mount.brokered.close();
     let reply = in_time(mount.read("roles/never")).await;
     assert!(reply.is_error());

@@ -39,7 +39,7 @@ const EFFECTS: &[&str] = &[
 ];
 
 /// Functions that begin with a point.
-const BEGIN_WITH_A_POINT: &[&str] = &["fresh", "remove_by_tag"];
+const BEGIN_WITH_A_POINT: &[&str] = &["uncommitted", "remove_by_tag"];
 
 /// Functions that change something and leave the point to their callers, or need none, and why.
 const EXEMPT: &[(&str, &str, &str)] = &[

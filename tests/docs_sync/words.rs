@@ -5,21 +5,33 @@ use std::path::PathBuf;
 
 /// Words that were given up, and what stands in their place.
 const RETIRED: &[(&str, &str)] = &[
+    ("anew", "again"),
+    ("bear", "carry"),
+    ("bears", "carries"),
     ("buried", "tombstone"),
     ("bury", "tombstone"),
+    ("claimant", "policy owner"),
     ("doubts", "uncertain writes"),
     ("farewell", "pending deletion"),
+    ("fresh", "new, or uncommitted"),
     ("happening", "event"),
+    ("haste", "hurry"),
     ("heed", "check"),
     ("intake", "response body"),
     ("leftover", "recovered block"),
     ("leftovers", "recovered blocks"),
     ("mends", "repairs"),
+    ("mischief", "chaos"),
+    ("settle", "reconcile, resolve or recover"),
+    ("settled", "reconciled"),
+    ("settles", "reconciles"),
+    ("settling", "reconciling"),
     ("sighting", "tagged token"),
     ("tend", "reconcile"),
     ("tended", "reconciled"),
     ("unheld", "unused"),
     ("whither", "where"),
+    ("whoever", "anyone who, or the caller"),
 ];
 
 /// Where they are looked for.

@@ -64,7 +64,7 @@ async fn leave_an_unused_token(mount: &TestMount) -> String {
 async fn tidy_deletes_only_tokens_whose_lease_has_ended() {
     let mount = setup::mount_in_the_past("tidied", BEHIND).await;
     let unused = leave_an_unused_token(&mount).await;
-    let held = mount.credential("reader").await;
+    let issued = mount.credential("reader").await;
     let fixed = json!({ "astra_roles": READ_ONLY, "rotation_period": "24h" });
     mount.write("static-roles/batch", fixed).await.ok();
     let fixed = mount.read("static-creds/batch").await.data()["client_id"].clone();
@@ -105,7 +105,7 @@ async fn tidy_deletes_only_tokens_whose_lease_has_ended() {
 
     mount.astra.refuse_deletions(true);
     let refusal = mount.write("tidy", json!({})).await.refused(502);
-    let expected = "cannot delete a token that nobody holds: the root token may not do DELETE";
+    let expected = "cannot delete a token that is no longer used: the root token may not do DELETE";
     assert!(refusal.contains(expected), "{refusal}");
     mount.astra.refuse_deletions(false);
     let done = mount
@@ -115,7 +115,7 @@ async fn tidy_deletes_only_tokens_whose_lease_has_ended() {
     assert_eq!(counts(&done["data"]), [1, 2, 0], "{done}");
     assert_eq!(done["data"]["tokens"][&unused]["role"], "brief", "{done}");
     let mut left = mount.astra.live();
-    let mut expected = vec![held.client_id, fixed.to_owned()];
+    let mut expected = vec![issued.client_id, fixed.to_owned()];
     left.sort();
     expected.sort();
     assert_eq!(left, expected);

@@ -32,7 +32,7 @@ const CLIENTS: usize = 12;
 const WORK: Duration = Duration::from_secs(75);
 /// How often the state is printed and what must hold at any time is checked.
 const LOOK: Duration = Duration::from_secs(10);
-/// The length at which Vault's log is begun anew, so that a long run does not fill the disk.
+/// The length at which Vault's log is started over, so that a long run does not fill the disk.
 const MOST_LOG: u64 = 256 * 1024 * 1024;
 /// What the plugin may take more at the end than when it was last started; idle connections to Astra are
 /// kept, each of which is a file and a task.

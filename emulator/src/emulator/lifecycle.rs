@@ -78,10 +78,10 @@ impl Emulator {
         options.seed = seed.unwrap_or(options.seed);
         options.profile = profile.unwrap_or(options.profile);
         let url = self.url();
-        let mut fresh = seed::new_state(&options, url);
+        let mut new_state = seed::new_state(&options, url);
         let mut state = self.inner.service.lock();
-        fresh.bundles = state.bundles.take();
-        *state = fresh;
+        new_state.bundles = state.bundles.take();
+        *state = new_state;
         drop(state);
         self.inner.service.in_flight.reset();
         self.apply_listener_faults()?;

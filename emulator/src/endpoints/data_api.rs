@@ -62,7 +62,7 @@ pub(super) fn on_collection(
     body: &Object,
 ) -> Result<Value, Reply> {
     let (command, arguments) = command(call, body)?;
-    let mut fresh = || ids::uuid(&mut call.state.rng);
+    let mut new_id = || ids::uuid(&mut call.state.rng);
     let Some(collection) = call.state.records.collections.get_mut(keyspace, name) else {
         // Inferred from the Data API's other answers.
         let message = format!("Collection does not exist, collection name: {name}");
@@ -89,7 +89,7 @@ pub(super) fn on_collection(
                 .and_then(|own| own.get("returnDocumentResponses"))
                 .and_then(Value::as_bool)
                 .unwrap_or_default();
-            insert(collection, documents, asked, &mut fresh)
+            insert(collection, documents, asked, &mut new_id)
         }
         "findOne" => json!({"data": {"document": collection.find(&filter).first()}}),
         "find" => {
@@ -112,14 +112,14 @@ fn insert(
     collection: &mut Collection,
     documents: Vec<Object>,
     responses: bool,
-    fresh: &mut dyn FnMut() -> String,
+    new_id: &mut dyn FnMut() -> String,
 ) -> Value {
     let mut made: Vec<Value> = Vec::new();
     let mut ready: Vec<Object> = Vec::new();
     for mut document in documents {
         let id = document
             .entry("_id")
-            .or_insert_with(|| fresh().into())
+            .or_insert_with(|| new_id().into())
             .clone();
         if collection.has(&id) || made.contains(&id) {
             let message = format!("Document already exists with the given _id: {id}");

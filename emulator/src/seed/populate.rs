@@ -1,4 +1,4 @@
-//! What a fresh emulator holds.
+//! What a new emulator holds.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -57,7 +57,7 @@ async fn slow_body() {
     let started = Instant::now();
     astra.mint().await;
     assert!(started.elapsed() >= Duration::from_millis(200));
-    settled(&astra, 0).await;
+    reconciled(&astra, 0).await;
     // Given up in the middle.
     astra.fault(on_create(
         json!({"kind": "slow_body", "bytes": 1, "every_ms": 50}),
@@ -115,7 +115,7 @@ async fn roles_mismatch() {
     let got = parsed(&astra.create(json!({"roles": [API_RO_USER, RW_USER]})).await);
     assert_eq!(got["roles"], json!([RW_USER]));
     assert_eq!(astra.emulator.live_tokens()[0].roles, [RW_USER]);
-    settled(&astra, 0).await;
+    reconciled(&astra, 0).await;
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn missing_fields() {
     let got = parsed(&astra.create(json!({"roles": [API_RO_USER]})).await);
     assert!(got.get("token").is_none() && got.get("generatedOn").is_none());
     assert!(got["secret"].is_string());
-    settled(&astra, 0).await;
+    reconciled(&astra, 0).await;
     astra.fault(on_create(
         json!({"kind": "missing_fields", "fields": ["token", "secret"]}),
     ));

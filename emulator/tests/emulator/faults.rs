@@ -25,7 +25,7 @@ pub(crate) fn left(astra: &Astra) -> (usize, usize, bool) {
     (found.orphans, found.live_tokens, committed)
 }
 
-pub(crate) async fn settled(astra: &Astra, orphans: usize) {
+pub(crate) async fn reconciled(astra: &Astra, orphans: usize) {
     let wanted = WaitFor {
         orphans: Some(orphans),
         ..WaitFor::default()
@@ -37,7 +37,7 @@ pub(crate) async fn settled(astra: &Astra, orphans: usize) {
 async fn without_faults_a_delivered_token_is_no_orphan() {
     let astra = Astra::new().await;
     astra.mint().await;
-    settled(&astra, 0).await;
+    reconciled(&astra, 0).await;
     assert_eq!(left(&astra), (0, 1, true));
     assert!(astra.emulator.live_tokens()[0].delivered);
     assert!(astra.emulator.journal()[0].delivered);

@@ -99,7 +99,7 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let peak: Arc<AtomicUsize> = Arc::default();
-        let under_way: Arc<AtomicUsize> = Arc::default();
+        let in_flight: Arc<AtomicUsize> = Arc::default();
         let script = Arc::new(script);
         let task = tokio::spawn({
             let (seen, peak) = (Arc::clone(&seen), Arc::clone(&peak));
@@ -109,13 +109,13 @@ impl Server {
                 while let Ok((stream, _)) = listener.accept().await {
                     let upgraded = upgrade(stream);
                     let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
-                    let (peak, under_way) = (Arc::clone(&peak), Arc::clone(&under_way));
+                    let (peak, in_flight) = (Arc::clone(&peak), Arc::clone(&in_flight));
                     connections.spawn(async move {
                         let Some(mut stream) = upgraded.await else {
                             return;
                         };
                         while let Some(request) = read(&mut stream).await {
-                            let now = under_way.fetch_add(1, Ordering::SeqCst) + 1;
+                            let now = in_flight.fetch_add(1, Ordering::SeqCst) + 1;
                             peak.fetch_max(now, Ordering::SeqCst);
                             let act = {
                                 let mut seen = seen.lock();
@@ -123,7 +123,7 @@ impl Server {
                                 script(&request, seen.len() - 1)
                             };
                             let act = released(act).await;
-                            under_way.fetch_sub(1, Ordering::SeqCst);
+                            in_flight.fetch_sub(1, Ordering::SeqCst);
                             if !perform(&mut stream, act).await {
                                 return;
                             }

@@ -1,4 +1,4 @@
-//! Clients of the archived engine's configs, for what it leased and nobody has imported yet.
+//! Clients of the archived engine's configs, for what it leased and no one has imported yet.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -164,7 +164,7 @@ impl Records {
         Ok(())
     }
 
-    /// Lets nobody else take something over meanwhile.
+    /// Keeps others from taking something over meanwhile.
     pub async fn lock(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().await
     }

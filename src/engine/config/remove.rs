@@ -52,7 +52,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         }
     };
     let deadline = Deadline::after(engine.deadlines.operation);
-    // From here on no mint begins, so what is under way now is all there is.
+    // From here on no mint begins, so what is in flight now is all there is.
     let ending = Ending::begin(&connection);
     let users = users(&engine, &connection, deadline).await?;
     if let (Some(Users { words, remedy }), false) = (&users, force) {
@@ -114,7 +114,7 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// The config of `connection` was deleted: deletes the root tokens that nobody else has, those that
+/// The config of `connection` was deleted: deletes the root tokens that no one else has, those that
 /// rotation minted, and says what is not deleted yet.
 async fn forget(engine: &Engine, connection: &Connection, deadline: Deadline) -> Option<String> {
     Failures::clear(&engine.store, &Key::root_rotation(&connection.name)).await;
@@ -152,14 +152,14 @@ async fn users(
         users.push(format!("stored tokens of the archived engine ({stored})"));
         remedies.push("revoke the leases of the archived engine");
     }
-    // Root tokens go with the config, and static roles are named already.
+    // Root tokens are deleted with the config, and static roles are named already.
     let mut own = in_use::tokens(engine).await?;
     for client_id in &connection.entry.pending_delete {
         own.insert(client_id);
     }
-    let under_way = connection.ledger.open();
-    if under_way > 0 {
-        users.push(format!("mints under way ({under_way})"));
+    let in_flight = connection.ledger.open();
+    if in_flight > 0 {
+        users.push(format!("mints in flight ({in_flight})"));
         remedies.push("wait until those mints have ended");
     }
     let lost = connection.ledger.pending().await?;

@@ -86,7 +86,7 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
                 source,
             })?;
         entry.root_expires_at = verified.expires_at;
-        settle_organization(&call.fields, &mut entry, verified.org_id)?;
+        resolve_organization(&call.fields, &mut entry, verified.org_id)?;
     } else {
         warnings.push("verify=false: the root token was stored without being tried".to_owned());
     }
@@ -313,7 +313,7 @@ fn origin(url: &str) -> &str {
     path.and_then(|at| url.get(..host + at)).unwrap_or(url)
 }
 
-/// What becomes of root tokens that rotation minted when the operator gives another: nobody else has
+/// What becomes of root tokens that rotation minted when the operator gives another: no one else has
 /// them, so they are to be deleted.
 fn leave_behind(entry: &mut ConfigEntry, stored: &ConfigEntry) -> Option<String> {
     if stored.minted && stored.token != entry.token {
@@ -333,7 +333,7 @@ fn leave_behind(entry: &mut ConfigEntry, stored: &ConfigEntry) -> Option<String>
 }
 
 /// Decides which organization the config is for, once the token's own is known.
-fn settle_organization(
+fn resolve_organization(
     fields: &Fields,
     entry: &mut ConfigEntry,
     token_org: String,

@@ -50,7 +50,7 @@ pub struct ConfigEntry {
     /// Fingerprints of root tokens that rotation replaced, newest last.
     #[serde(default)]
     pub retired: Vec<String>,
-    /// Whether rotation minted the root token, so that nobody else has it.
+    /// Whether rotation minted the root token, so that no one else has it.
     #[serde(default)]
     pub minted: bool,
     /// Client ids of replaced root tokens that are still to be deleted in Astra.

@@ -13,7 +13,7 @@ use crate::engine::store::Store;
 /// The pending deletions of one mount, by the client id of the config's root token.
 ///
 /// The lock of a name is held by a change of a config that has this root token, so that the token is
-/// not deleted while a config comes to use it, and not forgotten while a config still has it.
+/// not deleted while a config begins to use it, and not forgotten while a config still has it.
 pub type PendingDeletions = Registry<PendingDeletionKind>;
 
 /// Pending deletions are used as they are stored.

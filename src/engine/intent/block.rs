@@ -56,7 +56,7 @@ struct Marks {
     lost: BTreeMap<u16, Lost>,
 }
 
-/// A token that may exist although nobody holds it; the next tick looks for it.
+/// A token that may exist although no one holds it; the next tick looks for it.
 #[derive(Clone, Debug)]
 pub struct Lost {
     /// Its client id, where Astra's answer told it.
@@ -139,12 +139,12 @@ impl Block {
         })
     }
 
-    /// How many mints are under way.
+    /// How many mints are in flight.
     pub fn open(&self) -> usize {
         usize::from(self.marks().open)
     }
 
-    /// The tokens that may exist although nobody holds them.
+    /// The tokens that may exist although no one holds them.
     pub fn lost(&self) -> Vec<(u16, Lost)> {
         self.marks()
             .lost
@@ -296,7 +296,7 @@ impl Intent {
         self.finish();
     }
 
-    /// The token may exist although nobody holds it; the next tick looks for it.
+    /// The token may exist although no one holds it; the next tick looks for it.
     pub fn lose(mut self, client_id: Option<String>) {
         self.mark_lost(client_id);
     }

@@ -38,7 +38,7 @@ impl BlockEntry {
     }
 
     /// Whether nothing is left to clean up for the intent at `index`.  An index that the entry
-    /// does not cover was never handed out, so no token can bear it.
+    /// does not cover was never handed out, so no token can carry it.
     pub fn is_done(&self, index: u16) -> bool {
         match self.done.get(usize::from(index / 8)) {
             Some(byte) => byte & bit(index) != 0,

@@ -54,7 +54,7 @@ pub struct Ledger {
     reserving: tokio::sync::Mutex<()>,
     /// What an earlier process left; read when this one first mints or clears up.
     recovered: OnceCell<Mutex<RecoveredBlocks>>,
-    /// How long a create that nobody waits for any more may still take effect.
+    /// How long a create that no one waits for any more may still take effect.
     late_create_window: Duration,
     /// Since when this process has used it.
     since: Instant,
@@ -64,9 +64,9 @@ pub struct Ledger {
 /// The intents of a config in numbers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct LedgerCounts {
-    /// Mints under way.
+    /// Mints in flight.
     pub open: usize,
-    /// Tokens that may exist although nobody holds them, as far as this process knows.
+    /// Tokens that may exist although no one holds them, as far as this process knows.
     pub pending: usize,
     /// Lost by this process.
     pub lost: u64,
@@ -110,7 +110,7 @@ impl Ledger {
         }
     }
 
-    /// The mount whose tags the tokens bear.
+    /// The mount whose tags the tokens carry.
     pub fn mount(&self) -> MountId {
         self.mount
     }
@@ -156,13 +156,13 @@ impl Ledger {
             return Ok(());
         }
         if !recovered.lock().is_noted() {
-            // Should the list fail, nobody repeats the request once more: it is left to the ticks.
+            // Should the list fail, no one repeats the request once more: it is left to the ticks.
             recovered.lock().remember_retry(request);
             let look = TaggedToken::select(self.mount, recovered.lock().ids());
             match client.shared_tokens(look, deadline).await {
                 Ok(listed) => recovered.lock().note(&listed),
                 Err(error) if error.is_retryable() => return Err(error.into()),
-                // Where lists are refused for good, a mint must not be refused as well.
+                // Where lists are refused permanently, a mint must not be refused as well.
                 Err(error) => {
                     tracing::warn!(config = self.config, %error, "a repeated request's first token cannot be looked for");
                     return Ok(());
@@ -252,12 +252,12 @@ impl Ledger {
         }
     }
 
-    /// How many mints are under way.
+    /// How many mints are in flight.
     pub fn open(&self) -> usize {
         self.blocks().iter().map(|block| block.open()).sum()
     }
 
-    /// How many tokens may exist although nobody holds them, as far as is known.
+    /// How many tokens may exist although no one holds them, as far as is known.
     pub async fn pending(&self) -> Result<usize, StoreError> {
         // A node that only reads may ask too.  What it sees is not kept: by the time it clears up, the
         // storage has other blocks.
@@ -313,7 +313,7 @@ impl Ledger {
             tracing::info!(
                 config = self.config,
                 tokens = unmarked.len(),
-                "deleting tokens that nobody received"
+                "deleting tokens that no caller received"
             );
         }
         sweep.delete_all(&unmarked).await?;

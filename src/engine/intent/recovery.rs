@@ -17,7 +17,7 @@ use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
 
-/// How long a create that nobody waits for any more may still take effect in Astra: twice the
+/// How long a create that no one waits for any more may still take effect in Astra: twice the
 /// longest operation (docs/architecture.md, "Intents").  Until then a clean list proves nothing.
 pub const LATE_CREATE_WINDOW: Duration = Duration::from_secs(120);
 
@@ -28,7 +28,7 @@ const MAX_RETRIES: usize = 4_096;
 pub struct RecoveredBlocks {
     blocks: Vec<RecoveredBlock>,
     /// Tokens of those blocks as Astra listed them, sorted by the request they were minted for: if the
-    /// host repeats the request, nobody received them.
+    /// host repeats the request, no caller received them.
     by_request: Option<Vec<TaggedToken>>,
     /// Requests whose first try was not undone yet, although their caller has gone.
     pending_retries: HashSet<RequestMark>,
@@ -134,7 +134,7 @@ impl RecoveredBlocks {
         self.by_request = Some(noted);
     }
 
-    /// The host may have repeated `request`: whatever the earlier process minted for it, nobody
+    /// The host may have repeated `request`: whatever the earlier process minted for it, no one
     /// received.  Until [`RecoveredBlocks::take`] this is left to clearing up.
     pub fn remember_retry(&mut self, request: &RequestMark) {
         if self.pending_retries.len() < MAX_RETRIES {
@@ -150,7 +150,7 @@ impl RecoveredBlocks {
     }
 
     /// Takes the tokens that were minted for `request` by the earlier process.  Their marks go: from
-    /// now on they count as received by nobody, so that clearing up deletes them if the caller fails
+    /// now on they count as received by no caller, so that clearing up deletes them if the caller fails
     /// to.
     pub fn take(&mut self, request: &RequestMark) -> Vec<TaggedToken> {
         self.pending_retries.remove(request);
@@ -174,7 +174,7 @@ impl RecoveredBlocks {
         Some(block.entry.clone())
     }
 
-    /// The listed tokens that were minted but never marked done: nobody received them.  Storage that was
+    /// The listed tokens that were minted but never marked done: no caller received them.  Storage that was
     /// restored from a snapshot knows no marks of what was minted after it; those tokens stay.
     pub fn unmarked(&self, listed: &[TaggedToken]) -> Vec<TaggedToken> {
         let by_id: BTreeMap<BlockId, &BlockEntry> = self

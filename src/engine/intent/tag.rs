@@ -258,7 +258,7 @@ mod tests {
         }
     }
 
-    /// Tokens that live today bear tags of exactly this form.
+    /// Tokens that live today carry tags of exactly this form.
     #[test]
     fn the_form_of_a_tag_is_fixed() {
         let text = "vault:0123456789ab:37a8eec1b5a1:00fedcba98765432.7.42:001122334455";

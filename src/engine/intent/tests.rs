@@ -243,7 +243,7 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
     let in_flight = ledger.begin().await.unwrap();
     let mut tokens = vec![listed(mount, &in_flight)];
     let recovered = async || RecoveredBlocks::load(&store, "default").await.unwrap();
-    // After a crash now, the token in flight was received by nobody.
+    // After a crash now, the token in flight was received by no caller.
     assert_eq!(recovered().await.unmarked(&tokens), tokens[..1]);
 
     let key = format!("v1/intent/default/{}", in_flight.block());

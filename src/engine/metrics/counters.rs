@@ -13,7 +13,7 @@ use prometheus::Registry;
 
 use crate::engine::error::Fault;
 
-/// So many roles have series of their own; what is minted for others is counted together, so that whoever
+/// So many roles have series of their own; what is minted for others is counted together, so that anyone who
 /// may write roles cannot make the process grow without bound.
 const MOST_LABELS: usize = 200;
 

@@ -43,7 +43,7 @@ impl Gauges {
     }
 }
 
-/// The families as they are now.  Asks nobody but the host's storage.
+/// The families as they are now.  Asks no one but the host's storage.
 pub(super) async fn gather(engine: &Engine) -> Result<Vec<MetricFamily>, prometheus::Error> {
     let may_write = engine.host.may_write_recently().await;
     let loaded = engine.configs.load_all().await.unwrap_or_default();

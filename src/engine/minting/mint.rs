@@ -33,7 +33,7 @@ use crate::engine::intent::RequestMark;
 use crate::engine::intent::Tag;
 use crate::engine::time_text::time_text;
 
-/// How often a mint whose outcome stays unknown is tried anew, time permitting.
+/// How often a mint whose outcome stays unknown is tried again, time permitting.
 const ATTEMPTS: usize = 3;
 
 /// What to mint, and for whom.
@@ -58,7 +58,7 @@ pub struct Mint<'a> {
     pub text: &'a str,
 }
 
-/// A token that nobody holds yet: its intent still stands for it, so that a process which dies now
+/// A token that no one holds yet: its intent still stands for it, so that a process which dies now
 /// leaves it to be found and deleted.
 pub struct UncommittedToken {
     /// The token.
@@ -154,9 +154,9 @@ impl Mint<'_> {
             let sent = Instant::now();
             match client.create_token(&wanted, deadline).await {
                 Ok(token) if is_echoed(&token, &tag, &wanted.description) => {
-                    let mut fresh = self.fresh(intent, tag, token, &wanted, sent);
-                    fresh.warning = self.learn(&description, form, &fresh.token);
-                    return self.accept(fresh, refused, deadline).await;
+                    let mut uncommitted = self.uncommitted(intent, tag, token, &wanted, sent);
+                    uncommitted.warning = self.learn(&description, form, &uncommitted.token);
+                    return self.accept(uncommitted, refused, deadline).await;
                 }
                 // The answer is about a token of somebody else: nothing of it may be handed out or
                 // deleted.
@@ -203,7 +203,7 @@ impl Mint<'_> {
                     ));
                 }
                 // An answer that does not fit may name a token of somebody else: like an answer
-                // that did not come, it is no reason to delete anything but what bears the tag.
+                // that did not come, it is no reason to delete anything but what carries the tag.
                 Err(MintError::Mismatch { error, .. } | MintError::Unknown(error)) => {
                     let found = self.remove_by_tag(intent, &tag, deadline).await;
                     if let Err(cause) = found {
@@ -221,7 +221,7 @@ impl Mint<'_> {
                             &error,
                         ));
                     }
-                    tracing::info!(config = name, error = %error, attempt, "the outcome of a mint is unknown; minting anew");
+                    tracing::info!(config = name, error = %error, attempt, "the outcome of a mint is unknown; minting again");
                     attempt += 1;
                 }
             }
@@ -256,7 +256,7 @@ impl Mint<'_> {
     }
 
     /// Notes what the answer shows of the organization.
-    fn fresh(
+    fn uncommitted(
         &self,
         intent: Intent,
         tag: Tag,
@@ -293,12 +293,12 @@ impl Mint<'_> {
     /// the answer to the expiry that was asked for, if Astra refused it.
     async fn accept(
         &self,
-        fresh: UncommittedToken,
+        uncommitted: UncommittedToken,
         refused: Option<astra::Error>,
         deadline: Deadline,
     ) -> Result<UncommittedToken, Error> {
         let name = &self.connection.name;
-        let error = match (fresh.life, self.expiry, refused) {
+        let error = match (uncommitted.life, self.expiry, refused) {
             // Refused with an expiry and granted without one, it would never end.
             (None, _, Some(error)) => {
                 astra_error::request_error("mint a token", self.connection, &error)
@@ -317,9 +317,9 @@ impl Mint<'_> {
                 ends: time_text(Some(life.expiry)),
             }
             .into(),
-            _ => return Ok(fresh),
+            _ => return Ok(uncommitted),
         };
-        fresh.rollback(deadline).await;
+        uncommitted.rollback(deadline).await;
         Err(error)
     }
 
@@ -385,10 +385,10 @@ impl UncommittedToken {
         }
     }
 
-    /// Deletes the token, which nobody uses; if that fails the intent keeps standing for it.
+    /// Deletes the token, which no one uses; if that fails the intent keeps standing for it.
     ///
     /// Where it turned out not to work, the answer may have named somebody else's token, so only
-    /// what bears the tag is deleted, if tokens bear tags at all.
+    /// what carries the tag is deleted, if tokens carry tags at all.
     pub async fn rollback(self, deadline: Deadline) {
         let Self {
             token,
@@ -403,7 +403,7 @@ impl UncommittedToken {
         }
         match delete_by_tag(&connection, &tag, deadline).await {
             Ok(1..) => {
-                failpoint::hit("fresh.rolled-back");
+                failpoint::hit("uncommitted.rolled-back");
                 intent.cancel();
             }
             // Perhaps it is not listed yet.
@@ -425,11 +425,11 @@ async fn delete_by_tag(
     let client = &connection.client;
     let mut deleted = 0;
     let tag = *tag;
-    let bears = move |token: &TokenEntry| {
+    let carries = move |token: &TokenEntry| {
         let found = Tag::parse(token.description.as_deref()?)?;
         (found == tag).then(|| token.client_id.clone())
     };
-    for client_id in client.shared_tokens(bears, deadline).await? {
+    for client_id in client.shared_tokens(carries, deadline).await? {
         client.delete_token(&client_id, deadline).await?;
         failpoint::hit("mint.found-deleted");
         deleted += 1;
@@ -441,7 +441,7 @@ async fn delete_by_tag(
 async fn remove(connection: &Connection, intent: Intent, client_id: String, deadline: Deadline) {
     match connection.client.delete_token(&client_id, deadline).await {
         Ok(Deletion::Deleted) => {
-            failpoint::hit("fresh.removed");
+            failpoint::hit("uncommitted.removed");
             intent.cancel();
         }
         // It was made a moment ago, so Astra does not know it yet.
@@ -453,7 +453,7 @@ async fn remove(connection: &Connection, intent: Intent, client_id: String, dead
     }
 }
 
-/// Whether the answer is about the token that was to bear `asked`, which begins with `tag`.
+/// Whether the answer is about the token that was to carry `asked`, which begins with `tag`.
 ///
 /// A description that did not come back at all says nothing against it, and neither does one that
 /// was cut short: how long one may be is not documented (docs/astra-api.md).

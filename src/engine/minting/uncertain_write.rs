@@ -1,7 +1,7 @@
 //! A token whose storing failed: whether the entry was written is not always known.
 //!
 //! Deleting the token could then delete the one that is in use, and not deleting it could leave one
-//! that nobody knows.  What is in storage decides.
+//! that no one knows.  What is in storage decides.
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -27,8 +27,8 @@ pub enum WriteOutcome {
 }
 
 impl UncertainWrites {
-    fn add(&self, fresh: UncommittedToken) {
-        self.lock().push(fresh);
+    fn add(&self, uncommitted: UncommittedToken) {
+        self.lock().push(uncommitted);
     }
 
     /// Takes all of them, to be resolved or put back.
@@ -44,13 +44,13 @@ impl UncertainWrites {
         in_use: &InUseTokens,
         deadline: Deadline,
     ) {
-        let resolutions = tokens.into_iter().map(|fresh| async move {
-            if in_use.contains(&fresh.token.client_id) {
-                fresh.commit().await;
-            } else if in_use.may_contain(fresh.owner()) {
-                self.add(fresh);
+        let resolutions = tokens.into_iter().map(|uncommitted| async move {
+            if in_use.contains(&uncommitted.token.client_id) {
+                uncommitted.commit().await;
+            } else if in_use.may_contain(uncommitted.owner()) {
+                self.add(uncommitted);
             } else {
-                fresh.rollback(deadline).await;
+                uncommitted.rollback(deadline).await;
             }
         });
         join_all(resolutions).await;
@@ -67,28 +67,28 @@ impl UncertainWrites {
 }
 
 /// Decides what becomes of a token when storing it failed with `error`; `found` is the client id of
-/// the token that storage, read anew, holds in its place.
+/// the token that storage, read again, holds in its place.
 pub async fn decide(
     uncertain_writes: &UncertainWrites,
-    fresh: UncommittedToken,
+    uncommitted: UncommittedToken,
     error: Error,
     found: Result<Option<String>, Error>,
     deadline: Deadline,
 ) -> WriteOutcome {
     match found {
-        Ok(Some(client_id)) if client_id == fresh.token.client_id => {
-            WriteOutcome::Persisted(Box::new(fresh))
+        Ok(Some(client_id)) if client_id == uncommitted.token.client_id => {
+            WriteOutcome::Persisted(Box::new(uncommitted))
         }
         Ok(_) => {
-            fresh.rollback(deadline).await;
+            uncommitted.rollback(deadline).await;
             WriteOutcome::Rejected(error)
         }
         Err(_) => {
             tracing::warn!(
-                client_id = fresh.token.client_id,
+                client_id = uncommitted.token.client_id,
                 "whether a new token was stored is unknown; a later tick finds out"
             );
-            uncertain_writes.add(fresh);
+            uncertain_writes.add(uncommitted);
             WriteOutcome::Rejected(error)
         }
     }

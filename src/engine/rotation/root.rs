@@ -1,4 +1,4 @@
-//! Replacing the root token of a config so that nobody is ever locked out.
+//! Replacing the root token of a config so that no caller is ever locked out.
 //!
 //! The next token is minted with the present one's roles, proved, and stored; only then is the
 //! present one deleted, with the next.  At any moment the stored token works: a process that dies
@@ -86,7 +86,7 @@ pub async fn reconcile(engine: &Engine, name: &str, deadline: Deadline) -> Resul
             tracing::warn!(config = name, "{warning}");
         }
     }
-    // Deleting may have stored the config anew.
+    // Deleting may have stored the config again.
     drop(connection);
     let Some(connection) = engine.configs.find(name).await? else {
         return Ok(());
@@ -158,25 +158,25 @@ async fn replace(
     old: Arc<Connection>,
     deadline: Deadline,
 ) -> Result<Rotated, Error> {
-    let fresh = mint(engine, &old, deadline).await.map_err(unchanged)?;
+    let uncommitted = mint(engine, &old, deadline).await.map_err(unchanged)?;
     failpoint::hit("rotate-root.minted");
     let now = engine.clock.now();
-    let expires_at = fresh.life.map(|life| life.end(now));
+    let expires_at = uncommitted.life.map(|life| life.end(now));
     let entry = old
         .entry
-        .rotated(fresh.token.token.clone(), expires_at, now);
+        .rotated(uncommitted.token.token.clone(), expires_at, now);
     if let Err(error) = prove(&old, &entry, deadline).await {
-        fresh.rollback(deadline).await;
+        uncommitted.rollback(deadline).await;
         return Err(unchanged(error));
     }
     failpoint::hit("rotate-root.proved");
-    let fresh = store(engine, &old, entry, fresh, deadline)
+    let uncommitted = store(engine, &old, entry, uncommitted, deadline)
         .await
         .map_err(unchanged)?;
     failpoint::hit("rotate-root.stored");
     engine.replaced_roots.add(&old);
-    let client_id = fresh.token.client_id.clone();
-    fresh.commit().await;
+    let client_id = uncommitted.token.client_id.clone();
+    uncommitted.commit().await;
     failpoint::hit("rotate-root.kept");
     // From here on the new token is the root token, whatever else fails.
     let new = engine.configs.require(&old.name).await?;
@@ -248,17 +248,25 @@ async fn store(
     engine: &Engine,
     old: &Connection,
     entry: ConfigEntry,
-    fresh: UncommittedToken,
+    uncommitted: UncommittedToken,
     deadline: Deadline,
 ) -> Result<UncommittedToken, Error> {
     let error = match engine.configs.put(&old.name, entry).await {
-        Ok(_) => return Ok(fresh),
+        Ok(_) => return Ok(uncommitted),
         Err(error) => error,
     };
     let found = engine.configs.find(&old.name).await;
     let found = found.map(|found| found.map(|found| found.entry.token_client_id().to_owned()));
-    match decide(&engine.uncertain_writes, fresh, error, found, deadline).await {
-        WriteOutcome::Persisted(fresh) => Ok(*fresh),
+    match decide(
+        &engine.uncertain_writes,
+        uncommitted,
+        error,
+        found,
+        deadline,
+    )
+    .await
+    {
+        WriteOutcome::Persisted(uncommitted) => Ok(*uncommitted),
         WriteOutcome::Rejected(error) => Err(error),
     }
 }

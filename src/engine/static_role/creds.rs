@@ -40,7 +40,7 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
                  token itself lives on for the static role's overlap after that. A static role with a database adds \
                  database_id, region, keyspace and api_endpoint, and on request secure_connect_bundle_url, a download link \
                  that is another at each read and valid for about five minutes: clients that compare what they read must \
-                 leave it out, or take last_vault_rotation as the sign of a new token. Without the link a read asks nobody but \
+                 leave it out, or take last_vault_rotation as the sign of a new token. Without the link a read asks no one but \
                  the host.",
             ),
     ]

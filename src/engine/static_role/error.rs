@@ -34,7 +34,7 @@ pub enum StaticRoleError {
     /// The config of a static role does not change.
     #[error(
         "config: \"{given}\" is not \"{stored}\", where the static role's tokens are: delete the static role and write it \
-         anew, or use another name"
+         again, or use another name"
     )]
     OtherConfig {
         /// The config that was named.

@@ -36,7 +36,7 @@ pub async fn remove(
     failpoint::hit("static-role.removal-noted");
     let mut tombstone = entry.clone();
     tombstone.tombstone(engine.clock.now());
-    // First the role goes out of sight: nobody may be served a token that is being deleted.
+    // First the role goes out of sight: no one may be served a token that is being deleted.
     engine.static_roles.put(name, tombstone.clone()).await?;
     failpoint::hit("static-role.tombstoned");
     Failures::clear(&engine.store, &Key::static_rotation(name)).await;

@@ -88,15 +88,15 @@ pub async fn mint_and_store(
         reason: None,
         text: &entry.description,
     };
-    let fresh = mint.mint(deadline).await?;
+    let uncommitted = mint.mint(deadline).await?;
     failpoint::hit("rotate-role.minted");
-    if let Err(error) = await_usable(&connection, &fresh, deadline).await {
-        fresh.rollback(deadline).await;
+    if let Err(error) = await_usable(&connection, &uncommitted, deadline).await {
+        uncommitted.rollback(deadline).await;
         return Err(error);
     }
     failpoint::hit("rotate-role.proved");
     let now = engine.clock.now();
-    let ended = entry.replace(current(&connection, &entry, &fresh, whole(now)), now);
+    let ended = entry.replace(current(&connection, &entry, &uncommitted, whole(now)), now);
     let mut warnings = expiry_warnings(&entry, asked);
     warnings.extend(entry.overlap_warning());
     if ended > 0 {
@@ -104,11 +104,11 @@ pub async fn mint_and_store(
             "the static role was rotated more than {MAX_PREVIOUS} times within its overlap, so the oldest previous token ends now"
         ));
     }
-    let fresh = store(engine, name, entry, fresh, deadline).await?;
+    let uncommitted = store(engine, name, entry, uncommitted, deadline).await?;
     failpoint::hit("rotate-role.stored");
-    fresh.commit().await;
+    uncommitted.commit().await;
     failpoint::hit("rotate-role.kept");
-    // Nobody may wait longer for a new token because an old one cannot be deleted.
+    // No one may wait longer for a new token because an old one cannot be deleted.
     if let Err(error) = delete_due(engine, name, deadline).await {
         tracing::warn!(static_role = name, %error, "a replaced token is not deleted yet; the next tick tries again");
     }
@@ -118,10 +118,10 @@ pub async fn mint_and_store(
 fn current(
     connection: &Connection,
     entry: &StaticRoleEntry,
-    fresh: &UncommittedToken,
+    uncommitted: &UncommittedToken,
     rotated_at: time::OffsetDateTime,
 ) -> CurrentToken {
-    let token = &fresh.token;
+    let token = &uncommitted.token;
     let org_id = match &connection.entry.org_id {
         Some(org_id) => org_id.clone(),
         None => token.org_id.clone(),
@@ -133,7 +133,7 @@ fn current(
         org_id,
         role_ids: entry.granted.role_ids(),
         by_policy: entry.granted.policy.is_some(),
-        expires_at: fresh.life.map(|life| life.end(rotated_at)),
+        expires_at: uncommitted.life.map(|life| life.end(rotated_at)),
         rotated_at,
     }
 }
@@ -141,11 +141,11 @@ fn current(
 /// Readers take a moved `last_vault_rotation` as the sign to use the token, so it must work by then.
 async fn await_usable(
     connection: &Connection,
-    fresh: &UncommittedToken,
+    uncommitted: &UncommittedToken,
     deadline: Deadline,
 ) -> Result<(), Error> {
     let mut entry = connection.entry.clone();
-    entry.token = fresh.token.token.clone();
+    entry.token = uncommitted.token.token.clone();
     let client = entry.client().map_err(|source| StaticRoleError::NotTried {
         config: connection.name.clone(),
         source,
@@ -171,19 +171,27 @@ async fn store(
     engine: &Engine,
     name: &str,
     entry: StaticRoleEntry,
-    fresh: UncommittedToken,
+    uncommitted: UncommittedToken,
     deadline: Deadline,
 ) -> Result<UncommittedToken, Error> {
     let roles = &engine.static_roles;
     let Err(error) = roles.put(name, entry).await else {
-        return Ok(fresh);
+        return Ok(uncommitted);
     };
     let found = roles.find(name).await.map(|found: Option<Arc<_>>| {
         let current = found.and_then(|entry| entry.current.clone());
         current.map(|current| current.client_id)
     });
-    match decide(&engine.uncertain_writes, fresh, error, found, deadline).await {
-        WriteOutcome::Persisted(fresh) => Ok(*fresh),
+    match decide(
+        &engine.uncertain_writes,
+        uncommitted,
+        error,
+        found,
+        deadline,
+    )
+    .await
+    {
+        WriteOutcome::Persisted(uncommitted) => Ok(*uncommitted),
         WriteOutcome::Rejected(error) => Err(error),
     }
 }

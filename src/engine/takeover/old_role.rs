@@ -20,7 +20,7 @@ pub(super) enum StoredRole {
     Unusable(String),
 }
 
-/// The roles in `stored`, by what follows `role/` in their keys.  Version 2 stored them anew beside
+/// The roles in `stored`, by what follows `role/` in their keys.  Version 2 stored them again beside
 /// those of version 1, so its entries win.
 pub(super) fn sort(stored: Vec<(String, Result<OldRole, Unreadable>)>) -> OldRoles {
     let mut roles = OldRoles::new();

@@ -12,7 +12,7 @@ use crate::engine::role::RoleEntry;
 /// What is done with one thing.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Action {
-    /// It is stored anew.
+    /// It is stored again.
     Import,
     /// It was taken over before.
     Imported,

@@ -138,7 +138,7 @@ async fn examine(
         Loaded::Missing => {
             plan.action = Action::Import;
             match read {
-                Ok(old) => anew(planning, plan, old).await,
+                Ok(old) => plan_new_config(planning, plan, old).await,
                 Err(unreadable) => plan.fail(by_hand(plan, &unreadable.to_string())),
             }
         }
@@ -214,7 +214,7 @@ async fn organization(
 }
 
 /// A config with the old root token.
-async fn anew(planning: &Planning<'_>, plan: &mut ConfigPlan, old: &OldConfig) {
+async fn plan_new_config(planning: &Planning<'_>, plan: &mut ConfigPlan, old: &OldConfig) {
     let holder = planning
         .configs
         .iter()

@@ -40,7 +40,7 @@ pub(crate) struct Bench {
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 impl Bench {
-    /// An empty mount and a fresh emulator.
+    /// An empty mount and a new emulator.
     pub(crate) async fn start() -> Self {
         let astra = Emulator::start(Options::default()).await.unwrap();
         Self::mount(astra, Arc::new(MemoryStorage::new()))

@@ -54,7 +54,7 @@ pub struct Bench {
     pub told: Arc<Mutex<Told>>,
 }
 
-/// What the engine answered, to be held against what Astra has.
+/// What the engine answered, to be issued against what Astra has.
 #[derive(Default)]
 pub struct Told {
     /// Credentials that were handed out.
@@ -336,12 +336,15 @@ impl Bench {
         matching.count()
     }
 
-    /// Nothing is left but what is held, and the engine used the API as published.
-    pub fn assert_clean(&self, held: &[&Credential], what: &str) {
-        let credentials = held.to_vec();
-        let mut held: Vec<String> = held.iter().map(|held| held.client_id.clone()).collect();
-        held.sort();
-        assert_eq!(self.live(), held, "{what}: live tokens, and those held");
+    /// Nothing is left but what is still leased, and the engine used the API as published.
+    pub fn assert_clean(&self, issued: &[&Credential], what: &str) {
+        let credentials = issued.to_vec();
+        let mut issued: Vec<String> = issued
+            .iter()
+            .map(|issued| issued.client_id.clone())
+            .collect();
+        issued.sort();
+        assert_eq!(self.live(), issued, "{what}: live tokens, and those issued");
         let invariants = self.astra.invariants();
         assert_eq!(invariants.orphans, 0, "{what}: orphans");
         assert_eq!(invariants.foreign_deletes, 0, "{what}: foreign deletes");
@@ -369,11 +372,11 @@ impl Bench {
         assert!(left.is_empty(), "{what}: revoked and live: {left:?}");
     }
 
-    /// No token of `held` lives longer than the grace after the longest end of its lease, by Astra's
+    /// No token of `issued` lives longer than the grace after the longest end of its lease, by Astra's
     /// clock or by that of the node: where the two differ, an expiry can be right by one only.
-    pub fn assert_bounded(&self, held: &[&Credential], what: &str) {
+    pub fn assert_bounded(&self, issued: &[&Credential], what: &str) {
         let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).unwrap();
-        for credential in held {
+        for credential in issued {
             let token = self.astra.token(&credential.client_id).unwrap();
             match &token.token_expiry {
                 Some(expiry) => {

@@ -376,13 +376,13 @@ async fn a_mint_under_way_holds_its_config() {
         let bench = std::sync::Arc::clone(&bench);
         async move { bench.mint("reader").await }
     });
-    eventually("the mint is under way", async || {
+    eventually("the mint is in flight", async || {
         bench.astra.stats().concurrency > 0
     })
     .await;
     bench.delete("roles/reader", json!({})).await.unwrap();
     let text = refused(bench.delete("config", json!({})).await);
-    assert!(text.contains("mints under way (1)"), "{text}");
+    assert!(text.contains("mints in flight (1)"), "{text}");
     let credential = minting.await.unwrap().unwrap();
     let text = refused(bench.delete("config", json!({})).await);
     assert!(text.contains("live tokens (1)"), "{text}");

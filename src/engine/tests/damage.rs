@@ -67,7 +67,7 @@ async fn a_damaged_config_says_so_and_can_be_replaced_or_deleted() {
     );
     let config = bench.config(json!({}));
     bench.write("config", config).await.unwrap();
-    let held = bench.mint("reader").await.unwrap();
+    let issued = bench.mint("reader").await.unwrap();
     store(&bench, "v1/config/default", b"").await;
     bench.restart();
     bench
@@ -75,7 +75,7 @@ async fn a_damaged_config_says_so_and_can_be_replaced_or_deleted() {
         .await
         .unwrap();
     assert!(bench.read("config").await.is_none());
-    bench.assert_clean(&[&held], "only the config is gone");
+    bench.assert_clean(&[&issued], "only the config is gone");
 }
 
 #[tokio::test]
@@ -351,8 +351,8 @@ async fn entries_of_the_first_layout_are_read() {
         "astra_roles": [{"given": READER, "id": super::bench::READER_ID}], "a_later_field": true});
     store(&bench, "v1/role/reader", role.to_string().as_bytes()).await;
     bench.restart();
-    let held = bench.mint("reader").await.unwrap();
-    bench.assert_clean(&[&held], "minted");
+    let issued = bench.mint("reader").await.unwrap();
+    bench.assert_clean(&[&issued], "minted");
 }
 
 #[tokio::test]
@@ -365,7 +365,7 @@ async fn intents_that_cannot_be_read_are_left_alone_and_stop_nobody() {
         "{\"version\":1,\"done\":\"\"}",
     ] {
         let mut bench = Bench::mounted().await;
-        let held = bench.mint("reader").await.unwrap();
+        let issued = bench.mint("reader").await.unwrap();
         let blocks = bench.storage.memory.keys();
         let block = blocks
             .iter()
@@ -376,8 +376,8 @@ async fn intents_that_cannot_be_read_are_left_alone_and_stop_nobody() {
         bench.restart();
         let next = bench.mint("reader").await.unwrap();
         bench.tick().await;
-        // Nobody can tell whether the first was handed out, so it stays.
-        bench.assert_clean(&[&held, &next], damaged);
+        // No one can tell whether the first was handed out, so it stays.
+        bench.assert_clean(&[&issued, &next], damaged);
     }
 }
 

@@ -64,15 +64,15 @@ async fn only_tokens_of_this_mount_are_listed_and_never_a_secret() {
     let bench = Bench::mounted().await;
     assert_eq!(bench.read("tokens/default/").await, Some(json!({})));
     let asked = json!({"reason": "OPS-7"});
-    let held = bench.mint_with("reader", asked).await.unwrap();
+    let issued = bench.mint_with("reader", asked).await.unwrap();
     let listed = bench.read("tokens/default/").await.unwrap();
-    assert_eq!(listed["keys"], json!([held.client_id]));
-    let info = &listed["key_info"][&held.client_id];
+    assert_eq!(listed["keys"], json!([issued.client_id]));
+    let info = &listed["key_info"][&issued.client_id];
     assert_eq!(info["role"], "reader");
     assert_eq!(info["minted_for"], "by token-ci for OPS-7");
     assert_eq!(info["astra_role_ids"], json!([READER_ID]));
     let text = listed.to_string();
-    assert!(!text.contains(held.text("client_secret")) && !text.contains(held.text("token")));
+    assert!(!text.contains(issued.text("client_secret")) && !text.contains(issued.text("token")));
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_config_that_is_missing_is_named() {
 #[tokio::test]
 async fn status_tells_how_each_config_fares() {
     let bench = Bench::mounted().await;
-    let held = bench.mint("reader").await.unwrap();
+    let issued = bench.mint("reader").await.unwrap();
     let second = &bench.astra.seeds().organizations[1];
     let config = bench.config(json!({"token": second.root_token}));
     bench.write("config/second", config).await.unwrap();
@@ -109,7 +109,7 @@ async fn status_tells_how_each_config_fares() {
     assert_eq!(status["configs"]["second"]["reachable"], false);
     assert_eq!(status["configs"]["second"]["last_error"], "unauthorized");
     assert_eq!(status["configs"]["default"]["reachable"], true);
-    bench.assert_clean(&[&held], "status changes nothing");
+    bench.assert_clean(&[&issued], "status changes nothing");
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn tidy_deletes_only_what_no_lease_can_hold() {
     };
     let bench = Bench::with(options, Deadlines::default()).await;
     bench.mount().await;
-    let held = bench.mint("reader").await.unwrap();
+    let issued = bench.mint("reader").await.unwrap();
     let knobs = json!({"org_max_token_expiry_s": 7_500, "org_max_token_expiry_mode": "clamp"});
     bench.astra.set_knobs(knobs).unwrap();
     let ending = bench.mint("reader").await.unwrap();
@@ -137,10 +137,10 @@ async fn tidy_deletes_only_what_no_lease_can_hold() {
     assert_eq!(dry["unknown"], 0);
     let found = dry["tokens"].as_object().unwrap();
     assert_eq!(found.keys().collect::<Vec<_>>(), [&ending.client_id]);
-    bench.assert_clean(&[&held, &ending], "a dry run");
+    bench.assert_clean(&[&issued, &ending], "a dry run");
     let done = bench.write("tidy", json!({})).await.unwrap().unwrap();
     assert_eq!(done.data()["deleted"], 1);
-    bench.assert_clean(&[&held], "tidied");
+    bench.assert_clean(&[&issued], "tidied");
 
     let down = Fault::Status {
         status: 403,

@@ -52,7 +52,7 @@ enum Step {
     LoseStorage(usize, bool),
     /// Faults are over.
     Recover,
-    /// The process dies; the next one gets the requests that were under way once more.
+    /// The process dies; the next one gets the requests that were in flight once more.
     Die,
     /// The mount is reloaded in an orderly manner.
     Reload,
@@ -150,10 +150,10 @@ async fn in_the_end_there_is_a_token_for_each_lease_and_no_other() {
 struct Run {
     bench: Arc<Bench>,
     /// Credentials whose leases live.
-    held: Vec<Credential>,
-    /// Those whose revocation has failed so far: whether it took effect, nobody can tell.
+    issued: Vec<Credential>,
+    /// Those whose revocation has failed so far: whether it took effect, no one can tell.
     ending: Vec<Credential>,
-    under_way: Vec<(Request, JoinHandle<HandlerResult>)>,
+    in_flight: Vec<(Request, JoinHandle<HandlerResult>)>,
 }
 
 impl Run {
@@ -169,9 +169,9 @@ impl Run {
         bench.write("config", config).await.unwrap();
         Self {
             bench: Arc::new(bench),
-            held: Vec::new(),
+            issued: Vec::new(),
             ending: Vec::new(),
-            under_way: Vec::new(),
+            in_flight: Vec::new(),
         }
     }
 
@@ -217,15 +217,15 @@ impl Run {
         let engine = Arc::clone(&self.bench.engine);
         let request = asked.clone();
         let task = tokio::spawn(async move { engine.handle(request).await });
-        self.under_way.push((asked, task));
+        self.in_flight.push((asked, task));
     }
 
     /// Callers get what has come for them.
     async fn receive(&mut self) {
-        let (ended, under_way) = std::mem::take(&mut self.under_way)
+        let (ended, in_flight) = std::mem::take(&mut self.in_flight)
             .into_iter()
             .partition(|(_, task)| task.is_finished());
-        self.under_way = under_way;
+        self.in_flight = in_flight;
         for (_, task) in ended {
             self.hold(task.await.unwrap());
         }
@@ -233,14 +233,14 @@ impl Run {
 
     fn hold(&mut self, outcome: HandlerResult) {
         if let Ok(Some(response)) = outcome {
-            self.held.push(Credential::of(response));
+            self.issued.push(Credential::of(response));
         }
     }
 
     /// Whether nothing failed.
     async fn finish(&mut self) -> bool {
         let mut is_well = true;
-        for (_, task) in std::mem::take(&mut self.under_way) {
+        for (_, task) in std::mem::take(&mut self.in_flight) {
             let outcome = task.await.unwrap();
             is_well &= outcome.is_ok();
             self.hold(outcome);
@@ -249,10 +249,10 @@ impl Run {
     }
 
     async fn revoke(&mut self, place: usize) {
-        if self.held.is_empty() {
+        if self.issued.is_empty() {
             return;
         }
-        let credential = self.held.remove(place % self.held.len());
+        let credential = self.issued.remove(place % self.issued.len());
         if self.bench.revoke(&credential).await.is_err() {
             self.ending.push(credential);
         }
@@ -270,7 +270,7 @@ impl Run {
 
     async fn die(&mut self) {
         let mut repeated = Vec::new();
-        for (asked, task) in std::mem::take(&mut self.under_way) {
+        for (asked, task) in std::mem::take(&mut self.in_flight) {
             task.abort();
             match task.await {
                 Ok(outcome) => self.hold(outcome),
@@ -308,8 +308,8 @@ impl Run {
         for credential in &self.ending {
             bench.revoke(credential).await.unwrap();
         }
-        let held: Vec<&Credential> = self.held.iter().collect();
-        bench.assert_clean(&held, text);
+        let issued: Vec<&Credential> = self.issued.iter().collect();
+        bench.assert_clean(&issued, text);
         assert_eq!(bench.astra.invariants().double_mints, 0, "{text}");
     }
 }

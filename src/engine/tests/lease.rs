@@ -169,16 +169,16 @@ async fn a_token_that_vanished_is_taken_for_revoked_only_by_the_list() {
 #[tokio::test]
 async fn tokens_that_vanished_together_share_lists() {
     let bench = Arc::new(Bench::mounted().await);
-    let mut held = Vec::new();
+    let mut issued = Vec::new();
     for _ in 0..100 {
         let credential = bench.mint("reader").await.unwrap().aged();
         bench.astra.revoke_token(&credential.client_id).unwrap();
-        held.push(credential);
+        issued.push(credential);
     }
-    // Slow enough that all ask while a list is under way.
+    // Slow enough that all ask while a list is in flight.
     bench.astra.set_knobs(json!({"latency_ms": 50})).unwrap();
     let before = bench.requests("GET", "/v2/clientIdSecrets");
-    let revocations: Vec<_> = held
+    let revocations: Vec<_> = issued
         .into_iter()
         .map(|credential| {
             let bench = Arc::clone(&bench);
@@ -304,7 +304,7 @@ async fn in_another_organization_nothing_is_deleted() {
     bench.assert_clean(&[&credential], "it stays");
 }
 
-/// Written anew without being tried, the config does not say for which organization it is.
+/// Written again without being tried, the config does not say for which organization it is.
 #[tokio::test]
 async fn a_config_of_an_unknown_organization_does_not_lose_a_token_of_another() {
     let bench = Bench::mounted().await;
@@ -326,13 +326,13 @@ async fn a_config_of_an_unknown_organization_does_not_lose_a_token_of_another() 
 
 #[tokio::test]
 async fn the_list_of_another_organization_is_no_evidence() {
-    for is_written_anew in [false, true] {
+    for is_written_again in [false, true] {
         let bench = Bench::mounted().await;
         let other = &bench.astra.seeds().organizations[2];
         let credential = bench.mint("reader").await.unwrap().aged();
         let mut untried =
             json!({"token": other.root_token, "url": bench.astra.url(), "verify": false});
-        if is_written_anew {
+        if is_written_again {
             let force = json!({"force": true});
             bench.delete("config", force).await.unwrap();
         } else {

@@ -1,4 +1,4 @@
-//! Mints that nobody receives leave no token.
+//! Mints that no caller receives leave no token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,7 +124,7 @@ async fn a_taken_back_token_is_durably_lost_once_storage_works_again() {
 #[tokio::test]
 async fn a_tick_after_a_crash_deletes_what_nobody_received_and_nothing_else() {
     let mut bench = Bench::mounted().await;
-    let held = bench.mint("reader").await.unwrap();
+    let issued = bench.mint("reader").await.unwrap();
     bench
         .astra
         .create_token(PortalToken {
@@ -136,13 +136,13 @@ async fn a_tick_after_a_crash_deletes_what_nobody_received_and_nothing_else() {
     assert_eq!(bench.live().len(), 2);
     let young = bench.mint("reader").await.unwrap();
     bench.tick().await;
-    bench.assert_clean(&[&held, &young], "after a crash");
+    bench.assert_clean(&[&issued, &young], "after a crash");
 }
 
 #[tokio::test]
 async fn a_request_that_the_host_repeats_replaces_its_first_token() {
     let mut bench = Bench::mounted().await;
-    let held = bench.mint("reader").await.unwrap();
+    let issued = bench.mint("reader").await.unwrap();
     // In the one window, the process dies after the mark is durable; before it, the mark is not.
     for marked in [true, false] {
         let asked = if marked {
@@ -154,9 +154,9 @@ async fn a_request_that_the_host_repeats_replaces_its_first_token() {
             die_after_the_token_is_made(&mut bench).await
         };
         let second = bench.mint_for(asked).await.unwrap();
-        bench.assert_clean(&[&held, &second], "repeated");
+        bench.assert_clean(&[&issued, &second], "repeated");
         bench.tick().await;
-        bench.assert_clean(&[&held, &second], "and a tick later");
+        bench.assert_clean(&[&issued, &second], "and a tick later");
         bench.revoke(&second).await.unwrap();
     }
 }
@@ -199,12 +199,12 @@ async fn a_crash_while_lists_are_refused_does_not_stop_mints() {
     let mut bench = Bench::mounted().await;
     die_after_the_token_is_made(&mut bench).await;
     bench.fault("GET", "/v2/clientIdSecrets", forbidden());
-    let held = bench.mint("reader").await.unwrap();
+    let issued = bench.mint("reader").await.unwrap();
     bench.tick().await;
     assert_eq!(bench.live().len(), 2);
     bench.astra.clear_faults();
     bench.tick().await;
-    bench.assert_clean(&[&held], "once lists are allowed");
+    bench.assert_clean(&[&issued], "once lists are allowed");
 }
 
 #[tokio::test]
@@ -219,12 +219,12 @@ async fn a_mint_does_not_wait_for_a_tick() {
         bench.astra.stats().concurrency > 0
     })
     .await;
-    let held = tokio::time::timeout(SOON, bench.mint("reader")).await;
-    let held = held.expect("it does not wait").unwrap();
+    let issued = tokio::time::timeout(SOON, bench.mint("reader")).await;
+    let issued = issued.expect("it does not wait").unwrap();
     tick.abort();
     bench.astra.clear_faults();
     bench.tick().await;
-    bench.assert_clean(&[&held], "in the end");
+    bench.assert_clean(&[&issued], "in the end");
 }
 
 #[tokio::test]
@@ -247,7 +247,7 @@ async fn many_lost_tokens_cost_one_list_when_lists_fail() {
 #[tokio::test]
 async fn an_orderly_end_leaves_nothing_to_look_for() {
     let mut bench = Bench::mounted().await;
-    let held = bench.mint("reader").await.unwrap();
+    let issued = bench.mint("reader").await.unwrap();
     bench.engine.cleanup().await;
     let keys = bench.storage.memory.keys();
     assert!(
@@ -258,11 +258,11 @@ async fn an_orderly_end_leaves_nothing_to_look_for() {
     let before = bench.requests("GET", "/v2/clientIdSecrets");
     bench.tick().await;
     assert_eq!(bench.requests("GET", "/v2/clientIdSecrets"), before);
-    bench.assert_clean(&[&held], "nothing is deleted");
+    bench.assert_clean(&[&issued], "nothing is deleted");
 }
 
 #[tokio::test]
-async fn blocks_of_a_dead_process_are_removed_once_all_has_settled() {
+async fn blocks_of_a_dead_process_are_removed_once_lists_are_clean() {
     let mut bench = Bench::with(
         Default::default(),
         Deadlines {
@@ -281,7 +281,7 @@ async fn blocks_of_a_dead_process_are_removed_once_all_has_settled() {
         !keys.iter().any(|key| key.starts_with("v1/intent/")),
         "{keys:?}"
     );
-    bench.assert_clean(&[], "settled");
+    bench.assert_clean(&[], "clean");
 }
 
 #[tokio::test]
@@ -291,16 +291,16 @@ async fn callers_at_the_same_time_get_a_token_each() {
         let bench = Arc::clone(&bench);
         tokio::spawn(async move { bench.mint("reader").await.unwrap() })
     });
-    let mut held = Vec::new();
+    let mut issued = Vec::new();
     for mint in mints.collect::<Vec<_>>() {
-        held.push(mint.await.unwrap());
+        issued.push(mint.await.unwrap());
     }
-    let held: Vec<&Credential> = held.iter().collect();
-    bench.assert_clean(&held, "fifty at once");
+    let issued: Vec<&Credential> = issued.iter().collect();
+    bench.assert_clean(&issued, "fifty at once");
     assert_eq!(bench.astra.invariants().double_mints, 0);
     assert!(bench.astra.stats().max_concurrency_seen <= 32);
     bench.tick().await;
-    bench.assert_clean(&held, "and a tick");
+    bench.assert_clean(&issued, "and a tick");
 }
 
 #[tokio::test]
@@ -315,7 +315,7 @@ async fn a_create_that_takes_effect_after_the_first_clean_list_is_found() {
     let asked = request(Operation::Read, "creds/reader", json!({}));
     tokio::select! {
         _ = bench.engine.handle(asked) => panic!("the mint ended"),
-        () = eventually("the create is under way", async || bench.astra.stats().concurrency > 0) => {}
+        () = eventually("the create is in flight", async || bench.astra.stats().concurrency > 0) => {}
     }
     // The process dies, and the next one's first lists show nothing.
     bench.restart();

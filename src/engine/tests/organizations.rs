@@ -36,7 +36,7 @@ enum Step {
     Mint(usize),
     /// The end of the lease at this place of those that live.
     Revoke(usize),
-    /// The config is written again, which sets its client up anew.
+    /// The config is written again, which sets its client up again.
     Configure(usize),
 }
 
@@ -120,7 +120,7 @@ async fn in_five_services_each_request_carries_its_organizations_token() {
     }
 }
 
-/// Whoever made or deleted a token is of the token's organization; all callers were known.
+/// Anyone who made or deleted a token is of the token's organization; all callers were known.
 fn check_callers(astra: &Emulator) {
     let org_of = |client_id: &Option<String>| {
         let client_id = client_id.as_deref().expect("a client id");
@@ -149,13 +149,13 @@ async fn run(organizations: &[Organization]) {
             .await
             .unwrap();
     }
-    let mut held: VecDeque<(usize, Credential)> = VecDeque::new();
+    let mut issued: VecDeque<(usize, Credential)> = VecDeque::new();
     let mut mints = JoinSet::new();
     let mut others = JoinSet::new();
     for step in script() {
         match step {
-            Step::Revoke(place) if !held.is_empty() => {
-                let (_, credential) = held.remove(place % held.len()).expect("a place");
+            Step::Revoke(place) if !issued.is_empty() => {
+                let (_, credential) = issued.remove(place % issued.len()).expect("a place");
                 let bench = Arc::clone(&bench);
                 others.spawn(async move { drop(bench.revoke(&credential).await.unwrap()) });
             }
@@ -176,18 +176,18 @@ async fn run(organizations: &[Organization]) {
         }
         while mints.len() + others.len() >= AT_ONCE {
             tokio::select! {
-                Some(minted) = mints.join_next() => held.push_back(minted.unwrap()),
+                Some(minted) = mints.join_next() => issued.push_back(minted.unwrap()),
                 Some(ended) = others.join_next() => ended.unwrap(),
             }
         }
     }
     while let Some(minted) = mints.join_next().await {
-        held.push_back(minted.unwrap());
+        issued.push_back(minted.unwrap());
     }
     while let Some(ended) = others.join_next().await {
         ended.unwrap();
     }
-    check_holdings(organizations, &held);
+    check_holdings(organizations, &issued);
 }
 
 async fn configure(bench: &Bench, number: usize, organization: &Organization) {
@@ -199,14 +199,14 @@ async fn configure(bench: &Bench, number: usize, organization: &Organization) {
 }
 
 /// Each credential is of its role's organization, and no other token is left.
-fn check_holdings(organizations: &[Organization], held: &VecDeque<(usize, Credential)>) {
+fn check_holdings(organizations: &[Organization], issued: &VecDeque<(usize, Credential)>) {
     for (number, organization) in organizations.iter().enumerate() {
         let astra = &organization.astra;
         let live = astra.live_tokens().into_iter();
         let live = live.filter(|token| token.org_id == organization.id);
         let mut live: Vec<String> = live.map(|token| token.client_id).collect();
-        let mine = held.iter().filter(|(owner, _)| *owner == number);
-        let mut mine: Vec<String> = mine.map(|(_, held)| held.client_id.clone()).collect();
+        let mine = issued.iter().filter(|(owner, _)| *owner == number);
+        let mut mine: Vec<String> = mine.map(|(_, issued)| issued.client_id.clone()).collect();
         live.sort();
         mine.sort();
         assert!(!mine.is_empty(), "organization {number} holds nothing");
@@ -219,7 +219,7 @@ fn check_holdings(organizations: &[Organization], held: &VecDeque<(usize, Creden
         );
         assert!(astra.faults().is_empty(), "answers were lost");
     }
-    for (number, credential) in held {
+    for (number, credential) in issued {
         assert_eq!(credential.text("org_id"), organizations[*number].id);
     }
 }

@@ -15,7 +15,7 @@ const MAY_NOT_WRITE: [i32; 3] = [16_384, 512, 64];
 async fn every_side_effect_is_forwarded_before_astra_is_asked() {
     for bits in MAY_NOT_WRITE {
         let mut bench = Bench::mounted().await;
-        let held = bench.mint("reader").await.unwrap();
+        let issued = bench.mint("reader").await.unwrap();
         bench.system.replication_state = ReplicationState(bits);
         bench.restart();
         let requests = bench.astra.journal().len();
@@ -29,8 +29,8 @@ async fn every_side_effect_is_forwarded_before_astra_is_asked() {
             bench.call(Operation::Update, "tidy", json!({})).await,
             bench.delete("config", json!({"force": true})).await,
             bench.delete("roles/reader", json!({})).await,
-            bench.revoke(&held).await,
-            bench.renew(&held).await,
+            bench.revoke(&issued).await,
+            bench.renew(&issued).await,
         ];
         for (place, outcome) in forwarded.into_iter().enumerate() {
             assert_eq!(outcome.err(), Some(Error::ReadOnly), "{place} with {bits}");
@@ -42,7 +42,7 @@ async fn every_side_effect_is_forwarded_before_astra_is_asked() {
         assert!(bench.read("config").await.is_some());
         assert!(bench.read("roles/reader").await.is_some());
         assert_eq!(bench.astra.journal().len(), requests);
-        bench.assert_clean(&[&held], "nothing happened");
+        bench.assert_clean(&[&issued], "nothing happened");
     }
 }
 
@@ -52,8 +52,8 @@ async fn a_local_mount_of_a_secondary_writes() {
     bench.system.replication_state = ReplicationState(64);
     bench.system.local_mount = true;
     bench.restart();
-    let held = bench.mint("reader").await.unwrap();
-    let request = on_lease(Operation::Revoke, &held);
+    let issued = bench.mint("reader").await.unwrap();
+    let request = on_lease(Operation::Revoke, &issued);
     assert!(bench.engine.handle(request).await.unwrap().is_none());
     bench.assert_clean(&[], "minted and revoked");
 }

@@ -30,24 +30,24 @@ async fn a_mint_that_cannot_be_noted_leaves_no_token() {
             bench.storage.plan(Some(plan));
             let minted = bench.mint("reader").await;
             bench.storage.plan(None);
-            let held = match minted {
-                Ok(held) => vec![held],
+            let issued = match minted {
+                Ok(issued) => vec![issued],
                 Err(Error::Internal(text)) => {
                     assert!(text.contains("the host does not answer"), "{text}");
                     Vec::new()
                 }
                 Err(error) => panic!("{error:?}"),
             };
-            let held: Vec<_> = held.iter().collect();
+            let issued: Vec<_> = issued.iter().collect();
             if dies {
                 bench.restart();
             }
             bench.tick().await;
-            bench.assert_clean(&held, &format!("{plan:?}"));
+            bench.assert_clean(&issued, &format!("{plan:?}"));
             // And all goes on.
             let next = bench.mint("reader").await.unwrap();
             bench.revoke(&next).await.unwrap();
-            bench.assert_clean(&held, &format!("{plan:?}"));
+            bench.assert_clean(&issued, &format!("{plan:?}"));
         }
     }
 }
@@ -55,13 +55,13 @@ async fn a_mint_that_cannot_be_noted_leaves_no_token() {
 #[tokio::test]
 async fn read_only_storage_forwards_and_leaves_no_token() {
     let bench = Bench::mounted().await;
-    let held = bench.mint("reader").await.unwrap();
+    let issued = bench.mint("reader").await.unwrap();
     bench.storage.memory.set_read_only(true);
     assert_eq!(bench.mint("reader").await.err(), Some(Error::ReadOnly));
-    bench.assert_clean(&[&held], "the token is deleted at once");
+    bench.assert_clean(&[&issued], "the token is deleted at once");
     bench.storage.memory.set_read_only(false);
     bench.tick().await;
-    bench.assert_clean(&[&held], "what is held stays");
+    bench.assert_clean(&[&issued], "what is still leased stays");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn storage_that_does_not_answer_is_the_hosts_fault() {
 #[tokio::test]
 async fn an_orderly_end_notes_what_is_lost() {
     let mut bench = Bench::mounted().await;
-    let held = bench.mint("reader").await.unwrap();
+    let issued = bench.mint("reader").await.unwrap();
     // The mark is written, though the host says that it is not; and the token cannot be deleted.
     bench.storage.plan(Some(Plan {
         after: 0,
@@ -162,5 +162,5 @@ async fn an_orderly_end_notes_what_is_lost() {
     bench.astra.clear_faults();
     bench.restart();
     bench.tick().await;
-    bench.assert_clean(&[&held], "the next process knows");
+    bench.assert_clean(&[&issued], "the next process knows");
 }

@@ -10,7 +10,7 @@ const FLOAT: &str = "a number";
 
 /// A whole number: fractions are cut off, text is decimal, empty text is zero.
 ///
-/// Vault's own library takes a leading zero for octal, so that a limit of "010" is 8; nobody means that,
+/// Vault's own library takes a leading zero for octal, so that a limit of "010" is 8; no one means that,
 /// and it is refused.
 pub(super) fn integer(value: &Value) -> Result<i64, CoercionError> {
     match value {

@@ -111,7 +111,7 @@ async fn within_reason<T>(what: impl Future<Output = T>) -> T {
 }
 
 /// Lets everything that can run do so; the clock stands still meanwhile.
-async fn settle() {
+async fn run_ready_tasks() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -122,7 +122,7 @@ async fn a_dial_is_a_knock_then_a_stream_then_tls() {
     let mut ends = ends();
     let dial = ends.dial();
     ends.knock().await;
-    settle().await;
+    run_ready_tasks().await;
     assert!(
         ends.streams.try_recv().is_err(),
         "the host has not answered"
@@ -141,7 +141,7 @@ async fn the_next_knock_waits_for_the_end_of_the_handshake() {
     ends.knock().await;
     ends.answer("");
     let stream = ends.streams.recv().await.unwrap();
-    settle().await;
+    run_ready_tasks().await;
     assert!(ends.sent.try_recv().is_err(), "two dials at once");
     ends.host.accept(stream).await.unwrap();
     ends.knock().await;
@@ -158,11 +158,11 @@ async fn a_caller_that_leaves_before_its_turn_costs_no_knock() {
     let knocks = ends.knocks.clone();
     let turn = knocks.turn().await;
     let dial = ends.dial();
-    settle().await;
+    run_ready_tasks().await;
     dial.abort();
     let _ = dial.await;
     drop(turn);
-    settle().await;
+    run_ready_tasks().await;
     assert!(ends.sent.try_recv().is_err());
     assert!(!ends.lifecycle.is_stopping());
 }
@@ -180,7 +180,7 @@ async fn a_caller_that_leaves_after_the_knock_leaves_the_dial_to_its_end() {
         }
         dial.abort();
         let _ = dial.await;
-        settle().await;
+        run_ready_tasks().await;
         if !after_the_answer {
             ends.answer("");
             stream = ends.streams.recv().await;

@@ -1,4 +1,4 @@
-//! The emulated Astra as a process of its own, so that its cost is nobody else's.
+//! The emulated Astra as a process of its own, so that its cost is no one else's.
 
 use std::io::BufRead;
 use std::io::BufReader;

@@ -1,4 +1,4 @@
-//! The rounds: every subject in turn, each on a fresh Vault, so that none has another's leases.
+//! The rounds: every subject in turn, each on a new Vault, so that none has another's leases.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

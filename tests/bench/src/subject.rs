@@ -42,7 +42,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// The process as it is now: a plugin may have been started anew.
+    /// The process as it is now: a plugin may have been started again.
     pub(crate) fn process_now(&self, server: &Server) -> Option<Process> {
         self.installed
             .as_ref()

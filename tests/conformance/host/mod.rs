@@ -207,7 +207,7 @@ impl Host {
         Client::new(self.channel(), None)
     }
 
-    /// A fresh broker id, and the server behind it; nothing is announced yet.
+    /// A new broker id, and the server behind it; nothing is announced yet.
     pub(crate) fn offer(&mut self, services: Services) -> (u32, Brokered) {
         let identity = self.process.identity().clone();
         self.offer_as(&identity, services)

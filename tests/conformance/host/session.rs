@@ -129,7 +129,7 @@ impl Session {
         receiver.await.map_err(std::io::Error::other)
     }
 
-    /// The oldest stream of the plugin, whoever it was opened for.
+    /// The oldest stream of the plugin, no matter who it was opened for.
     pub(crate) async fn accept(&self) -> Wire {
         loop {
             if let Some(stream) = self.0.backlog.lock().pop_front() {

@@ -111,7 +111,7 @@ async fn changes_of_a_static_role() {
     for (body, text) in [
         (
             json!({ "config": "second" }),
-            "config: \"second\" is not \"default\", where the static role's tokens are: delete the static role and write it anew, or \
+            "config: \"second\" is not \"default\", where the static role's tokens are: delete the static role and write it again, or \
              use another name",
         ),
         (

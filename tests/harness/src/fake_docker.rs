@@ -149,7 +149,7 @@ impl Drop for FakeDocker {
 impl Engine {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let path = request.uri().path().to_owned();
-        // Clients put the version that they settled on before the path.
+        // Clients put the version that they agreed on before the path.
         let path = match path.strip_prefix("/v1.") {
             Some(rest) => rest.trim_start_matches(|char: char| char.is_ascii_digit()),
             None => &path,

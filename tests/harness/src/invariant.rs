@@ -131,12 +131,13 @@ async fn compare(api: &Api, astra: &Astra, mount: &str, holdings: &Holdings) -> 
     Ok(())
 }
 
-/// Checks that no secret of Astra, no credential in `held` and no token of Vault's administrator is
+/// Checks that no secret of Astra, no credential in `issued` and no token of Vault's administrator is
 /// in a log of `server` or of its plugins.
-pub fn assert_no_secret_logged(server: &Server, astra: &Astra, held: &[Credential]) {
+pub fn assert_no_secret_logged(server: &Server, astra: &Astra, issued: &[Credential]) {
     let mut secrets = astra.secrets();
     secrets.extend(
-        held.iter()
+        issued
+            .iter()
             .flat_map(|credential| [credential.token.clone(), credential.secret.clone()]),
     );
     secrets.push(server.root_token().to_owned());

@@ -138,7 +138,7 @@ impl TestMount {
         let credential = self.hold(&answer);
         assert!(
             self.astra.accepts(&credential.token).await,
-            "a fresh token works: {}",
+            "a new token works: {}",
             credential.client_id
         );
         credential

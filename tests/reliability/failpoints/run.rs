@@ -28,7 +28,7 @@ use harness::SOON;
 /// How long an impatient caller waits, and how much longer than that Astra takes.
 const PATIENCE: Duration = Duration::from_millis(400);
 const SLOW: Duration = Duration::from_secs(2);
-/// For so long a block of intents is not written anew; a little more than `intent::block::REFRESH`.
+/// For so long a block of intents is not written again; a little more than `intent::block::REFRESH`.
 const REFRESH: Duration = Duration::from_millis(5_200);
 
 impl Case {

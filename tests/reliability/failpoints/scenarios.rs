@@ -164,7 +164,7 @@ fn replacing(before: &[Asked], request: Asked) -> Scenario {
 }
 
 /// A tick works on what a process left that died at `died_at` during `request`.
-fn settling(died_at: &'static str, request: Asked) -> Scenario {
+fn reconciling(died_at: &'static str, request: Asked) -> Scenario {
     Scenario::Change(Box::new(Change {
         died_at: Some((died_at, request)),
         ..Change::default()
@@ -196,8 +196,8 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
             ("unanswered", Scenario::MintUnanswered),
             ("mistaken", Scenario::MintMistaken),
         ],
-        "fresh.rolled-back" | "rotation.failure-noted" => one(Scenario::Unproved),
-        "fresh.removed" => one(Scenario::UnprovedUntagged),
+        "uncommitted.rolled-back" | "rotation.failure-noted" => one(Scenario::Unproved),
+        "uncommitted.removed" => one(Scenario::UnprovedUntagged),
         "rotation.failures-cleared" => one(Scenario::ProvedAtLast),
         "tick.received" | "tick.listed" => one(Scenario::TickAfterDeath),
         "tick.token-deleted" => vec![
@@ -220,10 +220,10 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
             ),
         ],
         "tick.custom-role-deleted" => vec![
-            ("role", settling("custom-role.made", role())),
+            ("role", reconciling("custom-role.made", role())),
             (
                 "static",
-                settling("custom-role.made", policy_static_role(&["db-rest"])),
+                reconciling("custom-role.made", policy_static_role(&["db-rest"])),
             ),
         ],
         "rotate-root.old-deleted" | "rotate-root.old-forgotten" => vec![
@@ -330,7 +330,7 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
         }))),
         "config.unusable-removed" => one(Scenario::Unreadable("config/broken")),
         point if point.starts_with("config.") => one(replacing(
-            // With a root token that rotation minted, which goes with the config.
+            // With a root token that rotation minted, which is deleted with the config.
             &[spare_config(), put("rotate-root/spare", json!({}))],
             delete("config/spare"),
         )),

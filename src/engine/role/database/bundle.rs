@@ -37,7 +37,7 @@ impl Classified for BundleError {
     }
 }
 
-/// A fresh link to the secure connect bundle, if the role wants one.  Whoever has it can download
+/// A new link to the secure connect bundle, if the role wants one.  Anyone who has it can download
 /// the bundle, so it is neither kept nor logged.
 pub async fn bundle_url(
     connection: &Connection,

@@ -41,7 +41,7 @@ async fn a_credential_carries_what_an_application_needs() {
 }
 
 #[tokio::test]
-async fn a_bundle_link_is_fresh_and_for_the_region() {
+async fn a_bundle_link_is_new_and_for_the_region() {
     let bench = Bench::configured().await;
     let vector = bench.astra.seeds().databases["vector_db"].id.clone();
     let role =

@@ -1,4 +1,4 @@
-//! Whatever fails or dies at whichever step, nobody is locked out and nothing is left.
+//! Whatever fails or dies at whichever step, no caller is locked out and nothing is left.
 
 use astra_emulator::Fault;
 use astra_emulator::FaultRule;

@@ -114,8 +114,8 @@ async fn leases_outlive_a_rotation_and_are_revoked_by_the_new_root() {
     bench.tick().await;
     assert!(bench.is_live(&client_id));
     assert!(!bench.is_live(&first));
-    let fresh = bench.call(Operation::Read, "creds/reader", json!({})).await;
-    assert!(fresh.is_ok());
+    let credential = bench.call(Operation::Read, "creds/reader", json!({})).await;
+    assert!(credential.is_ok());
 
     // Another process, which never knew the root token that minted it.
     bench.restart();
@@ -197,7 +197,7 @@ async fn nobody_notices_a_rotation() {
     let bench = Bench::new().await;
     let role = json!({"astra_roles": READER});
     bench.write("roles/reader", role).await.unwrap();
-    // Mints are under way while the root token that they use is replaced.
+    // Mints are in flight while the root token that they use is replaced.
     let slow = Fault::Latency {
         ms: 200,
         max_ms: None,

@@ -23,15 +23,15 @@ async fn assert_healed(bench: &mut Bench, what: &str) {
     let exists = bench
         .call(Operation::Read, "static-roles/app", json!({}))
         .await;
-    let mut held = Vec::new();
+    let mut issued = Vec::new();
     if exists.unwrap().is_some() {
-        held.push(current(bench).await);
-        assert!(bench.is_live(&held[0]), "{what}: the token does not work");
+        issued.push(current(bench).await);
+        assert!(bench.is_live(&issued[0]), "{what}: the token does not work");
     }
     bench.tick().await;
     bench.advance(Duration::from_secs(3601));
     bench.tick().await;
-    assert_eq!(bench.minted(), held, "{what}");
+    assert_eq!(bench.minted(), issued, "{what}");
     bench.write("static-roles/app", role()).await.unwrap();
     bench.write("rotate-role/app", json!({})).await.unwrap();
 }

@@ -67,7 +67,7 @@ async fn the_token_comes_with_what_an_application_needs() {
 }
 
 #[tokio::test]
-async fn the_bundle_link_is_fresh_and_only_the_active_node_gets_one() {
+async fn the_bundle_link_is_new_and_only_the_active_node_gets_one() {
     let (mut bench, id) = with_database(json!({"secure_connect_bundle": true})).await;
     let first = creds(&bench).await;
     bench.advance(std::time::Duration::from_secs(1));

@@ -16,7 +16,7 @@ thread_local! {
     static COMMON: RefCell<Rng> = const { RefCell::new(Rng::with_seed(0)) };
 }
 
-/// Begins all streams of this thread anew, that of ids and of the spread of waits included.
+/// Begins all streams of this thread again, that of ids and of the spread of waits included.
 pub fn seed(seed: u64) {
     fastrand::seed(seed);
     COMMON.set(Rng::with_seed(seed));

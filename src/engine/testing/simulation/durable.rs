@@ -149,7 +149,7 @@ impl NodeStorage {
         match (failed, Access::of(&self.access)) {
             (_, Access::Dead) => std::future::pending().await,
             (None, Access::Write) => Ok(()),
-            // It happened, but nobody says so.
+            // It happened, but no one says so.
             _ => Err(gone()),
         }
     }

@@ -284,7 +284,7 @@ fn limit(org: usize, rng: &mut Rng) -> Operation {
     let knobs = match rng.u8(..5) {
         0 => json!({"rewrite_expiry": {"life_s": rng.u64(1..3_000)}}),
         1 => json!({"rewrite_expiry": {"shift_s": rng.i64(-1_000..10_000)}}),
-        // A year: whoever asks again without an expiry gets all of it.
+        // A year: anyone who asks again without an expiry gets all of it.
         2 => json!({"org_max_token_expiry_s": 31_536_000}),
         _ => json!({
             "org_max_token_expiry_s": rng.u64(3..4_000),
@@ -418,7 +418,7 @@ fn status(rng: &mut Rng) -> Fault {
     let body = *rng.choice(bodies.iter()).unwrap_or(&FaultBody::Errors);
     Fault::Status {
         status,
-        // Whoever has carried a request out does not refuse it in Astra's own words.
+        // Anyone who has carried a request out does not refuse it in Astra's own words.
         body: match (committed, body) {
             (true, FaultBody::Errors | FaultBody::String) if status < 500 => FaultBody::BlockPage,
             (_, body) => body,

@@ -329,7 +329,7 @@ impl World {
         }
     }
 
-    /// The host's tick, unless one is under way.
+    /// The host's tick, unless one is in flight.
     pub async fn tick(self: &Rc<Self>) {
         if self.ticking.replace(true) {
             return;

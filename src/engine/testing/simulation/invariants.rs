@@ -46,7 +46,7 @@ impl World {
         outcome: &HandlerResult,
         took: Duration,
     ) {
-        // Known: whoever changes something waits for others who change it, and has all its time after that.
+        // Known: anyone who changes something waits for others who change it, and has all its time after that.
         let may_wait = ["Update ", "Delete "]
             .iter()
             .any(|word| what.starts_with(word));
@@ -224,35 +224,35 @@ impl World {
 
     /// Live tokens that no lease, no config and no static role explains.
     fn orphans(&self) -> Vec<String> {
-        let mut held: Vec<String> = Vec::new();
+        let mut issued: Vec<String> = Vec::new();
         let leases = self.leases.borrow();
         let live = leases
             .iter()
             .filter(|lease| lease.state != LeaseState::Revoked);
-        held.extend(live.map(|lease| lease.client_id.clone()));
+        issued.extend(live.map(|lease| lease.client_id.clone()));
         for (_, config) in self.stored::<ConfigEntry>(Key::CONFIGS) {
-            held.push(config.token_client_id().to_owned());
+            issued.push(config.token_client_id().to_owned());
         }
         // Where an operator gave the config the root token of another organization before deleting it,
         // what it left cannot be deleted; the engine goes on trying, and says so.
         for (_, pending) in self.stored::<ConfigEntry>(Key::PENDING_DELETIONS) {
             let root = self.astra.token(pending.token_client_id());
             if root.is_some_and(|root| Some(root.org_id) != pending.org_id) {
-                held.extend(pending.pending_delete);
+                issued.extend(pending.pending_delete);
             }
         }
         for (_, role) in self.stored::<StaticRoleEntry>(Key::STATIC_ROLES) {
             // A tick may be what its deletion waits for.
             let now = crate::engine::clock::now_utc() - 2 * TICK;
-            held.extend(role.current.iter().map(|token| token.client_id.clone()));
+            issued.extend(role.current.iter().map(|token| token.client_id.clone()));
             let previous = role
                 .previous
                 .iter()
                 .filter(|token| token.delete_at > now && role.is_live());
-            held.extend(previous.map(|token| token.client_id.clone()));
+            issued.extend(previous.map(|token| token.client_id.clone()));
         }
         let orphans = self.astra.live_tokens().into_iter().filter(|token| {
-            !held.contains(&token.client_id)
+            !issued.contains(&token.client_id)
                 && !self.is_misplaced(token)
                 && !self.given_up.borrow().contains(&token.client_id)
                 && !self.is_in_window(token)
@@ -261,7 +261,7 @@ impl World {
         orphans
             .map(|token| {
                 format!(
-                    "the token {} is held by nobody: {}",
+                    "the token {} belongs to no lease and no entry: {}",
                     token.client_id, token.description
                 )
             })
@@ -289,7 +289,7 @@ impl World {
         own.is_some_and(|own| self.orgs[own].id != token.org_id)
     }
 
-    /// Whether the token's answer may have been received, although nobody holds it: its mark was durable
+    /// Whether the token's answer may have been received, although no one holds it: its mark was durable
     /// when the process or the host died.
     fn is_in_window(&self, token: &TokenView) -> bool {
         let Some(tag) = Tag::parse(&token.description) else {
@@ -320,7 +320,7 @@ impl World {
             .any(|(from, to)| made >= *from && made <= *to)
     }
 
-    /// Custom roles that nobody claims, and claims without a custom role or with another policy.
+    /// Custom roles that no one claims, and claims without a custom role or with another policy.
     fn custom_roles_out_of_step(&self) -> Vec<String> {
         if !self.forgotten.borrow().is_empty() {
             return Vec::new();

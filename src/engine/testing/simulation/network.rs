@@ -1,5 +1,5 @@
 //! The way from the engine to the emulated Astra: no sockets, but delays, and requests that arrive
-//! although nobody waits for their answer any more.
+//! although no one waits for their answer any more.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -25,7 +25,7 @@ pub enum Operation {
     Revoke { lease: usize },
     /// The host calls its tick out of turn.
     Tick,
-    /// The plugin's process dies; the host starts another, and may repeat what was under way.
+    /// The plugin's process dies; the host starts another, and may repeat what was in flight.
     Crash { repeats: bool },
     /// The host dies with its plugin, and both come back.
     HostCrash,

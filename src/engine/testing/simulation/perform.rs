@@ -214,7 +214,7 @@ impl World {
         }
     }
 
-    /// Sends a request that nobody gives up; `None` where a process died meanwhile.
+    /// Sends a request that no one gives up; `None` where a process died meanwhile.
     pub async fn ask(
         self: &Rc<Self>,
         org: Option<usize>,

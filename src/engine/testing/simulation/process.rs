@@ -74,7 +74,7 @@ impl Process {
         })
     }
 
-    /// Sends a request, which draws from a stream of its own.  Whoever drops the receiver does not wait
+    /// Sends a request, which draws from a stream of its own.  Anyone who drops the receiver does not wait
     /// any longer; then the answer is undone.  A receiver whose sender is gone belongs to a dead process.
     pub fn send(self: &Rc<Self>, request: Request, seed: u64) -> oneshot::Receiver<HandlerResult> {
         let (sender, receiver) = oneshot::channel();
@@ -94,7 +94,7 @@ impl Process {
         receiver
     }
 
-    /// Returns when nothing is under way any more.
+    /// Returns when nothing is in flight any more.
     pub async fn finish(&self) {
         while self.tasks.borrow().iter().any(|task| !task.is_finished()) {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -19,9 +19,9 @@ use astra_emulator::TokenState;
 
 /// The shortest time after the last trouble until all must be in order: creates that were on their way
 /// may still take effect.
-const SETTLING: Duration = Duration::from_secs(240);
+const RECOVERY_WAIT: Duration = Duration::from_secs(240);
 /// The longest: waits between tries grow up to an hour.
-const SETTLED: Duration = Duration::from_secs(4_500);
+const RECOVERY_LIMIT: Duration = Duration::from_secs(4_500);
 
 /// What came of a run.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Outcome {
     /// The log, if it was kept.
     pub trace: Vec<String>,
     /// How long it took after the last trouble until all was in order.
-    pub settled_after: Duration,
+    pub recovered_after: Duration,
     /// How many requests there were to Astra.
     pub requests: u64,
     /// How many tokens were minted.
@@ -110,14 +110,14 @@ async fn play(history: History, keeps_trace: bool) -> Outcome {
         ended.unwrap();
         world.check_leases();
     }
-    let settled_after = world.settle().await;
+    let recovered_after = world.recover().await;
     world.check_astra();
     let stats = world.astra.stats();
     Outcome {
         violations: world.violations.borrow().clone(),
         hash: world.trace.hash(),
         trace: world.trace.lines(),
-        settled_after,
+        recovered_after,
         requests: stats.requests,
         minted: world.astra.invariants().minted,
     }
@@ -125,14 +125,14 @@ async fn play(history: History, keeps_trace: bool) -> Outcome {
 
 impl World {
     /// All trouble ends, an operator repairs what only an operator can, and then all must come in order.
-    async fn settle(self: &Rc<Self>) -> Duration {
+    async fn recover(self: &Rc<Self>) -> Duration {
         self.astra.clear_faults();
         self.durable.fail(None);
         self.set_clock(0);
         let began = Instant::now();
         self.trace.note("all trouble ends");
         self.repair().await;
-        tokio::time::sleep(SETTLING).await;
+        tokio::time::sleep(RECOVERY_WAIT).await;
         loop {
             self.check_leases();
             self.revoke_irrevocable().await;
@@ -140,9 +140,9 @@ impl World {
             if left.is_empty() {
                 return began.elapsed();
             }
-            if began.elapsed() > SETTLED {
+            if began.elapsed() > RECOVERY_LIMIT {
                 for what in left {
-                    self.violation(format!("{what}, {SETTLED:?} after the last trouble"));
+                    self.violation(format!("{what}, {RECOVERY_LIMIT:?} after the last trouble"));
                 }
                 return began.elapsed();
             }

@@ -111,7 +111,7 @@ fn promises_hold_for_seeds() {
         done += 1;
         requests += outcome.requests;
         minted += outcome.minted;
-        slowest = slowest.max(outcome.settled_after);
+        slowest = slowest.max(outcome.recovered_after);
     }
     let took = began.elapsed().as_secs_f64();
     println!(

@@ -50,7 +50,7 @@ pub struct World {
     pub interruptions: watch::Sender<u64>,
     /// Whether the host repeats what a death of the plugin has interrupted.
     pub repeats: Cell<bool>,
-    /// Whether a tick is under way.
+    /// Whether a tick is in flight.
     pub ticking: Cell<bool>,
     /// The requests whose answer may have been lost on its way.
     pub interrupted: RefCell<BTreeSet<String>>,
@@ -232,7 +232,7 @@ impl World {
     pub async fn reload(self: &Rc<Self>) {
         self.shake(Duration::from_secs(95));
         let ending = self.active();
-        // The host waits for what is under way before it reloads a plugin.
+        // The host waits for what is in flight before it reloads a plugin.
         let finished = tokio::time::timeout(Duration::from_secs(90), ending.finish()).await;
         if finished.is_err() || !Rc::ptr_eq(&ending, &self.active()) {
             return;
@@ -271,17 +271,17 @@ impl World {
         self.end_active(false);
         self.standby().die();
         self.durable.restore(snapshot.entries);
-        // What was under way when the copy was made is not in it either.
+        // What was in flight when the copy was made is not in it either.
         let from = snapshot.at - Duration::from_secs(60);
         self.forgotten.borrow_mut().push((from, self.astra.now()));
         let now = Instant::now();
         let known = snapshot.leases.len();
         let lost = self.leases.replace(snapshot.leases).into_iter().skip(known);
         // Tokens that were being minted when the copy was made may be deleted (docs/reliability.md).
-        let is_settled =
+        let is_recovered =
             |lease: &Lease| lease.issued_utc > snapshot.taken + Duration::from_secs(60);
         let lost = lost.filter(|lease| {
-            lease.state == LeaseState::Active && lease.end > now && is_settled(lease)
+            lease.state == LeaseState::Active && lease.end > now && is_recovered(lease)
         });
         self.lost_leases.borrow_mut().extend(lost);
         for lease in self.leases.borrow_mut().iter_mut() {

@@ -43,7 +43,7 @@ pub async fn act(scenario: Scenario, bench: &Bench, stage: &mut Stage) -> Result
         PolicyChange => told(bench.write("roles/narrow", policy_role("db-graphql")).await),
         PolicyRemoval => told(bench.delete("roles/narrow", json!({})).await),
         Bundle => {
-            stage.held.push(bench.mint("reader").await?);
+            stage.issued.push(bench.mint("reader").await?);
             Ok(())
         }
         RotateRoot | RotateRootList | RotateRootProof | RotateRootDelete => {

@@ -214,13 +214,13 @@ async fn run(scenario: Scenario, name: &str, change: Change) {
     loop {
         bench.tick().await;
         let own = changes::own(&bench).await.len();
-        let is_even = bench.live().len() <= stage.held.len() + own + lost;
+        let is_even = bench.live().len() <= stage.issued.len() + own + lost;
         if is_even || tokio::time::Instant::now() > deadline {
             break;
         }
     }
     if is_revoked_late {
-        for credential in stage.held.drain(..) {
+        for credential in stage.issued.drain(..) {
             bench.revoke(&credential).await.unwrap();
         }
     }
@@ -230,15 +230,15 @@ async fn run(scenario: Scenario, name: &str, change: Change) {
         let own = changes::own(&bench).await.len();
         assert_eq!(
             bench.live().len(),
-            stage.held.len() + own + 1,
+            stage.issued.len() + own + 1,
             "one is left"
         );
         return bench.assert_told_truly("one is left");
     }
-    let held: Vec<_> = stage.held.iter().collect();
-    assert_even(&bench, &held, &stage).await;
+    let issued: Vec<_> = stage.issued.iter().collect();
+    assert_even(&bench, &issued, &stage).await;
     changes::check_custom_roles(&bench).await;
-    for credential in &stage.held {
+    for credential in &stage.issued {
         bench.revoke(&credential.clone().aged()).await.unwrap();
     }
     assert_even(&bench, &[], &stage).await;

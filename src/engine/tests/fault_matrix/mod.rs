@@ -107,7 +107,7 @@ fn cells() -> Vec<Cell> {
         for variant in variants::all() {
             for every_time in [false, true] {
                 if every_time && variant.kills_the_root_token() {
-                    // Once is for good.
+                    // Once is permanent.
                     continue;
                 }
                 cells.push(Cell {
@@ -188,40 +188,41 @@ async fn run(cell: &Cell) {
     check(scenario, variant, expected, outcome, sent, minted);
     if is_revoked_late {
         // The host tries again.  The token may be gone all the same.
-        for credential in stage.held.drain(..) {
+        for credential in stage.issued.drain(..) {
             bench.revoke(&credential).await.unwrap();
         }
     }
     if scenario == Scenario::Mint && variant.name == "foreign-client" {
         return check_unseen_swap(&bench, &stage);
     }
-    let held: Vec<_> = stage.held.iter().collect();
-    let is_enough = bench.live().len() == held.len() + changes::own(&bench).await.len();
+    let issued: Vec<_> = stage.issued.iter().collect();
+    let is_enough = bench.live().len() == issued.len() + changes::own(&bench).await.len();
     // A tick has deadlines too, which a busy machine may miss; then the next one tries again.
     let end = Instant::now() + PATIENCE;
-    while bench.live().len() > held.len() + changes::own(&bench).await.len() && Instant::now() < end
+    while bench.live().len() > issued.len() + changes::own(&bench).await.len()
+        && Instant::now() < end
     {
         bench.tick().await;
     }
-    assert_even(&bench, &held, &stage).await;
+    assert_even(&bench, &issued, &stage).await;
     changes::check_custom_roles(&bench).await;
     assert!(is_enough, "one tick was not enough");
     // What was handed out works as a lease.
-    for credential in &stage.held {
+    for credential in &stage.issued {
         bench.revoke(credential).await.unwrap();
     }
     assert_even(&bench, &[], &stage).await;
 }
 
-/// Nothing is left but what is held and what the mount itself uses.
-async fn assert_even(bench: &Bench, held: &[&Credential], stage: &Stage) {
+/// Nothing is left but what is still leased and what the mount itself uses.
+async fn assert_even(bench: &Bench, issued: &[&Credential], stage: &Stage) {
     let mut expected = changes::own(bench).await;
-    expected.extend(held.iter().map(|held| held.client_id.clone()));
+    expected.extend(issued.iter().map(|issued| issued.client_id.clone()));
     expected.sort();
     assert_eq!(
         bench.live(),
         expected,
-        "{LEFT}: live tokens, and those held"
+        "{LEFT}: live tokens, and those issued"
     );
     let invariants = bench.astra.invariants();
     assert_eq!(invariants.orphans, 0, "{LEFT}: orphans");
@@ -326,7 +327,7 @@ fn check(
         (Expected::Error(class), Ok(())) => panic!("{class} expected, but it succeeded"),
         (Expected::Chance(class), Err(error)) => check_error(scenario, class, &error),
         (_, Err(error)) => panic!("{expected:?} expected, but: {error:?}"),
-        (Expected::Anew, Ok(())) => assert!(minted > 1, "{minted} minted"),
+        (Expected::AnotherToken, Ok(())) => assert!(minted > 1, "{minted} minted"),
         (Expected::Again, Ok(())) if is_counted => assert!(sent > 1, "sent {sent} times"),
         (Expected::Ok, Ok(())) if is_counted => {
             // A new config asks for the token list twice: to list it, and to check its probe.
@@ -376,7 +377,7 @@ fn check_error(scenario: Scenario, class: &str, error: &Error) {
         _ => 502,
     };
     let text = error.to_string();
-    // Whoever is asked to wait may have no time left to be told so once more.
+    // Anyone who is asked to wait may have no time left to be told so once more.
     let (words, status) = match class {
         "rate-limited" | "unavailable" if text.contains(OUT_OF_TIME) => (OUT_OF_TIME, 504),
         _ => (words, status),
@@ -409,6 +410,6 @@ fn check_error(scenario: Scenario, class: &str, error: &Error) {
 fn check_unseen_swap(bench: &Bench, stage: &Stage) {
     let live = bench.astra.live_tokens();
     assert_eq!(live.len(), 1);
-    assert_ne!(live[0].client_id, stage.held[0].client_id);
+    assert_ne!(live[0].client_id, stage.issued[0].client_id);
     assert!(live[0].token_expiry.is_some());
 }

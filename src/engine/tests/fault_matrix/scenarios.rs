@@ -95,9 +95,9 @@ pub enum Scenario {
     ConfigTokens,
     ConfigProbe,
     RoleWrite,
-    /// A tick after a crash looks for tokens that nobody received.
+    /// A tick after a crash looks for tokens that no caller received.
     TickList,
-    /// A tick after a crash deletes a token that nobody received.
+    /// A tick after a crash deletes a token that no caller received.
     TickDelete,
     /// A tick deletes a token whose deletion failed before.
     TickLostDelete,
@@ -110,7 +110,7 @@ pub enum Scenario {
     /// A role with a policy is written, which makes a custom role.
     PolicyRole,
     PolicyChange,
-    /// The custom role goes with its role.
+    /// The custom role is deleted with its role.
     PolicyRemoval,
     /// A credential with the link to a secure connect bundle.
     Bundle,
@@ -137,7 +137,7 @@ use Scenario::*;
 #[derive(Default)]
 pub struct Stage {
     /// Credentials whose leases live.
-    pub held: Vec<Credential>,
+    pub issued: Vec<Credential>,
     /// The credential to revoke.
     subject: Option<Credential>,
     /// The request to repeat.
@@ -210,7 +210,7 @@ impl Scenario {
         matches!(self, ConfigOrg | ConfigRoles | ConfigTokens | ConfigProbe)
     }
 
-    /// Ticks tell nobody how they fared.
+    /// Ticks tell no one how they fared.
     pub fn is_tick(self) -> bool {
         matches!(self, TickList | TickDelete | TickLostDelete)
     }
@@ -272,7 +272,7 @@ impl Scenario {
                 if self == RevokeOfVanished {
                     bench.astra.revoke_token(&credential.client_id).unwrap();
                 } else {
-                    stage.held.push(credential.clone());
+                    stage.issued.push(credential.clone());
                 }
                 stage.subject = Some(credential);
             }
@@ -303,10 +303,10 @@ impl Scenario {
                 assert_eq!(bench.live().len(), 2);
                 bench.astra.clear_faults();
                 bench.storage.memory.set_read_only(false);
-                stage.held.push(credential);
+                stage.issued.push(credential);
             }
             Tokens | StatusTokens | Tidy => {
-                stage.held.push(bench.mint("reader").await.unwrap());
+                stage.issued.push(bench.mint("reader").await.unwrap());
             }
             _ => changes::prepare(self, bench, &mut stage).await,
         }
@@ -319,17 +319,17 @@ impl Scenario {
         match self {
             LostMintList | LostMintDelete => {
                 bench.fault_once("POST", "*", Fault::ResetAfterCommit {});
-                stage.held.push(bench.mint("reader").await?);
+                stage.issued.push(bench.mint("reader").await?);
             }
-            Mint | FirstMint => stage.held.push(bench.mint("reader").await?),
+            Mint | FirstMint => stage.issued.push(bench.mint("reader").await?),
             RepeatedMintList | RepeatedMintDelete => {
                 let repeated = stage.repeated.clone().unwrap();
-                stage.held.push(bench.mint_for(repeated).await?);
+                stage.issued.push(bench.mint_for(repeated).await?);
             }
             Revoke | RevokeOfVanished => {
                 let subject = stage.subject.clone().unwrap();
                 bench.revoke(&subject).await?;
-                stage.held.clear();
+                stage.issued.clear();
             }
             ConfigOrg | ConfigRoles | ConfigTokens | ConfigProbe => {
                 let verified = json!({"verify": true, "request_timeout": stage.attempt});
@@ -351,7 +351,7 @@ impl Scenario {
             }
             TickList | TickDelete | TickLostDelete => {
                 bench.tick().await;
-                if bench.live().len() > stage.held.len() {
+                if bench.live().len() > stage.issued.len() {
                     return Err(Error::Internal("a token is left".to_owned()));
                 }
             }
@@ -365,7 +365,7 @@ impl Scenario {
                     let class = status["last_error"].as_str().unwrap();
                     return Err(Error::Internal(class.to_owned()));
                 }
-                assert_eq!(status["live_tokens"], stage.held.len());
+                assert_eq!(status["live_tokens"], stage.issued.len());
             }
             Tidy => {
                 bench.write("tidy", json!({})).await?;

@@ -12,8 +12,8 @@ pub enum Expected {
     Ok,
     /// It succeeds by sending the request again.
     Again,
-    /// It succeeds with another token; the first one, which nobody received, is deleted.
-    Anew,
+    /// It succeeds with another token; the first one, which no caller received, is deleted.
+    AnotherToken,
     /// It succeeds, however often the request is sent: the operation itself sends it several times.
     Done,
     /// It succeeds or fails with this class of error.
@@ -27,14 +27,14 @@ pub enum Expected {
 ///
 /// * `ok`: success as if nothing had happened;
 /// * `again`: success by sending the request again;
-/// * `anew`: success with another token, the first one is deleted;
+/// * `new`: success with another token, the first one is deleted;
 /// * anything else: the class of the error that the caller sees.  Nothing is left behind.
 const TABLE: &str = "
 fault               | POST token                | DELETE token              | GET org                   | GET roles                 | GET tokens                | GET databases             | POST role                 | PUT role                  | DELETE role               | POST bundle
 slow                | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
 slow-answer         | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
-late                | anew/timed-out            | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | timed-out/timed-out       | again/timed-out           | again/timed-out           | again/timed-out
-late-answer         | anew/timed-out            | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | ok/ok                     | again/timed-out           | again/timed-out           | again/timed-out
+late                | new/timed-out             | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | timed-out/timed-out       | again/timed-out           | again/timed-out           | again/timed-out
+late-answer         | new/timed-out             | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | ok/ok                     | again/timed-out           | again/timed-out           | again/timed-out
 429                 | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited
 429-empty           | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited
 429-1s              | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited        | again/rate-limited
@@ -44,11 +44,11 @@ late-answer         | anew/timed-out            | again/timed-out           | ag
 500                 | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | unavailable/unavailable   | again/unavailable         | again/unavailable         | again/unavailable
 500-string          | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | unavailable/unavailable   | again/unavailable         | again/unavailable         | again/unavailable
 500-empty           | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | unavailable/unavailable   | again/unavailable         | again/unavailable         | again/unavailable
-500-committed       | anew/unavailable          | again/again               | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | ok/ok                     | again/unavailable         | again/unavailable         | again/unavailable
+500-committed       | new/unavailable           | again/again               | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | ok/ok                     | again/unavailable         | again/unavailable         | again/unavailable
 502-html            | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | unavailable/unavailable   | again/unavailable         | again/unavailable         | again/unavailable
 503-envoy           | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | unavailable/unavailable   | again/unavailable         | again/unavailable         | again/unavailable
 503-2s              | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | unavailable/unavailable   | again/unavailable         | again/unavailable         | again/unavailable
-504-committed       | anew/unavailable          | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | ok/ok                     | again/unavailable         | again/unavailable         | again/unavailable
+504-committed       | new/unavailable           | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | ok/ok                     | again/unavailable         | again/unavailable         | again/unavailable
 401-dead            | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized
 401-dead-for-good   | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized | unauthorized/unauthorized
 401-null            | forbidden/forbidden       | forbidden/forbidden       | unauthorized/unauthorized | forbidden/forbidden       | forbidden/forbidden       | forbidden/forbidden       | forbidden/forbidden       | forbidden/forbidden       | forbidden/forbidden       | forbidden/forbidden
@@ -70,25 +70,25 @@ late-answer         | anew/timed-out            | again/timed-out           | ag
 307-committed       | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | ok/ok                     | redirected/redirected     | redirected/redirected     | redirected/redirected
 200-errors          | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | again/unavailable         | unavailable/unavailable   | again/unavailable         | again/unavailable         | again/unavailable
 reset-before        | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | disconnected/disconnected | again/disconnected        | again/disconnected        | again/disconnected
-reset-after         | anew/disconnected         | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | ok/ok                     | again/disconnected        | again/disconnected        | again/disconnected
-reset-mid-body      | anew/disconnected         | ok/ok                     | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | ok/ok                     | again/disconnected        | ok/ok                     | again/disconnected
-truncated           | anew/disconnected         | ok/ok                     | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | ok/ok                     | again/disconnected        | ok/ok                     | again/disconnected
-truncated-chunk     | anew/disconnected         | ok/ok                     | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | ok/ok                     | again/disconnected        | ok/ok                     | again/disconnected
-truncated-hang      | anew/timed-out            | ok/ok                     | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | ok/ok                     | again/timed-out           | ok/ok                     | again/timed-out
+reset-after         | new/disconnected          | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | ok/ok                     | again/disconnected        | again/disconnected        | again/disconnected
+reset-mid-body      | new/disconnected          | ok/ok                     | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | ok/ok                     | again/disconnected        | ok/ok                     | again/disconnected
+truncated           | new/disconnected          | ok/ok                     | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | ok/ok                     | again/disconnected        | ok/ok                     | again/disconnected
+truncated-chunk     | new/disconnected          | ok/ok                     | again/disconnected        | again/disconnected        | again/disconnected        | again/disconnected        | ok/ok                     | again/disconnected        | ok/ok                     | again/disconnected
+truncated-hang      | new/timed-out             | ok/ok                     | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | ok/ok                     | again/timed-out           | ok/ok                     | again/timed-out
 slow-body           | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
-endless-body        | anew/timed-out            | ok/ok                     | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | ok/ok                     | again/timed-out           | ok/ok                     | again/timed-out
-cut-json            | anew/malformed            | ok/ok                     | malformed/malformed       | malformed/malformed       | malformed/malformed       | malformed/malformed       | ok/ok                     | ok/ok                     | ok/ok                     | malformed/malformed
-garbage-json        | anew/malformed            | ok/ok                     | malformed/malformed       | malformed/malformed       | malformed/malformed       | malformed/malformed       | ok/ok                     | ok/ok                     | ok/ok                     | malformed/malformed
-wrong-types         | anew/malformed            | ok/ok                     | ok/ok                     | ok/ok                     | malformed/malformed       | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
-wrong-hash          | anew/malformed            | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
+endless-body        | new/timed-out             | ok/ok                     | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | ok/ok                     | again/timed-out           | ok/ok                     | again/timed-out
+cut-json            | new/malformed             | ok/ok                     | malformed/malformed       | malformed/malformed       | malformed/malformed       | malformed/malformed       | ok/ok                     | ok/ok                     | ok/ok                     | malformed/malformed
+garbage-json        | new/malformed             | ok/ok                     | malformed/malformed       | malformed/malformed       | malformed/malformed       | malformed/malformed       | ok/ok                     | ok/ok                     | ok/ok                     | malformed/malformed
+wrong-types         | new/malformed             | ok/ok                     | ok/ok                     | ok/ok                     | malformed/malformed       | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
+wrong-hash          | new/malformed             | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
 foreign-client      | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
-roles-mismatch      | anew/malformed            | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
+roles-mismatch      | new/malformed             | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
 no-token            | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
-no-secret           | anew/malformed            | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
-no-id               | anew/malformed            | ok/ok                     | malformed/malformed       | malformed/malformed       | malformed/malformed       | malformed/malformed       | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
+no-secret           | new/malformed             | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
+no-id               | new/malformed             | ok/ok                     | malformed/malformed       | malformed/malformed       | malformed/malformed       | malformed/malformed       | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
 no-extras           | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
-huge-body           | anew/too-large            | ok/ok                     | too-large/too-large       | too-large/too-large       | ok/ok                     | too-large/too-large       | ok/ok                     | too-large/too-large       | ok/ok                     | too-large/too-large
-gzip                | anew/malformed            | ok/ok                     | malformed/malformed       | malformed/malformed       | malformed/malformed       | malformed/malformed       | ok/ok                     | malformed/malformed       | malformed/malformed       | malformed/malformed
+huge-body           | new/too-large             | ok/ok                     | too-large/too-large       | too-large/too-large       | ok/ok                     | too-large/too-large       | ok/ok                     | too-large/too-large       | ok/ok                     | too-large/too-large
+gzip                | new/malformed             | ok/ok                     | malformed/malformed       | malformed/malformed       | malformed/malformed       | malformed/malformed       | ok/ok                     | malformed/malformed       | malformed/malformed       | malformed/malformed
 301                 | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected
 302                 | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected
 303                 | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected     | redirected/redirected
@@ -97,7 +97,7 @@ gzip                | anew/malformed            | ok/ok                     | ma
 closed-idle         | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok                     | ok/ok
 reset-idle          | again/disconnected        | again/again               | again/again               | again/again               | again/again               | again/again               | again/disconnected        | again/again               | again/again               | again/disconnected
 hang                | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | timed-out/timed-out       | again/timed-out           | again/timed-out           | again/timed-out
-hang-committed      | anew/timed-out            | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | ok/ok                     | again/timed-out           | again/timed-out           | again/timed-out
+hang-committed      | new/timed-out             | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | again/timed-out           | ok/ok                     | again/timed-out           | again/timed-out           | again/timed-out
 no-listen           | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable
 tls-wrong-host      | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable
 tls-expired         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable         | again/unreachable
@@ -141,7 +141,7 @@ const EXCEPTIONS: &[(Scenario, &str, When, Expected)] = &[
     (RevokeOfVanished, "429-1s", Always, Error("timed-out")),
     (RevokeOfVanished, "429-date", Always, Error("timed-out")),
     (RevokeOfVanished, "429-garbage", Always, Error("timed-out")),
-    // Where lists are refused for good a mint is not refused as well; what the first try left is for
+    // Where lists are refused permanently a mint is not refused as well; what the first try left is for
     // a tick.
     (RepeatedMintList, "401-dead", Both, Ok),
     (RepeatedMintList, "401-null", Both, Ok),
@@ -260,7 +260,7 @@ fn of_rotation(scenario: Scenario, fault: &str, now: When) -> Option<Expected> {
             Some(Error("unauthorized"))
         }
         (StaticProof, "401-dead-for-good", _) => Some(Error("unauthorized")),
-        // Nobody waits for a new token because an old one cannot be deleted.
+        // No one waits for a new token because an old one cannot be deleted.
         (StaticProof | StaticDelete, _, _) => Some(Done),
         // What the next root token is to be able to do, the present one's list tells.
         (RotateRootList, "no-extras", _) => Some(Error("without-roles")),
@@ -303,7 +303,7 @@ pub fn expected(fault: &str, scenario: Scenario, every_time: bool) -> Expected {
         "ok" | "again" if scenario.sends_several() => Done,
         "ok" => Ok,
         "again" => Again,
-        "anew" => Anew,
+        "new" => AnotherToken,
         class => Error(class),
     }
 }
