@@ -79,7 +79,10 @@ pub async fn reconcile(engine: &Engine, name: &str, deadline: Deadline) -> Resul
         return Ok(());
     };
     // Requests that began with the former token may use it for as long as a request may take.
-    let last_use = connection.entry.token_set_at + engine.deadlines.operation;
+    // A damaged entry may name any time.
+    let longest =
+        time::Duration::try_from(engine.deadlines.operation).unwrap_or(time::Duration::MAX);
+    let last_use = connection.entry.token_set_at.saturating_add(longest);
     if last_use <= now || !engine.replaced_roots.are_in_use(name) {
         let soon = deadline.at_most(LAST_USES);
         for warning in delete_replaced(engine, &connection, soon).await {
