@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::TryFutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
@@ -81,9 +82,9 @@ impl<E, A, T> Handler<E, A, Result<T, Error>> {
         X: Into<Error>,
     {
         Self {
+            // Not an async block: that would hold the function's future twice.
             function: Box::new(move |engine, argument| {
-                let outcome = function(engine, argument);
-                Box::pin(async move { outcome.await.map_err(Into::into) })
+                Box::pin(function(engine, argument).err_into())
             }),
         }
     }

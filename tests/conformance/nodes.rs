@@ -112,7 +112,7 @@ async fn c55_read_only_storage_is_answered_with_its_own_text() {
     let before = mount.services.storage.snapshot();
     mount.services.storage.set_mode(Mode::ReadOnly);
     assert_read_only(&mount.write("config", upstream.config()).await);
-    assert_read_only(&mount.write("config/new", upstream.config()).await);
+    assert_read_only(&mount.write("config/new", upstream.another_config()).await);
     assert_read_only(&mount.patch("config", json!({"request_timeout": 20})).await);
     assert_read_only(&mount.write("roles/reader", upstream.role()).await);
     assert_read_only(&mount.write("roles/new", upstream.role()).await);

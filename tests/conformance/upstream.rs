@@ -5,6 +5,7 @@ use std::time::Duration;
 use astra_emulator::Emulator;
 use astra_emulator::FaultRule;
 use astra_emulator::Options;
+use astra_emulator::PortalToken;
 use serde_json::Value;
 use serde_json::json;
 
@@ -29,6 +30,16 @@ impl Upstream {
     /// The fields of a config for this organization.
     pub(crate) fn config(&self) -> Value {
         json!({"token": self.emulator.root_token(), "url": self.emulator.url()})
+    }
+
+    /// The fields of another config for it: no two have one root token.
+    pub(crate) fn another_config(&self) -> Value {
+        let token = PortalToken {
+            roles: vec!["Organization Administrator".to_owned()],
+            ..PortalToken::default()
+        };
+        let token = self.emulator.create_token(token).unwrap();
+        json!({"token": token.token, "url": self.emulator.url()})
     }
 
     /// The fields of a role: a lease of one hour, eight at most.

@@ -84,6 +84,7 @@ async fn configs() {
         "rotation_schedule": "0 3 * * SAT", "allow_token_admin": true,
     });
     // No two configs have one root token.
+    mount.api.delete(&mount.path("roles/reader")).await.ok();
     mount.api.delete(&mount.path("config")).await.ok();
     stays(&mount, "config/full", full).await;
     mount.api.delete(&mount.path("config/full")).await.ok();
