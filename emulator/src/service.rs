@@ -134,7 +134,6 @@ impl Service {
         } else {
             self.process(&request, fired, seq, connection.tls)
         };
-        self.changed.notify_waiters();
         match answer.mode {
             Mode::Reset => {
                 connection.reset();
@@ -208,6 +207,8 @@ impl Service {
         }
         let elapsed = started.elapsed();
         self.record(request, &fired, seq, now, &handled, mode, elapsed);
+        // Now, not with the answer, which may come much later.
+        self.changed.notify_waiters();
         let success = (200..300).contains(&handled.reply.status);
         Answer {
             minted: handled.subject.filter(|_| handled.minted && success),

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use harness::SOON;
 use harness::TICK;
+use harness::TOO_LONG;
 
 use crate::setup;
 
@@ -59,12 +60,13 @@ async fn a_killed_plugin_is_back_with_the_next_read() {
 async fn a_plugin_killed_in_the_middle_of_a_mint_leaves_no_token() {
     let mount = setup::mount_with_own_process("mid-mint").await;
     mount.credential("reader").await;
-    mount.astra.set_mint_answer_delay(Duration::from_secs(30)); // longer than a busy machine delays the kill
+    mount.astra.set_mint_answer_delay(TOO_LONG);
     let before = mount.process();
     let kill = async {
         mount.astra.until_live(2, SOON).await;
-        before.kill();
+        // Only later mints are answered at once, such as that of a repeated request.
         mount.astra.set_mint_answer_delay(Duration::ZERO);
+        before.kill();
     };
     let (reply, ()) = tokio::join!(mount.read("creds/reader"), kill);
     // Vault may send the request again to the new process; either way the first token must go.

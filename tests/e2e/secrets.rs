@@ -21,6 +21,7 @@ use serde_json::json;
 use harness::READ_ONLY;
 use harness::SOON;
 use harness::TICK;
+use harness::TOO_LONG;
 use harness::TestMount;
 
 use crate::setup;
@@ -308,16 +309,14 @@ async fn end_and_begin_again(watched: &mut Watched) {
         .ok();
     let answer = watched.read("creds/reader").await.ok();
     watched.mount.hold(&answer);
-    watched
-        .mount
-        .astra
-        .set_mint_answer_delay(Duration::from_secs(30));
+    watched.mount.astra.set_mint_answer_delay(TOO_LONG);
     let process = watched.mount.process();
     let live = watched.mount.astra.live().len();
     let kill = async {
         watched.mount.astra.until_live(live + 1, SOON).await;
-        process.kill();
+        // Only later mints are answered at once, such as that of a repeated request.
         watched.mount.astra.set_mint_answer_delay(Duration::ZERO);
+        process.kill();
     };
     let (reply, ()) = tokio::join!(watched.mount.read("creds/reader"), kill);
     let reply = watched.note("creds/reader", reply);

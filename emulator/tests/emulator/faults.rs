@@ -70,6 +70,30 @@ async fn latency_before_and_after_the_commit() {
 }
 
 #[tokio::test]
+async fn a_wait_ends_with_the_commit_and_not_with_a_later_answer() {
+    let astra = Astra::new().await;
+    astra.fault(on_create(
+        json!({"kind": "latency", "ms": 3_600_000, "at": "after_commit"}),
+    ));
+    let wanted = WaitFor {
+        token_count: Some(1),
+        ..WaitFor::default()
+    };
+    let impatient = client().timeout(Duration::from_secs(60)).build().unwrap();
+    let mint = impatient
+        .post(format!("{}{CREATE}", astra.emulator.url()))
+        .bearer_auth(astra.emulator.root_token())
+        .json(&json!({"roles": [API_RO_USER]}))
+        .send();
+    tokio::select! {
+        biased;
+        held = astra.emulator.wait(wanted, Duration::from_secs(3_600)) => assert!(held),
+        answer = mint => panic!("the wait is longer than the client's patience: {answer:?}"),
+    }
+    assert_eq!(left(&astra), (1, 1, true));
+}
+
+#[tokio::test]
 async fn a_client_that_gives_up_does_not_stop_the_service() {
     let astra = Astra::new().await;
     astra.fault(on_create(json!({"kind": "latency", "ms": 300})));

@@ -58,6 +58,7 @@ pub use stored::Stored;
 pub use test_mount::READ_ONLY;
 pub use test_mount::SOON;
 pub use test_mount::TICK;
+pub use test_mount::TOO_LONG;
 pub use test_mount::TestMount;
 pub use tick::until_ticked;
 pub use wait::wait_until;

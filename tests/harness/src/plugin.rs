@@ -85,7 +85,9 @@ impl Plugin {
             .collect()
     }
 
-    /// The one process that `server` runs from this file; panics if there is not exactly one.
+    /// The one process that `server` runs from this file; panics if there is not exactly one. A server
+    /// starts it with the first request after its end, or with its next tick.
+    #[track_caller]
     pub fn process(&self, server: &Server) -> Process {
         let found = self.processes(server);
         assert_eq!(

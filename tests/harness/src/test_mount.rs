@@ -31,6 +31,11 @@ pub const SOON: Duration = Duration::from_secs(90);
 /// How long it may take, on a busy machine, until a rollback tick of the server has ended. A tick
 /// comes every minute.
 pub const TICK: Duration = Duration::from_secs(240);
+/// How long an answer of Astra may be delayed so that the plugin never receives it: it waits 30 s for one.
+/// Who kills the plugin before such an answer kills it before the token can have been handed out.
+pub const TOO_LONG: Duration = Duration::from_secs(60);
+/// How many lines of the server's log a failed test shows.
+const SHOWN_LINES: usize = 100;
 
 /// One mount and what belongs to it.
 pub struct TestMount {
@@ -279,6 +284,7 @@ impl TestMount {
     }
 
     /// The plugin's process.
+    #[track_caller]
     pub fn process(&self) -> Process {
         self.plugin.process(&self.server)
     }
@@ -322,5 +328,18 @@ impl TestMount {
     pub fn check_logs(&self) {
         let leased = self.holdings.lock().leased.clone();
         assert_no_secret_logged(&self.server, &self.astra, &leased);
+    }
+}
+
+impl Drop for TestMount {
+    /// The log ends with the server, so a test that fails shows what it says of the mount.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.server.log();
+            let is_shown = |line: &&str| line.contains(&self.name) && !line.contains("[TRACE]");
+            let lines: Vec<&str> = log.lines().filter(is_shown).collect();
+            let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+            eprintln!("The log on {}:\n{}", self.name, last.join("\n"));
+        }
     }
 }
