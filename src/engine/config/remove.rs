@@ -30,6 +30,8 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
     // Not declared with the path, as the archived engine's parameters have messages of their own.
     call.refuse_unknown_parameters()?;
+    // The wait for another request counts too.
+    let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.configs.lock(&name).await;
     let force = call.fields.bool("force").unwrap_or_default();
     let loaded = engine.configs.load(&name).await?;
@@ -51,7 +53,6 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
             return Ok(None);
         }
     };
-    let deadline = Deadline::after(engine.deadlines.operation);
     // From here on no mint begins, so what is in flight now is all there is.
     let ending = Ending::begin(&connection);
     let users = users(&engine, &connection, deadline).await?;

@@ -53,6 +53,8 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     archived_command::check_parameters(&engine, &call).await?;
     let name = name_of(&call);
+    // The wait for another request counts too.
+    let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.configs.lock(&name).await;
     let stored = match engine.configs.load(&name).await? {
         Loaded::Valid(connection) => Some(connection),
@@ -79,12 +81,13 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
         );
     }
     if entry.verify {
-        let verified = verify(&client, Deadline::after(engine.deadlines.operation))
-            .await
-            .map_err(|source| ConfigError::NotVerified {
-                name: name.clone(),
-                source,
-            })?;
+        let verified =
+            verify(&client, deadline)
+                .await
+                .map_err(|source| ConfigError::NotVerified {
+                    name: name.clone(),
+                    source,
+                })?;
         entry.root_expires_at = verified.expires_at;
         resolve_organization(&call.fields, &mut entry, verified.org_id)?;
     } else {

@@ -191,8 +191,9 @@ async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
 async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
-    let _changing = engine.static_roles.lock(&name).await;
+    // The wait for another request counts too.
     let deadline = Deadline::after(engine.deadlines.operation);
+    let _changing = engine.static_roles.lock(&name).await;
     let warnings = write::write(&engine, &name, &call.fields, deadline).await?;
     tracing::info!(static_role = name, "static role written");
     let subject = Subject {
@@ -207,13 +208,13 @@ async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
 async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
+    let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.static_roles.lock(&name).await;
     let entry = match engine.static_roles.load(&name).await? {
         Loaded::Valid(entry) => entry,
         Loaded::Missing => return Ok(None),
         Loaded::Corrupt(corrupt) => return delete_unusable(&engine, &call, &name, corrupt).await,
     };
-    let deadline = Deadline::after(engine.deadlines.operation);
     let warnings = remove::remove(&engine, &name, &entry, deadline).await?;
     tracing::info!(static_role = name, "static role deleted");
     let subject = Subject {
@@ -251,13 +252,13 @@ async fn delete_unusable(
 async fn rotate_now(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.host.require_writer().await?;
     let name = name_of(&call);
+    let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.static_roles.lock(&name).await;
     let entry = engine
         .static_roles
         .find_active(&name)
         .await?
         .ok_or_else(|| StaticRoleError::Unknown(name.clone()))?;
-    let deadline = Deadline::after(engine.deadlines.operation);
     let entry = StaticRoleEntry::clone(&entry);
     rotate::rotate(&engine, &name, entry, deadline)
         .await
