@@ -58,6 +58,10 @@ pub struct TestMount {
     holdings: Mutex<Holdings>,
 }
 
+/// How long a request may be refused because of what a dead process left: lists have to be clean for two
+/// minutes, and ticks are a minute apart.
+const CLEARED: Duration = Duration::from_secs(360);
+
 impl TestMount {
     /// Mounts `plugin`, which is registered, at `name`. The mount has no config yet.
     pub async fn enable(server: &Arc<Server>, plugin: Plugin, astra: Astra, name: &str) -> Self {
@@ -224,7 +228,7 @@ impl TestMount {
     /// Repeats a request until it succeeds, and returns its body. For a moment after the plugin died
     /// the server may still send requests to the dead process.
     pub async fn insist(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        let deadline = Instant::now() + SOON;
+        let deadline = Instant::now() + CLEARED;
         loop {
             let reply = self.api.request(method.clone(), path, body.clone()).await;
             if reply.is_ok() {
@@ -232,7 +236,7 @@ impl TestMount {
             }
             assert!(
                 Instant::now() < deadline,
-                "{method} {path} has failed for {SOON:?}, last with {reply:?}"
+                "{method} {path} has failed for {CLEARED:?}, last with {reply:?}"
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
