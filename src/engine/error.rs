@@ -109,7 +109,7 @@ impl Classified for SystemError {
     }
 }
 
-/// For what still builds errors of Vault's by itself.
+/// For what the framework refuses in the middle of a handler: parameters that have no effect.
 impl Classified for vault::Error {
     fn fault(&self) -> Fault {
         match self {

@@ -34,9 +34,7 @@ impl Call {
     pub fn refuse_unknown_parameters(&self) -> Result<(), Error> {
         self.ineffective.refuse_unknown()
     }
-}
 
-impl Call {
     /// On renew and revoke: the text `name` in the lease's internal data.
     ///
     /// # Errors

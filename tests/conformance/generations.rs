@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use serde_json::Value;
 use serde_json::json;
 
@@ -89,15 +88,8 @@ async fn a_standby_forwards_and_clears_up_once_it_leads() {
     upstream.configure(&mount).await;
     upstream.write_role(&mount, "reader").await;
     let kept = mount.read(PATH).await;
-    upstream.slow_answer_to_mint(Duration::from_secs(60));
-    let client = mount.client().clone();
-    let lost =
-        tokio::spawn(async move { client.try_send(request("read", PATH, Value::Null)).await });
-    eventually("the token", LONG, || upstream.live() == 2).await;
-    leader.process.signal(Signal::SIGKILL);
-    leader.process.exit(LONG).await;
-    assert!(lost.await.unwrap().is_err());
-    upstream.forget_faults();
+    let read = request("read", PATH, Value::Null);
+    upstream.kill_in_a_mint(&mut leader, &mount, read, 2).await;
 
     let services = mount.services.clone();
     drop(mount);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -209,16 +208,8 @@ async fn c52_a_crash_between_mint_and_answer_leaves_nothing_after_the_next_rollb
     upstream.write_role(&mount, "reader").await;
     let kept = mount.read(PATH).await;
 
-    upstream.slow_answer_to_mint(Duration::from_secs(60));
-    let client = mount.client().clone();
-    let lost =
-        tokio::spawn(async move { client.try_send(request("read", PATH, Value::Null)).await });
-    eventually("the token", LONG, || upstream.live() == 2).await;
-    host.process.signal(Signal::SIGKILL);
-    host.process.exit(LONG).await;
-    assert!(lost.await.unwrap().is_err());
-    upstream.forget_faults();
-    assert_eq!(upstream.live(), 2);
+    let read = request("read", PATH, Value::Null);
+    upstream.kill_in_a_mint(&mut host, &mount, read, 2).await;
 
     let services = mount.services.clone();
     drop(mount);
@@ -242,16 +233,9 @@ async fn c52_a_request_that_the_host_repeats_after_a_crash_mints_once() {
     let mount = host.mount().await;
     upstream.configure(&mount).await;
     upstream.write_role(&mount, "reader").await;
-    upstream.slow_answer_to_mint(Duration::from_secs(60));
-    let client = mount.client().clone();
     let read = request("read", PATH, Value::Null);
     let again = read.clone();
-    let lost = tokio::spawn(async move { client.try_send(read).await });
-    eventually("the token", LONG, || upstream.live() == 1).await;
-    host.process.signal(Signal::SIGKILL);
-    host.process.exit(LONG).await;
-    assert!(lost.await.unwrap().is_err());
-    upstream.forget_faults();
+    upstream.kill_in_a_mint(&mut host, &mount, read, 1).await;
 
     let services = mount.services.clone();
     drop(mount);

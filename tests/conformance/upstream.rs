@@ -6,10 +6,15 @@ use astra_emulator::Emulator;
 use astra_emulator::FaultRule;
 use astra_emulator::Options;
 use astra_emulator::PortalToken;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use serde_json::json;
+use vault_plugin_secrets_astra::proto::pb;
 
+use crate::host::Host;
+use crate::host::LONG;
 use crate::host::Mount;
+use crate::host::eventually;
 
 /// One Astra organization for one test.
 pub(crate) struct Upstream {
@@ -156,6 +161,25 @@ impl Upstream {
         self.emulator.clear_faults();
     }
 
+    /// Kills the plugin of `host` after Astra has made a token for `read` and before the plugin has the
+    /// answer.  `live` tokens are there then.
+    pub(crate) async fn kill_in_a_mint(
+        &self,
+        host: &mut Host,
+        mount: &Mount,
+        read: pb::Request,
+        live: usize,
+    ) {
+        self.slow_answer_to_mint(Duration::from_secs(60));
+        let client = mount.client().clone();
+        let lost = tokio::spawn(async move { client.try_send(read).await });
+        eventually("the token", LONG, || self.live() == live).await;
+        host.process.signal(Signal::SIGKILL);
+        host.process.exit(LONG).await;
+        assert!(lost.await.unwrap().is_err());
+        self.forget_faults();
+        assert_eq!(self.live(), live);
+    }
     /// Asserts what must hold after every test that ends in order: no caller broke the API's rules, and
     /// every living token was handed out.
     pub(crate) async fn check(&self) {

@@ -16,5 +16,4 @@ pub use mint::UncommittedToken;
 pub use mint::take_back;
 pub use propagation::PropagationBackoff;
 pub use uncertain_write::UncertainWrites;
-pub use uncertain_write::WriteOutcome;
 pub use uncertain_write::decide;

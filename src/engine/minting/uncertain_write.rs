@@ -18,14 +18,6 @@ pub struct UncertainWrites {
     tokens: Mutex<Vec<UncommittedToken>>,
 }
 
-/// Whether a token is stored.
-pub enum WriteOutcome {
-    /// It is.
-    Persisted(Box<UncommittedToken>),
-    /// It is not, and was deleted.
-    Rejected(Error),
-}
-
 impl UncertainWrites {
     fn add(&self, uncommitted: UncommittedToken) {
         self.lock().push(uncommitted);
@@ -68,20 +60,21 @@ impl UncertainWrites {
 
 /// Decides what becomes of a token when storing it failed with `error`; `found` is the client id of
 /// the token that storage, read again, holds in its place.
+///
+/// # Errors
+/// `error`, unless the token was stored after all.
 pub async fn decide(
     uncertain_writes: &UncertainWrites,
     uncommitted: UncommittedToken,
     error: Error,
     found: Result<Option<String>, Error>,
     deadline: Deadline,
-) -> WriteOutcome {
+) -> Result<UncommittedToken, Error> {
     match found {
-        Ok(Some(client_id)) if client_id == uncommitted.token.client_id => {
-            WriteOutcome::Persisted(Box::new(uncommitted))
-        }
+        Ok(Some(client_id)) if client_id == uncommitted.token.client_id => Ok(uncommitted),
         Ok(_) => {
             uncommitted.rollback(deadline).await;
-            WriteOutcome::Rejected(error)
+            Err(error)
         }
         Err(_) => {
             tracing::warn!(
@@ -89,7 +82,7 @@ pub async fn decide(
                 "whether a new token was stored is unknown; a later tick finds out"
             );
             uncertain_writes.add(uncommitted);
-            WriteOutcome::Rejected(error)
+            Err(error)
         }
     }
 }

@@ -28,7 +28,6 @@ use crate::engine::minting::AskedExpiry;
 use crate::engine::minting::Mint;
 use crate::engine::minting::PropagationBackoff;
 use crate::engine::minting::UncommittedToken;
-use crate::engine::minting::WriteOutcome;
 use crate::engine::minting::decide;
 use crate::engine::store::Key;
 
@@ -260,7 +259,7 @@ async fn store(
     };
     let found = engine.configs.find(&old.name).await;
     let found = found.map(|found| found.map(|found| found.entry.token_client_id().to_owned()));
-    match decide(
+    decide(
         &engine.uncertain_writes,
         uncommitted,
         error,
@@ -268,10 +267,6 @@ async fn store(
         deadline,
     )
     .await
-    {
-        WriteOutcome::Persisted(uncommitted) => Ok(*uncommitted),
-        WriteOutcome::Rejected(error) => Err(error),
-    }
 }
 
 /// Whether all requests that began with `connection` have ended; waits a while for them.

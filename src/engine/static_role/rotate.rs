@@ -23,7 +23,6 @@ use crate::engine::minting::AskedExpiry;
 use crate::engine::minting::Mint;
 use crate::engine::minting::PropagationBackoff;
 use crate::engine::minting::UncommittedToken;
-use crate::engine::minting::WriteOutcome;
 use crate::engine::minting::decide;
 use crate::engine::role;
 use crate::engine::store::Key;
@@ -182,7 +181,7 @@ async fn store(
         let current = found.and_then(|entry| entry.current.clone());
         current.map(|current| current.client_id)
     });
-    match decide(
+    decide(
         &engine.uncertain_writes,
         uncommitted,
         error,
@@ -190,10 +189,6 @@ async fn store(
         deadline,
     )
     .await
-    {
-        WriteOutcome::Persisted(uncommitted) => Ok(*uncommitted),
-        WriteOutcome::Rejected(error) => Err(error),
-    }
 }
 
 /// An organization that gives the token less time than was asked for rotates sooner than scheduled.

@@ -326,21 +326,15 @@ fn mount(storage: &Arc<Flaky>, system: &FixedSystem) -> Framework<Engine> {
     AstraFactory::default().framework(&mount).unwrap()
 }
 
-fn request(operation: Operation, path: &str, data: Value) -> Request {
+/// A request with an id of its own.
+pub fn request(operation: Operation, path: &str, data: Value) -> Request {
     let Value::Object(data) = data else {
         panic!("data is an object");
     };
     Request {
-        id: uuid::Uuid::new_v4().to_string(),
-        operation,
-        path: path.to_owned(),
-        data,
-        lease: None,
         display_name: "token".to_owned(),
-        entity_id: String::new(),
         mount_point: "astra/".to_owned(),
         mount_type: "astra".to_owned(),
-        client_token_accessor: String::new(),
-        remote_addr: String::new(),
+        ..Request::new(operation, path, data)
     }
 }

@@ -17,6 +17,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::engine::AstraFactory;
 use crate::engine::Deadlines;
+use crate::engine::testing;
 use crate::vault::Backend;
 use crate::vault::Entry;
 use crate::vault::Error;
@@ -443,21 +444,9 @@ fn mount(storage: &Arc<Flaky>, system: &FixedSystem) -> Mount {
 
 /// A request with an id of its own.
 pub fn request(operation: Operation, path: &str, data: Value) -> Request {
-    let Value::Object(data) = data else {
-        panic!("data is an object");
-    };
     Request {
-        id: uuid::Uuid::new_v4().to_string(),
-        operation,
-        path: path.to_owned(),
-        data,
-        lease: None,
         display_name: "token-ci".to_owned(),
-        entity_id: String::new(),
-        mount_point: "astra/".to_owned(),
-        mount_type: "astra".to_owned(),
-        client_token_accessor: String::new(),
-        remote_addr: String::new(),
+        ..testing::request(operation, path, data)
     }
 }
 

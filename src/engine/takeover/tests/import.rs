@@ -30,6 +30,17 @@ impl OldMount {
         (data, answer.warnings().to_vec())
     }
 
+    /// The message of an import that must be refused.
+    async fn refused_import(&self, data: Value) -> String {
+        refused(self.bench.call(Operation::Update, "import", data).await)
+    }
+
+    /// Nothing of the archived engine is left in storage.
+    async fn assert_only_own_entries(&self) {
+        let entries = self.entries().await;
+        assert!(entries.keys().all(|key| key.starts_with("v1/")));
+    }
+
     /// A role's id in reports.
     fn role(&self, org: &str, name: &str) -> String {
         format!("{}:{name}", self.fill(org))
@@ -270,24 +281,13 @@ async fn leases_are_served_as_before_once_imported_after_a_rotation_and_after_th
     mount.revoke(&mount.lease("2 crossed")).await.unwrap();
     assert!(!mount.is_live("$ID_CROSSED"));
     // Tokens are still stored, whose leases live.
-    let text = refused(
-        mount
-            .bench
-            .call(Operation::Update, "import", json!({"finish": true}))
-            .await,
-    );
+    let text = mount.refused_import(json!({"finish": true})).await;
     assert!(
         text.contains("0 configs and 0 roles") && text.contains("2 tokens"),
         "{text}"
     );
     mount.imported(json!({"finish": true, "force": true})).await;
-    assert!(
-        mount
-            .entries()
-            .await
-            .keys()
-            .all(|key| key.starts_with("v1/"))
-    );
+    mount.assert_only_own_entries().await;
     mount.renew(&lease).await.unwrap();
     mount.revoke(&lease).await.unwrap();
     mount.revoke(&mount.lease("2 sidecar")).await.unwrap();
@@ -295,12 +295,7 @@ async fn leases_are_served_as_before_once_imported_after_a_rotation_and_after_th
     let state = mount.bench.read("import").await.unwrap();
     assert_eq!(state["state"], "finished");
     assert!(!state["finished_at"].as_str().unwrap().is_empty());
-    let text = refused(
-        mount
-            .bench
-            .call(Operation::Update, "import", json!({}))
-            .await,
-    );
+    let text = mount.refused_import(json!({})).await;
     assert!(
         text.starts_with("the takeover of this mount was finished at"),
         "{text}"
@@ -323,13 +318,7 @@ async fn a_finish_that_breaks_off_is_continued() {
         let (answer, warnings) = mount.imported(json!({"finish": true})).await;
         assert_eq!(answer["complete"], true);
         assert!(warnings[0].starts_with("rotate the root tokens"));
-        assert!(
-            mount
-                .entries()
-                .await
-                .keys()
-                .all(|key| key.starts_with("v1/"))
-        );
+        mount.assert_only_own_entries().await;
         if broken.is_ok() {
             assert!(after > 3);
             return;
@@ -598,12 +587,7 @@ async fn an_organization_that_hangs_holds_up_no_other() {
 #[tokio::test]
 async fn where_there_is_nothing_it_says_so_and_a_node_that_may_not_write_forwards() {
     let mut mount = OldMount::empty().await;
-    let text = refused(
-        mount
-            .bench
-            .call(Operation::Update, "import", json!({}))
-            .await,
-    );
+    let text = mount.refused_import(json!({})).await;
     assert_eq!(text, "this mount holds nothing of the archived engine");
     assert_eq!(mount.bench.read("import").await.unwrap()["state"], "none");
     assert!(mount.entries().await.is_empty());
@@ -736,13 +720,7 @@ async fn where_there_is_no_time_it_says_so_and_the_next_request_goes_on() {
     mount.bench.restart();
     let (answer, _) = mount.imported(json!({"finish": true})).await;
     assert_eq!(answer["complete"], true);
-    assert!(
-        mount
-            .entries()
-            .await
-            .keys()
-            .all(|key| key.starts_with("v1/"))
-    );
+    mount.assert_only_own_entries().await;
 }
 
 /// The second waits for the first.

@@ -13,6 +13,7 @@ use super::chance;
 use super::process::MAX_LEASE;
 use super::world::World;
 use crate::engine::clock::now_utc;
+use crate::engine::testing;
 use crate::vault::Error;
 use crate::vault::HandlerResult;
 use crate::vault::LeaseInfo;
@@ -121,21 +122,9 @@ impl Lease {
 
 /// A request of the host.
 pub fn request(id: String, operation: Operation, path: &str, data: Value) -> Request {
-    let Value::Object(data) = data else {
-        panic!("data is an object");
-    };
     Request {
         id,
-        operation,
-        path: path.to_owned(),
-        data,
-        lease: None,
-        display_name: "token".to_owned(),
-        entity_id: String::new(),
-        mount_point: "astra/".to_owned(),
-        mount_type: "astra".to_owned(),
-        client_token_accessor: String::new(),
-        remote_addr: String::new(),
+        ..testing::request(operation, path, data)
     }
 }
 
