@@ -34,12 +34,13 @@ const WORK: Duration = Duration::from_secs(75);
 const LOOK: Duration = Duration::from_secs(10);
 /// The length at which Vault's log is started over, so that a long run does not fill the disk.
 const MOST_LOG: u64 = 256 * 1024 * 1024;
-/// What the plugin may take more at the end than when it was last started; idle connections to Astra are
-/// kept, each of which is a file and a task.
+/// What the plugin may take more at the end than when it was last started. Connections to Astra stay open
+/// for a while when they are idle, at most as many as there may be requests at once (32, the default of
+/// `max_concurrent_requests`); each of them is a file and a task.
 const MORE_KB: u64 = 8 * 1024;
-const MORE_FILES: usize = 24;
+const MORE_FILES: usize = 32 + 8;
 const MORE_THREADS: usize = 4;
-const MORE_TASKS: usize = 24;
+const MORE_TASKS: usize = 32 + 8;
 
 /// What was done to the engine.
 #[derive(Clone, Copy, Debug, Default)]
