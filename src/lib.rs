@@ -2,7 +2,7 @@
 //!
 //! The layers, from the wire up: [`plugin`] is the process that a host starts, [`vault`] its
 //! vocabulary, [`framework`] declarative paths, [`astra`] the DevOps API client and [`engine`] the
-//! secrets engine itself.  See `docs/architecture.md`.
+//! secrets engine itself.  See `docs/internals/architecture.md`.
 
 #[allow(unreachable_pub)] // on its way to pub(crate)
 pub mod astra;

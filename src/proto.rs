@@ -1,4 +1,4 @@
-//! The generated protobuf messages and gRPC services (`proto/`, docs/protocol.md).
+//! The generated protobuf messages and gRPC services (`proto/`, docs/internals/protocol.md).
 //!
 //! The module tree follows the protobuf packages, because generated code refers to its neighbours by
 //! relative paths.

@@ -1,4 +1,5 @@
-//! The layers stay apart, and no files or folders use each other in a loop (docs/architecture.md).
+//! The layers stay apart, and no files or folders use each other in a loop
+//! (docs/internals/architecture.md).
 
 #![allow(clippy::expect_used, clippy::panic)]
 

@@ -4,7 +4,7 @@
 
 /// Actions by which the holder of a token can make a credential that outlives that token: tokens and
 /// roles; users, who may be made administrators; a single sign-on of its own; a database's password
-/// (docs/astra-api.md, "Roles").
+/// (docs/internals/astra-api.md, "Roles").
 const LASTING: [&str; 6] = [
     "org-admin",
     "org-db-passwordreset",

@@ -8,7 +8,7 @@ use reqwest::Url;
 /// The address of a DevOps API without its `/v2`, for instance `https://api.astra.datastax.com`.
 ///
 /// `https` only, because every request carries the root token; plain `http` is accepted for a
-/// loopback address, where an emulator listens (docs/astra-api.md, "Base URLs").
+/// loopback address, where an emulator listens (docs/internals/astra-api.md, "Base URLs").
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct BaseUrl {
     text: String,

@@ -240,7 +240,8 @@ impl Client {
     }
 
     /// Tells a dead root token from a missing permission: the API answers 401 to both on some
-    /// paths, but any live token may ask for its organization (docs/astra-api.md, "Status codes").
+    /// paths, but any live token may ask for its organization (docs/internals/astra-api.md, "Status
+    /// codes").
     async fn explain_401(&self, failure: Failure, deadline: Deadline) -> Failure {
         let Error::Unauthorized {
             call,

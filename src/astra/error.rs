@@ -72,7 +72,7 @@ impl Detail {
     }
 
     /// Whether an error number says that the root token itself is missing, malformed or unknown
-    /// (docs/astra-api.md, "Error numbers").
+    /// (docs/internals/astra-api.md, "Error numbers").
     pub(super) fn blames_token(&self) -> bool {
         self.0
             .ids

@@ -1,4 +1,4 @@
-//! What an answer that is not a success says (docs/astra-api.md, "Error bodies").
+//! What an answer that is not a success says (docs/internals/astra-api.md, "Error bodies").
 
 use serde::Deserialize;
 use serde_json::Value;

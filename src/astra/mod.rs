@@ -3,7 +3,7 @@
 //! One [`Client`] serves one organization with one root token.  It repeats what may safely be
 //! repeated, says precisely how a call failed ([`Error`]), and of a token that it tried to make it
 //! always says whether the token may exist ([`MintError`]).  The facts about the API, and which of
-//! them are only inferred, are in `docs/astra-api.md`.
+//! them are only inferred, are in `docs/internals/astra-api.md`.
 
 mod action;
 mod base_url;

@@ -1,4 +1,4 @@
-//! What an answer means: success, or which failure (docs/astra-api.md, "Status codes").
+//! What an answer means: success, or which failure (docs/internals/astra-api.md, "Status codes").
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ pub(super) struct ResponseHead {
     pub(super) status: StatusCode,
 }
 
-/// The statuses with which Astra refuses a request before it does anything (docs/astra-api.md,
-/// "Refusals").
+/// The statuses with which Astra refuses a request before it does anything
+/// (docs/internals/astra-api.md, "Refusals").
 const REFUSALS: [u16; 4] = [400, 401, 403, 404];
 
 impl ResponseHead {

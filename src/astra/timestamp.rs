@@ -1,4 +1,4 @@
-//! The API's moments in time (docs/astra-api.md, "Formats").
+//! The API's moments in time (docs/internals/astra-api.md, "Formats").
 
 use serde::Deserialize;
 use serde::Deserializer;

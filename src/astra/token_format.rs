@@ -1,4 +1,4 @@
-//! The form of an application token (docs/astra-api.md, "Formats").
+//! The form of an application token (docs/internals/astra-api.md, "Formats").
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! What the engine tells the host's event service (docs/protocol.md, "Events").
+//! What the engine tells the host's event service (docs/internals/protocol.md, "Events").
 //!
 //! An event is sent after its effect, in the background: no request waits for it.  Few are in flight at
 //! a time; what does not fit is dropped, as is what the host does not take.

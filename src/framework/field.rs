@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::vault::Operation;
 
-/// How a parameter is converted (docs/protocol.md, "Field types").
+/// How a parameter is converted (docs/internals/protocol.md, "Field types").
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum FieldType {
     /// True or false, also as a number or as Go's words for it.

@@ -3,7 +3,8 @@
 //! An engine declares each [`Path`] with its [`Field`]s, operations and help; the [`Framework`] routes
 //! requests, converts input, answers `path-help`, writes the OpenAPI document and hands leases to
 //! the [`SecretType`] that issued them.  It behaves like the framework that Vault's own engines use
-//! (docs/protocol.md, "What Vault's framework adds"), and knows nothing of any particular engine.
+//! (docs/internals/protocol.md, "What Vault's framework adds"), and knows nothing of any particular
+//! engine.
 
 mod backend;
 mod builder;

@@ -22,7 +22,8 @@ const CAPACITY: usize = 16 * 1024;
 /// HTTP/2 flushes after each frame: headers, data and trailers of one call would be three TLS
 /// records, three system calls and three wake-ups of the host.  On the one thread that the plugin
 /// runs on, the tasks which have the next frame are ready by the time the flush is asked for, so one
-/// turn of the scheduler is all the delay it takes to send them together (docs/performance.md).
+/// turn of the scheduler is all the delay it takes to send them together
+/// (docs/internals/performance.md).
 ///
 /// Answers to pings wait a little longer ([`DelayedPingAcks`]).
 pub(super) struct Coalescing<S> {

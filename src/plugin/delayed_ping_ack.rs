@@ -1,9 +1,9 @@
 //! Delayed answers to the host's pings.
 //!
 //! A gRPC host in Go measures each connection's bandwidth: with the first data that it reads it sends a
-//! ping, and with no further data until that is answered (docs/protocol.md, "Services").  Answered at once,
-//! that is a ping and an answer with each message, a third of all that is read and written on
-//! either side; answered a little later, it is a few of them a second.
+//! ping, and with no further data until that is answered (docs/internals/protocol.md, "Services").
+//! Answered at once, that is a ping and an answer with each message, a third of all that is read
+//! and written on either side; answered a little later, it is a few of them a second.
 
 use std::future::Future as _;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What the host says through environment variables (docs/protocol.md, "Environment").
+//! What the host says through environment variables (docs/internals/protocol.md, "Environment").
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -11,7 +11,8 @@ pub(super) const COOKIE: (&str, &str) = (
     "6669da05-b1c8-4f49-97d9-c8e5bed98e20",
 );
 
-/// Whether all connections share the first one that the host opens (docs/protocol.md, "Containers").
+/// Whether all connections share the first one that the host opens (docs/internals/protocol.md,
+/// "Containers").
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum OneSocket {
     /// Each connection has a socket of its own, as in a process plugin.

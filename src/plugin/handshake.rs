@@ -1,5 +1,5 @@
 //! The one line on standard output with which a plugin introduces itself
-//! (docs/protocol.md, "Handshake").
+//! (docs/internals/protocol.md, "Handshake").
 
 use std::io;
 use std::io::Write as _;

@@ -1,5 +1,5 @@
 //! Knocking: asking the host to take the session's next stream for one of its listeners
-//! (docs/protocol.md, "Containers").
+//! (docs/internals/protocol.md, "Containers").
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! When the process ends (docs/protocol.md, "Life cycle").
+//! When the process ends (docs/internals/protocol.md, "Life cycle").
 
 use std::fmt;
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! Being a plugin process of Vault or OpenBao (docs/protocol.md).
+//! Being a plugin process of Vault or OpenBao (docs/internals/protocol.md).
 //!
 //! [`serve`] is all that a plugin's `main` needs.  Nothing here knows what kind of secrets engine it serves:
 //! the [`Factory`] knows that.

@@ -100,7 +100,8 @@ impl Health for HealthCheck {
 /// Says whether one process serves several mounts.
 ///
 /// Never where all connections share one socket: a host may then give one mount's stream to another
-/// mount, and so its storage (docs/protocol.md, "Containers").  With one mount there is no other.
+/// mount, and so its storage (docs/internals/protocol.md, "Containers"). With one mount there is no
+/// other.
 pub(super) struct Multiplexing {
     /// The answer.
     pub supported: bool,

@@ -1,5 +1,5 @@
 //! One connection that carries many streams, as hosts want it of containers: yamux, on which the plugin
-//! is the server (docs/protocol.md, "Containers").
+//! is the server (docs/internals/protocol.md, "Containers").
 
 use std::future::poll_fn;
 use std::io;

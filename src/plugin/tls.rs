@@ -1,4 +1,4 @@
-//! TLS with pinned certificates (docs/protocol.md, "TLS").
+//! TLS with pinned certificates (docs/internals/protocol.md, "TLS").
 //!
 //! The host's certificate is self-signed, marked as an authority, and used as an end entity, which
 //! the usual verifiers refuse.  Both sides know each other's certificate byte for byte, so that is

@@ -36,7 +36,7 @@ pub struct Mount {
     pub events: Arc<dyn Events>,
 }
 
-/// Paths that the host treats specially (docs/protocol.md, "Special paths").
+/// Paths that the host treats specially (docs/internals/protocol.md, "Special paths").
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SpecialPaths {
     /// API paths that need `sudo`.

@@ -4,7 +4,7 @@ use super::StorageError;
 use super::SystemError;
 
 /// The outcome of a request that did not succeed; every variant has its HTTP status
-/// (docs/protocol.md, "Errors").
+/// (docs/internals/protocol.md, "Errors").
 ///
 /// Messages go to the caller: they name the field, the value and the remedy, never a secret.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! What the host wants done.
 
-/// The `operation` word of a request (docs/protocol.md, "Operations").
+/// The `operation` word of a request (docs/internals/protocol.md, "Operations").
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Operation {
     /// A write to something that the existence check did not find.

@@ -21,7 +21,7 @@ pub trait SystemView: Send + Sync {
     async fn host_info(&self) -> Result<HostInfo, SystemError>;
 }
 
-/// The host's replication bits (docs/protocol.md, "Replication state").
+/// The host's replication bits (docs/internals/protocol.md, "Replication state").
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ReplicationState(pub i32);
 
@@ -50,7 +50,8 @@ pub struct HostInfo {
 
 impl HostInfo {
     /// Whether events can have subscribers: since Vault 1.16 only Enterprise editions have
-    /// subscriptions, although the others still accept events (docs/protocol.md, "Events").
+    /// subscriptions, although the others still accept events (docs/internals/protocol.md,
+    /// "Events").
     pub fn events_subscribable(&self) -> bool {
         let mut numbers = self.version.split('.').map(str::parse::<u32>);
         match (numbers.next(), numbers.next()) {

@@ -266,8 +266,8 @@ fn the_list_has_every_point_once() {
 
 #[test]
 fn the_document_tells_how_many_points_there_are() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reliability.md");
-    let document = std::fs::read_to_string(path).expect("docs/reliability.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/internals/reliability.md");
+    let document = std::fs::read_to_string(path).expect("docs/internals/reliability.md");
     let told: BTreeSet<usize> = document
         .split(" points")
         .filter_map(|before| before.split([' ', '\n']).next_back()?.parse().ok())

@@ -6,7 +6,7 @@ use std::path::Path;
 const WIDTH: usize = 100;
 
 /// Where documents are.
-const FOLDERS: &[&str] = &["", "docs", "emulator", "tests"];
+const FOLDERS: &[&str] = &["", "docs", "docs/internals", "emulator", "tests"];
 
 /// Whether `line` could be broken: it is no row of a table, and it has a space outside of quotes and
 /// code spans.

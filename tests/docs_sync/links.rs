@@ -60,7 +60,7 @@ fn links(line: &str) -> Vec<&str> {
 
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["", "docs", "emulator", "tests"];
+    let folders = ["", "docs", "docs/internals", "emulator", "tests"];
     let mut pages = Vec::new();
     for folder in folders {
         for entry in fs::read_dir(root.join(folder)).unwrap() {

@@ -1,5 +1,6 @@
 //! The documents say what the code does: `docs/errors.md` has every message, and nothing else;
-//! `docs/reliability.md` has the number of failpoints, of which the code has one at every change;
+//! `docs/internals/reliability.md` has the number of failpoints, of which the code has one at every
+//! change;
 //! `docs/sdk.md` has the code of the example; and words and lines are as CONTRIBUTING.md wants them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,4 @@
-//! `docs/architecture.md` begins with a table that says where everything is.
+//! `docs/internals/architecture.md` begins with a table that says where everything is.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,7 +25,7 @@ fn root() -> &'static Path {
 
 /// The places that the table names: a path, and names to look for there.
 fn places() -> Vec<(String, Vec<String>)> {
-    let page = fs::read_to_string(root().join("docs/architecture.md")).expect("the page");
+    let page = fs::read_to_string(root().join("docs/internals/architecture.md")).expect("the page");
     let (_, after) = page
         .split_once("\n## Where is what\n")
         .expect("the section");

@@ -190,7 +190,7 @@ async fn containers_end_with_a_killed_vault_and_come_back() {
 }
 
 /// A host takes streams in the order of their coming, no matter who they were opened for, so mounts that shared
-/// a container would see each other's storage (docs/protocol.md, "Containers").
+/// a container would see each other's storage (docs/internals/protocol.md, "Containers").
 #[tokio::test]
 async fn mounts_that_start_at_once_never_see_each_other() {
     const MOUNTS: usize = 12;

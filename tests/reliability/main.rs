@@ -1,5 +1,5 @@
-//! The promises of `docs/reliability.md`, tested by breaking the engine on purpose in a real Vault
-//! and counting what remains.
+//! The promises of `docs/internals/reliability.md`, tested by breaking the engine on purpose in a
+//! real Vault and counting what remains.
 //!
 //! Every test compares, token by token, what Vault leases with what the emulated Astra holds. What
 //! a test measured it prints, so run with `--nocapture` to see figures.

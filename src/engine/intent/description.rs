@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::Tag;
 
-/// What an organization keeps of a description (docs/astra-api.md).
+/// What an organization keeps of a description (docs/internals/astra-api.md).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DescriptionForm {
     /// 255 bytes of UTF-8: what is assumed until an organization shows otherwise.

@@ -5,7 +5,7 @@
 //! intent is marked done in the block's entry, and concurrent mints share that write; the answer
 //! leaves only after its own mark is durable.  Whatever a dead process left unmarked is searched in
 //! Astra by [`Tag`] and deleted.  The argument why this loses nothing is in
-//! `docs/architecture.md`.
+//! `docs/internals/architecture.md`.
 
 mod block;
 mod description;

@@ -18,7 +18,8 @@ use crate::engine::store::Store;
 use crate::engine::store::StoreError;
 
 /// How long a create that no one waits for any more may still take effect in Astra: twice the
-/// longest operation (docs/architecture.md, "Intents").  Until then a clean list proves nothing.
+/// longest operation (docs/internals/architecture.md, "Intents"). Until then a clean list proves
+/// nothing.
 pub const LATE_CREATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// How many repeated requests are remembered: the host repeats what a crash interrupted before all else.

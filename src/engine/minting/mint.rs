@@ -456,7 +456,7 @@ async fn remove(connection: &Connection, intent: Intent, client_id: String, dead
 /// Whether the answer is about the token that was to carry `asked`, which begins with `tag`.
 ///
 /// A description that did not come back at all says nothing against it, and neither does one that
-/// was cut short: how long one may be is not documented (docs/astra-api.md).
+/// was cut short: how long one may be is not documented (docs/internals/astra-api.md).
 fn is_echoed(token: &MintedToken, tag: &Tag, asked: &str) -> bool {
     match token.description.as_deref() {
         None => true,

@@ -13,7 +13,7 @@ use crate::engine::error::Error;
 /// What may stand for the organization's id in a resource; the second is Astra's own.
 const PLACEHOLDERS: [&str; 2] = ["{{org_id}}", "__ORG_ID__"];
 
-/// What every resource begins with (docs/astra-api.md).
+/// What every resource begins with (docs/internals/astra-api.md).
 const RESOURCE_PREFIX: &str = "drn:astra:org:";
 
 /// What a custom Astra role grants.

@@ -3,7 +3,7 @@
 //! The next token is minted with the present one's roles, proved, and stored; only then is the
 //! present one deleted, with the next.  At any moment the stored token works: a process that dies
 //! leaves an unused token, which its intent finds, or a replaced one, which the entry names
-//! (docs/architecture.md, "Rotation").
+//! (docs/internals/architecture.md, "Rotation").
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -260,7 +260,7 @@ impl Bench {
 
     /// From now on this node is a standby, which must forward, or no longer.
     pub fn set_standby(&mut self, standby: bool) {
-        // The performance standby's bit (docs/protocol.md, "Replication state").
+        // The performance standby's bit (docs/internals/protocol.md, "Replication state").
         self.system.replication_state = if standby {
             ReplicationState(64)
         } else {

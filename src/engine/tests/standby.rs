@@ -8,7 +8,8 @@ use crate::vault::Error;
 use crate::vault::Operation;
 use crate::vault::ReplicationState;
 
-/// Performance standby, DR secondary, performance secondary (docs/protocol.md, "Replication state").
+/// Performance standby, DR secondary, performance secondary (docs/internals/protocol.md,
+/// "Replication state").
 const MAY_NOT_WRITE: [i32; 3] = [16_384, 512, 64];
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! A host decodes the document into fixed types, and one wrong type spoils the merged document for
 //! everyone, so that it is written from types too ([`document`]).  Request schemas stand where they
-//! are used: the host loses references (docs/protocol.md, "OpenAPI").
+//! are used: the host loses references (docs/internals/protocol.md, "OpenAPI").
 
 mod document;
 mod operation_id;

@@ -1,4 +1,4 @@
-//! Log lines for the host, on standard error (docs/protocol.md, "Log lines").
+//! Log lines for the host, on standard error (docs/internals/protocol.md, "Log lines").
 
 mod layer;
 mod line;

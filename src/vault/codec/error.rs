@@ -1,4 +1,4 @@
-//! How a failure travels (docs/protocol.md, "Errors").
+//! How a failure travels (docs/internals/protocol.md, "Errors").
 
 use crate::proto::pb;
 use crate::vault::Error;

@@ -1,4 +1,4 @@
-//! Between these types and the wire (docs/protocol.md, "Messages").
+//! Between these types and the wire (docs/internals/protocol.md, "Messages").
 //!
 //! Decoding is tolerant of what hosts send; encoding cannot produce what hosts choke on: JSON text is
 //! always an object and a lease always carries its issue time.

@@ -36,7 +36,8 @@ use crate::astra::DATABASE;
 use crate::astra::READER;
 use crate::astra::ROOT;
 
-/// An operation ends after 55 s (docs/reliability.md), and what it leaves to the end soon after.
+/// An operation ends after 55 s (docs/internals/reliability.md), and what it leaves to the end soon
+/// after.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// Answers that come before those of [`Astra`]; `None` is one that never comes.

@@ -22,7 +22,7 @@ pub use fields::in_credential;
 pub use fields::show;
 pub use fields::shown;
 
-/// The data plane of each environment, by the DevOps API's address (docs/astra-api.md).
+/// The data plane of each environment, by the DevOps API's address (docs/internals/astra-api.md).
 const DATA_PLANES: [(&str, &str); 3] = [
     ("https://api.astra.datastax.com", "apps.astra.datastax.com"),
     (

@@ -141,7 +141,7 @@ impl SystemView for NodeSystem {
     async fn replication_state(&self) -> Result<ReplicationState, SystemError> {
         match Access::of(&self.access) {
             Access::Write => self.fixed.replication_state().await,
-            // The performance standby's bit (docs/protocol.md, "Replication state").
+            // The performance standby's bit (docs/internals/protocol.md, "Replication state").
             _ => Ok(ReplicationState(16_384)),
         }
     }

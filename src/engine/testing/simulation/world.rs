@@ -277,7 +277,8 @@ impl World {
         let now = Instant::now();
         let known = snapshot.leases.len();
         let lost = self.leases.replace(snapshot.leases).into_iter().skip(known);
-        // Tokens that were being minted when the copy was made may be deleted (docs/reliability.md).
+        // Tokens that were being minted when the copy was made may be deleted
+        // (docs/internals/reliability.md).
         let is_recovered =
             |lease: &Lease| lease.issued_utc > snapshot.taken + Duration::from_secs(60);
         let lost = lost.filter(|lease| {
