@@ -31,7 +31,7 @@ fn typed(mount: &TestMount, word: &str) -> String {
 
 /// Patches one field by the command line, or by the API where the command line is too old to patch.
 async fn patch(mount: &TestMount, path: &str, field: &str, value: &str) {
-    if mount.server.host.has_command("patch") {
+    if mount.server.host.has_patch_command() {
         let argument = format!("{field}={value}");
         vault(mount, &["patch", &format!("astra/{path}"), &argument]).await;
     } else {

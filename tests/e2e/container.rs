@@ -7,7 +7,6 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use harness::Astra;
 use harness::Docker;
-use harness::Host;
 use harness::IMAGE;
 use harness::Options;
 use harness::Plugin;
@@ -43,10 +42,11 @@ impl Containers {
             ..Options::default()
         };
         let server = Arc::new(Server::start(options).await);
-        if !docker.register_runtime(&server.api()).await {
-            println!("{} runs no containers", Host::current().version);
+        if !server.has_container_plugins().await {
+            println!("this host runs no containers");
             return None;
         }
+        docker.register_runtime(&server.api()).await;
         docker
             .register(&server.cli(), IMAGE, &docker.image_id(), VERSION, "astra")
             .await

@@ -91,23 +91,18 @@ impl Docker {
     /// The name under which the engine's runtime is registered in a server.
     pub const RUNTIME: &str = "containers";
 
-    /// Registers the engine's runtime in a server. `false`: the server has no container plugins.
-    pub async fn register_runtime(&self, api: &Api) -> bool {
+    /// Registers the engine's runtime in a server that has container plugins.
+    pub async fn register_runtime(&self, api: &Api) {
         let runtime = match &self.kind {
             Kind::Fake(_) => "fake",
             Kind::Real { runtime, .. } => runtime,
         };
-        let reply = api
-            .write(
-                &format!("sys/plugins/runtimes/catalog/container/{}", Self::RUNTIME),
-                json!({ "oci_runtime": runtime }),
-            )
-            .await;
-        let supported = !reply.is_unsupported();
-        if supported {
-            reply.ok();
-        }
-        supported
+        api.write(
+            &format!("sys/plugins/runtimes/catalog/container/{}", Self::RUNTIME),
+            json!({ "oci_runtime": runtime }),
+        )
+        .await
+        .ok();
     }
 
     /// Registers an image as the plugin `name` with the `vault` program, as a user does.

@@ -1,7 +1,4 @@
-//! Which server program the tests run on, and what that program can do.
-//!
-//! What differs between servers is asked of the program or of the running server. Only the syntax of
-//! the configuration file depends on the product's name.
+//! Which server program the tests run on. What it can do is in `capabilities.rs`.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -13,20 +10,9 @@ use std::sync::OnceLock;
 /// `vault@1.18.0`. Without a version it is the program that `scripts/vault` or `scripts/bao` prefers.
 const VARIABLE: &str = "TEST_HOST";
 
-/// Whose program it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Product {
-    /// HashiCorp Vault.
-    Vault,
-    /// OpenBao.
-    OpenBao,
-}
-
 /// The server program under the tests.
 #[derive(Debug, Clone)]
 pub struct Host {
-    /// Whose program it is.
-    pub product: Product,
     /// What it reports as its version, without a `v`.
     pub version: String,
     /// The program, which is server and client.
@@ -60,42 +46,26 @@ impl Host {
         let binary = PathBuf::from(run(Command::new(script).args(version)));
         // For instance "Vault v1.21.0 (…), built …" or "OpenBao v2.7.2 (…), committed …".
         let line = run(Command::new(&binary).arg("version"));
-        let mut words = line.split_whitespace();
-        let product = match words.next() {
-            Some("Vault") => Product::Vault,
-            Some("OpenBao") => Product::OpenBao,
-            _ => panic!("{} is neither Vault nor OpenBao: {line}", binary.display()),
-        };
-        let version = words.next().unwrap_or_default().trim_start_matches('v');
+        let version = line.split_whitespace().nth(1);
+        let version = version.unwrap_or_default().trim_start_matches('v');
         Self {
-            product,
             version: version.to_owned(),
             binary,
         }
     }
 
-    /// The program's name, as it is typed and as the documents of its product have it.
-    pub fn program(&self) -> &'static str {
-        match self.product {
-            Product::Vault => "vault",
-            Product::OpenBao => "bao",
-        }
-    }
-
-    /// Whether the command line has `command`, by its own help.
-    pub fn has_command(&self, command: &str) -> bool {
-        self.help(&[command])
-            .contains(&format!("Usage: {} {command}", self.program()))
-    }
-
-    fn help(&self, command: &[&str]) -> String {
+    /// Whether the command line has `command`, by its own help, which begins `Usage: PROGRAM COMMAND`.
+    pub(crate) fn has_command(&self, command: &[&str]) -> bool {
         let output = Command::new(&self.binary)
             .args(command)
             .arg("-help")
             .output()
             .unwrap_or_else(|error| panic!("cannot run {}: {error}", self.binary.display()));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr)
+        let help = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        let usage = help.lines().find_map(|line| line.strip_prefix("Usage: "));
+        let words = usage.unwrap_or_default().split_whitespace().skip(1);
+        words.take(command.len()).eq(command.iter().copied())
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod api;
 mod astra;
+mod capabilities;
 mod cli;
 mod cluster;
 mod docker;
@@ -32,6 +33,7 @@ mod wait;
 pub use api::Api;
 pub use api::Reply;
 pub use astra::Astra;
+pub use capabilities::serves_leases;
 pub use cli::Cli;
 pub use cli::Output;
 pub use cluster::Cluster;
@@ -39,7 +41,6 @@ pub use docker::Docker;
 pub use docker::IMAGE;
 pub use failpoint::Failpoints;
 pub use host::Host;
-pub use host::Product;
 pub use invariant::Credential;
 pub use invariant::Holdings;
 pub use invariant::assert_no_secret_logged;

@@ -22,7 +22,6 @@ use crate::Api;
 use crate::Cli;
 use crate::Host;
 use crate::Process;
-use crate::Product;
 use crate::guard::Guard;
 use crate::wait_until;
 
@@ -112,7 +111,7 @@ impl Server {
             server.initialize().await;
             server.unseal().await;
         }
-        if server.options.audit && server.host.product == Product::Vault {
+        if server.options.audit && !server.has_audit_device().await {
             let options = json!({ "file_path": server.audit_path().to_string_lossy() });
             server
                 .api()
@@ -391,7 +390,7 @@ impl Server {
 
     fn configuration(&self) -> String {
         if self.options.development {
-            return self.product_configuration();
+            return self.settings_of_some();
         }
         let Self {
             port, cluster_port, ..
@@ -423,24 +422,22 @@ impl Server {
             self.plugin_directory().display(),
             self.options.log_level,
             self.options.raw_storage,
-            self.product_configuration(),
+            self.settings_of_some(),
             self.options.configuration,
         )
     }
 
-    /// What only one of the products understands: OpenBao locks no memory, and takes audit devices from
-    /// its configuration alone.
-    fn product_configuration(&self) -> String {
-        match self.host.product {
-            Product::Vault => "disable_mlock = true\n".to_owned(),
+    /// What some servers need and the others ignore with a warning: not to lock memory, and an audit device,
+    /// which the others take from the API alone.
+    fn settings_of_some(&self) -> String {
+        let mut settings = "disable_mlock = true\n".to_owned();
+        if self.options.audit {
             // Every node of a cluster must have the same device, so its path is relative.
-            Product::OpenBao if self.options.audit => {
-                format!(
-                    "audit \"file\" \"file\" {{\n  options {{\n    file_path = \"{AUDIT_LOG}\"\n  }}\n}}\n"
-                )
-            }
-            Product::OpenBao => String::new(),
+            settings.push_str(&format!(
+                "audit \"file\" \"file\" {{\n  options {{\n    file_path = \"{AUDIT_LOG}\"\n  }}\n}}\n"
+            ));
         }
+        settings
     }
 
     fn log_path(&self) -> PathBuf {

@@ -193,19 +193,6 @@ impl TestMount {
             .await
     }
 
-    /// Whether the server's OpenAPI document lists PATCH, which older servers leave out. Asked of a KV
-    /// store, which can be patched on every server.
-    pub async fn openapi_lists_patch(&self) -> bool {
-        let name = format!("kv-{}", self.name);
-        let kv = json!({ "type": "kv", "options": { "version": "2" } });
-        self.api.write(&format!("sys/mounts/{name}"), kv).await.ok();
-        let document = self.openapi().await;
-        self.api.delete(&format!("sys/mounts/{name}")).await.ok();
-        let item = &document["paths"][format!("/{name}/data/{{path}}")];
-        assert!(item["post"].is_object(), "the KV store is in the document");
-        item["patch"].is_object()
-    }
-
     /// The keys of a list below the mount, which may be empty.
     pub async fn names(&self, list: &str) -> Vec<String> {
         let path = self.path(list);
