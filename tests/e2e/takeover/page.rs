@@ -11,24 +11,18 @@ use harness::Plugin;
 use harness::Server;
 use harness::Storage;
 use harness::TestMount;
-use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
-use sha2::Digest;
-use sha2::Sha256;
 use tokio::process::Command;
 
+use super::archived::OLD_NAME;
+use super::archived::OLD_VERSION;
+use super::archived::Words;
 use crate::setup::BINARY;
 use crate::setup::VERSION;
 use crate::upgrade::binary_of_version;
 
-const PAGE: &str = include_str!("../../docs/takeover.md");
-const ENTRIES: &str = include_str!("../archived_engine/storage_2.json");
-const LEASES: &str = include_str!("../archived_engine/leases.json");
-/// The catalog name of the archived engine, and what stands for its version: this binary, as no other can
-/// be had everywhere.
-const OLD_NAME: &str = "vault-plugin-secrets-datastax-astra";
-const OLD_VERSION: &str = "v2.0.0";
+const PAGE: &str = include_str!("../../../docs/takeover.md");
 /// The organization of the page's examples.
 const SAMPLE_ORG: &str = "6ac1ee50-9a4c-4b3c-a6c8-a4a1f2d8c1a0";
 
@@ -44,7 +38,7 @@ fn blocks() -> Vec<String> {
 struct OldMount {
     mount: TestMount,
     folder: tempfile::TempDir,
-    words: BTreeMap<&'static str, String>,
+    words: Words,
     leases: BTreeMap<String, String>,
 }
 
@@ -64,62 +58,14 @@ impl OldMount {
         std::fs::copy(BINARY, folder.path().join("vault-plugin-secrets-astra")).unwrap();
         let astra = Astra::start().await;
         let mount = TestMount::enable(&server, plugin, astra, "astra").await;
-        let mut old = Self {
+        let words = Words::of(&mount.astra).await;
+        let leases = words.put(&mount.stored).await;
+        Self {
             mount,
             folder,
-            words: BTreeMap::new(),
-            leases: BTreeMap::new(),
-        };
-        old.fill_words().await;
-        let entries: Map<String, Value> = serde_json::from_str(&old.fill(ENTRIES)).unwrap();
-        // The server's API has no path for a key that ends in a slash.
-        for (key, value) in entries.iter().filter(|(key, _)| !key.ends_with('/')) {
-            old.mount.stored.put(key, value).await;
+            words,
+            leases,
         }
-        let leases: Map<String, Value> = serde_json::from_str(&old.fill(LEASES)).unwrap();
-        for (name, data) in leases.iter().filter(|(name, _)| name.starts_with("2 ")) {
-            let id = old.mount.stored.put_lease("org/token", data).await;
-            old.leases.insert(name.clone(), id);
-        }
-        old
-    }
-
-    async fn fill_words(&mut self) {
-        let astra = &self.mount.astra;
-        let seeds = astra.emulator.seeds();
-        let (a, b) = (&seeds.organizations[0], &seeds.organizations[2]);
-        let words = &mut self.words;
-        words.insert("$ORG_A", a.id.clone());
-        words.insert("$ORG_B", b.id.clone());
-        words.insert("$ROOT_A", a.root_token.clone());
-        words.insert("$ROOT_B", b.root_token.clone());
-        words.insert("$URL", astra.url());
-        words.insert("$READER", seeds.roles["API RO User"].clone());
-        words.insert("$WRITER", seeds.roles["API R/W User"].clone());
-        for (id, token, root) in [
-            ("$ID_STANDARD", "$TOKEN_STANDARD", &a.root_token),
-            ("$ID_SIDECAR", "$TOKEN_SIDECAR", &b.root_token),
-            ("$ID_CROSSED", "$TOKEN_CROSSED", &a.root_token),
-        ] {
-            let minted = astra.mint_plainly(root).await;
-            words.insert(id, minted["clientId"].as_str().unwrap().to_owned());
-            words.insert(token, minted["token"].as_str().unwrap().to_owned());
-        }
-        for (word, name) in [("$SHA_STANDARD", "app1"), ("$SHA_EMPTY", "empty")] {
-            let text = format!("{}:api_ro_user:{name}", a.id);
-            let digest = Sha256::digest(text);
-            words.insert(
-                word,
-                digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-            );
-        }
-    }
-
-    fn fill(&self, text: &str) -> String {
-        let words = self.words.iter().rev();
-        words.fold(text.to_owned(), |text, (word, value)| {
-            text.replace(word, value)
-        })
     }
 
     /// Runs a block of the page as its reader would.
@@ -127,7 +73,7 @@ impl OldMount {
         let plugins = self.mount.server.plugin_directory();
         let block = block
             .replace("/etc/vault/plugins", &plugins.display().to_string())
-            .replace(SAMPLE_ORG, &self.words["$ORG_A"]);
+            .replace(SAMPLE_ORG, self.words.of_word("$ORG_A"));
         let cli = &self.mount.cli;
         let script = format!("set -euo pipefail\nvault() {{ \"$VAULT\" \"$@\"; }}\n{block}");
         Command::new("bash")
@@ -162,7 +108,7 @@ impl OldMount {
     }
 
     fn is_live(&self, word: &str) -> bool {
-        self.mount.astra.live().contains(&self.words[word])
+        self.words.is_live(&self.mount.astra, word)
     }
 }
 
@@ -191,17 +137,7 @@ async fn the_commands_of_the_page_take_a_mount_over_and_back() {
         leases,
         ..
     } = &old;
-    let entries = async || {
-        let mut found = Vec::new();
-        for key in [
-            "config/$ORG_A",
-            "role/$ORG_B:api_ro_user",
-            "token/$ID_SIDECAR",
-        ] {
-            found.push(mount.stored.get(&old.fill(key)).await);
-        }
-        found
-    };
+    let entries = async || words.samples(&mount.stored).await;
     let before = entries().await;
     assert!(before.iter().all(Option::is_some));
 
@@ -236,7 +172,7 @@ async fn the_commands_of_the_page_take_a_mount_over_and_back() {
     assert!(mount.astra.accepts(&credential.token).await);
 
     // An application that has not been moved.
-    let asked = json!({ "org_id": words["$ORG_B"], "role_name": "api_ro_user" });
+    let asked = json!({ "org_id": words.of_word("$ORG_B"), "role_name": "api_ro_user" });
     let answer = mount.write("org/token", asked).await;
     let warning = "astra/org/token is deprecated: read astra/creds/";
     assert!(
@@ -289,7 +225,7 @@ async fn the_commands_of_the_page_take_a_mount_over_and_back() {
     let gone = mount
         .write(
             "org/token",
-            json!({ "org_id": words["$ORG_B"], "role_name": "api_ro_user" }),
+            json!({ "org_id": words.of_word("$ORG_B"), "role_name": "api_ro_user" }),
         )
         .await;
     assert_eq!(gone.status, 404);
