@@ -1,4 +1,4 @@
-"""What scripts/test checks of the release without building one: python3 -m unittest scripts/release.d/test.py"""
+"""What scripts/test checks of the release without building one: python3 scripts/release.d/test.py"""
 
 import hashlib
 import io
@@ -124,6 +124,36 @@ class Rules(Folder):
         cut = self.file("cut", pathlib.Path("/bin/sh").read_bytes()[:70])
         with self.assertRaises(ValueError):
             check.Program(cut)
+
+
+class Signature(Folder):
+    def sign(self, key):
+        command = [str(HERE / "sign"), str(self.folder), str(key)]
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("minisign"):
+            self.skipTest("needs minisign")
+        self.file("SHA256SUMS", b"0123  a\n")
+        self.signature = self.folder / "SHA256SUMS.minisig"
+
+    def key(self, name):
+        secret, public = self.folder / f"{name}.key", self.folder / f"{name}.pub"
+        subprocess.run(["minisign", "-G", "-W", "-s", secret, "-p", public], stdout=subprocess.DEVNULL, check=True)
+        return secret
+
+    def test_a_trial_leaves_nothing(self):
+        done = self.sign("trial")
+        self.assertEqual((done.returncode, [f.name for f in self.folder.iterdir()]), (0, ["SHA256SUMS"]), done.stdout)
+
+    def test_a_signature_that_the_public_key_does_not_verify_is_removed(self):
+        key = self.key("mine")
+        self.assertEqual(self.sign(key).returncode, 0)
+        self.assertTrue(self.signature.exists())
+        self.key("other").with_suffix(".pub").replace(key.with_suffix(".pub"))
+        self.assertIn("is not the public key", self.sign(key).stdout)
+        self.assertFalse(self.signature.exists())
 
 
 def flags_of(folder, target, **more):

@@ -22,15 +22,15 @@ use std::path::PathBuf;
 use plan::Plan;
 
 const USAGE: &str = "usage: bench --plugin FILE --emulator FILE [--peer FILE] [--quick | --deep]
-       bench --plugin FILE --emulator FILE --against FILE [--quick]";
+       bench --plugin FILE --emulator FILE --against FILE … [--rounds NUMBER] [--quick]";
 
 /// Where the programs are and how much to measure.
 pub(crate) struct Arguments {
     pub(crate) plugin: PathBuf,
     pub(crate) emulator: PathBuf,
     pub(crate) peer: Option<PathBuf>,
-    /// Another build of this engine: only the two are compared.
-    pub(crate) against: Option<PathBuf>,
+    /// Other builds of this engine: only they and the first are compared.
+    pub(crate) against: Vec<PathBuf>,
     pub(crate) plan: Plan,
 }
 
@@ -40,8 +40,8 @@ async fn main() {
         println!("{problem}\n{USAGE}");
         std::process::exit(2);
     });
-    if let Some(other) = &arguments.against {
-        println!("{}", pairs::run(&arguments, other).await);
+    if !arguments.against.is_empty() {
+        println!("{}", pairs::run(&arguments).await);
         return;
     }
     let rounds = if arguments.plan.table {
@@ -60,24 +60,22 @@ async fn main() {
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let (mut plugin, mut emulator, mut plan) = (None, None, Plan::FULL);
-    let (mut peer, mut against) = (None, None);
+    let (mut peer, mut against, mut pairs) = (None, Vec::new(), None);
     while let Some(word) = words.next() {
-        let mut file = || {
-            words
-                .next()
-                .map(PathBuf::from)
-                .ok_or(format!("{word} needs a file"))
-        };
+        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        let mut file = || value().map(PathBuf::from);
         match word.as_str() {
             "--plugin" => plugin = Some(file()?),
             "--emulator" => emulator = Some(file()?),
             "--peer" => peer = Some(file()?),
-            "--against" => against = Some(file()?),
+            "--against" => against.push(file()?),
+            "--rounds" => pairs = Some(number(&value()?)?),
             "--quick" => plan = Plan::QUICK,
             "--deep" => plan = Plan::DEEP,
             _ => return Err(format!("unknown option {word}")),
         }
     }
+    plan.pairs = pairs.unwrap_or(plan.pairs);
     Ok(Arguments {
         plugin: plugin.ok_or("--plugin is missing")?,
         emulator: emulator.ok_or("--emulator is missing")?,
@@ -85,4 +83,11 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         against,
         plan,
     })
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("--rounds is a number from 1 up, not {text}")),
+    }
 }

@@ -8,7 +8,7 @@ pub(crate) const CLIENTS: [usize; 3] = [1, 16, 64];
 pub(crate) struct Plan {
     /// How often everything is repeated; figures are medians.
     pub(crate) rounds: usize,
-    /// How often two builds are compared (`--against`).
+    /// How often builds are compared (`--against`).
     pub(crate) pairs: usize,
     /// Whether to compare the engines.
     pub(crate) table: bool,
