@@ -41,16 +41,15 @@ const EXPOSED: &[(&str, usize, &str)] = &[
         2,
         "the client id and the fingerprint of a root token",
     ),
-    ("src/engine/creds/paths.rs", 2, "the answer to creds"),
+    (
+        "src/engine/role/credential.rs",
+        2,
+        "the answers to creds and static-creds",
+    ),
     (
         "src/engine/role/database/bundle.rs",
         1,
         "the answer to creds",
-    ),
-    (
-        "src/engine/static_role/creds.rs",
-        2,
-        "the answer to static-creds",
     ),
     (
         "src/engine/takeover/org_token.rs",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::engine::host::Limits;
+use crate::engine::minting::AskedExpiry;
 use crate::engine::minting::MINT_SLACK;
 use crate::engine::role::RoleEntry;
 use crate::framework::format_seconds;
@@ -91,11 +92,13 @@ impl EffectiveTtl {
     }
 
     /// When Astra is to end a token that is minted at `now`.
-    pub fn expiry(&self, now: OffsetDateTime) -> OffsetDateTime {
+    pub fn expiry(&self, now: OffsetDateTime) -> AskedExpiry {
         let whole = now.replace_nanosecond(0).unwrap_or(now);
-        whole.saturating_add(
-            time::Duration::try_from(self.max_ttl + GRACE).unwrap_or(time::Duration::MAX),
-        )
+        let life = time::Duration::try_from(self.max_ttl + GRACE);
+        AskedExpiry {
+            expiry: whole.saturating_add(life.unwrap_or(time::Duration::MAX)),
+            now,
+        }
     }
 
     /// Shortens the term so that the lease ends before its token, which has `left` to live because of
@@ -238,7 +241,10 @@ mod tests {
                     let now = made + Duration::from_secs(late);
                     let mut term =
                         EffectiveTtl::new(&role(0, max_ttl), limits(max_ttl, max_ttl), None);
-                    let expiry = term.expiry(made).min(made + Duration::from_secs(life));
+                    let expiry = term
+                        .expiry(made)
+                        .expiry
+                        .min(made + Duration::from_secs(life));
                     let left = Duration::try_from(expiry - now).unwrap_or_default();
                     term.end_before(left, "the organization");
                     if let Some(end) = lease_end_bound(made, expiry) {

@@ -2,7 +2,7 @@
 
 mod active_limit;
 mod astra_role;
-mod credential_fields;
+mod credential;
 mod custom_role;
 pub mod database;
 mod drift;
@@ -26,7 +26,8 @@ pub mod unresolved;
 mod write;
 
 pub use active_limit::ActiveLimits;
-pub use credential_fields::credential_fields;
+pub use active_limit::Permit;
+pub use credential::Credential;
 pub use custom_role::Claim;
 pub use custom_role::CustomRoles;
 pub use custom_role::PendingNote;

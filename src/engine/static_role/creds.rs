@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Map;
 use time::OffsetDateTime;
 
 use super::entry::StaticRoleEntry;
@@ -12,8 +11,8 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::error::HandlerResult;
 use crate::engine::failures::Failures;
-use crate::engine::role::credential_fields;
-use crate::engine::role::database::bundle as database;
+use crate::engine::role::Credential;
+use crate::engine::role::database::bundle::bundle_url;
 use crate::engine::schedule::Schedule;
 use crate::engine::store::Key;
 use crate::engine::time_text::time_text;
@@ -60,7 +59,7 @@ fn shown_fields() -> Vec<Field> {
             "Times of rotations, where there is no period.",
         ),
     ];
-    credential_fields(false).into_iter().chain(own).collect()
+    Credential::declare(false).into_iter().chain(own).collect()
 }
 
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
@@ -96,24 +95,21 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
             engine.host.require_writer().await?;
             let connection = engine.configs.require(&role.config).await?;
             let deadline = Deadline::after(engine.deadlines.operation);
-            database::bundle_url(&connection, database, deadline).await?
+            bundle_url(&connection, database, deadline).await?
         }
         _ => None,
     };
-    let mut data = Map::new();
-    data.insert("token".into(), current.token.expose().into());
-    data.insert("client_id".into(), current.client_id.as_str().into());
-    data.insert(
-        "client_secret".into(),
-        current.client_secret.expose().into(),
-    );
-    data.insert("org_id".into(), current.org_id.as_str().into());
-    if current.expires_at.is_some() {
-        data.insert("expires_at".into(), time_text(current.expires_at).into());
-    }
-    if let Some(database) = &role.database {
-        database::add_to(&mut data, database, bundle.as_ref());
-    }
+    let expires_at = current.expires_at;
+    let credential = Credential {
+        token: &current.token,
+        client_id: current.client_id.clone(),
+        client_secret: &current.client_secret,
+        org_id: current.org_id.clone(),
+        expires_at: expires_at.map(|end| time_text(Some(end))),
+        database: role.database.as_ref(),
+        bundle: bundle.as_ref(),
+    };
+    let mut data = credential.into_data();
     data.insert("ttl".into(), ttl(&role, retry_at, now).into());
     match &role.schedule {
         Schedule::Period(seconds) => data.insert("rotation_period".into(), (*seconds).into()),

@@ -1,0 +1,195 @@
+//! Issuing a credential: what stands against it comes first, then the mint, then its lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::CredsError;
+use super::issued::Issued;
+use super::ttl::EffectiveTtl;
+use crate::astra::Deadline;
+use crate::engine::Engine;
+use crate::engine::connection::Connection;
+use crate::engine::error::Error;
+use crate::engine::failpoint;
+use crate::engine::metrics::Counted;
+use crate::engine::minting::AskedExpiry;
+use crate::engine::minting::Lifetime;
+use crate::engine::minting::Mint;
+use crate::engine::minting::take_back;
+use crate::engine::role;
+use crate::engine::role::Permit;
+use crate::engine::role::RoleEntry;
+use crate::engine::role::database::bundle::bundle_url;
+use crate::vault::Request;
+use crate::vault::Response;
+
+/// A credential of the role `name`, under a lease, for the caller of `request`; it is counted.
+pub async fn issue(
+    engine: &Arc<Engine>,
+    request: &Request,
+    name: &str,
+    requested: Option<Duration>,
+    reason: Option<&str>,
+) -> Result<Response, Error> {
+    let wanted = WantedCredential {
+        engine,
+        request,
+        name,
+        requested,
+        reason,
+    };
+    let issued = wanted.issue().await;
+    // A name that is no role's is no label either: callers can make up any number of them.
+    if let Ok(Some(role)) = engine.roles.find(name).await {
+        let metrics = &engine.metrics;
+        metrics.count(Counted::Mint, &role.config, name, &issued);
+    }
+    issued
+}
+
+/// What a caller of `creds` asks for.
+struct WantedCredential<'a> {
+    engine: &'a Arc<Engine>,
+    request: &'a Request,
+    /// The role.
+    name: &'a str,
+    /// How long the lease is to last.
+    requested: Option<Duration>,
+    reason: Option<&'a str>,
+}
+
+impl WantedCredential<'_> {
+    async fn issue(&self) -> Result<Response, Error> {
+        failpoint::hit("mint.received");
+        let Self { engine, name, .. } = *self;
+        let limits = engine.host.recent_writer_limits().await?;
+        let role = self.role().await?;
+        let connection = engine.configs.require(&role.config).await?;
+        failpoint::hit("mint.limits-asked");
+        let mut term = EffectiveTtl::new(&role, limits, self.requested);
+        let deadline = Deadline::after(engine.deadlines.operation);
+        role::check_token_admin(engine, &connection, &role.granted, deadline).await?;
+        let asked = term.expiry(engine.clock.now());
+        let mint = self.mint(&connection, &role, asked);
+        let _permit = self.acquire(&mint, &role, deadline).await?;
+        // Before the mint, so that a failure leaves no token behind.
+        let bundle = match &role.database {
+            Some(database) => bundle_url(&connection, database, deadline).await?,
+            None => None,
+        };
+        // As long as the way back to the archived engine is open, it must be able to end the lease.
+        let record = engine.archived.records.open().await;
+        let minted = match mint.run(deadline).await {
+            Ok(minted) => minted,
+            Err(error) => {
+                let granted = &role.granted;
+                return Err(
+                    role::unresolved::explain(error, engine, name, granted, &connection).await,
+                );
+            }
+        };
+        let undo = take_back(
+            Arc::clone(&connection),
+            minted.completed,
+            minted.token.client_id.clone(),
+            Deadline::after(engine.deadlines.operation),
+        );
+        if let Some(life) = minted.life {
+            limit(&mut term, life, asked);
+        }
+        let issued = Issued {
+            name,
+            role: &role,
+            connection: &connection,
+            token: minted.token,
+            life: minted.life,
+            bundle,
+        };
+        let lease = match issued.lease(&term, minted.intent, record.as_deref(), engine.clock.now())
+        {
+            Ok(lease) => lease,
+            Err(error) => {
+                undo.await;
+                return Err(error);
+            }
+        };
+        issued.publish(&engine.events);
+        let mut warnings = term.warnings;
+        warnings.extend(minted.warning);
+        issued.warn(&mut warnings);
+        let response = Response::new(issued.into_data());
+        let response = response.with_lease(lease).on_undelivered(undo);
+        Ok(response.with_warnings(warnings))
+    }
+
+    /// The role, if the caller may have a credential of it.
+    async fn role(&self) -> Result<Arc<RoleEntry>, Error> {
+        let role = self.engine.roles.find(self.name).await?;
+        let role = role.ok_or_else(|| CredsError::UnknownRole(self.name.to_owned()))?;
+        if role.require_reason && self.reason.is_none() {
+            return Err(CredsError::ReasonMissing {
+                role: self.name.to_owned(),
+                mount_point: self.request.mount_point.clone(),
+            }
+            .into());
+        }
+        Ok(role)
+    }
+
+    fn mint<'m>(
+        &'m self,
+        connection: &'m Arc<Connection>,
+        role: &'m RoleEntry,
+        asked: AskedExpiry,
+    ) -> Mint<'m> {
+        Mint {
+            connection,
+            role: self.name,
+            role_ids: role.granted.role_ids(),
+            expiry: Some(asked),
+            request_id: &self.request.id,
+            display_name: &self.request.display_name,
+            reason: self.reason,
+            text: &role.description,
+        }
+    }
+
+    /// The permit to mint one more token, where the role limits how many are live at once.
+    async fn acquire(
+        &self,
+        mint: &Mint<'_>,
+        role: &RoleEntry,
+        deadline: Deadline,
+    ) -> Result<Option<Permit>, Error> {
+        if role.max_active == 0 || mint.connection.ignores_description() {
+            return Ok(None);
+        }
+        // A token of this request's own first try must not count.
+        mint.undo_first_try(deadline).await?;
+        let mount_point = &self.request.mount_point;
+        let limits = &self.engine.active;
+        let permit = limits.acquire(
+            mint.connection,
+            self.name,
+            role.max_active,
+            mount_point,
+            deadline,
+        );
+        permit.await.map(Some)
+    }
+}
+
+/// Shortens the term of a lease so that it ends before its token, and says why.
+fn limit(term: &mut EffectiveTtl, life: Lifetime, asked: AskedExpiry) {
+    let cause = match life.is_as_asked(asked) {
+        true => "as this node's clock is behind Astra's",
+        false => "the maximum token expiry of the organization",
+    };
+    term.end_before(life.left(), cause);
+    if let Some(excess) = life.excess(asked) {
+        term.warnings.push(format!(
+            "this node's clock is ahead of Astra's: should the host never come back, the token lives {} s longer than it may",
+            excess.as_secs()
+        ));
+    }
+}
