@@ -73,7 +73,13 @@ pub fn paths() -> Vec<Path<Engine>> {
 
 /// The fields of one config's status.
 fn shown_fields() -> Vec<Field> {
-    let always = [
+    let always = always_shown().into_iter().map(Field::required);
+    always.chain(shown_where_known()).collect()
+}
+
+/// What is always told.
+fn always_shown() -> Vec<Field> {
+    vec![
         Field::string("org_id", "Id of the organization."),
         Field::bool("reachable", "Whether the organization answers."),
         Field::string(
@@ -112,8 +118,12 @@ fn shown_fields() -> Vec<Field> {
             "ignores_expiry",
             "Whether the organization keeps no expiries, so that only the end of a lease ends a token.",
         ),
-    ];
-    let known = [
+    ]
+}
+
+/// What is told where it is known.
+fn shown_where_known() -> Vec<Field> {
+    vec![
         Field::int(
             "pending_intents",
             "How many tokens may exist that no one has. Absent on a node that may not write.",
@@ -131,12 +141,7 @@ fn shown_fields() -> Vec<Field> {
             "live_root_tokens",
             "How many of them are root tokens that rotation made.",
         ),
-    ];
-    always
-        .map(Field::required)
-        .into_iter()
-        .chain(known)
-        .collect()
+    ]
 }
 
 /// How a config fares.

@@ -195,48 +195,35 @@ impl<E: Send + Sync + 'static> Path<E> {
         self
     }
 
-    pub(crate) fn compile(self) -> Result<Route<E>, DefinitionError> {
+    pub(crate) fn compile(mut self) -> Result<Route<E>, DefinitionError> {
         let pattern = Pattern::parse(&self.template)?;
-        let path = self.template;
-        let mut schema = Schema::default();
-        for field in self.fields {
-            let name = field.name;
-            match schema.insert(field) {
-                Ok(true) => (),
-                Ok(false) => {
-                    return Err(DefinitionError::DuplicateField {
-                        path,
-                        field: name.to_owned(),
-                    });
-                }
-                Err(mismatch) => {
-                    let cause = mismatch.to_string();
-                    return Err(DefinitionError::BadDefault {
-                        path,
-                        field: name.to_owned(),
-                        cause,
-                    });
-                }
-            }
-        }
-        if let Some(capture) = pattern
-            .captures
-            .iter()
-            .find(|capture| schema.get(capture).is_none())
-        {
-            return Err(DefinitionError::CaptureWithoutField {
-                path,
-                capture: capture.clone(),
-            });
-        }
+        let fields = std::mem::take(&mut self.fields);
+        let schema = schema(&self.template, &pattern, fields)?;
+        self.check_operations(&pattern)?;
+        Ok(Route {
+            pattern,
+            schema: Arc::new(schema),
+            operations: self.operations,
+            exists: self.exists,
+            synopsis: self.synopsis,
+            help: self.help,
+            any_parameters: self.any_parameters,
+        })
+    }
+
+    fn handles(&self, operation: &Operation) -> bool {
+        let mut declared = self.operations.iter();
+        declared.any(|declared| declared.operation == *operation)
+    }
+
+    /// Refuses operations that cannot reach the path, or not as they are declared.
+    fn check_operations(&self, pattern: &Pattern) -> Result<(), DefinitionError> {
+        let path = || self.template.clone();
         for (index, PathOperation { operation, .. }) in self.operations.iter().enumerate() {
-            let before = self.operations.iter().take(index);
-            if before
-                .into_iter()
-                .any(|other| other.operation == *operation)
-            {
+            let mut before = self.operations.iter().take(index);
+            if before.any(|other| other.operation == *operation) {
                 return Err(DefinitionError::DuplicateOperation {
-                    path,
+                    path: path(),
                     operation: operation.as_str().to_owned(),
                 });
             }
@@ -245,36 +232,55 @@ impl<E: Send + Sync + 'static> Path<E> {
                 Operation::Help | Operation::Renew | Operation::Revoke | Operation::Rollback
             ) {
                 return Err(DefinitionError::NotRouted {
-                    path,
+                    path: path(),
                     operation: operation.as_str().to_owned(),
                 });
             }
         }
-        let handles = |operation| {
-            self.operations
-                .iter()
-                .any(|declared| declared.operation == operation)
-        };
-        if handles(Operation::List) && !pattern.matches_slash {
-            return Err(DefinitionError::ListWithoutSlash { path });
+        if self.handles(&Operation::List) && !pattern.matches_slash {
+            return Err(DefinitionError::ListWithoutSlash { path: path() });
         }
+        let creates = self.handles(&Operation::Create);
         match self.exists {
-            None if handles(Operation::Create) => {
-                Err(DefinitionError::CreateWithoutExistenceCheck { path })
+            None if creates => Err(DefinitionError::CreateWithoutExistenceCheck { path: path() }),
+            Some(_) if !creates || !self.handles(&Operation::Update) => {
+                Err(DefinitionError::ExistenceCheckWithoutWrites { path: path() })
             }
-            Some(_) if !handles(Operation::Create) || !handles(Operation::Update) => {
-                Err(DefinitionError::ExistenceCheckWithoutWrites { path })
-            }
-            exists => Ok(Route {
-                pattern,
-                schema: Arc::new(schema),
-                operations: self.operations,
-                exists,
-                synopsis: self.synopsis,
-                help: self.help,
-                any_parameters: self.any_parameters,
-            }),
+            _ => Ok(()),
         }
+    }
+}
+
+/// The `fields` of `path`, which are to have one for each capture of `pattern`.
+fn schema(path: &str, pattern: &Pattern, fields: Vec<Field>) -> Result<Schema, DefinitionError> {
+    let path = || path.to_owned();
+    let mut schema = Schema::default();
+    for field in fields {
+        let name = field.name;
+        match schema.insert(field) {
+            Ok(true) => (),
+            Ok(false) => {
+                return Err(DefinitionError::DuplicateField {
+                    path: path(),
+                    field: name.to_owned(),
+                });
+            }
+            Err(mismatch) => {
+                return Err(DefinitionError::BadDefault {
+                    path: path(),
+                    field: name.to_owned(),
+                    cause: mismatch.to_string(),
+                });
+            }
+        }
+    }
+    let mut captures = pattern.captures.iter();
+    match captures.find(|capture| schema.get(capture).is_none()) {
+        Some(capture) => Err(DefinitionError::CaptureWithoutField {
+            path: path(),
+            capture: capture.clone(),
+        }),
+        None => Ok(schema),
     }
 }
 

@@ -53,6 +53,69 @@ enum Part<'a> {
     Rest(&'a str),
 }
 
+/// The parts of a template so far, in each form that it is needed in.
+#[derive(Default)]
+struct Forms {
+    /// The regular expression for requests.
+    rust: String,
+    /// The same with anything but a slash where a name has to stand.
+    loose: String,
+    /// The regular expression that the host is told.
+    go: String,
+    /// The path in documents.
+    documented: String,
+    /// The path in documents without the optional tail.
+    without_tail: Option<String>,
+    captures: Vec<String>,
+    /// Whether the last capture takes slashes too.
+    has_rest: bool,
+}
+
+impl Forms {
+    /// Adds `part`; the error says what is wrong with it.
+    fn add(&mut self, part: &Part<'_>) -> Result<(), String> {
+        match part {
+            Part::Literal(text) => {
+                self.rust.push_str(&regex::escape(text));
+                self.loose.push_str(&regex::escape(text));
+                self.go.push_str(&escape(text));
+                self.documented.push_str(text);
+                Ok(())
+            }
+            Part::Name(name) => {
+                self.rust.push_str(&format!("(?P<{name}>{NAME})"));
+                self.loose.push_str(&format!("(?P<{name}>[^/]+)"));
+                self.go.push_str(&format!("(?P<{name}>{GO_NAME})"));
+                self.add_capture(name)
+            }
+            Part::Optional(name) => {
+                self.rust.push_str(&format!("(?:/(?P<{name}>{NAME}))?"));
+                self.loose.push_str(&format!("(?:/(?P<{name}>[^/]+))?"));
+                self.go.push_str(&format!("(/(?P<{name}>{GO_NAME}))?"));
+                self.without_tail = Some(self.documented.clone());
+                self.documented.push('/');
+                self.add_capture(name)
+            }
+            Part::Rest(name) => {
+                for form in [&mut self.rust, &mut self.loose, &mut self.go] {
+                    form.push_str(&format!("(?P<{name}>.*)"));
+                }
+                self.has_rest = true;
+                self.add_capture(name)
+            }
+        }
+    }
+
+    fn add_capture(&mut self, name: &str) -> Result<(), String> {
+        if self.captures.iter().any(|other| other == name) {
+            return Err(format!("{{{name}}} occurs twice"));
+        }
+        self.captures.push(name.to_owned());
+        self.documented.push_str(&format!("{{{name}}}"));
+        Ok(())
+    }
+}
+
 impl Pattern {
     /// Reads a template: literal text, `{name}`, and at its end `{name?}`, `{name*}` or a slash.
     pub(crate) fn parse(template: &str) -> Result<Self, DefinitionError> {
@@ -68,61 +131,26 @@ impl Pattern {
         if is_list && !matches!(parts.last(), Some(Part::Literal(_) | Part::Name(_))) {
             return Err(bad("no slash can follow the last capture".to_owned()));
         }
-        let mut rust = String::from("^");
-        let mut go = String::from("^");
-        let mut loose = String::from("^");
-        let mut documented = String::from("/");
-        let mut without_tail = None;
-        let mut captures: Vec<String> = Vec::new();
-        let mut matches_slash = is_list;
+        let mut forms = Forms::default();
         for part in &parts {
-            match part {
-                Part::Literal(text) => {
-                    rust.push_str(&regex::escape(text));
-                    loose.push_str(&regex::escape(text));
-                    go.push_str(&escape(text));
-                    documented.push_str(text);
-                }
-                Part::Name(name) => {
-                    rust.push_str(&format!("(?P<{name}>{NAME})"));
-                    loose.push_str(&format!("(?P<{name}>[^/]+)"));
-                    go.push_str(&format!("(?P<{name}>{GO_NAME})"));
-                    documented.push_str(&format!("{{{name}}}"));
-                }
-                Part::Optional(name) => {
-                    rust.push_str(&format!("(?:/(?P<{name}>{NAME}))?"));
-                    loose.push_str(&format!("(?:/(?P<{name}>[^/]+))?"));
-                    go.push_str(&format!("(/(?P<{name}>{GO_NAME}))?"));
-                    without_tail = Some(documented.clone());
-                    documented.push_str(&format!("/{{{name}}}"));
-                }
-                Part::Rest(name) => {
-                    rust.push_str(&format!("(?P<{name}>.*)"));
-                    loose.push_str(&format!("(?P<{name}>.*)"));
-                    go.push_str(&format!("(?P<{name}>.*)"));
-                    documented.push_str(&format!("{{{name}}}"));
-                    matches_slash = true;
-                }
-            }
-            if let Part::Name(name) | Part::Optional(name) | Part::Rest(name) = part {
-                if captures.iter().any(|other| other == name) {
-                    return Err(bad(format!("{{{name}}} occurs twice")));
-                }
-                captures.push((*name).to_owned());
-            }
+            forms.add(part).map_err(bad)?;
         }
         let end = if is_list { "/?$" } else { "$" };
-        rust.push_str(end);
-        loose.push_str(end);
-        go.push_str(end);
+        let regex = |body: &str| {
+            Regex::new(&format!("^{body}{end}")).map_err(|error| bad(error.to_string()))
+        };
+        let without_tail = forms.without_tail.into_iter();
         Ok(Self {
             template: template.to_owned(),
-            go,
-            documented: without_tail.into_iter().chain([documented]).collect(),
-            captures,
-            matches_slash,
-            regex: Regex::new(&rust).map_err(|error| bad(error.to_string()))?,
-            loose: Regex::new(&loose).map_err(|error| bad(error.to_string()))?,
+            go: format!("^{}{end}", forms.go),
+            documented: without_tail
+                .chain([forms.documented])
+                .map(|path| format!("/{path}"))
+                .collect(),
+            captures: forms.captures,
+            matches_slash: is_list || forms.has_rest,
+            regex: regex(&forms.rust)?,
+            loose: regex(&forms.loose)?,
         })
     }
 

@@ -1,12 +1,15 @@
 //! The gRPC server of one plugin process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use rustls::ClientConfig;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tonic::transport::Server;
 use tower::util::MapResponseLayer;
 
@@ -137,12 +140,7 @@ impl<F: Factory> PluginServer<F> {
             .max_decoding_message_size(MESSAGE_LIMIT)
             .max_encoding_message_size(MESSAGE_LIMIT);
         let stop = lifecycle.clone();
-        let serve = Server::builder()
-            .max_concurrent_streams(STREAM_LIMIT)
-            .http2_max_pending_accept_reset_streams(Some(RESET_LIMIT))
-            .http2_max_local_error_reset_streams(Some(RESET_LIMIT))
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+        let serve = server()
             .layer(MapResponseLayer::new(track_delivery))
             .add_service(backend)
             .add_service(GrpcBrokerServer::new(broker))
@@ -157,23 +155,51 @@ impl<F: Factory> PluginServer<F> {
         let served = tokio::spawn(serve);
 
         let reason = lifecycle.stopped().await;
-        let drained = async {
-            let close = registry
-                .drain()
-                .into_iter()
-                .map(|instance| tokio::spawn(async move { instance.close(limits.drain).await }));
-            futures_util::future::join_all(close.collect::<Vec<_>>()).await;
-            // Once all connections are closed it is known which answers have been delivered, and
-            // the others are being undone.
-            let _ = served.await;
-            tasks.idle().await;
-            if let Some(session) = session {
-                session.close().await;
-            }
+        let running = Running {
+            registry: &registry,
+            served,
+            tasks,
+            session,
         };
+        let drained = running.drain(limits.drain);
         if tokio::time::timeout(limits.drain, drained).await.is_err() {
             tracing::warn!("work that still runs is abandoned");
         }
         reason
+    }
+}
+
+/// A server with the limits and windows that a plugin needs.
+fn server() -> Server {
+    Server::builder()
+        .max_concurrent_streams(STREAM_LIMIT)
+        .http2_max_pending_accept_reset_streams(Some(RESET_LIMIT))
+        .http2_max_local_error_reset_streams(Some(RESET_LIMIT))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+}
+
+/// What is at work when the life cycle ends.
+struct Running<'a> {
+    registry: &'a Registry,
+    served: JoinHandle<Result<(), tonic::transport::Error>>,
+    tasks: Tasks,
+    session: Option<Session>,
+}
+
+impl Running<'_> {
+    /// Ends the instances, each within `limit`, and waits for all else.
+    async fn drain(self, limit: Duration) {
+        let instances = self.registry.drain().into_iter();
+        let close =
+            instances.map(|instance| tokio::spawn(async move { instance.close(limit).await }));
+        join_all(close.collect::<Vec<_>>()).await;
+        // Once all connections are closed it is known which answers have been delivered, and
+        // the others are being undone.
+        let _ = self.served.await;
+        self.tasks.idle().await;
+        if let Some(session) = self.session {
+            session.close().await;
+        }
     }
 }

@@ -9,12 +9,12 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::error::LeaseError;
-use crate::astra::Absence;
 use crate::astra::Deadline;
 use crate::astra::Deletion;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
@@ -107,35 +107,11 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
     let now = engine.clock.now();
     // Where nothing can be deleted any more, there is nothing left to delete if Astra has ended it.
     let is_over = data.is_over(now);
-    let Some(connection) = engine.configs.find(&data.config).await? else {
-        if is_over {
-            return Ok(None);
-        }
-        return Err(LeaseError::ConfigGone {
-            ends: data.ends_by_itself(),
-            config: data.config,
-            client_id: data.client_id,
-        }
-        .into());
+    let connection = match data.connection(engine).await? {
+        Ok(connection) => connection,
+        Err(_) if is_over => return Ok(None),
+        Err(error) => return Err(error.into()),
     };
-    if let Some(org_id) = connection
-        .entry
-        .org_id
-        .as_ref()
-        .filter(|org_id| **org_id != data.org_id && !data.org_id.is_empty())
-    {
-        if is_over {
-            return Ok(None);
-        }
-        return Err(LeaseError::OtherOrganization {
-            ends: data.ends_by_itself(),
-            client_id: data.client_id,
-            org_id: data.org_id,
-            config: data.config,
-            other: org_id.clone(),
-        }
-        .into());
-    }
     failpoint::hit("revoke.config-found");
     let deadline = Deadline::after(engine.deadlines.operation);
     let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
@@ -145,31 +121,11 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
         .delete_token(&data.client_id, deadline)
         .await
     {
-        // The config may not say which organization it is for; the list that was looked at does.
-        Ok(Deletion::AlreadyAbsent(Absence {
-            org_id: Some(other),
-            ..
-        })) if !is_over && !data.org_id.is_empty() && !other.eq_ignore_ascii_case(&data.org_id) => {
-            Err(LeaseError::OtherOrganization {
-                ends: data.ends_by_itself(),
-                client_id: data.client_id,
-                org_id: data.org_id,
-                config: data.config,
-                other,
+        Ok(deletion) => {
+            if !is_over {
+                let is_visible = !is_young || engine.recent_deletions.contains(&data.client_id);
+                data.check_deleted(deletion, is_visible)?;
             }
-            .into())
-        }
-        // Astra may know it only later: the host tries again.
-        Ok(Deletion::AlreadyAbsent(_))
-            if !is_over && is_young && !engine.recent_deletions.contains(&data.client_id) =>
-        {
-            Err(LeaseError::PerhapsNotVisible {
-                config: data.config,
-                client_id: data.client_id,
-            }
-            .into())
-        }
-        Ok(_) => {
             failpoint::hit("revoke.token-deleted");
             if is_young {
                 engine.recent_deletions.record(&data.client_id, window);
@@ -205,6 +161,56 @@ impl LeaseData {
     /// Whether the token is younger than `window` at `now`, so that Astra may not show it yet.
     fn is_young(&self, now: OffsetDateTime, window: Duration) -> bool {
         self.minted_at.is_some_and(|minted| now < minted + window)
+    }
+
+    /// The connection that can delete the token, or why there is none.
+    async fn connection(
+        &self,
+        engine: &Engine,
+    ) -> Result<Result<Arc<Connection>, LeaseError>, Error> {
+        let Some(connection) = engine.configs.find(&self.config).await? else {
+            return Ok(Err(LeaseError::ConfigGone {
+                ends: self.ends_by_itself(),
+                config: self.config.clone(),
+                client_id: self.client_id.clone(),
+            }));
+        };
+        let other = connection.entry.org_id.as_ref();
+        let other = other.filter(|org_id| **org_id != self.org_id && !self.org_id.is_empty());
+        Ok(match other {
+            Some(other) => Err(self.in_other_organization(other.clone())),
+            None => Ok(connection),
+        })
+    }
+
+    /// Whether the token is gone after this `deletion`; where Astra did not know the token, that counts
+    /// only if Astra must know it by now.
+    fn check_deleted(&self, deletion: Deletion, is_visible: bool) -> Result<(), LeaseError> {
+        let Deletion::AlreadyAbsent(absence) = deletion else {
+            return Ok(());
+        };
+        // The config may not say which organization it is for; the list that was looked at does.
+        match absence.org_id {
+            Some(other) if !self.org_id.is_empty() && !other.eq_ignore_ascii_case(&self.org_id) => {
+                Err(self.in_other_organization(other))
+            }
+            _ if is_visible => Ok(()),
+            // Astra may know it only later: the host tries again.
+            _ => Err(LeaseError::PerhapsNotVisible {
+                config: self.config.clone(),
+                client_id: self.client_id.clone(),
+            }),
+        }
+    }
+
+    fn in_other_organization(&self, other: String) -> LeaseError {
+        LeaseError::OtherOrganization {
+            ends: self.ends_by_itself(),
+            client_id: self.client_id.clone(),
+            org_id: self.org_id.clone(),
+            config: self.config.clone(),
+            other,
+        }
     }
 
     fn ends_by_itself(&self) -> String {

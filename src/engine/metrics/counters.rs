@@ -97,23 +97,8 @@ impl Counters {
             "Ticks of the host, by what came of it.",
             &["outcome"],
         )?;
-        let durations = HistogramVec::new(
-            HistogramOpts::new(
-                "astra_upstream_request_duration_seconds",
-                "How long attempts of requests to Astra took.",
-            )
-            .buckets(BUCKETS.to_vec()),
-            &["config", "call"],
-        )?;
-        registry.register(Box::new(durations.clone()))?;
-        let waits = CounterVec::new(
-            Opts::new(
-                "astra_upstream_permit_wait_seconds_total",
-                "Time that requests waited because max_concurrent_requests others ran.",
-            ),
-            &["config"],
-        )?;
-        registry.register(Box::new(waits.clone()))?;
+        let durations = durations(&registry)?;
+        let waits = waits(&registry)?;
         Ok(Self {
             registry,
             mints,
@@ -189,6 +174,26 @@ impl Counters {
     pub(super) fn tick(&self, outcome: &str) {
         self.ticks.with_label_values(&[outcome]).inc();
     }
+}
+
+fn durations(registry: &Registry) -> Result<HistogramVec, prometheus::Error> {
+    let options = HistogramOpts::new(
+        "astra_upstream_request_duration_seconds",
+        "How long attempts of requests to Astra took.",
+    );
+    let family = HistogramVec::new(options.buckets(BUCKETS.to_vec()), &["config", "call"])?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn waits(registry: &Registry) -> Result<CounterVec, prometheus::Error> {
+    let options = Opts::new(
+        "astra_upstream_permit_wait_seconds_total",
+        "Time that requests waited because max_concurrent_requests others ran.",
+    );
+    let family = CounterVec::new(options, &["config"])?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
 }
 
 /// The word for what came of an operation; `None` where it is another node's to do.

@@ -12,8 +12,9 @@ pub fn paths() -> Vec<Path<Engine>> {
     vec![import_path(), org_token_path()]
 }
 
-fn import_path() -> Path<Engine> {
-    let report = [
+/// What a run of the import tells.
+fn report_fields() -> Vec<Field> {
+    vec![
         Field::bool("dry_run", "Whether nothing was written.").required(),
         Field::bool("complete", "Whether nothing is left to be done.").required(),
         Field::int("problems", "How many things cannot be taken over."),
@@ -34,8 +35,12 @@ fn import_path() -> Path<Engine> {
             "removed",
             "How many entries of the archived engine were removed.",
         ),
-    ];
-    let state = [
+    ]
+}
+
+/// What a read of it tells.
+fn state_fields() -> Vec<Field> {
+    vec![
         Field::string("state", "none, open, imported or finished.").required(),
         Field::map(
             "configs",
@@ -63,7 +68,10 @@ fn import_path() -> Path<Engine> {
             "How often org/token was used since this process started.",
         )
         .required(),
-    ];
+    ]
+}
+
+fn import_path() -> Path<Engine> {
     Path::new("import")
         .field(Field::bool("dry_run", "Only report: nothing is written.").default(false))
         .field(Field::json("names", "New names, as a JSON object: \"<org_id>\" for configs, \"<org_id>:<role>\" for roles. An empty name leaves the thing out."))
@@ -72,10 +80,10 @@ fn import_path() -> Path<Engine> {
         .field(Field::bool("finish", "Remove what the archived engine left. There is no way back to it then.").default(false))
         .field(Field::bool("force", "Finish although something is neither imported nor left out, or tokens are stored.").default(false))
         .on(Operation::Read, "Read how far the takeover is.", import::read)
-        .returns(state)
+        .returns(state_fields())
         .on(Operation::Update, "Take over what the archived engine left, or finish that.", import::update)
         .refuses_unknown_parameters()
-        .returns(report)
+        .returns(report_fields())
         .synopsis("Take over a mount of the archived Go engine.")
         .help(
             "Makes configs and roles of what vault-plugin-secrets-datastax-astra has stored in this mount. Its entries stay as \
