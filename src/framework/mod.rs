@@ -6,6 +6,7 @@
 //! (docs/internals/protocol.md, "What Vault's framework adds"), and knows nothing of any particular
 //! engine.
 
+mod attribute;
 mod backend;
 mod builder;
 mod coerce;
@@ -28,6 +29,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use attribute::Attribute;
+pub use attribute::AttributeValue;
+pub use attribute::Attributes;
 pub use backend::Framework;
 pub use builder::Builder;
 pub use definition::DefinitionError;
