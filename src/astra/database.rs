@@ -170,7 +170,7 @@ impl Client {
     }
 
     /// A link from which the database's secure connect bundle can be downloaded for about five
-    /// minutes by anybody who has it: for the primary region, or for `region`.
+    /// minutes by anyone who has it: for the primary region, or for `region`.
     ///
     /// [`Error::Conflict`] when the database is not in a state to give one.
     pub async fn secure_bundle_url(

@@ -33,7 +33,7 @@ pub enum SendError {
     /// The connection broke after the request was sent, at least in part.
     #[error("{0}")]
     Disconnected(String),
-    /// The request cannot be sent by anybody.
+    /// The request cannot be sent by anyone.
     #[error("{0}")]
     Invalid(String),
     /// Name resolution, connection and TLS come before the first byte of the request: none was sent.

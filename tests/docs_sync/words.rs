@@ -6,12 +6,14 @@ use std::path::PathBuf;
 /// Words that were given up, and what stands in their place.
 const RETIRED: &[(&str, &str)] = &[
     ("anew", "again"),
+    ("anybody", "anyone"),
     ("bear", "carry"),
     ("bears", "carries"),
     ("buried", "tombstone"),
     ("bury", "tombstone"),
     ("claimant", "policy owner"),
     ("doubts", "uncertain writes"),
+    ("everybody", "everyone"),
     ("farewell", "pending deletion"),
     ("fresh", "new, or uncommitted"),
     ("happening", "event"),

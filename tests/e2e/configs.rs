@@ -71,7 +71,7 @@ async fn a_config_that_would_not_work_is_refused_and_not_stored() {
     let mount = setup::mount("refused-configs").await;
     let (root, url) = (mount.astra.root_token().to_owned(), mount.astra.url());
     let unknown = format!("AstraCS:{}:{}", "a".repeat(24), "0".repeat(64));
-    let nobody = format!("http://127.0.0.1:{}", harness::free_port());
+    let unused = format!("http://127.0.0.1:{}", harness::free_port());
     let cases = [
         (json!({ "url": url }), "token"),
         (json!({ "token": "hello", "url": url }), "token"),
@@ -81,7 +81,7 @@ async fn a_config_that_would_not_work_is_refused_and_not_stored() {
             "https",
         ),
         (json!({ "token": root, "url": format!("{url}/v2") }), "/v2"),
-        (json!({ "token": root, "url": nobody }), "reach"),
+        (json!({ "token": root, "url": unused }), "reach"),
         (
             json!({ "token": root, "url": url, "org_id": "00000000-0000-4000-8000-000000000000" }),
             "org",

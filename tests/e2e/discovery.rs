@@ -44,7 +44,7 @@ async fn the_organizations_roles_are_listed_and_read_by_name_and_id() {
             .data()["name"],
         "API R/W User"
     );
-    assert_eq!(mount.read("astra-roles/default/nobody").await.status, 404);
+    assert_eq!(mount.read("astra-roles/default/missing").await.status, 404);
     mount.finish().await;
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Org {
     pub(crate) enterprise_id: Option<String>,
     /// Longest life of a token in seconds; the knob `org_max_token_expiry_s` applies if `None`.
     pub(crate) max_token_expiry_s: Option<u64>,
-    /// Addresses (CIDR) that may use the API; empty lets everybody.
+    /// Addresses (CIDR) that may use the API; empty lets everyone.
     pub(crate) devops_acl: Vec<String>,
     /// Its people.
     pub(crate) users: Vec<User>,

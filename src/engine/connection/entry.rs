@@ -129,7 +129,7 @@ impl ConfigEntry {
         entry.retired.push(fingerprint(&self.token));
         if entry.retired.len() > MAX_RETIRED {
             // The first one is the token that an operator wrote, and the one that scripts write
-            // again; those after it were never shown to anybody.
+            // again; those after it were never shown to anyone.
             entry.retired.remove(1);
         }
         entry.pending_delete.push(self.token_client_id().to_owned());

@@ -130,7 +130,7 @@ async fn astra_roles(
     if is_known && !is_sent {
         return Ok(known.to_vec());
     }
-    // What was resolved once stays resolved while Astra does not answer, and then nobody waits for it.
+    // What was resolved once stays resolved while Astra does not answer, and then no one waits for it.
     let deadline = match is_known {
         true => deadline.at_most(PATIENCE),
         false => deadline,

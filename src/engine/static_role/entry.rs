@@ -17,7 +17,7 @@ use crate::secret::Secret;
 /// How long the previous token lives on unless the role says otherwise, in seconds.
 const DEFAULT_OVERLAP: u64 = 3600;
 /// How much longer than two rotations a token lasts in Astra: rotation may fail all that time before
-/// anybody loses access, but a token that everybody has forgotten does end.
+/// anyone loses access, but a token that everyone has forgotten does end.
 const RESERVE: Duration = Duration::days(90);
 /// How many replaced tokens live on at once: rotating by hand again and again must not pile them up.
 pub const MAX_PREVIOUS: usize = 8;

@@ -21,7 +21,7 @@ pub enum OldLeaseError {
         /// The token's client id.
         client_id: String,
     },
-    /// The token may be where nobody could look.
+    /// The token may be where no one could look.
     #[error(
         "the token with client id {client_id} may be in another organization than its lease says, and {place} cannot be \
          asked: {source}"

@@ -22,7 +22,7 @@ use crate::engine::registry::Loaded;
 pub(super) enum Place {
     /// That of a config.
     Config(Arc<Connection>),
-    /// That of a config of the archived engine which nobody has imported.
+    /// That of a config of the archived engine which no one has imported.
     Old {
         /// The config's key.
         org_key: String,

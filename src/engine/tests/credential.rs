@@ -90,9 +90,9 @@ async fn a_write_mints_like_a_read() {
 async fn a_role_or_config_that_is_missing_is_named() {
     let bench = Bench::mounted().await;
     assert_eq!(
-        bench.mint("nobody").await.err(),
+        bench.mint("missing").await.err(),
         Some(Error::BadRequest(
-            "role \"nobody\" does not exist: write it first, at roles/nobody".to_owned()
+            "role \"missing\" does not exist: write it first, at roles/missing".to_owned()
         ))
     );
     bench

@@ -34,7 +34,7 @@ async fn astra_roles_are_listed_and_read_by_name_and_id() {
         let admin = "astra-roles/default/Organization Administrator";
         assert_eq!(bench.read(admin).await.unwrap()["token_admin"], true);
         assert!(bench.read("astra-roles/default/R/W User").await.is_some());
-        assert!(bench.read("astra-roles/default/nobody").await.is_none());
+        assert!(bench.read("astra-roles/default/missing").await.is_none());
     }
 }
 

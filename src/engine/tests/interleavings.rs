@@ -264,7 +264,7 @@ impl Run {
     }
 
     fn restart(&mut self) {
-        let bench = Arc::get_mut(&mut self.bench).expect("nobody else uses it");
+        let bench = Arc::get_mut(&mut self.bench).expect("no one else uses it");
         bench.restart();
     }
 

@@ -38,7 +38,7 @@ async fn configs() {
     let own_org = mount.astra.org_id();
     let tokens = mount.astra.emulator.seeds().tokens;
     let host = mount.server.address();
-    let nobody = format!("http://127.0.0.1:{}", harness::free_port());
+    let unused = format!("http://127.0.0.1:{}", harness::free_port());
     let unknown = format!("AstraCS:{}:{}", "a".repeat(24), "0".repeat(64));
     let cases = [
         (
@@ -69,9 +69,9 @@ async fn configs() {
             not_astra(&host).await,
         ),
         (
-            with(json!({ "url": nobody })),
+            with(json!({ "url": unused })),
             format!(
-                "config \"bad\": the root token does not work: {nobody} cannot be reached for GET /v2/currentOrg (4 attempts) (tcp connect \
+                "config \"bad\": the root token does not work: {unused} cannot be reached for GET /v2/currentOrg (4 attempts) (tcp connect \
                  error: Connection refused (os error 111)); check the URL, the proxy settings and the firewall between. Nothing was \
                  stored"
             ),

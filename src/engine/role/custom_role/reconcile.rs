@@ -26,7 +26,7 @@ pub struct Claim<'a> {
 }
 
 impl CustomRoles {
-    /// Brings Astra in step with what is stored.  The caller keeps everybody else from changing the
+    /// Brings Astra in step with what is stored.  The caller keeps everyone else from changing the
     /// role meanwhile.
     pub async fn reconcile(
         &self,

@@ -192,7 +192,7 @@ async fn an_outage_elsewhere_is_tried_again_and_a_refusal_elsewhere_ends() {
     mount.bench.restart();
     mount.refuse("$ROOT_A");
     mount.revoke(&lease).await.unwrap();
-    // Where the lease's own organization has the token, nobody else is asked.
+    // Where the lease's own organization has the token, no other is asked.
     let mount = OldMount::new(Version::Two).await;
     mount.go_dark("$ORG_A").await;
     mount.revoke(&mount.lease("2 sidecar")).await.unwrap();

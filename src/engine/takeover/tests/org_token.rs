@@ -166,15 +166,15 @@ async fn what_was_not_imported_or_not_given_is_refused() {
                 .await,
         );
         assert_eq!(text, "please provide a logical_name argument");
-        let nobody = json!({"org_id": "nobody", "role_name": "x"});
+        let missing = json!({"org_id": "missing", "role_name": "x"});
         let text = refused(
             mount
                 .bench
-                .call(operation.clone(), "org/token", nobody)
+                .call(operation.clone(), "org/token", missing)
                 .await,
         );
         assert!(
-            text.starts_with("the config of organization nobody was not imported"),
+            text.starts_with("the config of organization missing was not imported"),
             "{text}"
         );
         let text = refused(mount.bench.call(operation, "org/token", json!({})).await);

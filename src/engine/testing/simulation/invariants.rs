@@ -378,7 +378,7 @@ impl World {
             let given_up = self.given_up.borrow();
             let is_given_up = given_up.iter().any(|name| role.name.ends_with(name));
             if !is_claimed && !is_given_up && !self.is_needed_for_overlap(&role.id) {
-                found.push(format!("nobody claims the custom role {}", role.name));
+                found.push(format!("no role claims the custom role {}", role.name));
             }
         }
         found

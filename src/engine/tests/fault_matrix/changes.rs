@@ -100,7 +100,7 @@ pub async fn check_custom_roles(bench: &Bench) {
         .filter(|role| role.name.starts_with("vault-"))
         .collect();
     let Some(stored) = stored else {
-        assert!(kept.is_empty(), "nobody claims {kept:?}");
+        assert!(kept.is_empty(), "no role claims {kept:?}");
         return;
     };
     assert_eq!(kept.len(), 1, "{kept:?}");
