@@ -73,6 +73,8 @@ const UNPRINTABLE: &[(&str, &str)] = &[
     ("src/engine/archived_engine/entry.rs", "OldConfig"),
     ("src/engine/archived_engine/entry.rs", "OldToken"),
     ("src/engine/connection/entry.rs", "ConfigEntry"),
+    ("src/engine/creds/issued.rs", "Issued"),
+    ("src/engine/role/credential.rs", "Credential"),
     ("src/engine/static_role/entry.rs", "CurrentToken"),
     ("src/engine/static_role/entry.rs", "StaticRoleEntry"),
     ("src/framework/handler.rs", "Call"),

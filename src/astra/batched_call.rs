@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_releases_everybody_and_spoils_nothing() {
+    async fn a_panic_releases_everyone_and_spoils_nothing() {
         let shared = Arc::new(BatchedCall::<(), usize>::new());
         let broken = |_| async { std::panic::resume_unwind(Box::new(())) };
         assert_eq!(shared.submit((), broken).await, None);

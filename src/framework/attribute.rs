@@ -125,7 +125,8 @@ impl<E, X> Attributes<E, X> {
 
     /// The parameters of a write, for [`super::Path::fields`].
     pub fn parameters(&self) -> impl Iterator<Item = Field> {
-        self.writable().map(|(attribute, _)| attribute.field.clone())
+        self.writable()
+            .map(|(attribute, _)| attribute.field.clone())
     }
 
     /// The fields of a read's answer, for [`super::Path::returns`].

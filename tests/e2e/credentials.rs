@@ -175,7 +175,10 @@ async fn astra_ends_every_token_even_if_vault_never_does() {
 async fn an_unknown_role_is_refused() {
     let mount = setup::mount("unknown-role").await;
     let text = mount.read("creds/missing").await.refused(400);
-    assert!(text.contains("missing") && text.contains("roles/"), "{text}");
+    assert!(
+        text.contains("missing") && text.contains("roles/"),
+        "{text}"
+    );
     assert!(mount.astra.live().is_empty());
     mount.finish().await;
 }
