@@ -7,14 +7,12 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 
 /// The variable that chooses the host: `vault`, `openbao`, or one of them with a version, as in
-/// `vault@1.18.0`. Without a version it is the program that `scripts/vault` or `scripts/bao` prefers.
+/// `vault@1.18.0`. `scripts/host` finds its program.
 const VARIABLE: &str = "TEST_HOST";
 
 /// The server program under the tests.
 #[derive(Debug, Clone)]
 pub struct Host {
-    /// What it reports as its version, without a `v`.
-    pub version: String,
     /// The program, which is server and client.
     pub binary: PathBuf,
 }
@@ -32,25 +30,9 @@ impl Host {
 
     /// Finds the host that `wanted` names.
     fn find(wanted: &str) -> Self {
-        let (name, version) = wanted
-            .split_once('@')
-            .map_or((wanted, None), |(name, version)| (name, Some(version)));
-        let script = match name {
-            "vault" => "vault",
-            "openbao" => "bao",
-            _ => panic!("{VARIABLE}={wanted}: write vault, openbao, or one of them with @VERSION"),
-        };
-        let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../scripts")
-            .join(script);
-        let binary = PathBuf::from(run(Command::new(script).args(version)));
-        // For instance "Vault v1.21.0 (…), built …" or "OpenBao v2.7.2 (…), committed …".
-        let line = run(Command::new(&binary).arg("version"));
-        let version = line.split_whitespace().nth(1);
-        let version = version.unwrap_or_default().trim_start_matches('v');
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/host");
         Self {
-            version: version.to_owned(),
-            binary,
+            binary: PathBuf::from(run(Command::new(script).arg(wanted))),
         }
     }
 
