@@ -169,7 +169,7 @@ impl Mount {
 
     /// One request as it comes over the wire, and its answer as it goes back.
     pub fn handle(&self, request: pb::Request) -> pb::HandleRequestReply {
-        let gives_secrets = ["creds/", "static-creds/"]
+        let gives_secrets = ["creds/", "static-creds/", "org/token"]
             .iter()
             .any(|path| request.path.starts_with(path));
         let Ok(request) = decode_request(Some(request)) else {
