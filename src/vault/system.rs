@@ -51,7 +51,7 @@ pub struct HostInfo {
 impl HostInfo {
     /// Whether events can have subscribers: since Vault 1.16 only Enterprise editions have
     /// subscriptions, although the others still accept events (docs/internals/protocol.md,
-    /// "Events").
+    /// "Events").  No call of the protocol tells it, so this alone is concluded from the version.
     pub fn events_subscribable(&self) -> bool {
         let mut numbers = self.version.split('.').map(str::parse::<u32>);
         match (numbers.next(), numbers.next()) {

@@ -81,21 +81,10 @@ async fn the_commands_of_the_page_work() {
     let block = page.split("```shell-session\n").nth(1).expect("commands");
     let commands = block.split("```").next().expect("their end");
     let commands = commands.replace("http://127.0.0.1:8200", &cli.address);
-    let script = format!("set -euo pipefail\nvault() {{ \"$PROGRAM\" \"$@\"; }}\n{commands}");
-    let output = Command::new("bash")
-        .args(["-c", &script])
-        .env("PROGRAM", &cli.binary)
-        .env("HOME", &cli.home)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("bash to run");
-    let printed =
-        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(output.status.success(), "{printed:?}");
+    let printed = cli.script(&cli.home, &commands, &[]).await.ok();
     assert!(
-        printed[0].contains("Good morning!") && printed[0].contains("lease_duration     1h"),
-        "{printed:?}"
+        printed.contains("Good morning!") && printed.contains("lease_duration     1h"),
+        "{printed}"
     );
     let left = cli.run(&["list", "hello/leased"]).await;
     assert_eq!(left.code, 2, "something is still leased: {}", left.stdout);

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use astra_emulator::PortalToken;
 use harness::Astra;
 use harness::Options;
+use harness::READ_ONLY;
 use harness::SOON;
 use harness::Server;
 use harness::TICK;
@@ -13,6 +15,8 @@ use harness::wait_until;
 use serde_json::json;
 
 use crate::setup;
+
+const PAGE: &str = include_str!("../../docs/hosts.md");
 
 /// A server with the namespaces `team-a` and `team-b` and the plugin registered in the root namespace;
 /// `None` on a host without namespaces.
@@ -77,20 +81,78 @@ async fn the_tick_removes_the_token_of_a_dead_process_in_a_namespace() {
     mount.finish().await;
 }
 
-/// A host that deletes a namespace does not revoke what its mounts leased; `docs/hosts.md` says to
-/// disable the mounts before.
+/// The commands of the page before a namespace is deleted, on a mount that has something of each kind.
 #[tokio::test]
-async fn a_namespace_whose_mount_was_disabled_leaves_no_token() {
+async fn the_commands_of_the_page_leave_nothing_of_a_namespace() {
     let Some(server) = server().await else { return };
     let mount = mount(&server, "team-a").await;
-    mount.credential("reader").await;
-    mount.api.delete("sys/mounts/astra").await.ok();
-    assert!(mount.astra.live().is_empty());
+    fill(&mount).await;
+    assert_eq!((mount.astra.live().len(), custom_roles(&mount)), (3, 1));
+    let block = PAGE.split("```shell\n").skip(1).find_map(|part| {
+        let (block, _) = part.split_once("```")?;
+        block.contains("namespace delete").then_some(block)
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let cli = server.cli();
+    cli.script(folder.path(), block.unwrap(), &[]).await.ok();
+    assert_eq!((mount.astra.live(), custom_roles(&mount)), (vec![], 0));
+    let root = server.api();
+    wait_until("the namespace is gone", SOON, async || {
+        root.read("sys/namespaces/team-a").await.status == 404
+    })
+    .await;
+    mount.check_logs();
+}
+
+/// A host that deletes a namespace revokes nothing of what its mounts leased, and tells the plugin nothing.
+#[tokio::test]
+async fn what_a_deleted_namespace_leaves_ends_by_itself() {
+    let Some(server) = server().await else { return };
+    let mount = mount(&server, "team-a").await;
+    fill(&mount).await;
+    let before = mount.astra.live();
     let root = server.api();
     root.delete("sys/namespaces/team-a").await.ok();
     wait_until("the namespace is gone", SOON, async || {
         root.read("sys/namespaces/team-a").await.status == 404
     })
     .await;
+    let left = mount.astra.live();
+    assert!(left.iter().all(|id| before.contains(id)), "{left:?}");
+    for client_id in left {
+        // The root token's too: that of the token that it replaced.
+        let seconds = mount.astra.seconds_left(&client_id);
+        assert!(seconds > 0 && seconds <= 400 * 86_400, "{seconds}");
+    }
     mount.check_logs();
+}
+
+/// A leased token, a static role's, and the root token of a rotation, whose predecessor had an end; and a
+/// custom role in Astra.
+async fn fill(mount: &TestMount) {
+    mount.api.delete("astra/roles/reader").await.ok();
+    let own = PortalToken {
+        roles: vec!["Organization Administrator".to_owned()],
+        expires_in_s: Some(90 * 86_400),
+        ..PortalToken::default()
+    };
+    let own = mount.astra.emulator.create_token(own).unwrap();
+    let config = json!({ "token": own.token, "url": mount.astra.url() });
+    mount.write("config", config).await.ok();
+    mount.write("rotate-root", json!({})).await.ok();
+    let policy = json!({ "resources": ["drn:astra:org:{{org_id}}"], "actions": ["db-cql"], "effect": "allow" });
+    mount
+        .write("roles/app", json!({ "policy": policy }))
+        .await
+        .ok();
+    let fixed = json!({ "astra_roles": READ_ONLY, "rotation_period": "24h" });
+    mount.write("static-roles/batch", fixed).await.ok();
+    mount.read("creds/app").await.ok();
+}
+
+/// How many roles the plugin keeps in Astra.
+fn custom_roles(mount: &TestMount) -> usize {
+    let roles = mount.astra.emulator.roles(None).unwrap();
+    let names = roles.into_iter().map(|role| role.name);
+    names.filter(|name| name.starts_with("vault-")).count()
 }

@@ -42,28 +42,13 @@ pub(crate) async fn binary_of_version(version: &str, to: &Path) {
 async fn run(mount: &TestMount, folder: &Path, block: &str, version: &str) -> String {
     let plugins = mount.server.plugin_directory();
     let block = block.replace("/etc/vault/plugins", &plugins.display().to_string());
-    let path = std::env::var("PATH").unwrap_or_default();
-    let script = format!("set -euo pipefail\nvault() {{ \"$VAULT\" \"$@\"; }}\n{block}");
-    let output = Command::new("bash")
-        .args(["-c", &script])
-        .current_dir(folder)
-        .env_clear()
-        .env("PATH", path)
-        .env("HOME", folder)
-        .env("VAULT", &mount.cli.binary)
-        .env("VAULT_ADDR", &mount.cli.address)
-        .env("VAULT_TOKEN", &mount.cli.token)
-        .env("NEW", version)
-        .env("OLD", VERSION)
-        .env("SHA", &mount.plugin.sha256)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{block}\n{printed}{errors}");
-    printed.trim().to_owned()
+    let variables = [
+        ("NEW", version),
+        ("OLD", VERSION),
+        ("SHA", mount.plugin.sha256.as_str()),
+    ];
+    let output = mount.cli.script(folder, &block, &variables).await;
+    output.ok().trim().to_owned()
 }
 
 #[tokio::test]

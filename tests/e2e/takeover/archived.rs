@@ -1,6 +1,7 @@
 //! What the archived engine leaves behind: entries, leases, and the tokens that it minted.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use harness::Astra;
 use harness::Stored;
@@ -64,9 +65,9 @@ impl Words {
         })
     }
 
-    /// Puts the entries into the mount, and the leases of version 2 into its server. Answers the ids of the
-    /// leases by their names in the fixtures.
-    pub(super) async fn put(&self, stored: &Stored) -> BTreeMap<String, String> {
+    /// Puts the entries into the mount, and the leases of version 2 into its server, which end after `life`.
+    /// Answers the ids of the leases by their names in the fixtures.
+    pub(super) async fn put(&self, stored: &Stored, life: Duration) -> BTreeMap<String, String> {
         let entries: Map<String, Value> = serde_json::from_str(&self.fill(ENTRIES)).unwrap();
         // The server's API has no path for a key that ends in a slash.
         for (key, value) in entries.iter().filter(|(key, _)| !key.ends_with('/')) {
@@ -75,7 +76,7 @@ impl Words {
         let all: Map<String, Value> = serde_json::from_str(&self.fill(LEASES)).unwrap();
         let mut leases = BTreeMap::new();
         for (name, data) in all.iter().filter(|(name, _)| name.starts_with("2 ")) {
-            let id = stored.put_lease("org/token", data).await;
+            let id = stored.put_lease("org/token", data, life).await;
             leases.insert(name.clone(), id);
         }
         leases

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use harness::Api;
 use harness::Astra;
 use harness::Cluster;
+use harness::HOUR;
 use harness::Options;
 use harness::Plugin;
 use harness::SOON;
@@ -51,7 +52,7 @@ impl OldCluster {
         plugin.register(&api).await;
         plugin.enable(&api, "astra", json!({})).await;
         let words = Words::of(&astra).await;
-        let leases = words.put(&Stored::new(&api, "astra")).await;
+        let leases = words.put(&Stored::new(&api, "astra"), HOUR).await;
         Self {
             cluster,
             astra,

@@ -2,18 +2,21 @@
 //! of the archived engine.
 
 use std::collections::BTreeMap;
-use std::process::Output;
 use std::sync::Arc;
+use std::time::Duration;
 
 use harness::Astra;
+use harness::HOUR;
 use harness::Options;
+use harness::Output;
 use harness::Plugin;
+use harness::SOON;
 use harness::Server;
 use harness::Storage;
 use harness::TestMount;
+use harness::wait_until;
 use serde_json::Value;
 use serde_json::json;
-use tokio::process::Command;
 
 use super::archived::OLD_NAME;
 use super::archived::OLD_VERSION;
@@ -43,7 +46,8 @@ struct OldMount {
 }
 
 impl OldMount {
-    async fn new() -> Self {
+    /// Its leases end after `life`.
+    async fn new(life: Duration) -> Self {
         let options = Options {
             storage: Storage::Raft,
             raw_storage: true,
@@ -59,7 +63,7 @@ impl OldMount {
         let astra = Astra::start().await;
         let mount = TestMount::enable(&server, plugin, astra, "astra").await;
         let words = Words::of(&mount.astra).await;
-        let leases = words.put(&mount.stored).await;
+        let leases = words.put(&mount.stored, life).await;
         Self {
             mount,
             folder,
@@ -74,31 +78,16 @@ impl OldMount {
         let block = block
             .replace("/etc/vault/plugins", &plugins.display().to_string())
             .replace(SAMPLE_ORG, self.words.of_word("$ORG_A"));
+        let variables = [
+            ("NEW", VERSION),
+            ("LEASE", self.leases["2 empty standard"].as_str()),
+        ];
         let cli = &self.mount.cli;
-        let script = format!("set -euo pipefail\nvault() {{ \"$VAULT\" \"$@\"; }}\n{block}");
-        Command::new("bash")
-            .args(["-c", &script])
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("PATH", std::env::var("PATH").unwrap_or_default())
-            .env("HOME", self.folder.path())
-            .env("VAULT", &cli.binary)
-            .env("VAULT_ADDR", &cli.address)
-            .env("VAULT_TOKEN", &cli.token)
-            .env("NEW", VERSION)
-            .env("LEASE", &self.leases["2 empty standard"])
-            .kill_on_drop(true)
-            .output()
-            .await
-            .unwrap()
+        cli.script(self.folder.path(), &block, &variables).await
     }
 
     async fn run(&self, block: &str) -> String {
-        let output = self.try_run(block).await;
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{block}\n{printed}{errors}");
-        printed
+        self.try_run(block).await.ok()
     }
 
     /// The answer that the last command of a block prints.
@@ -114,7 +103,7 @@ impl OldMount {
 
 #[tokio::test]
 async fn the_commands_of_the_page_take_a_mount_over_and_back() {
-    let old = OldMount::new().await;
+    let old = OldMount::new(HOUR).await;
     let all = blocks();
     let [
         register,
@@ -204,11 +193,8 @@ async fn the_commands_of_the_page_take_a_mount_over_and_back() {
     assert_eq!(old.run(version).await.trim(), VERSION);
 
     let refused = old.try_run("vault write astra/import finish=true").await;
-    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(
-        !refused.status.success() && text.contains("2 tokens are stored"),
-        "{text}"
-    );
+    let text = refused.refused();
+    assert!(text.contains("2 tokens are stored"), "{text}");
     mount.expect_replaced_root();
     old.run(finish).await;
     assert!(!old.is_live("$ID_STANDARD") && !old.is_live("$ID_SIDECAR"));
@@ -230,4 +216,28 @@ async fn the_commands_of_the_page_take_a_mount_over_and_back() {
         .await;
     assert_eq!(gone.status, 404);
     old.mount.finish().await;
+}
+
+/// Nothing is imported, and no one asks for anything.
+#[tokio::test]
+async fn old_leases_end_by_themselves() {
+    let old = OldMount::new(Duration::from_secs(1)).await;
+    // A server reads at its start what was put into its storage past it.
+    old.mount.server.restart().await;
+    wait_until("the leases have ended", SOON, async || {
+        let api = &old.mount.api;
+        harness::leases(api, "astra/").await.is_empty() && old.mount.astra.live().is_empty()
+    })
+    .await;
+    old.mount.finish().await;
+}
+
+/// Under the archived engine this leaves the mount tainted.
+#[tokio::test]
+async fn a_mount_with_old_leases_can_be_disabled() {
+    let old = OldMount::new(HOUR).await;
+    assert_eq!(old.mount.astra.live().len(), 3);
+    old.mount.api.delete("sys/mounts/astra").await.ok();
+    assert_eq!(old.mount.astra.live(), [""; 0]);
+    old.mount.check_logs();
 }

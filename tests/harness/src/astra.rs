@@ -6,6 +6,7 @@ use astra_emulator::Emulator;
 use astra_emulator::Fault;
 use astra_emulator::FaultRule;
 use astra_emulator::Options;
+use astra_emulator::Profile;
 use astra_emulator::WaitFor;
 use astra_emulator::fault::FaultBody;
 use astra_emulator::fault::LatencyPoint;
@@ -32,6 +33,16 @@ impl Astra {
         let start_time = std::time::SystemTime::now() - by;
         Self::start_with(Options {
             start_time: Some(start_time.into()),
+            ..Options::default()
+        })
+        .await
+    }
+
+    /// Starts an emulator that is as lenient as the real service is reported to be, for clients that are not
+    /// this project's.
+    pub async fn start_lenient() -> Self {
+        Self::start_with(Options {
+            profile: Profile::Field,
             ..Options::default()
         })
         .await

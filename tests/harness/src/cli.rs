@@ -1,5 +1,6 @@
 //! The `vault` program as a user types it.
 
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -34,23 +35,50 @@ pub struct Output {
 impl Cli {
     /// Runs `vault` with `arguments`.
     pub async fn run(&self, arguments: &[&str]) -> Output {
-        let output = Command::new(&self.binary)
-            .args(arguments)
+        let mut command = Command::new(&self.binary);
+        self.output(command.args(arguments), arguments.join(" "))
+            .await
+    }
+
+    /// Runs a block of a document in `folder` as its reader would type it, up to the first command that
+    /// fails: `vault` and `bao` are the program. `variables` are those that the document says its reader has.
+    pub async fn script(&self, folder: &Path, block: &str, variables: &[(&str, &str)]) -> Output {
+        let script = format!(
+            "set -euo pipefail\nvault() {{ \"$PROGRAM\" \"$@\"; }}\nbao() {{ vault \"$@\"; }}\n{block}"
+        );
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", &script])
+            .current_dir(folder)
+            .env("PROGRAM", &self.binary)
+            .envs(variables.iter().copied());
+        self.output(&mut command, block.to_owned()).await
+    }
+
+    /// Runs `command` with the program's variables and those that it has already.
+    async fn output(&self, command: &mut Command, shown: String) -> Output {
+        let own: Vec<_> = command
+            .as_std()
+            .get_envs()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+            .collect();
+        let output = command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &self.home)
             .env("VAULT_ADDR", &self.address)
             .env("VAULT_TOKEN", &self.token)
+            .envs(own)
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
             .await
-            .unwrap_or_else(|error| panic!("cannot run {}: {error}", self.binary.display()));
+            .unwrap_or_else(|error| panic!("cannot run {shown}: {error}"));
         Output {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            command: arguments.join(" "),
+            command: shown,
         }
     }
 

@@ -55,6 +55,7 @@ pub use server::Options;
 pub use server::Server;
 pub use server::Storage;
 pub use server::free_port;
+pub use stored::HOUR;
 pub use stored::Stored;
 pub use test_mount::READ_ONLY;
 pub use test_mount::SOON;

@@ -2,6 +2,7 @@
 //! intents of the plugin are marked done.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +10,9 @@ use serde_json::Value;
 
 use crate::Api;
 use crate::leases;
+
+/// How long a lease may live that no test waits for.
+pub const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The storage of one mount, read through `sys/raw`, which [`crate::Options::raw_storage`] opens.
 #[derive(Clone)]
@@ -74,10 +78,10 @@ impl Stored {
             .await
     }
 
-    /// Gives the server a lease that another engine of the mount has written on `path`: an hour, with
-    /// `internal_data`.  The server knows it by its id at once, and ends it by itself only after it was
-    /// sealed and unsealed.  Answers the id.
-    pub async fn put_lease(&self, path: &str, internal_data: &Value) -> String {
+    /// Gives the server a lease that another engine of the mount has written on `path`, with `internal_data`,
+    /// which ends after `life`.  The server knows it by its id at once, and ends it by itself only after it
+    /// was sealed and unsealed.  Answers the id.
+    pub async fn put_lease(&self, path: &str, internal_data: &Value, life: Duration) -> String {
         let path = format!("{}/{path}", self.mount);
         let id = format!("{path}/{:016x}", fastrand::u64(..));
         let hour = 3_600_000_000_000_u64;
@@ -91,7 +95,7 @@ impl Stored {
             "secret": {
                 "lease": hour, "max_ttl": 8 * hour, "renewable": true, "internal_data": internal_data, "LeaseID": id,
             },
-            "auth": null, "issue_time": text(now), "expire_time": text(now + time::Duration::HOUR),
+            "auth": null, "issue_time": text(now), "expire_time": text(now + life),
             "last_renewal_time": "0001-01-01T00:00:00Z", "version": 1, "revokeErr": "",
         });
         let body = serde_json::json!({ "value": entry.to_string() });

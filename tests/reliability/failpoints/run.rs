@@ -227,7 +227,10 @@ impl Case {
         let data = json!({
             "secret_type": "astra_token", "orgId": org_id, "clientId": client_id, "roleName": "reader", "tokenId": client_id,
         });
-        let lease_id = mount.stored.put_lease("org/token", &data).await;
+        let lease_id = mount
+            .stored
+            .put_lease("org/token", &data, harness::HOUR)
+            .await;
         let path = "sys/leases/revoke";
         self.ask_twice(
             Method::PUT,

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use serde_json::json;
 
+use super::leases::TOKENS;
 use super::old_mount::OldMount;
 use super::old_mount::Version;
 use crate::engine::tests::bench::Plan;
@@ -300,6 +301,49 @@ async fn leases_are_served_as_before_once_imported_after_a_rotation_and_after_th
         text.starts_with("the takeover of this mount was finished at"),
         "{text}"
     );
+}
+
+/// What an operator does between the switch and the end of a lease.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stage {
+    Imported,
+    Rotated,
+    Finished,
+}
+
+#[tokio::test]
+async fn every_shape_is_renewed_and_revoked_at_every_stage() {
+    for stage in [Stage::Imported, Stage::Rotated, Stage::Finished] {
+        for (version, name, client_id, key, _) in TOKENS {
+            let mount = OldMount::new(version).await;
+            mount.imported(json!({})).await;
+            if stage == Stage::Rotated {
+                mount
+                    .bench
+                    .write("rotate-root/prod", json!({}))
+                    .await
+                    .unwrap();
+            }
+            if stage == Stage::Finished {
+                mount.imported(json!({"finish": true, "force": true})).await;
+            }
+            let lease = mount.lease(name);
+            for _ in 0..2 {
+                let renewed = mount.renew(&lease).await.unwrap().unwrap();
+                let renewed = renewed.lease().unwrap();
+                assert_eq!(renewed.internal_data, lease, "{stage:?}, {name}: unchanged");
+            }
+            let mut expected = mount.entries().await;
+            expected.remove(&mount.fill(key));
+            let mut live = mount.bench.live();
+            live.retain(|id| id != mount.word(client_id));
+            for _ in 0..2 {
+                mount.revoke(&lease).await.unwrap();
+                assert_eq!(mount.bench.live(), live, "{stage:?}, {name}");
+                assert_eq!(mount.entries().await, expected, "{stage:?}, {name}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

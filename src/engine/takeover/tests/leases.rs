@@ -21,7 +21,7 @@ const FOREIGN: &str = "the lease's internal data is not what this engine wrote";
 
 /// The fixture's leases with a token: the version that wrote them, the placeholder of the client id, the
 /// key of the stored token, and the ttl of a renewal.
-const TOKENS: [(Version, &str, &str, &str, u64); 5] = [
+pub(super) const TOKENS: [(Version, &str, &str, &str, u64); 5] = [
     (
         Version::Two,
         "2 standard",
