@@ -1,37 +1,52 @@
-// DataStax's Node.js driver, or the legacy one for DataStax Enterprise: one statement.
-//
-// Arguments: package, bundle, user name, keyspace; the password is in ASTRA_PASSWORD. Exit 0 and "ok",
-// or exit 3 and the driver's refusal.
-const [name, secureConnectBundle, username, keyspace] = process.argv.slice(2);
+// DataStax's Node.js driver, or the legacy one for DataStax Enterprise: the first argument
+// (../README.md).
 const { createRequire } = require('module');
-const driver = createRequire(`${process.env.NODE_HOME}/package.json`)(name);
+const readline = require('readline');
+const driver = createRequire(`${process.env.NODE_HOME}/package.json`)(process.argv[2]);
 
-const client = new driver.Client({
-  cloud: { secureConnectBundle },
-  credentials: { username, password: process.env.ASTRA_PASSWORD },
-  keyspace,
-});
-
-async function main() {
-  try {
-    await client.connect();
-  } catch (error) {
-    const inner = Object.values(error.innerErrors || {}).map((one) => one.message);
-    console.log(error.message, ...inner);
-    return 3;
-  }
+async function statement(client) {
   const { rows } = await client.execute('SELECT v FROM t');
   if (rows[0].v !== 'one') throw new Error(`unexpected rows ${JSON.stringify(rows)}`);
-  console.log('ok');
-  return 0;
 }
 
-main()
-  .catch((error) => {
-    console.error(error);
-    return 1;
-  })
-  .then(async (status) => {
-    await client.shutdown();
-    process.exit(status);
+async function connected(secureConnectBundle, username, password, keyspace) {
+  const client = new driver.Client({
+    cloud: { secureConnectBundle },
+    credentials: { username, password },
+    keyspace,
   });
+  try {
+    await client.connect();
+    await statement(client);
+  } catch (error) {
+    await client.shutdown();
+    throw error;
+  }
+  return client;
+}
+
+let kept;
+async function answer(verb, parts) {
+  if (verb === 'new') await (await connected(...parts)).shutdown();
+  else if (verb === 'keep') kept = await connected(...parts);
+  else if (verb === 'ask') await statement(kept);
+  else throw new Error(`unknown request ${verb}`);
+}
+
+async function main() {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const [verb, ...parts] = line.split('\t');
+    try {
+      await answer(verb, parts);
+      console.log('ok');
+    } catch (error) {
+      const refused = error instanceof driver.errors.NoHostAvailableError
+        || error instanceof driver.errors.AuthenticationError;
+      const inner = Object.values(error.innerErrors || {}).map((one) => one.message);
+      console.log([refused ? 'refused' : 'failed', error.message, ...inner].join(' ').replace(/\s+/g, ' '));
+    }
+  }
+  process.exit(0);
+}
+
+main();

@@ -1,0 +1,144 @@
+# Credentials in CQL drivers. Read by scripts/consumers.
+
+refusal='and/or password are incorrect'
+
+# hired COMMAND…  Starts the program of a driver (tests/consumers/README.md).
+hired() {
+    coproc DRIVER { exec timeout 300 "$@" 2>"$work/driver.err"; }
+    driver_pid=$DRIVER_PID driver_in=${DRIVER[1]} driver_out=${DRIVER[0]}
+    pids+=("$driver_pid")
+}
+dismissed() {
+    kill "$driver_pid" 2>/dev/null
+    wait "$driver_pid" 2>/dev/null
+    return 0
+}
+# request VERB ARGUMENT…  What the program answers, in $answer.
+request() {
+    local IFS=$'\t'
+    answer='no answer'
+    printf '%s\n' "$*" >&"$driver_in" 2>/dev/null && read -r -t 60 -u "$driver_out" answer
+}
+
+# attempt FORM EXPECTED USER PASSWORD [BUNDLE]  A session; EXPECTED is `ok`, or what the refusal contains.
+attempt() {
+    local form=$1 expected=$2 outcome=ok
+    request new "${5:-$work/scb.zip}" "$3" "$4" app
+    if [ "$expected" = ok ]; then
+        [ "$answer" = ok ]
+    else
+        outcome='refused, as it must be'
+        [ "${answer%% *}" = refused ] && grep -qiF "$expected" <<<"$answer"
+    fi
+    judge $? "$consumer" "$version" "$form" "$outcome" "not $expected: $answer"
+}
+
+# What the emulator saw of the connections with a client id.
+connections() { controlled cql | jq --arg id "$1" "[.[] | select(.client_id == \$id and ($2))] | length"; }
+
+# seen FORM ID  The emulator saw this driver with this form of the credential.
+seen() {
+    local found
+    found=$(controlled cql | jq -r --arg id "$2" '[.[] | select(.client_id == $id)] | last | "\(.driver) \(.driver_version) \(.form)"')
+    [ "$found" = "$known_as $1" ] && return
+    judge 1 "$consumer" "$version" 'what the emulator saw' '' "$found, not $known_as $1"
+}
+
+# A token that differs in its last digit.
+flipped() { case $1 in *0) printf '%s1' "${1%?}" ;; *) printf '%s0' "${1%?}" ;; esac; }
+
+# cql CONSUMER VERSION KNOWN_AS REFUSAL COMMAND…  KNOWN_AS is the name and version that the driver gives
+# itself, REFUSAL what it says of a refused credential.
+cql() {
+    local consumer=$1 version=$2 known_as=$3 wrong=$4 id secret token
+    shift 4
+    hired "$@"
+    lease app "$work/credential" && bundle "$work/credential" "$work/scb.zip" &&
+        lease other "$work/other" && bundle "$work/other" "$work/other.zip" || return 1
+    id=$(field client_id) secret=$(field client_secret) token=$(field token)
+    attempt token ok token "$token"
+    seen token "$id"
+    attempt 'client id and secret' ok "$id" "$secret"
+    seen secret "$id"
+    attempt 'wrong token' "$wrong" token "$(flipped "$token")"
+    attempt 'wrong secret' "$wrong" "$id" "${secret%?}"
+    attempt "another database's bundle" "$wrong" token "$token" "$work/other.zip"
+    lease no-cql "$work/no-cql" && attempt 'token of a role without db-cql' "$wrong" token "$(field token "$work/no-cql")"
+    [ "$consumer" = cqlsh ] || open_session || return 1
+    revoke || return 1
+    attempt 'token, after revocation' "$wrong" token "$token"
+    attempt 'id and secret, after revocation' "$wrong" "$id" "$secret"
+    dismissed
+}
+
+cut_connections() { controlled cql/cut --request POST >/dev/null; }
+asks() { request ask; [ "$answer" = ok ]; }
+reconnected() { asks && [ "$(connections "$kept_id" '.outcome == "open"')" -gt 0 ]; }
+shut_out() {
+    request ask
+    [ "${answer%% *}" = refused ] && [ "$(connections "$kept_id" '.outcome == "refused"')" -gt 0 ]
+}
+
+# A session that is open while its lease is renewed, then revoked, and its connections are cut each time.
+open_session() {
+    local kept=$work/kept kept_id
+    lease app "$kept" || return 1
+    kept_id=$(field client_id "$kept")
+    request keep "$work/scb.zip" token "$(field token "$kept")" app
+    post sys/leases/renew lease_id="$(lease_id "$kept")" increment=2h && cut_connections
+    [ "$answer" = ok ] && until_ok 60 reconnected
+    judge $? "$consumer" "$version" 'open session, renewed and cut' 'connects again' "$answer"
+    revoke "$kept" || return 1
+    asks
+    judge $? "$consumer" "$version" 'open session, after revocation' 'goes on' "$answer"
+    cut_connections
+    until_ok 90 shut_out
+    judge $? "$consumer" "$version" 'the same, its connections cut' 'refused, as it must be' "$answer"
+}
+
+# leases VERSION COMMAND…  A lease that is renewed beyond the end that it had, and one that is not; with the Python driver.
+leases() {
+    local consumer=leases version=$1 kept=$work/renewed kept_id lapsed=$work/lapsed end
+    shift
+    hired "$@"
+    lease app "$work/credential" && bundle "$work/credential" "$work/scb.zip" || return 1
+    lease short "$kept" && lease short "$lapsed" || return 1
+    end=$(($(date +%s) + 6))
+    kept_id=$(field client_id "$kept")
+    request keep "$work/scb.zip" token "$(field token "$kept")" app
+    post sys/leases/renew lease_id="$(lease_id "$kept")" increment=10m || return 1
+    attempt 'token, before its lease ends' ok token "$(field token "$lapsed")"
+    past() { [ "$(date +%s)" -gt "$end" ] && gone "$(field client_id "$lapsed")"; }
+    until_ok 60 past || return 1
+    attempt 'token, its lease has ended' "$refusal" token "$(field token "$lapsed")"
+    cut_connections
+    until_ok 60 reconnected
+    judge $? "$consumer" "$version" 'open session of a renewed lease' 'connects again' "$answer"
+    attempt 'new session of a renewed lease' ok token "$(field token "$kept")"
+    dismissed
+}
+
+# The tokens of two static roles are replaced: one has a long overlap, the other's ends while the drivers
+# are tried.
+rotate_static() {
+    local role
+    for role in long-overlap short-overlap; do
+        vault "astra/static-creds/$role" >"$work/$role" && post "astra/rotate-role/$role" || return 1
+    done
+}
+
+# static_role VERSION COMMAND…  The tokens of static roles after a rotation, with the Python driver.
+static_role() {
+    local consumer=static-role version=$1
+    shift
+    hired "$@"
+    lease app "$work/credential" && bundle "$work/credential" "$work/scb.zip" || return 1
+    attempt 'token, rotated, in the overlap' ok token "$(field token "$work/long-overlap")"
+    vault astra/static-creds/long-overlap >"$work/rotated" || return 1
+    attempt 'token that replaced it' ok token "$(field token "$work/rotated")"
+    until_ok 180 gone "$(field client_id "$work/short-overlap")" || return 1
+    attempt 'token, rotated, after the overlap' "$refusal" token "$(field token "$work/short-overlap")"
+    vault astra/static-creds/short-overlap >"$work/rotated" || return 1
+    attempt 'token that replaced it' ok token "$(field token "$work/rotated")"
+    dismissed
+}

@@ -1,0 +1,29 @@
+# Credentials in clients of the Data API. Read by scripts/consumers.
+
+# call FORM EXPECTED COMMAND…  A run of the program; EXPECTED is `ok`, or what the refusal contains.
+call() {
+    local form=$1 expected=$2 outcome=ok status
+    shift 2
+    timeout 120 "$@" >"$work/out" 2>"$work/driver.err" </dev/null
+    status=$?
+    if [ "$expected" = ok ]; then
+        [ "$status" -eq 0 ] && [ "$(cat "$work/out")" = ok ]
+    else
+        outcome='refused, as it must be'
+        [ "$status" -eq 3 ] && grep -qF "$expected" "$work/out"
+    fi
+    judge $? "$consumer" "$version" "$form" "$outcome" "status $status, not $expected: $(tail -n 1 "$work/out")"
+}
+
+# data_api CONSUMER VERSION COMMAND…  The command gets endpoint and keyspace, and $ASTRA_PASSWORD.
+data_api() {
+    local consumer=$1 version=$2 endpoint=$url/_data/$database-$region token
+    shift 2
+    knobs '{"dataplane_cache_s": 0}' && lease app "$work/credential" || return 1
+    token=$(field token)
+    export ASTRA_PASSWORD=$token
+    call token ok "$@" "$endpoint" app
+    call 'a keyspace that its role lacks' 401 "$@" "$endpoint" default_keyspace
+    revoke || return 1
+    call 'token, after revocation' 401 "$@" "$endpoint" app
+}

@@ -1,0 +1,36 @@
+# Installs clients, once, from the pins in tests/consumers. Read by scripts/consumers.
+
+sha256() { if command -v sha256sum >/dev/null 2>&1; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
+
+# installed FOLDER COMMAND…  The cache of FOLDER's pins; COMMAND fills it, once.
+installed() {
+    local pins=tests/consumers/$1 home
+    home=${XDG_CACHE_HOME:-$HOME/.cache}/vault-plugin-secrets-astra/consumers-$1-$(cat "$pins"/* | sha256 | cut -c1-16)
+    shift
+    if [ ! -e "$home/complete" ]; then
+        rm -rf "$home"
+        mkdir -p "$home" && cp "$pins"/* "$home/" && (cd "$home" && "$@") >"$work/install.log" 2>&1 || {
+            tail -n 20 "$work/install.log" >&2
+            return 1
+        }
+        touch "$home/complete"
+    fi
+    printf '%s\n' "$home"
+}
+
+pip_install() { python3 -m venv venv && venv/bin/pip install --quiet --require-hashes -r requirements.txt; }
+npm_install() { npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
+go_install() { go build -o client .; }
+# Maven of Debian verifies no hashes of its own choice, so the jars are compared with the list.
+maven_install() {
+    mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+        -DoutputDirectory=jars -DincludeScope=runtime &&
+        (cd jars && sha256 -- *.jar) | diff - jars.sha256 &&
+        javac -cp 'jars/*' -d . ./*.java
+}
+
+# The version of a package that is pinned.
+python_version() { sed -n "s/^$1==\([^ ]*\).*/\1/p" tests/consumers/python/requirements.txt; }
+node_version() { jq -r --arg name "$1" '.dependencies[$name]' tests/consumers/npm/package.json; }
+go_version() { sed -n "s|.*$1 v\([^ ]*\).*|\1|p" tests/consumers/go/go.mod; }
+maven_version() { sed -n 's|.*<version>\([1-9][^<]*\)</version>.*|\1|p' "tests/consumers/$1/pom.xml" | head -n 1; }
