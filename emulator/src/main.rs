@@ -37,13 +37,21 @@ struct Arguments {
     /// Serve the API by TLS with a certificate of a generated CA
     #[arg(long)]
     tls: bool,
-    /// Where to write the CA's certificate (implies --tls)
+    /// Where to write the CA's certificate (implies --tls, unless there is --proxy)
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// Speak CQL on two more loopback ports, and serve secure connect bundles that lead there; the
     /// ready line gains `metadata=… cql=…`
     #[arg(long)]
     cql: bool,
+    /// Join authenticated CQL clients to a CQL server without authentication, on loopback (implies
+    /// --cql)
+    #[arg(long, value_name = "ADDRESS")]
+    cql_upstream: Option<SocketAddr>,
+    /// Open a proxy for HTTPS_PROXY on one more loopback port, which leads Astra's own host names
+    /// here; the ready line gains `proxy=…`
+    #[arg(long)]
+    proxy: bool,
     /// Let the control API show secrets
     #[arg(long)]
     show_secrets: bool,
@@ -88,10 +96,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             Leniency::Strict => Profile::Strict,
             Leniency::Field => Profile::Field,
         },
-        tls: arguments.tls || arguments.ca_file.is_some(),
+        tls: arguments.tls || (arguments.ca_file.is_some() && !arguments.proxy),
         show_secrets: arguments.show_secrets,
         journal_size: arguments.journal_size,
         cql: arguments.cql,
+        cql_upstream: arguments.cql_upstream,
+        proxy: arguments.proxy,
         start_time: None,
     })
     .await?;
@@ -113,6 +123,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     if let (Some(metadata), Some(cql)) = (emulator.metadata_address(), emulator.cql_address()) {
         line.push_str(&format!(" metadata={metadata} cql={cql}"));
+    }
+    if let Some(proxy) = emulator.proxy_url() {
+        line.push_str(&format!(" proxy={proxy}"));
     }
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{line}")?;

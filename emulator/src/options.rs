@@ -38,6 +38,11 @@ pub struct Options {
     pub journal_size: usize,
     /// Speak CQL on two more loopback ports, and serve secure connect bundles that lead there.
     pub cql: bool,
+    /// A CQL server without authentication on loopback, to which authenticated clients are joined.
+    /// Implies `cql`.
+    pub cql_upstream: Option<SocketAddr>,
+    /// Open a proxy on one more loopback port, which leads Astra's own host names here.
+    pub proxy: bool,
     /// Where the virtual clock starts; the machine's time if `None`.
     pub start_time: Option<OffsetDateTime>,
 }
@@ -54,6 +59,8 @@ impl Default for Options {
             show_secrets: false,
             journal_size: 200_000,
             cql: false,
+            cql_upstream: None,
+            proxy: false,
             start_time: None,
         }
     }

@@ -15,10 +15,12 @@ use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::connection::ConnectionState;
 use crate::connection::FaultyStream;
 use crate::connection::Transport;
+use crate::host::Host;
 use crate::listener::Listener;
 use crate::request::Request;
 use crate::service::Dropped;
@@ -70,19 +72,32 @@ async fn connection(
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let connection = Arc::new(ConnectionState::new(peer, tls.is_some()));
-    let transport = match tls {
-        None => Transport::Plain(tcp),
+    match tls {
+        None => speak(Transport::Plain(tcp), peer, Host::Api, service).await,
         Some(config) => match TlsAcceptor::from(config).accept(tcp).await {
-            Ok(stream) => Transport::Tls(Box::new(stream)),
-            Err(error) => {
-                tracing::debug!(%error, "TLS handshake failed");
-                return;
-            }
+            Ok(stream) => secured(stream, peer, Host::Api, service).await,
+            Err(error) => tracing::debug!(%error, "TLS handshake failed"),
         },
-    };
+    }
+}
+
+/// Serves `host` on a TLS connection.
+pub(crate) async fn secured(
+    stream: TlsStream<TcpStream>,
+    peer: SocketAddr,
+    host: Host,
+    service: Arc<Service>,
+) {
+    speak(Transport::Tls(Box::new(stream)), peer, host, service).await;
+}
+
+async fn speak(transport: Transport, peer: SocketAddr, host: Host, service: Arc<Service>) {
+    let is_tls = matches!(transport, Transport::Tls(_));
+    let connection = Arc::new(ConnectionState::new(peer, is_tls));
     let io = TokioIo::new(FaultyStream::new(transport, connection.clone()));
-    let answers = service_fn(|request| answer(service.clone(), connection.clone(), request));
+    let answers = service_fn(|request| {
+        answer(service.clone(), connection.clone(), host.clone(), request)
+    });
     let served = http1::Builder::new()
         .auto_date_header(false)
         .timer(TokioTimer::new())
@@ -103,6 +118,7 @@ async fn connection(
 async fn answer(
     service: Arc<Service>,
     connection: Arc<ConnectionState>,
+    host: Host,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<crate::reply_body::ReplyBody>, Dropped> {
     let guard = service.in_flight.enter();
@@ -114,7 +130,7 @@ async fn answer(
         .map_err(|_| Dropped)?
         .to_bytes();
     let request = Request {
-        path: head.uri.path().to_owned(),
+        path: host.path(head.uri.path()),
         query: head.uri.query().map(str::to_owned),
         method: head.method,
         version: head.version,

@@ -148,6 +148,31 @@ impl Service {
         Ok(self.respond(answer, connection, guard))
     }
 
+    /// Runs `decide` on a request that is not one of HTTP/1.1; faults do not touch it.
+    pub(crate) fn decide<T>(
+        &self,
+        request: &Request,
+        decide: impl FnOnce(&mut Call<'_>) -> T,
+    ) -> T {
+        let state = &mut *self.lock();
+        let (seq, now, org) = (
+            state.journal.next(),
+            state.now(),
+            state.presented_org(request),
+        );
+        let decided = decide(&mut Call {
+            state,
+            request,
+            org,
+            refusals: RefusalShape::Errors,
+            seq,
+            now,
+            drop_role: false,
+        });
+        self.changed.notify_waiters();
+        decided
+    }
+
     fn arrive(&self, request: &Request) -> (u64, FiredFaults, Duration) {
         let state = &mut *self.lock();
         let seq = state.journal.next();
@@ -333,7 +358,6 @@ fn handle(
             .with(header::RETRY_AFTER, seconds.to_string())
             .into();
     }
-    let drop_role = matches!(fired.main, Some(Fault::RolesMismatch {}));
     let mut call = Call {
         state,
         request,
@@ -341,7 +365,7 @@ fn handle(
         refusals: RefusalShape::Errors,
         seq,
         now,
-        drop_role,
+        drop_role: matches!(fired.main, Some(Fault::RolesMismatch {})),
     };
     endpoints::handle(&mut call)
 }

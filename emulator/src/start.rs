@@ -10,13 +10,11 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// An address is not loopback or is taken, or a certificate cannot be made.
-    #[allow(
-        clippy::unused_async,
-        reason = "listening needs a runtime, which async promises"
-    )]
+    /// An address is not loopback or is taken, a certificate cannot be made, or the CQL server is not
+    /// there.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let emulator = Self::start_api(options)?;
+        emulator.join_upstream().await?;
         // The control API must not keep the emulator running.
         tokio::spawn(control::serve(
             emulator.control_listener(),

@@ -2,13 +2,13 @@
 
 refusal='and/or password are incorrect'
 
-# hired COMMAND…  Starts the program of a driver (tests/consumers/README.md).
-hired() {
+# start_driver COMMAND…  Starts the program of a driver (tests/consumers/README.md).
+start_driver() {
     coproc DRIVER { exec timeout 300 "$@" 2>"$work/driver.err"; }
     driver_pid=$DRIVER_PID driver_in=${DRIVER[1]} driver_out=${DRIVER[0]}
     pids+=("$driver_pid")
 }
-dismissed() {
+stop_driver() {
     kill "$driver_pid" 2>/dev/null
     wait "$driver_pid" 2>/dev/null
     return 0
@@ -52,7 +52,7 @@ flipped() { case $1 in *0) printf '%s1' "${1%?}" ;; *) printf '%s0' "${1%?}" ;; 
 cql() {
     local consumer=$1 version=$2 known_as=$3 wrong=$4 id secret token
     shift 4
-    hired "$@"
+    start_driver "$@"
     lease app "$work/credential" && bundle "$work/credential" "$work/scb.zip" &&
         lease other "$work/other" && bundle "$work/other" "$work/other.zip" || return 1
     id=$(field client_id) secret=$(field client_secret) token=$(field token)
@@ -68,13 +68,14 @@ cql() {
     revoke || return 1
     attempt 'token, after revocation' "$wrong" token "$token"
     attempt 'id and secret, after revocation' "$wrong" "$id" "$secret"
-    dismissed
+    stop_driver
 }
 
-cut_connections() { controlled cql/cut --request POST >/dev/null; }
+# The other database is that of the examples, which run meanwhile.
+cut_connections() { controlled cql/cut --data "{\"database\": \"$database\"}" >/dev/null; }
 asks() { request ask; [ "$answer" = ok ]; }
 reconnected() { asks && [ "$(connections "$kept_id" '.outcome == "open"')" -gt 0 ]; }
-shut_out() {
+is_refused() {
     request ask
     [ "${answer%% *}" = refused ] && [ "$(connections "$kept_id" '.outcome == "refused"')" -gt 0 ]
 }
@@ -92,7 +93,7 @@ open_session() {
     asks
     judge $? "$consumer" "$version" 'open session, after revocation' 'goes on' "$answer"
     cut_connections
-    until_ok 90 shut_out
+    until_ok 90 is_refused
     judge $? "$consumer" "$version" 'the same, its connections cut' 'refused, as it must be' "$answer"
 }
 
@@ -100,7 +101,7 @@ open_session() {
 leases() {
     local consumer=leases version=$1 kept=$work/renewed kept_id lapsed=$work/lapsed end
     shift
-    hired "$@"
+    start_driver "$@"
     lease app "$work/credential" && bundle "$work/credential" "$work/scb.zip" || return 1
     lease short "$kept" && lease short "$lapsed" || return 1
     end=$(($(date +%s) + 6))
@@ -115,7 +116,7 @@ leases() {
     until_ok 60 reconnected
     judge $? "$consumer" "$version" 'open session of a renewed lease' 'connects again' "$answer"
     attempt 'new session of a renewed lease' ok token "$(field token "$kept")"
-    dismissed
+    stop_driver
 }
 
 # The tokens of two static roles are replaced: one has a long overlap, the other's ends while the drivers
@@ -131,7 +132,7 @@ rotate_static() {
 static_role() {
     local consumer=static-role version=$1
     shift
-    hired "$@"
+    start_driver "$@"
     lease app "$work/credential" && bundle "$work/credential" "$work/scb.zip" || return 1
     attempt 'token, rotated, in the overlap' ok token "$(field token "$work/long-overlap")"
     vault astra/static-creds/long-overlap >"$work/rotated" || return 1
@@ -140,5 +141,5 @@ static_role() {
     attempt 'token, rotated, after the overlap' "$refusal" token "$(field token "$work/short-overlap")"
     vault astra/static-creds/short-overlap >"$work/rotated" || return 1
     attempt 'token that replaced it' ok token "$(field token "$work/rotated")"
-    dismissed
+    stop_driver
 }

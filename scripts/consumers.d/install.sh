@@ -21,16 +21,17 @@ installed() {
 pip_install() { python3 -m venv venv && venv/bin/pip install --quiet --require-hashes -r requirements.txt; }
 npm_install() { npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
 go_install() { go build -o client .; }
+grpcurl_install() { mkdir bin && go build -o bin github.com/fullstorydev/grpcurl/cmd/grpcurl; }
 # Maven of Debian verifies no hashes of its own choice, so the jars are compared with the list.
-maven_install() {
+maven_jars() {
     mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
         -DoutputDirectory=jars -DincludeScope=runtime &&
-        (cd jars && sha256 -- *.jar) | diff - jars.sha256 &&
-        javac -cp 'jars/*' -d . ./*.java
+        (cd jars && LC_ALL=C && sha256 -- *.jar) | diff - jars.sha256
 }
+maven_install() { maven_jars && javac -cp 'jars/*' -d . ./*.java; }
 
 # The version of a package that is pinned.
 python_version() { sed -n "s/^$1==\([^ ]*\).*/\1/p" tests/consumers/python/requirements.txt; }
 node_version() { jq -r --arg name "$1" '.dependencies[$name]' tests/consumers/npm/package.json; }
-go_version() { sed -n "s|.*$1 v\([^ ]*\).*|\1|p" tests/consumers/go/go.mod; }
+go_version() { sed -n "s|.*$2 v\([^ ]*\).*|\1|p" "tests/consumers/$1/go.mod"; }
 maven_version() { sed -n 's|.*<version>\([1-9][^<]*\)</version>.*|\1|p' "tests/consumers/$1/pom.xml" | head -n 1; }

@@ -19,9 +19,9 @@ free_port() {
     return 1
 }
 
-# start_emulator PROGRAM
+# start_emulator PROGRAM OPTION…
 start_emulator() {
-    "$1" --cql >"$work/ready" 2>"$work/emulator.log" </dev/null &
+    "$@" --cql --proxy --ca-file "$work/ca.pem" >"$work/ready" 2>"$work/emulator.log" </dev/null &
     local pid=$!
     pids+=("$pid")
     ready() { grep -qs ready "$work/ready" || ! kill -0 "$pid" 2>/dev/null; }
@@ -54,7 +54,8 @@ start_vault() {
     address=127.0.0.1:$(free_port)
     vault_url=http://$address/v1
     printf 'plugin_directory = "%s"\n' "$(cd "$work/plugins" && pwd -P)" >"$work/server.hcl"
-    HOME=$work TMPDIR=$work "$1" server -dev -dev-no-store-token -dev-root-token-id=consumers \
+    # Of the plugin: with its default url, it reaches the emulator by the proxy.
+    HTTPS_PROXY=$(told proxy) HOME=$work TMPDIR=$work "$1" server -dev -dev-no-store-token -dev-root-token-id=consumers \
         -dev-listen-address="$address" -config="$work/server.hcl" >"$work/vault.log" 2>&1 </dev/null &
     pid=$!
     pids+=("$pid")
@@ -62,7 +63,7 @@ start_vault() {
     until_ok 60 answers && kill -0 "$pid" 2>/dev/null || { tail -n 20 "$work/vault.log" >&2; return 1; }
     post sys/plugins/catalog/secret/astra sha256="$(sha256 "$2" | cut -d' ' -f1)" command="${2##*/}" &&
         post sys/mounts/astra type=astra &&
-        post astra/config url="$url" token="$(told root_token)"
+        post astra/config ca_cert="$(cat "$work/ca.pem")" token="$(told root_token)"
 }
 # vault PATH CURL-OPTION…  A request to Vault.
 vault() {
@@ -78,20 +79,21 @@ post() {
     vault "$path" --data "$body" >"$work/posted" || { cat "$work/posted" >&2; return 1; }
 }
 
-# policy DATABASE ACTION…  The policy of a custom role: one database and its keyspace app.
+# policy DATABASE KEYSPACE ACTION…  The policy of a custom role: one database and keyspace.
 policy() {
-    local db=$1
-    shift
-    jq -nc --arg db "$db" '{effect: "allow", actions: $ARGS.positional, resources: [
-        "drn:astra:org:{{org_id}}:db:\($db)", "drn:astra:org:{{org_id}}:db:\($db):keyspace:app"]}' --args "$@"
+    local resource=drn:astra:org:{{org_id}}:db:$1
+    jq -nc --arg resource "$resource" --arg keyspace "$2" '{effect: "allow", actions: $ARGS.positional,
+        resources: [$resource, "\($resource):keyspace:\($keyspace)"]}' --args "${@:3}"
 }
 
 make_roles() {
     local common=(secure_connect_bundle=true max_ttl=24h)
     post astra/roles/app "${common[@]}" ttl=1h astra_roles='App Reader' database_id="$database" keyspace=app &&
-        post astra/roles/no-cql "${common[@]}" secure_connect_bundle=false database_id="$database" keyspace=app \
-            policy="$(policy "$database" db-rest)" &&
-        post astra/roles/other "${common[@]}" database_id="$other" policy="$(policy "$other" db-cql)" &&
+        post astra/roles/no-cql max_ttl=24h database_id="$database" keyspace=app \
+            policy="$(policy "$database" app db-rest)" &&
+        post astra/roles/other "${common[@]}" database_id="$other" policy="$(policy "$other" transaction db-cql)" &&
+        post astra/roles/twenty-seconds max_ttl=20s ttl=20s database_id="$other" \
+            policy="$(policy "$other" transaction db-cql)" &&
         post astra/roles/short max_ttl=24h ttl=6s astra_roles='App Reader' &&
         post astra/static-roles/long-overlap astra_roles='App Reader' rotation_period=24h overlap=1h &&
         post astra/static-roles/short-overlap astra_roles='App Reader' rotation_period=24h overlap=20s

@@ -70,7 +70,8 @@ struct Connection {
     place: Place,
     plane: Arc<Plane>,
     service: Arc<Service>,
-    started: bool,
+    /// The client's STARTUP message, once it was taken.
+    startup: Option<Vec<u8>>,
     session: Option<Session>,
     prepared: HashMap<Vec<u8>, String>,
 }
@@ -83,7 +84,7 @@ pub(super) async fn serve(
     service: Arc<Service>,
 ) {
     let sni = stream.get_ref().1.server_name().map(str::to_owned);
-    if sni.as_deref() != Some(place.host_id().to_string().as_str()) {
+    if sni.as_deref() != Some(plane.host_id(&place).to_string().as_str()) {
         service.lock().record_connection_violation(
             "cql_sni",
             None,
@@ -98,7 +99,7 @@ pub(super) async fn serve(
         place,
         plane: plane.clone(),
         service,
-        started: false,
+        startup: None,
         session: None,
         prepared: HashMap::new(),
     };
@@ -139,6 +140,14 @@ impl Connection {
                 close(stream).await;
                 return;
             }
+            if let (Some(upstream), Some(_), Some(startup)) =
+                (self.plane.upstream.get(), &self.session, &self.startup)
+            {
+                if let Err(error) = upstream.join(stream, startup).await {
+                    tracing::warn!(%error, "a CQL client and its server part");
+                }
+                return;
+            }
         }
     }
 
@@ -162,8 +171,13 @@ impl Connection {
         }
         match frame.opcode {
             opcode::OPTIONS => Ok(supported()),
-            opcode::STARTUP => self.startup(&mut body),
-            opcode::AUTH_RESPONSE if self.started && self.session.is_none() => {
+            opcode::STARTUP => {
+                let reply = self.startup(&mut body)?;
+                let again = frame::request(frame.version, opcode::STARTUP, &frame.body);
+                self.startup = Some(again);
+                Ok(reply)
+            }
+            opcode::AUTH_RESPONSE if self.startup.is_some() && self.session.is_none() => {
                 self.authenticate(&mut body)
             }
             _ if self.session.is_none() => {
@@ -216,7 +230,6 @@ impl Connection {
         if get("CQL_VERSION").is_none() {
             return Err(Reply::last(code::PROTOCOL, "STARTUP has no CQL_VERSION"));
         }
-        self.started = true;
         self.plane.registry.update(self.id, |seen| {
             seen.driver = get("DRIVER_NAME");
             seen.driver_version = get("DRIVER_VERSION");

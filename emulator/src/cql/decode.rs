@@ -31,7 +31,7 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes(*taken).into())
     }
 
-    fn int(&mut self) -> Result<i32, Malformed> {
+    pub(super) fn int(&mut self) -> Result<i32, Malformed> {
         let (taken, rest) = self.0.split_first_chunk().ok_or(Malformed::Short)?;
         self.0 = rest;
         Ok(i32::from_be_bytes(*taken))

@@ -135,6 +135,14 @@ pub(super) fn answer(version: u8, stream: i16, opcode: u8, body: &[u8]) -> Vec<u
     out
 }
 
+/// The bytes of a request, on stream 0.
+pub(super) fn request(version: u8, opcode: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![version, 0, 0, 0, opcode];
+    encode::length(&mut out, body.len());
+    out.extend(body);
+    out
+}
+
 /// The body of an error.
 pub(super) fn error(code: i32, message: &str) -> Vec<u8> {
     let mut body = Vec::new();

@@ -64,7 +64,7 @@ fn answer(
                     knobs.bundle_host.text(),
                     plane.cql_address().port()
                 );
-                (StatusCode::OK, found(place, &address))
+                (StatusCode::OK, found(place, plane, &address))
             }
             // What Astra answers for a hibernated database is unknown.
             _ => (
@@ -82,14 +82,14 @@ fn answer(
     response
 }
 
-fn found(place: &Place, address: &str) -> serde_json::Value {
+fn found(place: &Place, plane: &Plane, address: &str) -> serde_json::Value {
     json!({
         "version": 1,
         "region": place.region,
         "contact_info": {
             "type": "sni_proxy",
-            "local_dc": place.region,
-            "contact_points": [place.host_id().to_string()],
+            "local_dc": plane.datacenter(place),
+            "contact_points": [plane.host_id(place).to_string()],
             "sni_proxy_address": address,
         },
     })

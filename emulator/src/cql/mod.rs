@@ -19,9 +19,12 @@ mod rows;
 mod statement;
 mod system_tables;
 mod tls_server;
+mod upstream;
 
 pub(crate) use plane::Plane;
 pub use registry::CqlConnection;
 pub use registry::CqlCredential;
 pub use registry::CqlOutcome;
+pub(crate) use system_tables::RELEASE_VERSION;
 pub(crate) use tls_server::run;
+pub(crate) use upstream::Upstream;

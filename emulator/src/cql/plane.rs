@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 use rustls::ServerConfig;
@@ -14,6 +15,7 @@ use crate::cql::certificates;
 use crate::cql::certificates::ClientCertificate;
 use crate::cql::registry::CqlConnection;
 use crate::cql::registry::Registry;
+use crate::cql::upstream::Upstream;
 use crate::error::Error;
 use crate::listener::Listener;
 use crate::tls::Certificates;
@@ -26,6 +28,8 @@ pub(crate) struct Plane {
     /// By `<database id>-<region>`.
     clients: Mutex<HashMap<String, ClientCertificate>>,
     pub(super) registry: Registry,
+    /// Where statements go, if not to the emulator's own answers.
+    pub(super) upstream: OnceLock<Upstream>,
 }
 
 /// A database in a region, as a client certificate names it.
@@ -41,7 +45,7 @@ impl Place {
         format!("{database}-{region}")
     }
 
-    /// The id of its one node: the name that a driver sends as SNI.
+    /// The id of its one node, without a server behind it.
     pub(super) fn host_id(&self) -> Uuid {
         self.derived("host")
     }
@@ -73,6 +77,7 @@ impl Plane {
             cql: Arc::new(Listener::open(free)?),
             clients: Mutex::default(),
             registry: Registry::default(),
+            upstream: OnceLock::new(),
         })
     }
 
@@ -94,6 +99,27 @@ impl Plane {
     /// Cuts open connections of a database, or all; gives how many.
     pub(crate) fn cut(&self, database: Option<&str>) -> usize {
         self.registry.cut(database)
+    }
+
+    /// Lets statements go to a CQL server; once.
+    pub(crate) fn set_upstream(&self, upstream: Upstream) {
+        self.upstream.get_or_init(|| upstream);
+    }
+
+    /// The id of the one node of a database in a region: the name that a driver sends as SNI.
+    pub(super) fn host_id(&self, place: &Place) -> Uuid {
+        match self.upstream.get() {
+            Some(upstream) => upstream.host_id,
+            None => place.host_id(),
+        }
+    }
+
+    /// The datacenter of a database in a region.
+    pub(super) fn datacenter<'a>(&'a self, place: &'a Place) -> &'a str {
+        match self.upstream.get() {
+            Some(upstream) => &upstream.datacenter,
+            None => &place.region,
+        }
     }
 
     /// Stops listening.

@@ -9,6 +9,9 @@ use crate::cql::rows::Type;
 use crate::cql::rows::Value;
 use crate::state::database::Database;
 
+/// What the database says that it runs.
+pub(crate) const RELEASE_VERSION: &str = "4.0.11";
+
 /// The one table that every keyspace has.
 pub(super) const USER_TABLE: &str = "t";
 
@@ -72,7 +75,7 @@ fn local(place: &Place) -> Table {
             rows::text("org.apache.cassandra.dht.Murmur3Partitioner"),
         ),
         ("rack", Type::Text, rows::text("rack1")),
-        ("release_version", Type::Text, rows::text("4.0.11")),
+        ("release_version", Type::Text, rows::text(RELEASE_VERSION)),
         ("rpc_address", Type::Inet, rows::loopback()),
         // Java driver 4 warns without it.
         ("rpc_port", Type::Int, rows::int(9042)),

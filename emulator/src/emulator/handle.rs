@@ -11,9 +11,11 @@ use tokio::sync::watch;
 
 use crate::cql;
 use crate::cql::Plane;
+use crate::cql::Upstream;
 use crate::error::Error;
 use crate::listener::Listener;
 use crate::options::Options;
+use crate::proxy;
 use crate::seed;
 use crate::server;
 use crate::service::Service;
@@ -49,6 +51,8 @@ pub(super) struct Inner {
     pub(super) certificates: OnceLock<Arc<Certificates>>,
     /// The CQL data plane, if there is one.
     pub(super) plane: OnceLock<Arc<Plane>>,
+    /// The proxy for Astra's host names, if there is one.
+    pub(super) proxy: OnceLock<Arc<Listener>>,
     /// The certificate of the main listener.
     pub(super) certificate: Arc<AtomicU8>,
     /// Alternative TLS listeners.
@@ -75,13 +79,30 @@ impl Emulator {
             config,
             stopped,
         ));
-        if inner.options.cql {
+        if inner.options.cql || inner.options.cql_upstream.is_some() {
             let plane = Arc::new(Plane::open(inner.api.address, inner.certificates()?)?);
             cql::run(&plane, &inner.service, &inner.stop.subscribe())?;
             inner.service.lock().bundles = Some(plane.clone());
             inner.plane.get_or_init(|| plane);
         }
+        if inner.options.proxy {
+            let listener = Arc::new(Listener::open(SocketAddr::new(inner.api.address.ip(), 0))?);
+            let listener = inner.proxy.get_or_init(|| listener).clone();
+            let stopped = inner.stop.subscribe();
+            proxy::run(listener, &*inner.certificates()?, inner.service.clone(), stopped)?;
+        }
         Ok(emulator)
+    }
+
+    /// Lets CQL statements go to the server of [`Options::cql_upstream`], if there is one.
+    pub(crate) async fn join_upstream(&self) -> Result<(), Error> {
+        let inner = &self.inner;
+        let (Some(plane), Some(address)) = (inner.plane.get(), inner.options.cql_upstream) else {
+            return Ok(());
+        };
+        let keyspaces = inner.service.lock().records.keyspaces();
+        plane.set_upstream(Upstream::prepare(address, &keyspaces).await?);
+        Ok(())
     }
 
     /// An emulator that serves nothing yet.
@@ -97,6 +118,7 @@ impl Emulator {
                 stop: watch::Sender::new(false),
                 certificates: OnceLock::new(),
                 plane: OnceLock::new(),
+                proxy: OnceLock::new(),
                 certificate: Arc::new(AtomicU8::new(Certificate::Good as u8)),
                 others: Mutex::new(Vec::new()),
                 runtime: tokio::runtime::Handle::current(),
@@ -119,7 +141,13 @@ impl Emulator {
         format!("{}/_data/{database_id}-{region}", self.url())
     }
 
-    /// The generated CA, if the API is served by TLS or [`Emulator::tls_url`] was called.
+    /// The proxy for Astra's host names, with [`Options::proxy`].
+    pub fn proxy_url(&self) -> Option<String> {
+        let listener = self.inner.proxy.get()?;
+        Some(format!("http://{}", listener.address))
+    }
+
+    /// The generated CA, if anything is served by TLS.
     pub fn ca_pem(&self) -> Option<String> {
         self.inner
             .certificates
@@ -225,7 +253,7 @@ impl Inner {
         if let Some(Err(error)) = self.plane.get().map(|plane| plane.close()) {
             tracing::warn!(%error, "cannot close a port");
         }
-        for listener in [&self.api, &self.control] {
+        for listener in [&self.api, &self.control].into_iter().chain(self.proxy.get()) {
             if let Err(error) = listener.set_open(false) {
                 tracing::warn!(%error, "cannot close a port");
             }

@@ -133,6 +133,19 @@ fn enter(
     Ok(database)
 }
 
+/// The database at `host`, for a caller whose token covers it. For the API that is no HTTP: gRPC.
+pub(crate) fn open(call: &mut Call<'_>, host: &str) -> Result<Database, Reply> {
+    let (database, rights) = session_at(call, host)?;
+    let is_open = ENTRY
+        .iter()
+        .any(|action| rights.resource(action, &database.resource()));
+    if !is_open {
+        return Err(unauthorized("the token's roles do not cover this database"));
+    }
+    awake(&database)?;
+    Ok(database)
+}
+
 fn session_at(call: &mut Call<'_>, host: &str) -> Result<(Database, Rights), Reply> {
     let Some(database) = find(call, host) else {
         return Err(Reply::text(404, "no such database and region\n"));

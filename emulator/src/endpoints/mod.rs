@@ -17,6 +17,7 @@ mod token_create;
 mod tokens;
 
 pub(crate) use call::Call;
+pub(crate) use dataplane::open as open_database;
 pub(crate) use dispatch::handle;
 pub(crate) use refusal::RefusalShape;
 pub(crate) use roles::view as role_view;

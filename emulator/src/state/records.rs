@@ -1,5 +1,6 @@
 //! Organizations, roles, tokens and databases: what a snapshot keeps.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,5 +35,12 @@ impl Records {
 
     pub(crate) fn database(&self, id: &str) -> Option<&Database> {
         self.databases.iter().find(|database| database.id == id)
+    }
+
+    /// The names of all keyspaces, each once.
+    pub(crate) fn keyspaces(&self) -> Vec<String> {
+        let names = self.databases.iter().flat_map(|own| own.keyspaces.iter());
+        let unique: BTreeSet<&String> = names.collect();
+        unique.into_iter().cloned().collect()
     }
 }

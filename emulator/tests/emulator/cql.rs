@@ -1,5 +1,7 @@
 //! Secure connect bundles that work, the metadata service, and CQL with the ledger's credentials.
 
+mod upstream;
+
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::io::Read;

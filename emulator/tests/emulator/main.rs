@@ -16,6 +16,7 @@ mod matchers;
 mod misleading;
 mod organizations;
 mod program;
+mod proxy;
 mod roles;
 mod strictness;
 mod timing;

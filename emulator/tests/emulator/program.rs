@@ -86,6 +86,22 @@ async fn tls_writes_the_ca() {
 }
 
 #[tokio::test]
+async fn a_proxy_needs_the_ca_but_no_tls_of_the_api() {
+    let file = std::env::temp_dir().join(format!("astra-proxy-{}.pem", std::process::id()));
+    let mut child = program()
+        .args(["--proxy", "--ca-file"])
+        .arg(&file)
+        .spawn()
+        .unwrap();
+    let line = first_line(&mut child).await;
+    assert!(line.contains(" url=http://127.0.0.1:"), "{line}");
+    assert!(line.contains(" proxy=http://127.0.0.1:"), "{line}");
+    let pem = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"));
+}
+
+#[tokio::test]
 async fn other_addresses_than_loopback_are_refused() {
     let output = program()
         .args(["--listen", "0.0.0.0:0"])
