@@ -95,9 +95,8 @@ async fn speak(transport: Transport, peer: SocketAddr, host: Host, service: Arc<
     let is_tls = matches!(transport, Transport::Tls(_));
     let connection = Arc::new(ConnectionState::new(peer, is_tls));
     let io = TokioIo::new(FaultyStream::new(transport, connection.clone()));
-    let answers = service_fn(|request| {
-        answer(service.clone(), connection.clone(), host.clone(), request)
-    });
+    let answers =
+        service_fn(|request| answer(service.clone(), connection.clone(), host.clone(), request));
     let served = http1::Builder::new()
         .auto_date_header(false)
         .timer(TokioTimer::new())

@@ -1,4 +1,4 @@
-# Credentials in clients of the Data API. Read by scripts/consumers.
+# Credentials in clients of the Data API and of the DevOps API. Read by scripts/consumers.
 
 # call FORM EXPECTED COMMAND…  A run of the program; EXPECTED is `ok`, or what the refusal contains.
 call() {
@@ -23,7 +23,19 @@ data_api() {
     token=$(field token)
     export ASTRA_PASSWORD=$token
     call token ok "$@" "$endpoint" app
-    call 'a keyspace that its role lacks' 401 "$@" "$endpoint" default_keyspace
+    call 'a keyspace that its role lacks' 'roles do not cover' "$@" "$endpoint" default_keyspace
     revoke || return 1
-    call 'token, after revocation' 401 "$@" "$endpoint" app
+    call 'token, after revocation' 'unknown, deleted or expired' "$@" "$endpoint" app
+}
+
+# devops_api CONSUMER VERSION COMMAND…  The command gets URL and organization, and $ASTRA_PASSWORD.
+devops_api() {
+    local consumer=$1 version=$2
+    shift 2
+    lease token-admin "$work/credential" || return 1
+    ASTRA_PASSWORD=$(field token) || return 1
+    export ASTRA_PASSWORD
+    call 'token, roles and tokens' ok "$@" "$url" "$(told org)"
+    revoke || return 1
+    call 'token, after revocation' 401 "$@" "$url" "$(told org)"
 }

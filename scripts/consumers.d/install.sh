@@ -28,7 +28,7 @@ maven_jars() {
         -DoutputDirectory=jars -DincludeScope=runtime &&
         (cd jars && LC_ALL=C && sha256 -- *.jar) | diff - jars.sha256
 }
-maven_install() { maven_jars && javac -cp 'jars/*' -d . ./*.java; }
+maven_install() { maven_jars && javac -proc:none -cp 'jars/*' -d . ./*.java; }
 
 # The version of a package that is pinned.
 python_version() { sed -n "s/^$1==\([^ ]*\).*/\1/p" tests/consumers/python/requirements.txt; }

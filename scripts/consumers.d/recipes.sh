@@ -75,14 +75,14 @@ by_name() {
 
 # command_recipe CONSUMER VERSION EXPECTED WORDS  The block with the words, which answers what is expected.
 command_recipe() {
-    local consumer=$1 version=$2 expected=$3 words=$4 said
-    prepare_recipe || return 1
+    local consumer=$1 version=$2 expected=$3 commands said
+    prepare_recipe && commands=$(block '' "$4") || return 1
     knobs '{"dataplane_cache_s": 0}'
-    said=$(cd docs/examples && by_name bash -c "$(block '' "$words")" 2>&1 </dev/null)
+    said=$(cd docs/examples && by_name bash -c "$commands" 2>&1 </dev/null)
     [[ $said == *"$expected"* ]]
     judge $? "$consumer" "$version" 'the recipe, as it stands' ok "$said"
     revoke "$work/recipe/credential.json" || return 1
-    said=$(cd docs/examples && by_name bash -c "$(block '' "$words")" 2>&1 </dev/null)
+    said=$(cd docs/examples && by_name bash -c "$commands" 2>&1 </dev/null)
     [[ $said == *'unknown, deleted or expired'* ]]
     judge $? "$consumer" "$version" 'the same, after revocation' 'refused, as it must be' "$said"
 }

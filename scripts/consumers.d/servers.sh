@@ -63,7 +63,7 @@ start_vault() {
     until_ok 60 answers && kill -0 "$pid" 2>/dev/null || { tail -n 20 "$work/vault.log" >&2; return 1; }
     post sys/plugins/catalog/secret/astra sha256="$(sha256 "$2" | cut -d' ' -f1)" command="${2##*/}" &&
         post sys/mounts/astra type=astra &&
-        post astra/config ca_cert="$(cat "$work/ca.pem")" token="$(told root_token)"
+        post astra/config allow_token_admin=true ca_cert="$(cat "$work/ca.pem")" token="$(told root_token)"
 }
 # vault PATH CURL-OPTION…  A request to Vault.
 vault() {
@@ -94,6 +94,7 @@ make_roles() {
         post astra/roles/other "${common[@]}" database_id="$other" policy="$(policy "$other" transaction db-cql)" &&
         post astra/roles/twenty-seconds max_ttl=20s ttl=20s database_id="$other" \
             policy="$(policy "$other" transaction db-cql)" &&
+        post astra/roles/token-admin max_ttl=24h ttl=1h astra_roles='Organization Administrator' &&
         post astra/roles/short max_ttl=24h ttl=6s astra_roles='App Reader' &&
         post astra/static-roles/long-overlap astra_roles='App Reader' rotation_period=24h overlap=1h &&
         post astra/static-roles/short-overlap astra_roles='App Reader' rotation_period=24h overlap=20s

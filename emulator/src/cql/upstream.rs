@@ -64,11 +64,7 @@ impl Upstream {
         encode::string(&mut options, "3.0.0");
         let startup = frame::request(VERSION, opcode::STARTUP, &options);
         start(&mut server, &startup).await?;
-        let row = query(
-            &mut server,
-            "SELECT host_id, data_center FROM system.local",
-        )
-        .await?;
+        let row = query(&mut server, "SELECT host_id, data_center FROM system.local").await?;
         let (host_id, datacenter) = first_row(&row)?;
         for keyspace in keyspaces {
             let text = format!(

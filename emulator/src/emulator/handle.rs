@@ -89,7 +89,12 @@ impl Emulator {
             let listener = Arc::new(Listener::open(SocketAddr::new(inner.api.address.ip(), 0))?);
             let listener = inner.proxy.get_or_init(|| listener).clone();
             let stopped = inner.stop.subscribe();
-            proxy::run(listener, &*inner.certificates()?, inner.service.clone(), stopped)?;
+            proxy::run(
+                listener,
+                &*inner.certificates()?,
+                inner.service.clone(),
+                stopped,
+            )?;
         }
         Ok(emulator)
     }
@@ -253,7 +258,10 @@ impl Inner {
         if let Some(Err(error)) = self.plane.get().map(|plane| plane.close()) {
             tracing::warn!(%error, "cannot close a port");
         }
-        for listener in [&self.api, &self.control].into_iter().chain(self.proxy.get()) {
+        for listener in [&self.api, &self.control]
+            .into_iter()
+            .chain(self.proxy.get())
+        {
             if let Err(error) = listener.set_open(false) {
                 tracing::warn!(%error, "cannot close a port");
             }

@@ -114,7 +114,10 @@ fn host(request: &hyper::Request<Incoming>, service: &Service) -> Result<Host, S
         );
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
     let authority = authority.unwrap_or_default();
     Host::parse(authority).ok_or_else(|| {
         let detail = format!("{authority} is no host of Astra");

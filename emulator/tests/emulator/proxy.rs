@@ -135,10 +135,9 @@ async fn tunnel(astra: &Astra, host: &str) -> TlsStream<TcpStream> {
 async fn grpc(astra: &Astra, method: &str, token: &str, cql: &str) -> (String, Vec<u8>) {
     let host = data_host(astra);
     let io = TokioIo::new(tunnel(astra, &host).await);
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
-            .await
-            .unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .unwrap();
     tokio::spawn(connection);
     // Query: member 1 is the text.  In front of a message: not compressed, and its length.
     let length = u8::try_from(cql.len()).unwrap();
@@ -168,7 +167,9 @@ async fn grpc_answers_one_query_to_a_live_token() {
     assert_eq!(status, "0");
     // Response 1 { result set 1 { column 1 { type 1 { basic 1 = 13 }, name 2 }, row 2 { value 1 {
     // text 7 } } } }
-    let mut expected = vec![0, 0, 0, 0, 37, 0x0a, 35, 0x0a, 21, 0x0a, 2, 0x08, 13, 0x12, 15];
+    let mut expected = vec![
+        0, 0, 0, 0, 37, 0x0a, 35, 0x0a, 21, 0x0a, 2, 0x08, 13, 0x12, 15,
+    ];
     expected.extend(b"release_version");
     expected.extend([0x12, 10, 0x0a, 8, 0x3a, 6]);
     expected.extend(b"4.0.11");
@@ -179,10 +180,19 @@ async fn grpc_answers_one_query_to_a_live_token() {
         (METHOD, dead.as_str(), CQL, UNAUTHENTICATED),
         (METHOD, "nonsense", CQL, UNAUTHENTICATED),
         (METHOD, token.as_str(), "SELECT 1", INVALID_ARGUMENT),
-        ("/stargate.Stargate/Other", token.as_str(), CQL, UNIMPLEMENTED),
+        (
+            "/stargate.Stargate/Other",
+            token.as_str(),
+            CQL,
+            UNIMPLEMENTED,
+        ),
     ] {
         let (status, message) = grpc(&astra, method, token, cql).await;
-        assert_eq!((status.as_str(), message.len()), (expected, 0), "{method} {cql}");
+        assert_eq!(
+            (status.as_str(), message.len()),
+            (expected, 0),
+            "{method} {cql}"
+        );
     }
     // The token that is none.
     assert_eq!(rules(&astra), ["token_header"]);

@@ -21,7 +21,10 @@ fn text(out: &mut Vec<u8>, text: &str) {
 
 /// The rows that tell a node's id and datacenter.
 fn local() -> Vec<u8> {
-    let mut body: Vec<u8> = [2_i32, 1, 2].into_iter().flat_map(i32::to_be_bytes).collect();
+    let mut body: Vec<u8> = [2_i32, 1, 2]
+        .into_iter()
+        .flat_map(i32::to_be_bytes)
+        .collect();
     for name in ["system", "local", "host_id"] {
         text(&mut body, name);
     }
@@ -79,7 +82,11 @@ fn options(upstream: SocketAddr) -> Options {
 async fn statements_of_a_known_client_reach_the_server() {
     let (address, log) = server().await;
     let astra = Astra::with(options(address)).await;
-    let made = log.lock().drain(..).map(|(_, body)| body).collect::<Vec<_>>();
+    let made = log
+        .lock()
+        .drain(..)
+        .map(|(_, body)| body)
+        .collect::<Vec<_>>();
     for keyspace in ["app", "default_keyspace", "transaction"] {
         let wanted = format!("CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\"");
         let is_made = |body: &Vec<u8>| String::from_utf8_lossy(body).contains(&wanted);
@@ -97,7 +104,11 @@ async fn statements_of_a_known_client_reach_the_server() {
     assert!(has(&answer, "upstream"));
     let seen = std::mem::take(&mut *log.lock());
     let kinds: Vec<u8> = seen.iter().map(|(kind, _)| *kind).collect();
-    assert_eq!(kinds, [STARTUP, QUERY], "the client's own messages, but no credential");
+    assert_eq!(
+        kinds,
+        [STARTUP, QUERY],
+        "the client's own messages, but no credential"
+    );
     assert!(String::from_utf8_lossy(&seen[0].1).contains("a test"));
 
     let mut refused = Cql::open(&astra, &bundle).await;
