@@ -4,7 +4,7 @@ refusal='and/or password are incorrect'
 
 # start_driver COMMAND…  Starts the program of a driver (tests/consumers/README.md).
 start_driver() {
-    coproc DRIVER { exec timeout 300 "$@" 2>"$work/driver.err"; }
+    coproc DRIVER { exec timeout 900 "$@" 2>"$work/driver.err"; }
     driver_pid=$DRIVER_PID driver_in=${DRIVER[1]} driver_out=${DRIVER[0]}
     pids+=("$driver_pid")
 }
@@ -17,7 +17,7 @@ stop_driver() {
 request() {
     local IFS=$'\t'
     answer='no answer'
-    printf '%s\n' "$*" >&"$driver_in" 2>/dev/null && read -r -t 60 -u "$driver_out" answer
+    printf '%s\n' "$*" >&"$driver_in" 2>/dev/null && read -r -t 120 -u "$driver_out" answer
 }
 
 # attempt FORM EXPECTED USER PASSWORD [BUNDLE]  A session; EXPECTED is `ok`, or what the refusal contains.
@@ -104,13 +104,13 @@ leases() {
     start_driver "$@"
     lease app "$work/credential" && bundle "$work/credential" "$work/scb.zip" || return 1
     lease short "$kept" && lease short "$lapsed" || return 1
-    end=$(($(date +%s) + 6))
+    end=$(($(date +%s) + short_seconds))
     kept_id=$(field client_id "$kept")
     request keep "$work/scb.zip" token "$(field token "$kept")" app
     post sys/leases/renew lease_id="$(lease_id "$kept")" increment=10m || return 1
     attempt 'token, before its lease ends' ok token "$(field token "$lapsed")"
     past() { [ "$(date +%s)" -gt "$end" ] && gone "$(field client_id "$lapsed")"; }
-    until_ok 60 past || return 1
+    until_ok $((60 + short_seconds)) past || return 1
     attempt 'token, its lease has ended' "$refusal" token "$(field token "$lapsed")"
     cut_connections
     until_ok 60 reconnected

@@ -1,7 +1,9 @@
 # Programs that outlive their leases: docs/examples. Read by scripts/consumers.
 #
-# They run beside the drivers, on a database of their own, with leases of twenty seconds.
+# They run beside the drivers, on a database of their own.
 
+# Their leases are short, but long enough for a busy machine to start a program in.
+example_seconds=$(seconds_on_this_machine 16)
 example_names=()
 example_pids=()
 
@@ -10,7 +12,7 @@ start_example() {
     local name=$1
     printf '%s\n%s\n' "$2" "$3" >"$work/example-$name.about"
     shift 3
-    VAULT_ADDR=${vault_url%/v1} VAULT_TOKEN=consumers "$@" "$work/other.zip" astra/creds/twenty-seconds \
+    VAULT_ADDR=${vault_url%/v1} VAULT_TOKEN=consumers "$@" "$work/other.zip" astra/creds/example \
         >"$work/example-$name.out" 2>"$work/example-$name.err" </dev/null &
     example_names+=("$name")
     example_pids+=($!)
@@ -49,7 +51,7 @@ ended_leases() {
 outlived() {
     local ended open
     read -r ended open < <(ended_leases "$1")
-    [ "$(date +%s)" -ge $((examples_began + 3 * 20)) ] && [ "$ended" -ge 3 ] && [ "$open" -eq 0 ]
+    [ "$(date +%s)" -ge $((examples_began + 3 * example_seconds)) ] && [ "$ended" -ge 3 ] && [ "$open" -eq 0 ]
 }
 
 finish_examples() {
@@ -57,7 +59,7 @@ finish_examples() {
     for index in "${!example_names[@]}"; do
         name=${example_names[$index]} pid=${example_pids[$index]}
         { read -r version; read -r driver; } <"$work/example-$name.about"
-        until_ok 180 outlived "$driver"
+        until_ok $((10 * example_seconds)) outlived "$driver"
         status=$?
         kill "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null
@@ -65,7 +67,7 @@ finish_examples() {
         [ "$status" -eq 0 ] && [[ $said =~ ^[1-9][0-9]*\ statements\ went\ well,\ 0\ failed$ ]]
         status=$?
         cp "$work/example-$name.err" "$work/driver.err"
-        judge "$status" "example-$name" "$version" 'three leases, one after the other' "${said:-nothing}" \
+        judge "$status" "example-$name" "$version" "three leases of $example_seconds s in a row" "${said:-nothing}" \
             "leases that ended, open sessions of them: $(ended_leases "$driver"); ${said:-no words}"
     done
 }

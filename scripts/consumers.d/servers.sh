@@ -10,6 +10,13 @@ until_ok() {
     done
 }
 
+# seconds_on_this_machine N  N seconds, and more the busier the machine is.
+seconds_on_this_machine() {
+    local load
+    load=$(uptime | sed 's/.*load average[s]*: *\([0-9]*\).*/\1/')
+    echo $(($1 + 2 * load))
+}
+
 free_port() {
     local port
     for _ in {1..100}; do
@@ -87,15 +94,16 @@ policy() {
 }
 
 make_roles() {
+    short_seconds=$(seconds_on_this_machine 6)
     local common=(secure_connect_bundle=true max_ttl=24h)
     post astra/roles/app "${common[@]}" ttl=1h astra_roles='App Reader' database_id="$database" keyspace=app &&
         post astra/roles/no-cql max_ttl=24h database_id="$database" keyspace=app \
             policy="$(policy "$database" app db-rest)" &&
         post astra/roles/other "${common[@]}" database_id="$other" policy="$(policy "$other" transaction db-cql)" &&
-        post astra/roles/twenty-seconds max_ttl=20s ttl=20s database_id="$other" \
+        post astra/roles/example max_ttl="${example_seconds}s" ttl="${example_seconds}s" database_id="$other" \
             policy="$(policy "$other" transaction db-cql)" &&
         post astra/roles/token-admin max_ttl=24h ttl=1h astra_roles='Organization Administrator' &&
-        post astra/roles/short max_ttl=24h ttl=6s astra_roles='App Reader' &&
+        post astra/roles/short max_ttl=24h ttl="${short_seconds}s" astra_roles='App Reader' &&
         post astra/static-roles/long-overlap astra_roles='App Reader' rotation_period=24h overlap=1h &&
         post astra/static-roles/short-overlap astra_roles='App Reader' rotation_period=24h overlap=20s
 }
