@@ -18,7 +18,7 @@ use tonic::transport::Endpoint;
 use tonic::transport::Uri;
 
 use super::certificate::SERVER_NAME;
-use super::coalesce::Coalescing;
+use super::host_stream::HostStream;
 use super::knock::Knocks;
 use super::knock::Turn;
 use super::session::Session;
@@ -97,7 +97,7 @@ impl Dialer {
                 let dialer = self.clone();
                 async move {
                     let stream = dialer.dial().await?;
-                    Ok::<_, io::Error>(TokioIo::new(Coalescing::client(stream)))
+                    Ok::<_, io::Error>(TokioIo::new(HostStream::client(stream)))
                 }
             },
         ))

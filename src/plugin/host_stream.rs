@@ -1,4 +1,4 @@
-//! Fewer, larger writes to the host.
+//! What is written to the host: whole frames, in one write a flush, and answers to pings later.
 
 use std::io;
 use std::pin::Pin;
@@ -17,32 +17,16 @@ use super::delayed_ping_ack::Part;
 /// How much is kept until it is flushed; more is written at once.
 const CAPACITY: usize = 16 * 1024;
 
-/// A stream whose flush lets every other task that is ready go first.
+/// A stream to the host whose answers to pings wait a little ([`DelayedPingAcks`]).
 ///
-/// HTTP/2 flushes after each frame: headers, data and trailers of one call would be three TLS
-/// records, three system calls and three wake-ups of the host.  On the one thread that the plugin
-/// runs on, the tasks which have the next frame are ready by the time the flush is asked for, so one
-/// turn of the scheduler is all the delay it takes to send them together
-/// (docs/internals/performance.md).
-///
-/// Answers to pings wait a little longer ([`DelayedPingAcks`]).
-pub(super) struct Coalescing<S> {
+/// They are found by following the frames one by one.  So that each frame is not a TLS record and a
+/// system call of its own for that, everything is kept until the flush.
+pub(super) struct HostStream<S> {
     inner: BufWriter<S>,
-    state: State,
     pings: DelayedPingAcks,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
-    /// Nothing awaits a flush.
-    Clean,
-    /// Something was written since the last flush.
-    Written,
-    /// A flush was asked for and has let others go first.
-    Yielded,
-}
-
-impl<S: AsyncWrite> Coalescing<S> {
+impl<S: AsyncWrite> HostStream<S> {
     /// Wraps a stream on which this side is the HTTP/2 server.
     pub(super) fn server(stream: S) -> Self {
         Self::new(stream, DelayedPingAcks::server())
@@ -56,13 +40,12 @@ impl<S: AsyncWrite> Coalescing<S> {
     fn new(stream: S, pings: DelayedPingAcks) -> Self {
         Self {
             inner: BufWriter::with_capacity(CAPACITY, stream),
-            state: State::Clean,
             pings,
         }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Coalescing<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HostStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -72,7 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Coalescing<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Coalescing<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for HostStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -86,26 +69,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Coalescing<S> {
         let part = buf.get(..most).unwrap_or(buf);
         let count = ready!(Pin::new(&mut this.inner).poll_write(cx, part))?;
         this.pings.written(count);
-        if this.state == State::Clean {
-            this.state = State::Written;
-        }
         Poll::Ready(Ok(count))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.state == State::Written {
-            this.state = State::Yielded;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         while let Some(answers) = this.pings.due(cx) {
             let count = ready!(Pin::new(&mut this.inner).poll_write(cx, answers))?;
             this.pings.answered(count);
         }
-        ready!(Pin::new(&mut this.inner).poll_flush(cx))?;
-        this.state = State::Clean;
-        Poll::Ready(Ok(()))
+        Pin::new(&mut this.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -145,36 +118,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_written_while_a_flush_yields_goes_with_it() {
-        let mut stream = Coalescing::server(Writes::default());
-        stream.write_all(b"headers").await.unwrap();
-        let mut yielded = false;
-        std::future::poll_fn(|cx| {
-            let flushed = Pin::new(&mut stream).poll_flush(cx);
-            if flushed.is_pending() {
-                assert!(!yielded, "a flush yields once");
-                yielded = true;
-                let written = Pin::new(&mut stream).poll_write(cx, b" and data");
-                assert!(matches!(written, Poll::Ready(Ok(9))));
-            }
-            flushed
-        })
-        .await
-        .unwrap();
-        assert!(yielded);
-        assert_eq!(stream.inner.get_ref().0, [b"headers and data".to_vec()]);
+    async fn frames_of_one_flush_are_one_write() {
+        let mut stream = HostStream::server(Writes::default());
+        let frame = |payload: &[u8]| {
+            let length = u8::try_from(payload.len()).unwrap();
+            [&[0, 0, length, 0, 0, 0, 0, 0, 1], payload].concat()
+        };
+        let frames = [frame(b"headers"), frame(b"data")].concat();
+        stream.write_all(&frames).await.unwrap();
+        assert!(stream.inner.get_ref().0.is_empty());
         stream.flush().await.unwrap();
-        assert_eq!(
-            stream.inner.get_ref().0.len(),
-            1,
-            "nothing new is nothing to write"
-        );
+        stream.flush().await.unwrap();
+        assert_eq!(stream.inner.get_ref().0, [frames]);
     }
 
     #[tokio::test]
     async fn everything_arrives_in_order_and_before_the_end() {
         let (near, mut far) = tokio::io::duplex(64);
-        let mut stream = Coalescing::server(near);
+        let mut stream = HostStream::server(near);
         let reader = tokio::spawn(async move {
             let mut all = Vec::new();
             far.read_to_end(&mut all).await.unwrap();

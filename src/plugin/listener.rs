@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
-use super::coalesce::Coalescing;
+use super::host_stream::HostStream;
 use super::lifecycle::HostPresence;
 use super::lifecycle::Lifecycle;
 use super::lifecycle::ShutdownReason;
@@ -31,7 +31,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// An authenticated connection from the host.
-pub(super) type Connection = Coalescing<TlsStream<Wire>>;
+pub(super) type Connection = HostStream<TlsStream<Wire>>;
 
 /// Accepts connections until the stream is dropped.
 pub(super) fn connections(
@@ -139,7 +139,7 @@ impl Door {
         }
         self.contact.send_modify(|contact| contact.connected = true);
         // If the receiver is gone, the process is ending.
-        let _ = self.sender.send(Ok(Coalescing::server(stream))).await;
+        let _ = self.sender.send(Ok(HostStream::server(stream))).await;
     }
 }
 

@@ -7,7 +7,6 @@ mod backend;
 mod broker;
 mod certificate;
 mod cli;
-mod coalesce;
 mod core_dump;
 mod delayed_ping_ack;
 mod delivery;
@@ -17,6 +16,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod handshake;
+mod host_stream;
 mod instance;
 mod knock;
 mod lifecycle;
