@@ -20,7 +20,6 @@ pub mod fuzzing;
 mod host;
 mod in_use;
 mod intent;
-mod merge;
 mod metrics;
 mod metrics_path;
 mod minting;

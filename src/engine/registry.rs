@@ -100,6 +100,32 @@ impl Corrupt {
             Ok(())
         }
     }
+
+    /// The reason, for a deletion that was asked for with `force`.
+    ///
+    /// # Errors
+    /// The reason, where it was asked for without: what the entry says should not be lost unseen.
+    pub fn check_forced(self, force: bool) -> Result<Error, Error> {
+        match force {
+            true => Ok(self.error),
+            false => Err(self.error),
+        }
+    }
+}
+
+impl<T> Loaded<T> {
+    /// The entry that a write changes; `None` where it makes a new one, perhaps in the place of one that
+    /// cannot be used.
+    ///
+    /// # Errors
+    /// The entry may not be replaced, because a newer version wrote it.
+    pub fn replaceable(self) -> Result<Option<Arc<T>>, Error> {
+        match self {
+            Self::Valid(value) => Ok(Some(value)),
+            Self::Missing => Ok(None),
+            Self::Corrupt(corrupt) => corrupt.check_replaceable().map(|()| None),
+        }
+    }
 }
 
 impl<K: EntryKind> Registry<K> {

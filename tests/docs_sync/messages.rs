@@ -67,7 +67,7 @@ struct Finder {
 }
 
 /// Methods whose texts are help, which `vault path-help` and the OpenAPI document show.
-const HELP: &[&str] = &["description", "expect", "help", "on", "synopsis"];
+const HELP: &[&str] = &["description", "expect", "help", "on", "shown", "synopsis"];
 
 impl Finder {
     fn add(&mut self, literal: &LitStr) {

@@ -12,7 +12,6 @@ use crate::table::spans;
 const HELPERS: &[&str] = &[
     "clock.rs",
     "fuzzing.rs",
-    "merge.rs",
     "mod.rs",
     "testing",
     "tests",

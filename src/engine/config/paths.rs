@@ -3,20 +3,16 @@
 use std::sync::Arc;
 
 use serde_json::Map;
-use serde_json::Value;
 use serde_json::json;
 
 use super::archived_command;
+use super::attributes::ATTRIBUTES;
 use super::name::NAME;
 use super::name::name_of;
 use super::remove::delete;
 use super::write;
 use crate::engine::Engine;
 use crate::engine::connection::ConfigEntry;
-use crate::engine::connection::DEFAULT_CONCURRENCY;
-use crate::engine::connection::DEFAULT_REQUEST_TIMEOUT;
-use crate::engine::connection::DEFAULT_URL;
-use crate::engine::connection::fingerprint;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::failures;
@@ -24,7 +20,6 @@ use crate::engine::failures::Failures;
 use crate::engine::registry::Loaded;
 use crate::engine::schedule;
 use crate::engine::store::Key;
-use crate::engine::time_text::time_text;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -50,16 +45,9 @@ pub fn paths() -> Vec<Path<Engine>> {
 }
 
 fn config_path(path: Path<Engine>) -> Path<Engine> {
-    path.field(Field::string("token", "Root token: the Astra token that the engine itself uses. It needs org-token-write, org-token-read and every right that it is to grant. Never returned.").required().secret())
-        .field(Field::string("url", "DevOps API, without /v2. https only; plain http only to a loopback address.").default(DEFAULT_URL))
-        .field(Field::string("org_id", "Id of the organization. Found out from the token unless given; if given, it must be the token's own. A read or a delete that gives another than the config's is refused.").query())
-        .field(Field::bool("verify", "Use the token before storing it. If that fails, nothing is stored.").default(true))
-        .field(Field::string("ca_cert", "Certificates in PEM that are trusted in addition to the system's."))
-        .field(Field::duration("request_timeout", "How long one HTTP attempt may take.").default(DEFAULT_REQUEST_TIMEOUT))
-        .field(Field::int("max_concurrent_requests", "Requests to this organization at once, from this node.").default(DEFAULT_CONCURRENCY))
-        .field(Field::bool("allow_token_admin", "Whether roles may grant rights to create tokens or roles. Such a token can outlive its lease by making another.").default(false))
+    path.field(Field::string(write::TOKEN, "Root token: the Astra token that the engine itself uses. It needs org-token-write, org-token-read and every right that it is to grant. Never returned.").required().secret())
+        .fields(ATTRIBUTES.parameters())
         .fields(schedule::declare())
-        .field(Field::bool("disable_automated_rotation", "Suspend rotation_period or rotation_schedule; rotate-root still works.").default(false))
         .field(Field::bool("force", "Delete although roles or live tokens need the config, or write a token of another organization. What is live then stays live until it expires.").query().default(false).only_for([Operation::Create, Operation::Update, Operation::Patch, Operation::Delete]))
         .exists(exists)
         .on(Operation::Create, "Write a config.", write::write)
@@ -78,45 +66,8 @@ fn config_path(path: Path<Engine>) -> Path<Engine> {
 
 /// The fields of a read.
 fn shown_fields() -> Vec<Field> {
-    let own = [
-        Field::string("url", "DevOps API."),
-        Field::string(
-            "org_id",
-            "Id of the organization. Empty while it is not known.",
-        ),
-        Field::bool(
-            "verify",
-            "Whether a write uses the token before storing it.",
-        ),
-        Field::string(
-            "ca_cert",
-            "Certificates in PEM that are trusted in addition to the system's.",
-        ),
-        Field::int("request_timeout", "Seconds that one HTTP attempt may take."),
-        Field::int(
-            "max_concurrent_requests",
-            "Requests to this organization at once, from this node.",
-        ),
-        Field::bool(
-            "allow_token_admin",
-            "Whether roles may grant rights to create tokens or roles.",
-        ),
-        Field::bool(
-            "disable_automated_rotation",
-            "Whether scheduled rotation is suspended.",
-        ),
-        Field::string(
-            "token_set_at",
-            "When the root token was written or rotated.",
-        ),
-        Field::string("token_client_id", "Client id of the root token."),
-        Field::string(
-            "token_sha256",
-            "First 16 hex digits of the root token's SHA-256.",
-        ),
-    ];
-    own.map(Field::required)
-        .into_iter()
+    ATTRIBUTES
+        .answer()
         .chain(schedule::shown())
         .chain(failures::shown())
         .collect()
@@ -155,40 +106,11 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let Some(connection) = found else {
         return Ok(None);
     };
-    let mut data = shown(&connection.entry);
-    let failures = Failures::load(&engine.store, &Key::root_rotation(&name)).await?;
-    failures::show(connection.entry.next_rotation(), failures, &mut data);
-    Ok(Some(Response::new(data)))
-}
-
-fn shown(entry: &ConfigEntry) -> Map<String, Value> {
+    let entry = &connection.entry;
     let mut data = Map::new();
-    data.insert("url".into(), entry.url.as_str().into());
-    data.insert(
-        "org_id".into(),
-        entry.org_id.as_deref().unwrap_or_default().into(),
-    );
-    data.insert("verify".into(), entry.verify.into());
-    data.insert(
-        "ca_cert".into(),
-        entry.ca_cert.as_deref().unwrap_or_default().into(),
-    );
-    data.insert("request_timeout".into(), entry.request_timeout.into());
-    data.insert(
-        "max_concurrent_requests".into(),
-        entry.max_concurrent_requests.into(),
-    );
-    data.insert("allow_token_admin".into(), entry.allow_token_admin.into());
+    ATTRIBUTES.show(entry, &mut data);
     schedule::show(entry.rotation.as_ref(), &mut data);
-    data.insert(
-        "disable_automated_rotation".into(),
-        entry.disable_automated_rotation.into(),
-    );
-    data.insert(
-        "token_set_at".into(),
-        time_text(Some(entry.token_set_at)).into(),
-    );
-    data.insert("token_client_id".into(), entry.token_client_id().into());
-    data.insert("token_sha256".into(), fingerprint(&entry.token).into());
-    data
+    let failures = Failures::load(&engine.store, &Key::root_rotation(&name)).await?;
+    failures::show(entry.next_rotation(), failures, &mut data);
+    Ok(Some(Response::new(data)))
 }

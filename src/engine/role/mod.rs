@@ -2,6 +2,7 @@
 
 mod active_limit;
 mod astra_role;
+mod attributes;
 mod credential;
 mod custom_role;
 pub mod database;
@@ -35,10 +36,11 @@ pub use custom_role::PolicyRole;
 pub use drift::Comparisons;
 pub use entry::DatabaseChoice;
 pub use entry::RoleEntry;
-pub use grant::Grant;
 pub use grant::Granted;
 pub use paths::paths;
 pub use policy_owner::PolicyOwner;
+pub use realize::Asked;
+pub use realize::Known;
 pub use reconcile::reconcile_all;
 pub use reconcile::reconcile_one;
 pub use registry::Roles;

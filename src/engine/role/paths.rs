@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::Map;
-use serde_json::Value;
 use serde_json::json;
 
-use super::RoleEntry;
+use super::attributes::ATTRIBUTES;
 use super::database;
 use super::grant;
 use super::name::NAME;
@@ -14,7 +13,6 @@ use super::name::name_of;
 use super::unresolved;
 use super::write;
 use crate::engine::Engine;
-use crate::engine::connection;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::registry::Loaded;
@@ -34,13 +32,8 @@ pub fn paths() -> Vec<Path<Engine>> {
             .help("A role says which Astra roles a credential gets, from which config, and for how long."),
         Path::new("roles/{name}")
             .field(Field::name(NAME, "Name of the role.").required())
-            .field(Field::name("config", "Config whose organization mints the tokens.").default(connection::DEFAULT))
+            .fields(ATTRIBUTES.parameters())
             .fields(grant::declare())
-            .field(Field::duration("ttl", "How long a lease lasts. 0 means the mount's default.").default(0))
-            .field(Field::duration("max_ttl", "How long a lease lasts in all, renewals included. 0 means the mount's maximum.").default(0))
-            .field(Field::string("description", "Free text, added to the description of each token in Astra."))
-            .field(Field::bool("require_reason", "Whether a caller of creds must give a reason.").default(false))
-            .field(Field::int("max_active", "How many tokens of this role may be live at once. 0 means any number.").default(0))
             .fields(database::declare())
             .field(Field::bool("force", "Delete the role although its entry cannot be read.").query().default(false).only_for([Operation::Delete]))
             .exists(exists)
@@ -64,31 +57,8 @@ pub fn paths() -> Vec<Path<Engine>> {
 
 /// The fields of a read.
 fn shown_fields() -> Vec<Field> {
-    let own = [
-        Field::string("config", "Config whose organization mints the tokens."),
-        Field::int(
-            "ttl",
-            "Seconds that a lease lasts. 0 means the mount's default.",
-        ),
-        Field::int(
-            "max_ttl",
-            "Seconds that a lease lasts in all. 0 means the mount's maximum.",
-        ),
-        Field::string(
-            "description",
-            "Free text in the description of each token in Astra.",
-        ),
-        Field::bool(
-            "require_reason",
-            "Whether a caller of creds must give a reason.",
-        ),
-        Field::int(
-            "max_active",
-            "How many tokens may be live at once. 0 means any number.",
-        ),
-    ];
-    own.map(Field::required)
-        .into_iter()
+    ATTRIBUTES
+        .answer()
         .chain(grant::shown())
         .chain(database::shown())
         .chain([Field::string_slice(
@@ -126,7 +96,10 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let Some(role) = engine.roles.find(&name_of(&call)).await? else {
         return Ok(None);
     };
-    let mut data = shown(&role);
+    let mut data = Map::new();
+    ATTRIBUTES.show(&role, &mut data);
+    role.granted.show(&mut data);
+    database::show(role.database.as_ref(), &mut data);
     // Only a node that may write talks to Astra.
     if engine.host.require_writer().await.is_err() {
         return Ok(Some(Response::new(data)));
@@ -148,17 +121,4 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         warnings.extend(unresolved.warnings);
     }
     Ok(Some(Response::new(data).with_warnings(warnings)))
-}
-
-fn shown(role: &RoleEntry) -> Map<String, Value> {
-    let mut data = Map::new();
-    data.insert("config".into(), role.config.as_str().into());
-    role.granted.show(&mut data);
-    data.insert("ttl".into(), role.ttl.into());
-    data.insert("max_ttl".into(), role.max_ttl.into());
-    data.insert("description".into(), role.description.as_str().into());
-    data.insert("require_reason".into(), role.require_reason.into());
-    data.insert("max_active".into(), role.max_active.into());
-    database::show(role.database.as_ref(), &mut data);
-    data
 }

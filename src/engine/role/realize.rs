@@ -4,34 +4,71 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Grant;
+use super::DatabaseChoice;
 use super::Granted;
 use super::PolicyOwner;
 use super::astra_role::AstraRole;
 use super::custom_role::PolicyRole;
 use super::custom_role::Scope;
 use super::custom_role::remember;
+use super::database::Wanted;
+use super::grant::Grant;
 use super::policy::Policy;
 use super::resolve::resolve;
 use super::token_admin;
+use super::unresolved;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
+use crate::framework::Fields;
 
 /// How long the write of a role whose Astra roles are known waits for the organization.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is to be stored, and what the operator should know.
+/// What a write asks for that the organization must have: rights, and a database.
+pub struct Asked {
+    grant: Grant,
+    database: Wanted,
+    /// Whether the database is part of this request.
+    is_database_sent: bool,
+}
+
+/// What the organization was found to have of it, or got.
 pub struct Realized {
     /// What tokens may do.
     pub granted: Granted,
-    /// Warnings.
+    /// The database that applications connect to.
+    pub database: Option<DatabaseChoice>,
+    /// What the operator should know.
     pub warnings: Vec<String>,
 }
 
-impl Grant {
+/// What is stored already about the two.
+#[derive(Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// What tokens may do.
+    pub granted: Option<&'a Granted>,
+    /// The database.
+    pub database: Option<&'a DatabaseChoice>,
+}
+
+impl Asked {
+    /// What the sent fields make of what is `stored`; refuses what can be refused without asking Astra.
+    pub fn read(fields: &Fields, stored: Known<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            grant: Grant::read(fields, stored.granted)?,
+            database: Wanted::read(fields, stored.database)?,
+            is_database_sent: Wanted::is_asked_again(fields),
+        })
+    }
+
+    /// Whether a write of this in the place of `stored` may change custom Astra roles.
+    pub fn changes_astra(&self, stored: Option<&Granted>) -> bool {
+        self.grant.changes_astra(stored)
+    }
+
     /// Makes it so in Astra, for `owner`, and says what is to be stored.
     ///
     /// `known` is what is stored, if it is of the same config.  With a policy a note stands from then on,
@@ -41,9 +78,41 @@ impl Grant {
         engine: &Engine,
         connection: &Connection,
         owner: PolicyOwner<'_>,
-        known: Option<&Granted>,
+        known: Known<'_>,
         deadline: Deadline,
     ) -> Result<Realized, Error> {
+        let again = self.is_database_sent;
+        let choice = self
+            .database
+            .choice(known.database, again, connection, deadline);
+        let (database, mut warnings) = choice.await?;
+        let (granted, warning) = self
+            .grant
+            .realize(engine, connection, owner, known.granted, deadline)
+            .await?;
+        // What is looked up now is there.
+        if known.granted == Some(&granted) {
+            warnings.extend(unresolved::gone(engine, &granted, connection).await);
+        }
+        warnings.extend(warning);
+        Ok(Realized {
+            granted,
+            database,
+            warnings,
+        })
+    }
+}
+
+impl Grant {
+    /// Makes it so in Astra; the second part is a warning.
+    async fn realize(
+        self,
+        engine: &Engine,
+        connection: &Connection,
+        owner: PolicyOwner<'_>,
+        known: Option<&Granted>,
+        deadline: Deadline,
+    ) -> Result<(Granted, Option<String>), Error> {
         match self {
             Self::AstraRoles { given, is_sent } => {
                 let known = known.map(|known| known.astra_roles.as_slice());
@@ -55,10 +124,7 @@ impl Grant {
                 };
                 // What was not looked up again may not be allowed any more.
                 token_admin::check(engine, connection, &granted, deadline).await?;
-                Ok(Realized {
-                    granted,
-                    warnings: Vec::new(),
-                })
+                Ok((granted, None))
             }
             Self::Policy { given, .. } => {
                 let known = known.and_then(|known| known.policy.as_ref());
@@ -76,7 +142,7 @@ async fn keep_policy(
     given: Value,
     known: Option<&PolicyRole>,
     deadline: Deadline,
-) -> Result<Realized, Error> {
+) -> Result<(Granted, Option<String>), Error> {
     let org_id = org_id(connection, deadline).await?;
     let policy = Policy::parse(&given, &connection.name, &org_id)?;
     policy.check_token_admin(connection.entry.allow_token_admin)?;
@@ -108,13 +174,11 @@ async fn keep_policy(
         org_id,
         nonces,
     };
-    Ok(Realized {
-        granted: Granted {
-            astra_roles: Vec::new(),
-            policy: Some(custom),
-        },
-        warnings: ensured.warning.into_iter().collect(),
-    })
+    let granted = Granted {
+        astra_roles: Vec::new(),
+        policy: Some(custom),
+    };
+    Ok((granted, ensured.warning))
 }
 
 /// Looks the Astra roles up, unless they are known and were not sent.

@@ -2,34 +2,28 @@
 
 use std::sync::Arc;
 
-use super::Grant;
+use super::Asked;
+use super::Known;
 use super::PolicyOwner;
 use super::ReleasedCustomRole;
 use super::RoleEntry;
-use super::database::Wanted;
+use super::attributes::ATTRIBUTES;
 use super::error::RoleError;
 use super::name::name_of;
 use super::unreachable_role_warning;
-use super::unresolved;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::connection;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::host::Limits;
-use crate::engine::merge::merge_field;
-use crate::engine::registry::Corrupt;
 use crate::engine::registry::Loaded;
 use crate::framework::Call;
 use crate::framework::Fields;
 use crate::framework::format_seconds;
 use crate::vault::Response;
-
-/// More live tokens than any role needs, and few enough to count.
-const MAX_ACTIVE: u32 = 1_000_000;
 
 pub(super) async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
     // A standby may not know yet what the active node has stored, so the active node decides.
@@ -46,44 +40,26 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
     let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.roles.lock(&name).await;
-    let stored = match engine.roles.load(&name).await? {
-        Loaded::Valid(role) => Some(role),
-        Loaded::Corrupt(corrupt) => {
-            corrupt.check_replaceable()?;
-            None
-        }
-        Loaded::Missing => None,
-    };
+    let stored = engine.roles.load(&name).await?.replaceable()?;
     let stored = stored.as_deref();
     let fields = &call.fields;
 
     // What can be refused without asking Astra comes first.
     let mut role = plain_fields(fields, stored)?;
-    let grant = Grant::read(fields, stored.map(|role| &role.granted))?;
-    if grant.changes_astra(stored.map(|role| &role.granted)) {
+    let asked = Asked::read(fields, known(stored))?;
+    if asked.changes_astra(stored.map(|role| &role.granted)) {
         call.refuse_unknown_parameters()?;
     }
-    let known = stored.and_then(|stored| stored.database.as_ref());
-    let wanted = Wanted::read(fields, known)?;
     let connection = engine.configs.require(&role.config).await?;
     let mut warnings = cap_warnings(&role, limits);
 
     let stored_here = stored.filter(|stored| stored.config == role.config);
-    let known = stored_here.and_then(|stored| stored.database.as_ref());
-    let again = Wanted::is_asked_again(fields);
-    let (choice, found) = wanted.choice(known, again, &connection, deadline).await?;
-    role.database = choice;
-    warnings.extend(found);
-    let known = stored_here.map(|stored| &stored.granted);
     let owner = PolicyOwner::Role(&name);
-    let realized = grant
-        .realize(&engine, &connection, owner, known, deadline)
+    let realized = asked
+        .realize(&engine, &connection, owner, known(stored_here), deadline)
         .await?;
-    // What is looked up now is there.
-    if known == Some(&realized.granted) {
-        warnings.extend(unresolved::gone(&engine, &realized.granted, &connection).await);
-    }
     role.granted = realized.granted;
+    role.database = realized.database;
     warnings.extend(realized.warnings);
 
     let abandoned = match stored {
@@ -116,7 +92,17 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let stored = match engine.roles.load(&name).await? {
         Loaded::Valid(role) => role,
         Loaded::Missing => return Ok(None),
-        Loaded::Corrupt(corrupt) => return delete_unusable(&engine, &call, &name, corrupt).await,
+        Loaded::Corrupt(corrupt) => {
+            let force = call.fields.bool("force").unwrap_or_default();
+            let forced = corrupt.check_forced(force);
+            let error = forced.map_err(RoleError::KeepsUnknown)?;
+            engine.roles.delete(&name).await?;
+            failpoint::hit("role.unusable-removed");
+            tracing::info!(role = name, %error, "unusable role deleted");
+            return Ok(Response::to_write(vec![format!(
+                "role \"{name}\" was deleted although its entry could not be read: a custom Astra role that was kept for it stays in Astra ({error})"
+            )]));
+        }
     };
     let owner = PolicyOwner::Role(&name);
     let abandoned = abandon(&engine, owner, &stored, None).await?;
@@ -139,22 +125,12 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     Ok(Response::to_write(warnings))
 }
 
-/// Deletes an entry that cannot be read, if the caller insists.
-async fn delete_unusable(
-    engine: &Engine,
-    call: &Call,
-    name: &str,
-    Corrupt { error, .. }: Corrupt,
-) -> HandlerResult {
-    if !call.fields.bool("force").unwrap_or_default() {
-        return Err(RoleError::KeepsUnknown(error).into());
+/// What is known of what the organization has for the role.
+fn known(stored: Option<&RoleEntry>) -> Known<'_> {
+    Known {
+        granted: stored.map(|role| &role.granted),
+        database: stored.and_then(|role| role.database.as_ref()),
     }
-    engine.roles.delete(name).await?;
-    failpoint::hit("role.unusable-removed");
-    tracing::info!(role = name, %error, "unusable role deleted");
-    Ok(Response::to_write(vec![format!(
-        "role \"{name}\" was deleted although its entry could not be read: a custom Astra role that was kept for it stays in Astra ({error})"
-    )]))
 }
 
 /// Notes that `stored` gives its custom role up for `next`, if it does.
@@ -173,66 +149,13 @@ async fn abandon<'a>(
 }
 
 /// The fields that are checked without Astra.
-fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry, Error> {
-    let config = merge_field(
-        fields,
-        "config",
-        Fields::string,
-        stored.map(|role| role.config.clone()),
-        || connection::DEFAULT.to_owned(),
-    );
-    let ttl = seconds(fields, "ttl", stored.map(|role| role.ttl));
-    let max_ttl = seconds(fields, "max_ttl", stored.map(|role| role.max_ttl));
+fn plain_fields(fields: &Fields, stored: Option<&RoleEntry>) -> Result<RoleEntry, RoleError> {
+    let role = ATTRIBUTES.merged(fields, stored)?;
+    let RoleEntry { ttl, max_ttl, .. } = role;
     if max_ttl > 0 && ttl > max_ttl {
-        return Err(RoleError::TtlTooLong { ttl, max_ttl }.into());
+        return Err(RoleError::TtlTooLong { ttl, max_ttl });
     }
-    let description = merge_field(
-        fields,
-        "description",
-        Fields::string,
-        stored.map(|role| role.description.clone()),
-        String::new,
-    );
-    let require_reason = merge_field(
-        fields,
-        "require_reason",
-        Fields::bool,
-        stored.map(|role| role.require_reason),
-        || false,
-    );
-    let max_active = merge_field(
-        fields,
-        "max_active",
-        Fields::integer,
-        stored.map(|role| role.max_active.into()),
-        || 0,
-    );
-    let max_active = u32::try_from(max_active)
-        .ok()
-        .filter(|number| *number <= MAX_ACTIVE)
-        .ok_or(RoleError::MaxActiveOutOfRange {
-            value: max_active,
-            max: MAX_ACTIVE,
-        })?;
-    Ok(RoleEntry {
-        config,
-        ttl,
-        max_ttl,
-        description,
-        require_reason,
-        max_active,
-        ..RoleEntry::default()
-    })
-}
-
-fn seconds(fields: &Fields, name: &'static str, stored: Option<u64>) -> u64 {
-    merge_field(
-        fields,
-        name,
-        |fields, name| fields.duration(name).map(|ttl| ttl.as_secs()),
-        stored,
-        || 0,
-    )
+    Ok(role)
 }
 
 /// So many seconds, as durations are written.

@@ -6,7 +6,6 @@ use time::OffsetDateTime;
 
 use super::entry::StaticRoleEntry;
 use super::error::StaticRoleError;
-use super::paths::last_rotation;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::error::HandlerResult;
@@ -115,7 +114,7 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         Schedule::Period(seconds) => data.insert("rotation_period".into(), (*seconds).into()),
         Schedule::Cron(cron) => data.insert("rotation_schedule".into(), cron.as_str().into()),
     };
-    data.insert("last_vault_rotation".into(), last_rotation(&role).into());
+    data.insert("last_vault_rotation".into(), role.last_rotation().into());
     Ok(Some(Response::new(data)))
 }
 

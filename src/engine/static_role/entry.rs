@@ -12,6 +12,7 @@ use crate::engine::schedule::MAX_PERIOD;
 use crate::engine::schedule::Schedule;
 use crate::engine::schedule::before_end;
 use crate::engine::schedule::earlier;
+use crate::engine::time_text::time_text;
 use crate::secret::Secret;
 
 /// How long the previous token lives on unless the role says otherwise, in seconds.
@@ -95,6 +96,21 @@ pub struct PreviousToken {
 }
 
 impl StaticRoleEntry {
+    /// A static role with `schedule`, set at `now`, and nothing else yet.
+    pub fn new(schedule: Schedule, now: OffsetDateTime) -> Self {
+        Self {
+            config: String::new(),
+            granted: Granted::default(),
+            schedule,
+            schedule_set_at: now,
+            overlap: None,
+            description: String::new(),
+            database: None,
+            current: None,
+            previous: Vec::new(),
+        }
+    }
+
     /// Whether the role exists, as opposed to tokens that its deletion left.
     pub fn is_live(&self) -> bool {
         self.current.is_some()
@@ -137,6 +153,11 @@ impl StaticRoleEntry {
             .saturating_add(RESERVE)
             .min(longest);
         whole(now).saturating_add(life)
+    }
+
+    /// When the current token was made, as a read shows it.
+    pub fn last_rotation(&self) -> String {
+        time_text(self.current.as_ref().map(|current| current.rotated_at))
     }
 
     /// When the token is due to be replaced: as scheduled, or before Astra ends it, where the

@@ -1,5 +1,6 @@
 //! Static roles: one long-lived token each, replaced on a schedule and read without a lease.
 
+mod attributes;
 mod creds;
 mod entry;
 mod error;

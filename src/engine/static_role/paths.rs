@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde_json::Map;
 use serde_json::Value;
 
+use super::attributes::ATTRIBUTES;
+use super::attributes::OVERLAP;
 use super::entry::StaticRoleEntry;
 use super::error::StaticRoleError;
 use super::remove;
@@ -12,7 +14,6 @@ use super::rotate;
 use super::write;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::connection;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
@@ -20,13 +21,11 @@ use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::failures;
 use crate::engine::failures::Failures;
-use crate::engine::registry::Corrupt;
 use crate::engine::registry::Loaded;
 use crate::engine::role;
 use crate::engine::role::grant;
 use crate::engine::schedule;
 use crate::engine::store::Key;
-use crate::engine::time_text::time_text;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;
@@ -44,11 +43,9 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
             .help("A static role is one long-lived token that is replaced on a schedule."),
         Path::new("static-roles/{name}")
             .field(Field::name(NAME, "Name of the static role.").required())
-            .field(Field::name("config", "Config whose organization has the token. Cannot be changed later.").default(connection::DEFAULT))
+            .fields(ATTRIBUTES.parameters())
             .fields(grant::declare())
             .fields(schedule::declare())
-            .field(Field::duration("overlap", "How long the previous token lives on after a rotation, less than the time between two rotations. An hour, or half the time between two rotations if that is less, unless given."))
-            .field(Field::string("description", "Free text, added to the description of the token in Astra."))
             .fields(role::database::declare())
             .field(Field::bool("force", "Delete the static role although its entry cannot be read. Its tokens stay until they expire.").query().default(false).only_for([Operation::Delete]))
             .exists(exists)
@@ -83,25 +80,8 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
 
 /// The fields of a read.
 fn shown_fields() -> Vec<Field> {
-    let own = [
-        Field::string("config", "Config whose organization has the token."),
-        Field::int(
-            "overlap",
-            "Seconds that the previous token lives on after a rotation.",
-        ),
-        Field::string(
-            "description",
-            "Free text in the description of the token in Astra.",
-        ),
-        Field::string("client_id", "Client id of the current token."),
-        Field::string(
-            "expires_at",
-            "When Astra ends the current token. Empty where it does not.",
-        ),
-        Field::string("last_vault_rotation", "When the current token was made."),
-    ];
-    own.map(Field::required)
-        .into_iter()
+    ATTRIBUTES
+        .answer()
         .chain(grant::shown())
         .chain(schedule::shown())
         .chain(role::database::shown())
@@ -147,7 +127,7 @@ fn listed(role: &StaticRoleEntry) -> Map<String, Value> {
     let database = role.database.as_ref().map_or("", |database| &database.id);
     info.insert("database_id".into(), database.into());
     schedule::show(Some(&role.schedule), &mut info);
-    info.insert("last_vault_rotation".into(), last_rotation(role).into());
+    info.insert("last_vault_rotation".into(), role.last_rotation().into());
     info
 }
 
@@ -157,25 +137,15 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
         return Ok(None);
     };
     let mut data = Map::new();
-    data.insert("config".into(), role.config.as_str().into());
+    ATTRIBUTES.show(&role, &mut data);
     role.granted.show(&mut data);
     schedule::show(Some(&role.schedule), &mut data);
-    data.insert("overlap".into(), role.overlap(engine.clock.now()).into());
-    data.insert("description".into(), role.description.as_str().into());
+    // Unless it was given it follows from the schedule, whose gaps depend on the time.
+    data.insert(OVERLAP.into(), role.overlap(engine.clock.now()).into());
     role::database::show(role.database.as_ref(), &mut data);
-    let current = role.current.as_ref();
-    let client_id = current.map(|current| current.client_id.as_str());
-    data.insert("client_id".into(), client_id.unwrap_or_default().into());
-    let expires_at = current.and_then(|current| current.expires_at);
-    data.insert("expires_at".into(), time_text(expires_at).into());
-    data.insert("last_vault_rotation".into(), last_rotation(&role).into());
     let failures = Failures::load(&engine.store, &Key::static_rotation(&name)).await?;
     failures::show(role.next_rotation(), failures, &mut data);
     Ok(Some(Response::new(data)))
-}
-
-pub(super) fn last_rotation(role: &StaticRoleEntry) -> String {
-    time_text(role.current.as_ref().map(|current| current.rotated_at))
 }
 
 async fn patch(engine: Arc<Engine>, call: Call) -> HandlerResult {
@@ -213,7 +183,19 @@ async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let entry = match engine.static_roles.load(&name).await? {
         Loaded::Valid(entry) => entry,
         Loaded::Missing => return Ok(None),
-        Loaded::Corrupt(corrupt) => return delete_unusable(&engine, &call, &name, corrupt).await,
+        Loaded::Corrupt(corrupt) => {
+            let force = call.fields.bool("force").unwrap_or_default();
+            let forced = corrupt.check_forced(force);
+            let error = forced.map_err(StaticRoleError::TokensUnknown)?;
+            engine.static_roles.delete(&name).await?;
+            failpoint::hit("static-role.unusable-removed");
+            Failures::clear(&engine.store, &Key::static_rotation(&name)).await;
+            tracing::info!(static_role = name, %error, "unusable static role deleted");
+            return Ok(Response::to_write(vec![format!(
+                "static role \"{name}\" was deleted although its entry could not be read: its tokens and the custom Astra role of its policy stay in Astra; \
+                 list tokens/<config> shows the tokens, with the role static-roles/{name} ({error})"
+            )]));
+        }
     };
     let warnings = remove::remove(&engine, &name, &entry, deadline).await?;
     tracing::info!(static_role = name, "static role deleted");
@@ -227,26 +209,6 @@ async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .events
         .publish(EngineEvent::StaticRoleDelete, subject);
     Ok(Response::to_write(warnings))
-}
-
-/// Deletes an entry that cannot be read, if the caller insists.
-async fn delete_unusable(
-    engine: &Engine,
-    call: &Call,
-    name: &str,
-    Corrupt { error, .. }: Corrupt,
-) -> HandlerResult {
-    if !call.fields.bool("force").unwrap_or_default() {
-        return Err(StaticRoleError::TokensUnknown(error).into());
-    }
-    engine.static_roles.delete(name).await?;
-    failpoint::hit("static-role.unusable-removed");
-    Failures::clear(&engine.store, &Key::static_rotation(name)).await;
-    tracing::info!(static_role = name, %error, "unusable static role deleted");
-    Ok(Response::to_write(vec![format!(
-        "static role \"{name}\" was deleted although its entry could not be read: its tokens and the custom Astra role of its policy stay in Astra; \
-         list tokens/<config> shows the tokens, with the role static-roles/{name} ({error})"
-    )]))
 }
 
 async fn rotate_now(engine: Arc<Engine>, call: Call) -> HandlerResult {

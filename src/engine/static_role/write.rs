@@ -2,23 +2,20 @@
 
 use time::OffsetDateTime;
 
+use super::attributes::ATTRIBUTES;
 use super::entry::StaticRoleEntry;
 use super::error::StaticRoleError;
 use super::rotate::mint_and_store;
 use super::rotate::rotate;
 use crate::astra::Deadline;
 use crate::engine::Engine;
-use crate::engine::connection;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
-use crate::engine::merge::merge_field;
 use crate::engine::registry::Loaded;
-use crate::engine::role;
-use crate::engine::role::Grant;
-use crate::engine::role::Granted;
+use crate::engine::role::Asked;
+use crate::engine::role::Known;
 use crate::engine::role::PolicyOwner;
 use crate::engine::role::ReleasedCustomRole;
-use crate::engine::role::database::Wanted;
 use crate::engine::schedule;
 use crate::engine::schedule::Schedule;
 use crate::framework::Fields;
@@ -45,71 +42,82 @@ pub async fn write(
 
     // What can be refused without asking Astra comes first.
     let mut entry = plain_fields(fields, live, engine.clock.now())?;
-    let known = live.map(|live| &live.granted);
-    let grant = Grant::read(fields, known)?;
-    let known_database = live.and_then(|live| live.database.as_ref());
-    let wanted = Wanted::read(fields, known_database)?;
-    let left = stored.as_deref().filter(|entry| !entry.is_live());
-    // Tokens that a deleted role of this name left are still to be deleted, by its config.
-    if let Some(left) = left.filter(|left| left.config != entry.config) {
-        return Err(StaticRoleError::TokensLeft {
-            name: name.to_owned(),
-            config: left.config.clone(),
-        }
-        .into());
+    let known = Known {
+        granted: live.map(|live| &live.granted),
+        database: live.and_then(|live| live.database.as_ref()),
+    };
+    let asked = Asked::read(fields, known)?;
+    if let Some(left) = stored.as_deref().filter(|entry| !entry.is_live()) {
+        check_left(name, left, &entry)?;
+        entry.previous = left.previous.clone();
     }
     let connection = engine.configs.require(&entry.config).await?;
 
-    let again = Wanted::is_asked_again(fields);
-    let (choice, mut warnings) = wanted
-        .choice(known_database, again, &connection, deadline)
+    let owner = PolicyOwner::StaticRole(name);
+    let realized = asked
+        .realize(engine, &connection, owner, known, deadline)
         .await?;
+    entry.granted = realized.granted;
+    entry.database = realized.database;
+    let mut warnings = realized.warnings;
     warnings.extend(lost.map(|error| format!(
         "the former entry of static role \"{name}\" could not be read: tokens that it named stay in Astra until they expire; \
          list tokens/{} shows them ({error})",
         entry.config
     )));
-    entry.database = choice;
-    let owner = PolicyOwner::StaticRole(name);
-    let realized = grant
-        .realize(engine, &connection, owner, known, deadline)
-        .await?;
-    if known == Some(&realized.granted) {
-        warnings.extend(role::unresolved::gone(engine, &realized.granted, &connection).await);
-    }
-    entry.granted = realized.granted;
-    warnings.extend(realized.warnings);
     warnings.extend(short_overlap(&entry, engine.clock.now()));
-    let abandoned = match known.and_then(|known| known.abandoned_for(Some(&entry.granted))) {
+    let released = live.and_then(|live| live.granted.abandoned_for(Some(&entry.granted)));
+    let released = match released {
         Some(custom) => ReleasedCustomRole::note(engine, &entry.config, owner, custom).await?,
         None => None,
     };
     let granted = entry.granted.clone();
     failpoint::hit("static-role.checked");
-
-    if let Some(stored) = &stored {
-        entry.current = stored.current.clone();
-        entry.previous = stored.previous.clone();
-    }
-    let minted_with = entry.current.as_ref().map(|current| &current.role_ids);
-    if minted_with == Some(&entry.granted.role_ids()) {
-        warnings.extend(entry.overlap_warning());
-        engine.static_roles.put(name, entry).await?;
-    } else if live.is_some() {
-        warnings.extend(rotate(engine, name, entry, deadline).await?);
-    } else {
-        warnings.extend(mint_and_store(engine, name, entry, deadline).await?);
-    }
+    warnings.extend(store(engine, name, entry, deadline).await?);
     failpoint::hit("static-role.stored");
     granted.stored(engine, &connection, owner).await;
-    if let Some(abandoned) = abandoned {
+    if let Some(released) = released {
         let stored = engine.static_roles.find(name).await?;
         // Until the overlap is over the previous token needs it; then a tick deletes it.
         if !stored.is_some_and(|stored| stored.previous_uses_custom_role()) {
-            warnings.extend(abandoned.remove(engine, deadline).await);
+            warnings.extend(released.remove(engine, deadline).await);
         }
     }
     Ok(warnings)
+}
+
+/// Refuses another config than that of the tokens which a deleted role of this name `left`: they are
+/// still to be deleted, by it.
+fn check_left(
+    name: &str,
+    left: &StaticRoleEntry,
+    entry: &StaticRoleEntry,
+) -> Result<(), StaticRoleError> {
+    if left.config == entry.config {
+        return Ok(());
+    }
+    Err(StaticRoleError::TokensLeft {
+        name: name.to_owned(),
+        config: left.config.clone(),
+    })
+}
+
+/// Stores `entry`, with a new token where it has none that was minted for what it grants.
+async fn store(
+    engine: &Engine,
+    name: &str,
+    entry: StaticRoleEntry,
+    deadline: Deadline,
+) -> Result<Vec<String>, Error> {
+    match &entry.current {
+        Some(current) if current.role_ids == entry.granted.role_ids() => {
+            let warning = entry.overlap_warning();
+            engine.static_roles.put(name, entry).await?;
+            Ok(warning.into_iter().collect())
+        }
+        Some(_) => rotate(engine, name, entry, deadline).await,
+        None => mint_and_store(engine, name, entry, deadline).await,
+    }
 }
 
 /// A client that knows no schedule of cron asks so often.
@@ -134,54 +142,34 @@ fn plain_fields(
     stored: Option<&StaticRoleEntry>,
     now: OffsetDateTime,
 ) -> Result<StaticRoleEntry, Error> {
-    let config = merge_field(
-        fields,
-        "config",
-        Fields::string,
-        stored.map(|role| role.config.clone()),
-        || connection::DEFAULT.to_owned(),
-    );
-    if let Some(stored) = stored.filter(|stored| stored.config != config) {
-        return Err(StaticRoleError::OtherConfig {
-            given: config,
-            stored: stored.config.clone(),
-        }
-        .into());
-    }
     let schedule = schedule::read(fields, stored.map(|role| &role.schedule))?;
     let schedule = schedule.ok_or(StaticRoleError::ScheduleMissing)?;
-    let schedule_set_at = match stored {
-        Some(stored) if stored.schedule == schedule => stored.schedule_set_at,
-        _ => now,
+    let entry = match stored {
+        Some(stored) => {
+            let mut entry = stored.clone();
+            let Ok(()) = ATTRIBUTES.change(fields, &mut entry);
+            if entry.config != stored.config {
+                return Err(StaticRoleError::OtherConfig {
+                    given: entry.config,
+                    stored: stored.config.clone(),
+                }
+                .into());
+            }
+            if entry.schedule != schedule {
+                entry.schedule = schedule;
+                entry.schedule_set_at = now;
+            }
+            entry
+        }
+        None => {
+            let mut entry = StaticRoleEntry::new(schedule, now);
+            let Ok(()) = ATTRIBUTES.fill(fields, &mut entry);
+            entry
+        }
     };
-    let seconds = |fields: &Fields, name: &str| fields.duration(name).map(|time| time.as_secs());
-    let overlap = merge_field(
-        fields,
-        "overlap",
-        |fields, name| seconds(fields, name).map(Some),
-        stored.map(|role| role.overlap),
-        || None,
-    );
-    let gap = schedule.shortest_gap(now);
-    if let Some(overlap) = overlap.filter(|overlap| *overlap >= gap) {
+    let gap = entry.schedule.shortest_gap(now);
+    if let Some(overlap) = entry.overlap.filter(|overlap| *overlap >= gap) {
         return Err(StaticRoleError::OverlapTooLong { overlap, gap }.into());
     }
-    let description = merge_field(
-        fields,
-        "description",
-        Fields::string,
-        stored.map(|role| role.description.clone()),
-        String::new,
-    );
-    Ok(StaticRoleEntry {
-        config,
-        granted: Granted::default(),
-        schedule,
-        schedule_set_at,
-        overlap,
-        description,
-        database: None,
-        current: None,
-        previous: Vec::new(),
-    })
+    Ok(entry)
 }

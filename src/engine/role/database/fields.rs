@@ -1,12 +1,16 @@
 //! The fields `database_id`, `region`, `keyspace` and `secure_connect_bundle`.
 
+use std::convert::Infallible;
+use std::sync::LazyLock;
+
 use serde_json::Map;
 use serde_json::Value;
 
 use super::Wanted;
 use crate::engine::error::Error;
-use crate::engine::merge::merge_field;
 use crate::engine::role::DatabaseChoice;
+use crate::framework::Attribute;
+use crate::framework::Attributes;
 use crate::framework::Field;
 use crate::framework::Fields;
 
@@ -15,36 +19,42 @@ const REGION: &str = "region";
 const KEYSPACE: &str = "keyspace";
 const BUNDLE: &str = "secure_connect_bundle";
 
+/// The table.
+static ATTRIBUTES: LazyLock<Attributes<Wanted, Infallible>> = LazyLock::new(|| {
+    Attributes::new([
+        Attribute::new(
+            Field::string(ID, "Id of the database that applications connect to. Adds what they need for that to each credential."),
+            |wanted: &Wanted| wanted.id.clone(),
+            |wanted, id| wanted.id = id,
+        )
+        .shown("Id of the database. Empty without one."),
+        Attribute::new(
+            Field::string(REGION, "Region of the database. Empty means its primary region."),
+            |wanted: &Wanted| wanted.region.clone(),
+            |wanted, region| wanted.region = region,
+        ),
+        Attribute::new(
+            Field::string(KEYSPACE, "Keyspace of the database. Empty means its default keyspace."),
+            |wanted: &Wanted| wanted.keyspace.clone(),
+            |wanted, keyspace| wanted.keyspace = keyspace,
+        ),
+        Attribute::new(
+            Field::bool(BUNDLE, "Whether each credential carries a download link for the database's secure connect bundle, valid for about five minutes.").default(false),
+            |wanted: &Wanted| wanted.secure_connect_bundle,
+            |wanted, bundle| wanted.secure_connect_bundle = bundle,
+        )
+        .shown("Whether each credential carries a download link for the secure connect bundle."),
+    ])
+});
+
 /// The four fields.
-pub fn declare() -> [Field; 4] {
-    [
-        Field::string(ID, "Id of the database that applications connect to. Adds what they need for that to each credential."),
-        Field::string(REGION, "Region of the database. Empty means its primary region."),
-        Field::string(KEYSPACE, "Keyspace of the database. Empty means its default keyspace."),
-        Field::bool(BUNDLE, "Whether each credential carries a download link for the database's secure connect bundle, valid for about five minutes.").default(false),
-    ]
+pub fn declare() -> impl Iterator<Item = Field> {
+    ATTRIBUTES.parameters()
 }
 
 /// What a read shows of them.
-pub fn shown() -> [Field; 4] {
-    [
-        Field::string(ID, "Id of the database. Empty without one.").required(),
-        Field::string(
-            REGION,
-            "Region of the database. Empty means its primary region.",
-        )
-        .required(),
-        Field::string(
-            KEYSPACE,
-            "Keyspace of the database. Empty means its default keyspace.",
-        )
-        .required(),
-        Field::bool(
-            BUNDLE,
-            "Whether each credential carries a download link for the secure connect bundle.",
-        )
-        .required(),
-    ]
+pub fn shown() -> impl Iterator<Item = Field> {
+    ATTRIBUTES.answer()
 }
 
 /// What a credential shows of a database.
@@ -67,11 +77,7 @@ pub fn in_credential() -> [Field; 5] {
 
 /// Adds what a read shows.
 pub fn show(database: Option<&DatabaseChoice>, data: &mut Map<String, Value>) {
-    let wanted = Wanted::of(database);
-    data.insert(ID.into(), wanted.id.into());
-    data.insert(REGION.into(), wanted.region.into());
-    data.insert(KEYSPACE.into(), wanted.keyspace.into());
-    data.insert(BUNDLE.into(), wanted.secure_connect_bundle.into());
+    ATTRIBUTES.show(&Wanted::of(database), data);
 }
 
 impl Wanted {
@@ -83,27 +89,7 @@ impl Wanted {
         // Without the database, what was stored about it has no meaning.
         let before = stored.filter(|_| !is_cleared);
         let before = before.map(|stored| Self::of(Some(stored)));
-        let text = |name, read: fn(&Self) -> &String| {
-            merge_field(
-                fields,
-                name,
-                Fields::string,
-                before.as_ref().map(|before| read(before).clone()),
-                String::new,
-            )
-        };
-        let wanted = Self {
-            id: text(ID, |wanted| &wanted.id),
-            region: text(REGION, |wanted| &wanted.region),
-            keyspace: text(KEYSPACE, |wanted| &wanted.keyspace),
-            secure_connect_bundle: merge_field(
-                fields,
-                BUNDLE,
-                Fields::bool,
-                before.as_ref().map(|before| before.secure_connect_bundle),
-                || false,
-            ),
-        };
+        let Ok(wanted) = ATTRIBUTES.merged(fields, before.as_ref());
         wanted.check()?;
         Ok(wanted)
     }
