@@ -1,5 +1,6 @@
 //! The gRPC server of one plugin process.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tower::util::MapResponseLayer;
 
@@ -23,6 +25,7 @@ use super::lifecycle::HostPresence;
 use super::lifecycle::Lifecycle;
 use super::lifecycle::Limits;
 use super::lifecycle::ShutdownReason;
+use super::listener::Connection;
 use super::listener::connections;
 use super::listener::session_streams;
 use super::services::Controller;
@@ -111,18 +114,8 @@ impl<F: Factory> PluginServer<F> {
         tokio::spawn(lifecycle.clone().watch_parent(limits));
 
         let broker = Broker::new(contact.clone(), lifecycle.clone());
-        let (session, incoming, registry) = match one_socket {
-            OneSocket::No => {
-                let incoming = connections(listener, server_tls, contact);
-                (None, incoming, Registry::many())
-            }
-            OneSocket::Yes => {
-                let (session, commands) = Session::new();
-                let incoming =
-                    session_streams(listener, server_tls, contact, commands, lifecycle.clone());
-                (Some(session), incoming, Registry::one())
-            }
-        };
+        let (session, incoming, registry) =
+            accept(one_socket, listener, server_tls, contact, &lifecycle);
         let registry = Arc::new(registry);
         let multiplexing = Multiplexing {
             supported: session.is_none(),
@@ -166,6 +159,32 @@ impl<F: Factory> PluginServer<F> {
             tracing::warn!("work that still runs is abandoned");
         }
         reason
+    }
+}
+
+/// The host's connections, the session where all of them go through one socket, and room for as many
+/// instances as the host then uses.
+fn accept(
+    one_socket: OneSocket,
+    listener: UnixListener,
+    tls: Arc<ServerConfig>,
+    contact: watch::Sender<HostPresence>,
+    lifecycle: &Lifecycle,
+) -> (
+    Option<Session>,
+    ReceiverStream<io::Result<Connection>>,
+    Registry,
+) {
+    match one_socket {
+        OneSocket::No => {
+            let incoming = connections(listener, tls, contact);
+            (None, incoming, Registry::many())
+        }
+        OneSocket::Yes => {
+            let (session, commands) = Session::new();
+            let incoming = session_streams(listener, tls, contact, commands, lifecycle.clone());
+            (Some(session), incoming, Registry::one())
+        }
     }
 }
 
