@@ -22,8 +22,8 @@ shell() {
 real_table() {
     local described
     lease app "$work/credential" && bundle "$work/credential" "$work/scb.zip" &&
-        shell "$2" "CREATE TABLE app.t (k int PRIMARY KEY, v text)" &&
-        shell "$2" "INSERT INTO app.t (k, v) VALUES (1, 'one')" || return 1
+        shell "$2" "CREATE TABLE app.t (k int PRIMARY KEY, v text)" >"$work/out" &&
+        shell "$2" "INSERT INTO app.t (k, v) VALUES (1, 'one')" >"$work/out" || return 1
     described=$(shell "$2" 'DESCRIBE TABLE app.t')
     [[ $described == *'CREATE TABLE app.t'*'k int PRIMARY KEY'* ]]
     judge $? cqlsh "$1" 'table made, row written' ok "$described"
