@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::observer::call_name;
 use super::printable;
 
 /// Which call failed: method and path, and how often it was tried.
@@ -18,6 +19,11 @@ impl Call {
             attempts,
             line: format!("{method} {path}").into(),
         }
+    }
+
+    fn name(&self) -> &'static str {
+        let (method, path) = self.line.split_once(' ').unwrap_or_default();
+        call_name(method, path)
     }
 }
 
@@ -322,6 +328,31 @@ impl Error {
             Self::Unreachable { .. } => "unreachable",
             Self::WrongOrganization { .. } => "wrong-organization",
             Self::WrongUrl { .. } => "wrong-url",
+        }
+    }
+
+    /// The name of the request that failed, as an [`Observer`](super::Observer) hears it; `other` where
+    /// the failure is of no single one.
+    pub fn call_name(&self) -> &'static str {
+        match self {
+            Self::BadRequest { call, .. }
+            | Self::Busy { call, .. }
+            | Self::Conflict { call, .. }
+            | Self::Disconnected { call, .. }
+            | Self::Forbidden { call, .. }
+            | Self::Malformed { call, .. }
+            | Self::NotFound { call, .. }
+            | Self::RateLimited { call, .. }
+            | Self::Redirected { call, .. }
+            | Self::TimedOut { call, .. }
+            | Self::TooLarge { call, .. }
+            | Self::Unauthorized { call, .. }
+            | Self::Unavailable { call, .. }
+            | Self::Unreachable { call, .. }
+            | Self::WrongUrl { call, .. } => call.name(),
+            // The question for the organization was answered, with another one.
+            Self::WrongOrganization { .. } => "read-organization",
+            Self::InvalidArgument { .. } => "other",
         }
     }
 

@@ -176,7 +176,7 @@ impl Transport {
     /// Tells the observer of an attempt that ended.
     fn tell(&self, request: &Request, failure: Option<&'static str>, number: u32, took: Duration) {
         if let Some(observer) = self.observer.get() {
-            let call = call_name(&request.method, &request.path);
+            let call = call_name(request.method.as_str(), &request.path);
             observer.attempted(call, failure, number > 1, took);
         }
     }

@@ -95,7 +95,10 @@ pub fn show(
         time_text(next.map(|next| retry.map_or(next, |retry| next.max(retry)))).into(),
     );
     let last_error = failures.map(|failures| failures.last_error);
-    data.insert("last_error".into(), last_error.unwrap_or_default().into());
+    data.insert(
+        "rotation_error".into(),
+        last_error.unwrap_or_default().into(),
+    );
 }
 
 /// The fields that [`show`] adds.
@@ -107,7 +110,7 @@ pub fn shown() -> [Field; 2] {
         )
         .required(),
         Field::string(
-            "last_error",
+            "rotation_error",
             "Why the last rotation failed. Empty when it did not.",
         )
         .required(),

@@ -84,9 +84,9 @@ fn always_shown() -> Vec<Field> {
         Field::bool("reachable", "Whether the organization answers."),
         Field::string(
             "last_error",
-            "Class of the newest failure since the plugin started, such as unreachable. Empty without one.",
+            "Class of the newest failure, such as unreachable. Empty where each request that failed has succeeded since.",
         ),
-        Field::string("last_error_at", "When that was."),
+        Field::string("last_error_at", "When that was. Empty without one."),
         Field::string("root_client_id", "Client id of the root token."),
         Field::string("root_age", "How long the config has had its root token."),
         Field::string(
@@ -197,7 +197,12 @@ async fn read(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     data.insert("may_write".into(), may_write.into());
     data.insert("configs".into(), Value::Object(configs));
     data.insert("unusable_entries".into(), Value::Object(others));
-    Ok(Some(Response::new(data).with_warnings(standby(may_write))))
+    let mut warnings = standby(may_write);
+    warnings.extend(connections.iter().filter_map(|connection| {
+        let warning = connection.entry.expiry_warning()?;
+        Some(format!("config \"{}\": {warning}", connection.name))
+    }));
+    Ok(Some(Response::new(data).with_warnings(warnings)))
 }
 
 async fn read_one(engine: Arc<Engine>, call: Call) -> HandlerResult {
@@ -206,7 +211,8 @@ async fn read_one(engine: Arc<Engine>, call: Call) -> HandlerResult {
         return Ok(None);
     };
     let status = ConfigStatus::of(&engine, &connection).await?;
-    let warnings = standby(status.may_write);
+    let mut warnings = standby(status.may_write);
+    warnings.extend(connection.entry.expiry_warning());
     Ok(Some(Response::new(status.shown()).with_warnings(warnings)))
 }
 
@@ -335,7 +341,7 @@ impl<'a> ConfigStatus<'a> {
         shown.insert("root_expires_at".into(), text(root_expiry));
         shown.insert("next_rotation".into(), rotation("next_rotation"));
         shown.insert("rotation_failures".into(), self.rotation_failures.into());
-        shown.insert("rotation_error".into(), rotation("last_error"));
+        shown.insert("rotation_error".into(), rotation("rotation_error"));
         shown.insert(
             "roots_to_delete".into(),
             entry.pending_delete.clone().into(),

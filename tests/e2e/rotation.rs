@@ -116,7 +116,7 @@ async fn schedules_are_kept_without_being_asked() {
         .ok();
     let config = mount.read("config").await.data();
     assert_ne!(config["token_client_id"], mount.astra.root_client_id());
-    assert_eq!(config["last_error"], "");
+    assert_eq!(config["rotation_error"], "");
     assert_eq!(config["next_rotation"], "");
     mount.keep(config["token_client_id"].as_str().unwrap(), None);
 
@@ -177,7 +177,7 @@ async fn a_rotation_that_fails_keeps_the_token_and_tells_why() {
     assert!(refusal.contains(cause), "{refusal}");
     let shown = mount.read("static-roles/batch").await.data();
     assert!(
-        shown["last_error"].as_str().unwrap().starts_with(cause),
+        shown["rotation_error"].as_str().unwrap().starts_with(cause),
         "{shown}"
     );
     let mut still = mount.read("static-creds/batch").await.data();
@@ -189,13 +189,13 @@ async fn a_rotation_that_fails_keeps_the_token_and_tells_why() {
         refusal.contains(". The root token was not changed"),
         "{refusal}"
     );
-    assert_ne!(mount.read("config").await.data()["last_error"], "");
+    assert_ne!(mount.read("config").await.data()["rotation_error"], "");
     mount.astra.close(false);
 
     mount.write("rotate-role/batch", json!({})).await.ok();
     let shown = mount.read("static-roles/batch").await.data();
     assert_eq!(
-        (&shown["last_error"], &shown["next_rotation"]),
+        (&shown["rotation_error"], &shown["next_rotation"]),
         (&json!(""), &saturday)
     );
     let client_id = first["client_id"].as_str().unwrap();

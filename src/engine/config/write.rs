@@ -27,6 +27,7 @@ use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
+use crate::engine::role::missing_rights;
 use crate::engine::schedule;
 use crate::framework::Call;
 use crate::framework::Fields;
@@ -69,7 +70,10 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
             ConfigError::NotVerified { name, source }
         })?;
         entry.root_expires_at = verified.expires_at;
+        entry.root_role_ids = verified.role_ids;
         resolve_organization(&call.fields, &mut entry, verified.org_id)?;
+        let lacking = missing_rights::of_config(&engine, &name, &entry, &verified.roles);
+        warnings.extend(lacking.await?);
     } else {
         warnings.push("verify=false: the root token was stored without being tried".to_owned());
     }
@@ -89,8 +93,11 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     if stored.is_none_or(|stored| stored.token != entry.token) {
         check_no_other_has(&engine, &name, client_id).await?;
     }
-    engine.configs.put(&name, entry).await?;
+    let connection = engine.configs.put(&name, entry).await?;
     failpoint::hit("config.stored");
+    if connection.entry.verify {
+        connection.health.forget_failures();
+    }
     tracing::info!(config = name, "config written");
     let subject = Subject {
         path: &format!("config/{name}"),
@@ -116,6 +123,7 @@ fn merged(
                 entry.token = token;
                 entry.token_set_at = now;
                 entry.root_expires_at = None;
+                entry.root_role_ids.clear();
                 entry.minted = false;
             }
             ATTRIBUTES.change(fields, &mut entry)?;

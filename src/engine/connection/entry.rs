@@ -47,6 +47,9 @@ pub struct ConfigEntry {
     /// When Astra ends the root token; `None` where it does not, or that is not known.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub root_expires_at: Option<OffsetDateTime>,
+    /// Ids of the root token's own Astra roles, which a rotation keeps; empty where they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub root_role_ids: Vec<String>,
     /// Fingerprints of root tokens that rotation replaced, newest last.
     #[serde(default)]
     pub retired: Vec<String>,
@@ -90,6 +93,7 @@ impl ConfigEntry {
             allow_token_admin: false,
             token_set_at: now,
             root_expires_at: None,
+            root_role_ids: Vec::new(),
             retired: Vec::new(),
             minted: false,
             pending_delete: Vec::new(),

@@ -1,13 +1,17 @@
 //! What was learned about a config's organization.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::astra::Error;
+use crate::astra::Observer;
 use crate::engine::clock::now_utc;
 use crate::engine::intent::DescriptionForm;
 
@@ -19,7 +23,9 @@ pub struct Health {
     ignores_description: AtomicBool,
     ignores_expiry: AtomicBool,
     plain_descriptions: AtomicBool,
-    last_error: Mutex<Option<LastError>>,
+    /// The newest failure of each request that has not succeeded since, by the request's name.
+    failing: Mutex<BTreeMap<&'static str, LastError>>,
+    failed_at: Mutex<Option<OffsetDateTime>>,
     seen: Mutex<Option<Seen>>,
 }
 
@@ -56,7 +62,7 @@ impl Seen {
     }
 }
 
-/// The newest failure.
+/// A failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LastError {
     /// Its class, [`Error::kind`].
@@ -99,9 +105,15 @@ impl Health {
         *self.seen.lock() = Some(seen);
     }
 
-    /// The newest failure since this process started.
+    /// The newest failure that is not over: the same request has not succeeded since.
     pub fn last_error(&self) -> Option<LastError> {
-        self.last_error.lock().clone()
+        let failing = self.failing.lock();
+        failing.values().max_by_key(|error| error.at).cloned()
+    }
+
+    /// When a request last failed since this process started.
+    pub fn failed_at(&self) -> Option<OffsetDateTime> {
+        *self.failed_at.lock()
     }
 
     /// Remembers what the newest token showed.
@@ -113,10 +125,47 @@ impl Health {
 
     /// Remembers a failure.
     pub fn failed(&self, error: &Error) {
-        let last = LastError {
-            class: error.kind(),
-            at: now_utc(),
-        };
-        *self.last_error.lock() = Some(last);
+        let at = now_utc();
+        let class = error.kind();
+        let mut failing = self.failing.lock();
+        failing.insert(error.call_name(), LastError { class, at });
+        *self.failed_at.lock() = Some(at);
+    }
+
+    /// Remembers that the request called `call` succeeded.
+    pub fn succeeded(&self, call: &str) {
+        self.failing.lock().remove(call);
+    }
+
+    /// Forgets the failures that are not known to be over: the config was written and works.
+    pub fn forget_failures(&self) {
+        self.failing.lock().clear();
+    }
+}
+
+/// Tells the health of a config, and another observer, of its requests.
+pub struct Observed {
+    /// What is told of success.
+    pub health: Arc<Health>,
+    /// What is told of everything.
+    pub other: Arc<dyn Observer>,
+}
+
+impl Observer for Observed {
+    fn attempted(
+        &self,
+        call: &'static str,
+        failure: Option<&'static str>,
+        is_retry: bool,
+        took: Duration,
+    ) {
+        if failure.is_none() {
+            self.health.succeeded(call);
+        }
+        self.other.attempted(call, failure, is_retry, took);
+    }
+
+    fn waited(&self, time: Duration) {
+        self.other.waited(time);
     }
 }

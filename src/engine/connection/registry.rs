@@ -11,6 +11,7 @@ use super::ConfigEntry;
 use super::Connection;
 use super::Health;
 use super::error::ConnectionError;
+use super::health::Observed;
 use crate::engine::error::Error;
 use crate::engine::host::Host;
 use crate::engine::intent::Ledger;
@@ -108,9 +109,12 @@ impl EntryKind for ConfigKind {
             let name = name.to_owned();
             OpenError::Corrupt(ConnectionError::Unusable { name, source }.into())
         })?;
-        client.observe(self.metrics.observer(name));
         let mount = self.identity.mount_id().await;
         let Lasting { ledger, health } = self.lasting(name, mount.map_err(OpenError::Host)?);
+        client.observe(Arc::new(Observed {
+            health: Arc::clone(&health),
+            other: self.metrics.observer(name),
+        }));
         Ok(Connection {
             name: name.to_owned(),
             entry,

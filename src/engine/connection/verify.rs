@@ -15,6 +15,10 @@ pub struct Verified {
     pub org_id: String,
     /// When Astra ends it; `None` where it does not.
     pub expires_at: Option<OffsetDateTime>,
+    /// The ids of its own Astra roles; empty where Astra does not list it.
+    pub role_ids: Vec<String>,
+    /// The organization's roles.
+    pub roles: Vec<Role>,
 }
 
 /// Uses the client's token for all that the engine will need, without changing anything, and
@@ -33,21 +37,21 @@ pub async fn verify(client: &Client, deadline: Deadline) -> Result<Verified, Ver
         .token(client.root_client_id().unwrap_or_default(), deadline)
         .await
         .map_err(|error| VerifyError::new("cannot list tokens (org-token-read)", error))?;
-    let verified = Verified {
+    match client.try_token_write(deadline).await {
+        Ok(()) => {}
+        // Perhaps this is how Astra answers for a token that does not exist.
+        Err(Error::Forbidden { status: 403, .. }) if may_write(&roles, own.as_ref()) => {}
+        Err(error) => {
+            let step = "cannot create and delete tokens (org-token-write)";
+            return Err(VerifyError::new(step, error));
+        }
+    }
+    Ok(Verified {
         org_id,
         expires_at: own.as_ref().and_then(|own| own.token_expiry),
-    };
-    match client.try_token_write(deadline).await {
-        Ok(()) => Ok(verified),
-        // Perhaps this is how Astra answers for a token that does not exist.
-        Err(Error::Forbidden { status: 403, .. }) if may_write(&roles, own.as_ref()) => {
-            Ok(verified)
-        }
-        Err(error) => Err(VerifyError::new(
-            "cannot create and delete tokens (org-token-write)",
-            error,
-        )),
-    }
+        role_ids: own.map(|own| own.roles).unwrap_or_default(),
+        roles,
+    })
 }
 
 /// Whether the roles of the client's own token show that it may create and delete tokens.

@@ -108,7 +108,7 @@ fn of_configs(
     gauges.set(
         "astra_last_error_timestamp_seconds",
         "When a request to Astra last failed since the process began.",
-        &rows(&|one| Some(unix(one.health.last_error()?.at))),
+        &rows(&|one| Some(unix(one.health.failed_at()?))),
     )
 }
 

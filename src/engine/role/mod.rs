@@ -10,6 +10,7 @@ mod drift;
 mod entry;
 mod error;
 pub mod grant;
+pub mod missing_rights;
 mod name;
 mod paths;
 mod policy;

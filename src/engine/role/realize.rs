@@ -13,11 +13,13 @@ use super::custom_role::Scope;
 use super::custom_role::remember;
 use super::database::Wanted;
 use super::grant::Grant;
+use super::missing_rights;
 use super::policy::Policy;
 use super::resolve::resolve;
 use super::token_admin;
 use super::unresolved;
 use crate::astra::Deadline;
+use crate::astra::Role;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::Connection;
@@ -86,7 +88,7 @@ impl Asked {
             .database
             .choice(known.database, again, connection, deadline);
         let (database, mut warnings) = choice.await?;
-        let (granted, warning) = self
+        let (granted, found) = self
             .grant
             .realize(engine, connection, owner, known.granted, deadline)
             .await?;
@@ -94,7 +96,8 @@ impl Asked {
         if known.granted == Some(&granted) {
             warnings.extend(unresolved::gone(engine, &granted, connection).await);
         }
-        warnings.extend(warning);
+        warnings.extend(found);
+        warnings.extend(missing_rights::unreached(&granted, database.as_ref()));
         Ok(Realized {
             granted,
             database,
@@ -104,7 +107,7 @@ impl Asked {
 }
 
 impl Grant {
-    /// Makes it so in Astra; the second part is a warning.
+    /// Makes it so in Astra; the second part are warnings.
     async fn realize(
         self,
         engine: &Engine,
@@ -112,19 +115,26 @@ impl Grant {
         owner: PolicyOwner<'_>,
         known: Option<&Granted>,
         deadline: Deadline,
-    ) -> Result<(Granted, Option<String>), Error> {
+    ) -> Result<(Granted, Vec<String>), Error> {
         match self {
             Self::AstraRoles { given, is_sent } => {
                 let known = known.map(|known| known.astra_roles.as_slice());
                 let known = known.unwrap_or_default();
+                let (astra_roles, listed) =
+                    astra_roles(engine, connection, &given, is_sent, known, deadline).await?;
                 let granted = Granted {
-                    astra_roles: astra_roles(engine, connection, &given, is_sent, known, deadline)
-                        .await?,
+                    astra_roles,
                     policy: None,
                 };
                 // What was not looked up again may not be allowed any more.
                 token_admin::check(engine, connection, &granted, deadline).await?;
-                Ok((granted, None))
+                let warning = match listed {
+                    Some(_) => {
+                        missing_rights::warning(connection, &granted, listed, deadline).await
+                    }
+                    None => None,
+                };
+                Ok((granted, warning.into_iter().collect()))
             }
             Self::Policy { given, .. } => {
                 let known = known.and_then(|known| known.policy.as_ref());
@@ -142,7 +152,7 @@ async fn keep_policy(
     given: Value,
     known: Option<&PolicyRole>,
     deadline: Deadline,
-) -> Result<(Granted, Option<String>), Error> {
+) -> Result<(Granted, Vec<String>), Error> {
     let org_id = org_id(connection, deadline).await?;
     let policy = Policy::parse(&given, &connection.name, &org_id)?;
     policy.check_token_admin(connection.entry.allow_token_admin)?;
@@ -166,6 +176,7 @@ async fn keep_policy(
     for nonce in ensured.nonces {
         remember(&mut nonces, nonce);
     }
+    let is_new = known.is_none_or(|known| known.policy != policy);
     let custom = PolicyRole {
         given,
         policy,
@@ -178,10 +189,18 @@ async fn keep_policy(
         astra_roles: Vec::new(),
         policy: Some(custom),
     };
-    Ok((granted, ensured.warning))
+    let lacking = match is_new {
+        true => missing_rights::warning(connection, &granted, None, deadline).await,
+        false => None,
+    };
+    Ok((
+        granted,
+        ensured.warning.into_iter().chain(lacking).collect(),
+    ))
 }
 
-/// Looks the Astra roles up, unless they are known and were not sent.
+/// Looks the Astra roles up, unless they are known and were not sent.  The second part are the
+/// organization's roles, if they were listed.
 async fn astra_roles(
     engine: &Engine,
     connection: &Connection,
@@ -189,10 +208,10 @@ async fn astra_roles(
     is_sent: bool,
     known: &[AstraRole],
     deadline: Deadline,
-) -> Result<Vec<AstraRole>, Error> {
+) -> Result<(Vec<AstraRole>, Option<Vec<Role>>), Error> {
     let is_known = known.iter().map(|role| &role.given).eq(given);
     if is_known && !is_sent {
-        return Ok(known.to_vec());
+        return Ok((known.to_vec(), None));
     }
     // What was resolved once stays resolved while Astra does not answer, and then no one waits for it.
     let deadline = match is_known {
@@ -201,7 +220,7 @@ async fn astra_roles(
     };
     let roles = match connection.client.roles(deadline).await {
         Ok(roles) => roles,
-        Err(error) if is_known && error.is_retryable() => return Ok(known.to_vec()),
+        Err(error) if is_known && error.is_retryable() => return Ok((known.to_vec(), None)),
         Err(error) => {
             let what = "list the organization's roles";
             return Err(astra_error::request_error(what, connection, &error));
@@ -209,7 +228,8 @@ async fn astra_roles(
     };
     engine.token_admins.learn(&connection.name, &roles);
     let allowed = connection.entry.allow_token_admin;
-    Ok(resolve(given, known, &roles, allowed)?)
+    let resolved = resolve(given, known, &roles, allowed)?;
+    Ok((resolved, Some(roles)))
 }
 
 /// The connection's organization, which policies name.

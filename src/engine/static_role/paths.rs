@@ -65,7 +65,7 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
                  token at once. With a policy the engine keeps a custom Astra role, named \
                  vault-<mount id>-static-roles/<name>; a change of the policy changes the present token's rights in \
                  place, previous tokens included. A rotation that fails keeps the present token and is tried again, at most an hour later; \
-                 last_error tells why. The token expires by itself in Astra 90 days after the second rotation from now would \
+                 rotation_error tells why. The token expires by itself in Astra 90 days after the second rotation from now would \
                  have been due, so that it ends even if no one rotates it any more. Deleting the static role deletes its \
                  tokens and its custom Astra role.",
             ),

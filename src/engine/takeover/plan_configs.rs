@@ -238,7 +238,12 @@ async fn plan_new_config(planning: &Planning<'_>, plan: &mut ConfigPlan, old: &O
         return plan.warnings.push(warning.to_owned());
     }
     match verify(&client, planning.deadline).await {
-        Ok(Verified { org_id, expires_at }) => {
+        Ok(Verified {
+            org_id,
+            expires_at,
+            role_ids,
+            ..
+        }) => {
             if !org_id.eq_ignore_ascii_case(&plan.org_key) {
                 plan.warnings.push(format!(
                     "its root token belongs to organization {org_id}, not to that of its org_id; the config is for {org_id}"
@@ -247,6 +252,7 @@ async fn plan_new_config(planning: &Planning<'_>, plan: &mut ConfigPlan, old: &O
             plan.entry = plan.entry.take().map(|entry| ConfigEntry {
                 org_id: Some(org_id.clone()),
                 root_expires_at: expires_at,
+                root_role_ids: role_ids,
                 ..entry
             });
             plan.organization = Some(org_id);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use astra_emulator::Fault;
+use astra_emulator::FaultRule;
 use astra_emulator::Options;
 use astra_emulator::fault::FaultBody;
 use serde_json::json;
@@ -110,6 +111,30 @@ async fn status_tells_how_each_config_fares() {
     assert_eq!(status["configs"]["second"]["last_error"], "unauthorized");
     assert_eq!(status["configs"]["default"]["reachable"], true);
     bench.assert_clean(&[&issued], "status changes nothing");
+
+    // What is over is not shown any more: once the same request succeeds.
+    let broken = FaultRule::new(Fault::Status {
+        status: 403,
+        body: FaultBody::String,
+        retry_after: None,
+        committed: false,
+    });
+    let broken = broken.on("POST", "/v2/clientIdSecrets");
+    let rule = bench.astra.add_fault(broken).unwrap();
+    bench.mint("reader").await.unwrap_err();
+    let status = bench.read("status").await.unwrap();
+    let default = &status["configs"]["default"];
+    assert_eq!(default["reachable"], true);
+    assert_eq!(default["last_error"], "forbidden");
+    assert_ne!(default["last_error_at"], "");
+    bench.astra.remove_fault(rule).unwrap();
+    bench.mint("reader").await.unwrap();
+    let status = bench.read("status").await.unwrap();
+    let default = &status["configs"]["default"];
+    assert_eq!(
+        (&default["last_error"], &default["last_error_at"]),
+        (&json!(""), &json!(""))
+    );
 }
 
 #[tokio::test]

@@ -30,6 +30,10 @@ const READ_ONLY: &str = "cannot write to readonly storage";
 /// The text with which a host says that there is no storage: the plugin is only being registered.
 const MISSING: &str = "missing storage implementation";
 
+/// The text with which a host says that the mount is being set up.  It stays so on a node that became
+/// active without the plugin's file, also when the file is there and the plugin was reloaded.
+const SETTING_UP: &str = "cannot write to storage during setup";
+
 /// Storage that the host serves.
 pub struct HostStorage {
     connection: Arc<HostConnection>,
@@ -172,6 +176,10 @@ fn refusal(text: String) -> Result<(), StorageError> {
     match text {
         text if text.is_empty() => Ok(()),
         text if text.contains(READ_ONLY) => Err(StorageError::ReadOnly),
+        text if text.contains(SETTING_UP) => Err(StorageError::Refused(format!(
+            "{text}; unless the server has just started, this node became active without the plugin's file: put the file there \
+             and run vault operator step-down, as a reload is not enough"
+        ))),
         text => Err(StorageError::Refused(text)),
     }
 }

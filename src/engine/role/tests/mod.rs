@@ -7,4 +7,5 @@ mod credentials;
 mod evidence;
 mod limits;
 mod policies;
+mod rights;
 mod writes;

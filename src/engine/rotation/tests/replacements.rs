@@ -149,7 +149,7 @@ async fn a_root_that_may_not_mint_stays() {
     assert_eq!(root_of(&bench).await, token.client_id);
     assert!(bench.minted().is_empty());
     let config = bench.read("config").await;
-    assert_eq!(config["last_error"], json!(message));
+    assert_eq!(config["rotation_error"], json!(message));
 }
 
 #[tokio::test]

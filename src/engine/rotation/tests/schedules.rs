@@ -69,14 +69,14 @@ async fn a_failing_rotation_backs_off_and_tells_why() {
     // After 0, 1, 3, 7, 15, 31, 63 and 123 minutes.
     assert!((7..=9).contains(&tries), "{tries}");
     let config = bench.read("config").await;
-    let last_error = config["last_error"].as_str().unwrap();
+    let last_error = config["rotation_error"].as_str().unwrap();
     assert!(last_error.contains("cannot mint a token"), "{last_error}");
     assert_eq!(root_of(&bench).await, first);
     bench.astra.clear_faults();
     bench.advance(Duration::from_secs(3600));
     bench.tick().await;
     assert_ne!(root_of(&bench).await, first);
-    assert_eq!(bench.read("config").await["last_error"], json!(""));
+    assert_eq!(bench.read("config").await["rotation_error"], json!(""));
     let keys = bench.storage.memory.keys();
     assert!(!keys.iter().any(|key| key.starts_with("v1/rotation/")));
 }
@@ -150,6 +150,15 @@ async fn a_root_token_is_rotated_before_it_ends() {
     assert!(texts[0].contains("nothing replaces it before"), "{texts:?}");
     let status = bench.read("status").await;
     assert!(status["configs"]["default"]["root_expires_at"].is_string());
+    let told = |response| warnings(response).join("; ");
+    for (path, beginning) in [
+        ("status/default", "the root token ends at "),
+        ("status", "config \"default\": the root token ends at "),
+    ] {
+        let read = bench.call(Operation::Read, path, json!({})).await.unwrap();
+        let told = told(read);
+        assert!(told.starts_with(beginning), "{path}: {told}");
+    }
     // One that nothing is to replace stays, also where its end is near.
     let first = root_of(&bench).await;
     let day = json!({"rotation_period": "24h"});

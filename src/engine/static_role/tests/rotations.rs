@@ -115,7 +115,7 @@ async fn a_failing_rotation_keeps_the_token_backs_off_and_tells_why() {
     assert!((7..=9).contains(&tries), "{tries}");
     assert_eq!(current(&bench).await, first);
     let read = bench.read("static-roles/app").await;
-    assert!(text(&read, "last_error").contains("cannot mint a token"));
+    assert!(text(&read, "rotation_error").contains("cannot mint a token"));
     assert!(time_of(text(&read, "next_rotation")) > bench.mount.engine.clock.now());
     let ttl = creds(&bench).await["ttl"].as_u64().unwrap();
     assert!((60..=3600).contains(&ttl), "{ttl}");
@@ -124,7 +124,7 @@ async fn a_failing_rotation_keeps_the_token_backs_off_and_tells_why() {
     bench.tick().await;
     assert_ne!(current(&bench).await, first);
     assert_eq!(
-        bench.read("static-roles/app").await["last_error"],
+        bench.read("static-roles/app").await["rotation_error"],
         json!("")
     );
 }

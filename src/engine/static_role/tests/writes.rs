@@ -62,7 +62,7 @@ async fn what_is_read_can_be_written_back() {
     assert_eq!(before["overlap"], json!(3600));
     assert_eq!(before["rotation_period"], json!(86_400));
     assert_eq!(before["rotation_schedule"], json!(""));
-    assert_eq!(before["last_error"], json!(""));
+    assert_eq!(before["rotation_error"], json!(""));
     assert!(!before.contains_key("token") && !before.contains_key("client_secret"));
     bench
         .write("static-roles/app", Value::Object(before.clone()))
