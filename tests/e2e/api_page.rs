@@ -1,4 +1,6 @@
-//! Every example of `docs/api.md`, in the order of the page, against a real Vault.
+//! Every example of `docs/api.md`, in the order of the page, against a real Vault: with the API, and
+//! again as the command that stands beside it.  What varies from run to run (ids, times, secrets, and
+//! what is written as `…`) is compared by its form, everything else by its value.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +18,10 @@ const SAMPLE_URL: &str = "https://api.astra.datastax.com";
 /// Numbers that depend on the moment.
 const MOMENTS: &[&str] = &["root_age", "ttl"];
 
-/// One `curl` of the page.
+/// One request of the page.
 struct Example {
+    /// The words of the command after `vault`.
+    command: Vec<String>,
     method: Method,
     path: String,
     payload: Option<Value>,
@@ -55,6 +59,8 @@ fn examples(mount: &TestMount) -> Vec<Example> {
     let page = PAGE
         .replace(SAMPLE_DATABASE, &database)
         .replace("/v1/astra/", &format!("/v1/{}/", mount.name))
+        .replace(" astra/", &format!(" {}/", mount.name))
+        .replace(" \"astra/", &format!(" \"{}/", mount.name))
         .replace("\"astra/creds/", &format!("\"{}/creds/", mount.name));
     let blocks = blocks(&page);
     let json = |index: usize| -> Option<Value> {
@@ -68,12 +74,16 @@ fn examples(mount: &TestMount) -> Vec<Example> {
         if language != "shell-session" {
             continue;
         }
-        let (method, path, has_payload) = request(text);
+        let (command, curl) = text.split_once('\n').expect("a command and a curl");
+        let command = words(command);
+        let (method, path, has_payload) = request(curl);
+        assert_eq!(command, expected_command(&method, &path, has_payload));
         // The block after a request is its response, unless it is the payload of the next.
         let is_payload = blocks
             .get(index + 2)
             .is_some_and(|(_, next)| next.contains("@payload.json"));
         examples.push(Example {
+            command,
             method,
             path,
             payload: has_payload.then(|| json(index - 1).expect("a payload before the request")),
@@ -90,6 +100,38 @@ fn examples(mount: &TestMount) -> Vec<Example> {
         }
     }
     examples
+}
+
+/// The words of a `vault` command; quotes keep a word together.
+fn words(command: &str) -> Vec<String> {
+    let command = command.strip_prefix("$ vault ").expect("a command");
+    let mut words = Vec::new();
+    for (index, part) in command.split('"').enumerate() {
+        match index % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
+}
+
+/// The command that sends the same request.
+fn expected_command(method: &Method, path: &str, has_payload: bool) -> Vec<String> {
+    let verb = match method.as_str() {
+        "GET" => "read",
+        "POST" if has_payload => "write",
+        "POST" => "write -force",
+        "LIST" => "list",
+        "PATCH" => "patch",
+        "DELETE" => "delete",
+        other => panic!("{other} has no command"),
+    };
+    let payload = has_payload.then_some("@payload.json".to_owned());
+    verb.split(' ')
+        .map(str::to_owned)
+        .chain([path.replace("%20", " ")])
+        .chain(payload)
+        .collect()
 }
 
 /// Method, path and whether there is a body, of a `curl` command.
@@ -221,6 +263,7 @@ async fn every_example_of_the_page_does_what_the_page_shows() {
             path,
             payload,
             response,
+            ..
         } = example;
         let reply = mount.api.request(method.clone(), &path, payload).await;
         let what = format!("{method} {path}");
@@ -252,6 +295,56 @@ async fn every_example_of_the_page_does_what_the_page_shows() {
         assert_eq!(found, Vec::<String>::new(), "{what}");
     }
     // As the last refusal says.  The root token that rotation made ends with its config.
+    harness::revoke_prefix(&mount.api, &mount.path("creds/")).await;
+    mount.api.delete(&mount.path("roles/reader")).await.ok();
+    mount.api.delete(&mount.path("config")).await.ok();
+    mount.finish().await;
+}
+
+#[tokio::test]
+async fn every_command_of_the_page_does_the_same() {
+    let mount = setup::mount("api-page-typed").await;
+    mount.expect_replaced_root();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("payload.json");
+    for example in examples(&mount) {
+        let mut command = example.command;
+        if command[0] == "patch" && !mount.server.host.has_patch_command() {
+            let body = example.payload;
+            mount.api.request(example.method, &example.path, body).await;
+            continue;
+        }
+        if let Some(payload) = example.payload {
+            std::fs::write(&file, payload.to_string()).unwrap();
+            *command.last_mut().unwrap() = format!("@{}", file.display());
+        }
+        command.insert(1, "-format=json".to_owned());
+        let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        let output = mount.cli.run(&arguments).await;
+        let Some(sample) = example.response else {
+            output.ok();
+            continue;
+        };
+        if sample.get("errors").is_some() {
+            output.refused();
+            continue;
+        }
+        let printed: Value = serde_json::from_str(&output.ok()).unwrap();
+        if printed["lease_id"]
+            .as_str()
+            .is_some_and(|id| !id.is_empty())
+        {
+            mount.hold(&printed);
+        }
+        // A list prints its keys only.
+        let (sample, printed) = match command[0].as_str() {
+            "list" => (&sample["data"]["keys"], &printed),
+            _ => (&sample["data"], &printed["data"]),
+        };
+        let mut found = Vec::new();
+        differences(sample, printed, "data", &mut found);
+        assert_eq!(found, Vec::<String>::new(), "{arguments:?}");
+    }
     harness::revoke_prefix(&mount.api, &mount.path("creds/")).await;
     mount.api.delete(&mount.path("roles/reader")).await.ok();
     mount.api.delete(&mount.path("config")).await.ok();
