@@ -4,6 +4,9 @@
 //! ping, and with no further data until that is answered (docs/internals/protocol.md, "Services").
 //! Answered at once, that is a ping and an answer with each message, a third of all that is read
 //! and written on either side; answered a little later, it is a few of them a second.
+//!
+//! By hand, because the HTTP/2 library answers pings itself and has no setting for when.  What it saves:
+//! docs/internals/performance.md, "What was tried".
 
 use std::future::Future as _;
 use std::pin::Pin;
