@@ -155,20 +155,7 @@ impl Connection {
         self.plane
             .registry
             .update(self.id, |seen| seen.protocol = frame.version);
-        if frame.flags & frame::COMPRESSED != 0 {
-            let detail = "a compressed frame, though SUPPORTED offers no compression";
-            self.violation("cql_compression", detail);
-            return Err(Reply::last(code::PROTOCOL, detail));
-        }
-        let known = frame::TRACING | frame::PAYLOAD;
-        if frame.flags & !known != 0 {
-            let message = format!("unknown flags {:#04x}", frame.flags & !known);
-            return Err(Reply::last(code::PROTOCOL, &message));
-        }
-        let mut body = Reader::new(&frame.body);
-        if frame.flags & frame::PAYLOAD != 0 {
-            body.skip_payload()?;
-        }
+        let mut body = self.body(frame)?;
         match frame.opcode {
             opcode::OPTIONS => Ok(supported()),
             opcode::STARTUP => {
@@ -213,6 +200,25 @@ impl Connection {
                 Err(Reply::last(code::PROTOCOL, &message))
             }
         }
+    }
+
+    /// The body of a message, behind what its flags put in front of it.
+    fn body<'a>(&self, frame: &'a Frame) -> Result<Reader<'a>, Reply> {
+        if frame.flags & frame::COMPRESSED != 0 {
+            let detail = "a compressed frame, though SUPPORTED offers no compression";
+            self.violation("cql_compression", detail);
+            return Err(Reply::last(code::PROTOCOL, detail));
+        }
+        let known = frame::TRACING | frame::PAYLOAD;
+        if frame.flags & !known != 0 {
+            let message = format!("unknown flags {:#04x}", frame.flags & !known);
+            return Err(Reply::last(code::PROTOCOL, &message));
+        }
+        let mut body = Reader::new(&frame.body);
+        if frame.flags & frame::PAYLOAD != 0 {
+            body.skip_payload()?;
+        }
+        Ok(body)
     }
 
     fn startup(&mut self, body: &mut Reader<'_>) -> Result<Reply, Reply> {
