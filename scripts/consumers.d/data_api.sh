@@ -39,3 +39,25 @@ devops_api() {
     revoke || return 1
     call 'token, after revocation' 401 "$@" "$url" "$(told org)"
 }
+
+# schema_cases VERSION PROGRAM EMULATOR  Right and wrong requests that schemathesis makes of what is published of
+# the DevOps API, on an emulator of their own: no server error, and each answer has a published form.
+schema_cases() {
+    local version=$1 program=$2 pid said ready=$work/schemathesis.ready
+    "$3" >"$ready" 2>"$work/schemathesis.log" </dev/null &
+    pid=$!
+    pids+=("$pid")
+    serves() { grep -qs ready "$ready" || ! kill -0 "$pid" 2>/dev/null; }
+    until_ok 60 serves || return 1
+    said=$(cd "$work" && timeout 600 "$program" run "$root_folder/tests/consumers/schemathesis/openapi.json" \
+        --url "$(sed -n 's/.* url=\([^ ]*\).*/\1/p' "$ready")" \
+        --header "Authorization: Bearer $(sed -n 's/.* root_token=\([^ ]*\).*/\1/p' "$ready")" \
+        --header 'Accept: application/json' --max-examples 5 --seed 1 --no-shrink --phases coverage,fuzzing \
+        --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
+        2>&1 </dev/null)
+    set -- $?
+    kill "$pid" 2>/dev/null
+    printf '%s\n' "$said" >"$work/driver.err"
+    judge "$1" schemathesis "$version" 'cases of 13 operations' "$(sed -n 's/^ *\([0-9]* generated\).*/\1/p' "$work/driver.err")" \
+        'see below'
+}
