@@ -11,14 +11,10 @@ use vault_plugin_secrets_astra::engine::AstraFactory;
 use vault_plugin_secrets_astra::proto::pb;
 use vault_plugin_secrets_astra::secret::Secret;
 use vault_plugin_secrets_astra::vault::Backend;
-use vault_plugin_secrets_astra::vault::Factory;
-use vault_plugin_secrets_astra::vault::Mount;
 use vault_plugin_secrets_astra::vault::codec::Context;
 use vault_plugin_secrets_astra::vault::codec::decode_request;
 use vault_plugin_secrets_astra::vault::codec::encode_outcome;
-use vault_plugin_secrets_astra::vault::memory::FixedSystem;
-use vault_plugin_secrets_astra::vault::memory::MemoryStorage;
-use vault_plugin_secrets_astra::vault::memory::NoEvents;
+use vault_plugin_secrets_astra::vault::memory::TestMount;
 
 use crate::upstream::Upstream;
 
@@ -30,13 +26,6 @@ pub(crate) struct Mounted {
 
 impl Mounted {
     pub(crate) async fn new(upstream: &Upstream) -> Self {
-        let mount = Mount {
-            uuid: "mount".to_owned(),
-            options: Default::default(),
-            storage: Arc::new(MemoryStorage::new()),
-            system: Arc::new(FixedSystem::default()),
-            events: Arc::new(NoEvents),
-        };
         let config = astra::ClientConfig {
             base_url: astra::BaseUrl::parse(&upstream.url).unwrap(),
             ca_cert_pem: None,
@@ -47,7 +36,7 @@ impl Mounted {
             user_agent: "budget/1".to_owned(),
         };
         let mounted = Self {
-            backend: AstraFactory::default().build(mount).unwrap(),
+            backend: TestMount::new(&AstraFactory::default()).unwrap().backend,
             client: astra::Client::new(config).unwrap(),
         };
         let config = json!({ "token": upstream.root_token, "url": upstream.url, "max_concurrent_requests": 64 });

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
-use crate::engine::testing::mounted::Bench;
 use crate::vault::Operation;
 
 /// Keeps what it is told.
@@ -58,10 +58,10 @@ impl Recorder {
 #[tokio::test]
 async fn every_change_is_told_and_no_secret_with_it() {
     let events = Recorder::new();
-    let bench = Bench::with_events(Arc::clone(&events) as _).await;
+    let bench = AstraMount::with_events(Arc::clone(&events) as _).await;
     let mut told = Vec::new();
     let root = bench.astra.root_token();
-    bench.config("default", &root).await;
+    bench.write_config("default", &root).await;
     told.push(events.expect("config-write", "config/default").await);
     assert_eq!(told[0]["data_path"], "config/default");
 
@@ -69,7 +69,7 @@ async fn every_change_is_told_and_no_secret_with_it() {
     bench.write("roles/reader", role).await.unwrap();
     told.push(events.expect("role-write", "roles/reader").await);
 
-    let credential = bench.read("creds/reader").await;
+    let credential = bench.read_response("creds/reader").await;
     let created = events.expect("creds-create", "creds/reader").await;
     let client_id = credential.data()["client_id"].as_str().unwrap();
     assert_eq!(created["client_id"], client_id);
@@ -101,7 +101,7 @@ async fn every_change_is_told_and_no_secret_with_it() {
 
     let delete = async |path| {
         bench
-            .send(Operation::Delete, path, json!({}))
+            .call(Operation::Delete, path, json!({}))
             .await
             .unwrap()
     };
@@ -128,15 +128,15 @@ async fn every_change_is_told_and_no_secret_with_it() {
 #[tokio::test]
 async fn what_fails_is_not_told() {
     let events = Recorder::new();
-    let bench = Bench::with_events(Arc::clone(&events) as _).await;
+    let bench = AstraMount::with_events(Arc::clone(&events) as _).await;
     let nothing = json!({"astra_roles": READER});
     assert!(bench.write("roles/early", nothing).await.is_err());
     bench
-        .send(Operation::Delete, "roles/none", json!({}))
+        .call(Operation::Delete, "roles/none", json!({}))
         .await
         .unwrap();
     let token = bench.astra.root_token();
-    bench.config("default", &token).await;
+    bench.write_config("default", &token).await;
     // Events are told in no order, but these were never sent: the first is the config's.
     events.expect("config-write", "config/default").await;
 }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 
 use super::Ledger;
@@ -21,42 +20,9 @@ use super::tag::MountId;
 use crate::astra::TokenEntry;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
-use crate::vault::Entry;
 use crate::vault::Storage;
-use crate::vault::StorageError;
 use crate::vault::memory::MemoryStorage;
-
-/// Storage that, like a host's, does not answer at once.
-struct Distant(Arc<MemoryStorage>);
-
-#[async_trait]
-impl Storage for Distant {
-    async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
-        self.0.list(prefix).await
-    }
-
-    async fn list_page(
-        &self,
-        prefix: &str,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<String>, StorageError> {
-        self.0.list_page(prefix, after, limit).await
-    }
-
-    async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
-        self.0.get(key).await
-    }
-
-    async fn put(&self, entry: Entry) -> Result<(), StorageError> {
-        tokio::task::yield_now().await;
-        self.0.put(entry).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        self.0.delete(key).await
-    }
-}
+use crate::vault::memory::WriteFault;
 
 fn storage() -> (Arc<MemoryStorage>, Store) {
     let storage = Arc::new(MemoryStorage::new());
@@ -115,17 +81,18 @@ async fn an_intent_whose_mark_cannot_be_stored_comes_back() {
 #[tokio::test]
 async fn a_block_cannot_be_used_when_it_cannot_be_stored() {
     let (storage, store) = storage();
-    storage.set_working_puts(Some(0));
+    storage.set_write_fault(Some(WriteFault::refuse_puts_after(0)));
     let ledger = Ledger::new("default", store, MountId::random());
     assert!(ledger.begin().await.is_err());
-    storage.set_working_puts(None);
+    storage.set_write_fault(None);
     ledger.begin().await.unwrap().cancel();
 }
 
 #[tokio::test]
 async fn intents_that_finish_together_share_writes() {
     let storage = Arc::new(MemoryStorage::new());
-    let store = Store::new(Arc::new(Distant(Arc::clone(&storage))));
+    storage.set_yields(true);
+    let store = Store::new(Arc::clone(&storage) as _);
     let ledger = Ledger::new("default", store.clone(), MountId::random());
     let mut intents = Vec::new();
     for _ in 0..100 {

@@ -1,7 +1,20 @@
-//! Mounted engines for tests: over storage in memory and the emulator in process.
+//! What tests of the engine share: one mount over storage in memory and the emulator in process, and
+//! what callers got from it.
 
-pub mod bench;
-pub mod mounted;
+mod answers;
+mod credential;
+mod mount;
 mod simulation;
 
-pub use bench::*;
+pub use answers::not_renewed;
+pub use answers::refused;
+pub use answers::text;
+pub use answers::warnings;
+pub use credential::Credential;
+pub use credential::Leased;
+pub use mount::AstraMount;
+pub use mount::READER;
+pub use mount::READER_ID;
+pub use mount::on_lease;
+pub use mount::request;
+pub use mount::until_hung;

@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use super::bench::Bench;
-use super::bench::refused;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::refused;
 use crate::vault::Entry;
 use crate::vault::Operation;
 use crate::vault::Storage;
 
 /// All that is stored, sorted by key.
-async fn stored(bench: &Bench) -> Vec<(String, Vec<u8>)> {
+async fn stored(bench: &AstraMount) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
-    for key in bench.storage.memory.keys() {
+    for key in bench.storage.keys() {
         let Entry { value, .. } = bench.storage.get(&key).await.unwrap().unwrap();
         all.push((key, value));
     }
@@ -20,7 +20,7 @@ async fn stored(bench: &Bench) -> Vec<(String, Vec<u8>)> {
 
 #[tokio::test]
 async fn nothing_of_another_organization_is_read_changed_or_deleted() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::new().await;
     let orgs = bench.astra.seeds().organizations;
     let (own, other) = (&orgs[0], &orgs[2]);
     let old_write = json!({

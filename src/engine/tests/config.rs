@@ -8,16 +8,16 @@ use astra_emulator::PortalToken;
 use serde_json::Value;
 use serde_json::json;
 
-use super::bench::Bench;
-use super::bench::READER;
-use super::bench::eventually;
-use super::bench::refused;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
+use crate::engine::testing::refused;
 use crate::vault::Error;
 use crate::vault::FailureStatus;
-use crate::vault::memory::FixedSystem;
+use harness::SOON;
+use harness::wait_until;
 
 /// A token by hand with the Astra role `Test`, which has `actions`.
-fn token_with(bench: &Bench, actions: &[&str]) -> String {
+fn token_with(bench: &AstraMount, actions: &[&str]) -> String {
     let org = &bench.astra.seeds().organizations[0].id;
     let policy = Policy {
         description: String::new(),
@@ -33,8 +33,8 @@ fn token_with(bench: &Bench, actions: &[&str]) -> String {
     bench.astra.create_token(portal).unwrap().token
 }
 
-async fn stored_keys(bench: &Bench) -> Vec<String> {
-    let keys = bench.storage.memory.keys();
+async fn stored_keys(bench: &AstraMount) -> Vec<String> {
+    let keys = bench.storage.keys();
     keys.into_iter()
         .filter(|key| key.starts_with("v1/config/"))
         .collect()
@@ -42,7 +42,7 @@ async fn stored_keys(bench: &Bench) -> Vec<String> {
 
 #[tokio::test]
 async fn a_config_shows_all_but_the_token() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::new().await;
     assert!(bench.read("config").await.is_none());
     assert!(bench.read("config/default").await.is_none());
     let config = bench.config(json!({}));
@@ -69,7 +69,7 @@ async fn a_config_shows_all_but_the_token() {
 
 #[tokio::test]
 async fn writing_back_what_was_read_changes_nothing() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let changed =
         json!({"request_timeout": "45s", "max_concurrent_requests": 7, "allow_token_admin": true});
     bench.write("config", changed).await.unwrap();
@@ -89,7 +89,7 @@ async fn writing_back_what_was_read_changes_nothing() {
 
 #[tokio::test]
 async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let config = bench.config(json!({"request_timeout": 45, "max_concurrent_requests": 7}));
     bench.write("config", config).await.unwrap();
     bench
@@ -111,7 +111,7 @@ async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
 
 #[tokio::test]
 async fn input_that_cannot_be_is_refused_by_name() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::new().await;
     let cases: [(Value, &str); 14] = [
         (
             json!({"token": ""}),
@@ -177,7 +177,7 @@ async fn input_that_cannot_be_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_root_token_is_tried_before_it_is_stored() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::new().await;
     let seeds = bench.astra.seeds();
     let cases: [(String, &str); 5] = [
         (
@@ -218,7 +218,7 @@ async fn a_root_token_is_tried_before_it_is_stored() {
 #[tokio::test]
 async fn however_astra_answers_for_an_unknown_token_a_good_one_is_taken() {
     for answer in ["not_found", "bad_request", "no_content", "server_error"] {
-        let bench = Bench::new().await;
+        let bench = AstraMount::new().await;
         bench
             .astra
             .set_knobs(json!({"delete_missing": answer}))
@@ -230,7 +230,7 @@ async fn however_astra_answers_for_an_unknown_token_a_good_one_is_taken() {
 
 #[tokio::test]
 async fn a_url_where_no_api_answers_is_named() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::new().await;
     let wrong = format!("{}/api", bench.astra.url());
     let refusal = bench
         .refusal("config", bench.config(json!({"url": wrong})))
@@ -252,7 +252,7 @@ async fn a_url_where_no_api_answers_is_named() {
 
 #[tokio::test]
 async fn what_is_not_verified_is_stored_with_a_warning() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::new().await;
     bench.fault("*", "*", Fault::NoListen {});
     let config = bench.config(json!({"verify": false}));
     let written = bench.write("config", config).await.unwrap().unwrap();
@@ -266,7 +266,7 @@ async fn what_is_not_verified_is_stored_with_a_warning() {
 
 #[tokio::test]
 async fn the_organization_of_a_config_changes_only_by_force() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let orgs = bench.astra.seeds().organizations;
     let other = json!({"token": orgs[2].root_token});
     let refusal = bench.refusal("config", other.clone()).await;
@@ -286,7 +286,7 @@ async fn the_organization_of_a_config_changes_only_by_force() {
 
 #[tokio::test]
 async fn a_config_in_use_is_deleted_only_by_force() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let credential = bench.mint("reader").await.unwrap();
     let refusal = refused(bench.delete("config", json!({})).await);
     assert_eq!(
@@ -319,7 +319,7 @@ async fn a_config_in_use_is_deleted_only_by_force() {
 
 #[tokio::test]
 async fn configs_do_not_share_organizations() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let second = &bench.astra.seeds().organizations[1];
     let config = bench.config(json!({"token": second.root_token}));
     bench.write("config/second", config).await.unwrap();
@@ -338,16 +338,8 @@ async fn configs_do_not_share_organizations() {
 
 #[tokio::test]
 async fn another_nodes_write_is_seen() {
-    let bench = Bench::mounted().await;
-    let mut other = Bench {
-        astra: bench.astra.clone(),
-        storage: bench.storage.clone(),
-        engine: bench.engine.clone(),
-        system: FixedSystem::default(),
-        deadlines: bench.deadlines,
-        told: bench.told.clone(),
-    };
-    other.restart();
+    let bench = AstraMount::mounted().await;
+    let other = bench.another_node();
     other
         .write("config", json!({"request_timeout": 5}))
         .await
@@ -357,15 +349,15 @@ async fn another_nodes_write_is_seen() {
         .await
         .unwrap();
     assert_eq!(bench.read("config").await.unwrap()["request_timeout"], 30);
-    bench.engine.invalidate("v1/config/default").await;
-    bench.engine.invalidate("v1/role/reader").await;
+    bench.invalidate("v1/config/default").await;
+    bench.invalidate("v1/role/reader").await;
     assert_eq!(bench.read("config").await.unwrap()["request_timeout"], 5);
     assert_eq!(bench.read("roles/reader").await.unwrap()["ttl"], 60);
 }
 
 #[tokio::test]
 async fn a_mint_under_way_holds_its_config() {
-    let bench = std::sync::Arc::new(Bench::mounted().await);
+    let bench = std::sync::Arc::new(AstraMount::mounted().await);
     let slow = astra_emulator::Fault::Latency {
         ms: 1_000,
         max_ms: None,
@@ -376,7 +368,7 @@ async fn a_mint_under_way_holds_its_config() {
         let bench = std::sync::Arc::clone(&bench);
         async move { bench.mint("reader").await }
     });
-    eventually("the mint is in flight", async || {
+    wait_until("the mint is in flight", SOON, async || {
         bench.astra.stats().concurrency > 0
     })
     .await;
@@ -393,7 +385,7 @@ async fn a_mint_under_way_holds_its_config() {
 
 #[tokio::test]
 async fn without_descriptions_the_live_tokens_of_a_config_are_not_known() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let knobs = json!({"ignore_description": true});
     bench.astra.set_knobs(knobs).unwrap();
     bench.mint("reader").await.unwrap();
@@ -407,7 +399,7 @@ async fn without_descriptions_the_live_tokens_of_a_config_are_not_known() {
 
 #[tokio::test]
 async fn no_two_configs_have_one_root_token() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let client_id = bench
         .astra
         .root_token()
@@ -431,7 +423,7 @@ async fn no_two_configs_have_one_root_token() {
 
 #[tokio::test]
 async fn the_stored_token_goes_to_no_other_address() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let elsewhere = Emulator::start(Options::default()).await.unwrap();
     let url = elsewhere.url();
     let port = bench.astra.url().replace("127.0.0.1", "localhost");
@@ -469,7 +461,7 @@ async fn the_stored_token_goes_to_no_other_address() {
 
 #[tokio::test]
 async fn an_empty_token_is_not_taken_for_the_present_one() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     for token in [json!(""), json!(" \n"), json!(null)] {
         let text = refused(bench.patch("config", json!({"token": token})).await);
         assert!(text.starts_with("token: it is empty"), "{text}");
@@ -479,7 +471,7 @@ async fn an_empty_token_is_not_taken_for_the_present_one() {
 
 #[tokio::test]
 async fn an_untried_config_learns_its_organization() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::new().await;
     let orgs = bench.astra.seeds().organizations;
     let untried = bench.config(json!({"verify": false}));
     bench.write("config", untried).await.unwrap();

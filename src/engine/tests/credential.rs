@@ -6,9 +6,9 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::bench::Bench;
-use super::bench::READER;
-use super::bench::READER_ID;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
+use crate::engine::testing::READER_ID;
 use crate::vault::Error;
 use crate::vault::FailureStatus;
 use crate::vault::Operation;
@@ -21,7 +21,7 @@ fn time(text: &str) -> OffsetDateTime {
 
 #[tokio::test]
 async fn a_credential_is_what_astra_made() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let role = json!({"ttl": "1h", "max_ttl": "1d", "description": "nightly"});
     bench.write("roles/reader", role).await.unwrap();
     let asked = json!({"reason": "OPS-1"});
@@ -77,7 +77,7 @@ async fn a_credential_is_what_astra_made() {
 
 #[tokio::test]
 async fn a_write_mints_like_a_read() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let minted = bench
         .call(Operation::Update, "creds/reader", json!({"ttl": 60}))
         .await;
@@ -88,7 +88,7 @@ async fn a_write_mints_like_a_read() {
 
 #[tokio::test]
 async fn a_role_or_config_that_is_missing_is_named() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     assert_eq!(
         bench.mint("missing").await.err(),
         Some(Error::BadRequest(
@@ -110,7 +110,7 @@ async fn a_role_or_config_that_is_missing_is_named() {
 
 #[tokio::test]
 async fn each_cap_is_named_in_a_warning() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     let max = 768 * 3_600;
     let role = json!({"ttl": max + 1, "max_ttl": max + 2});
     let warnings = bench.write("roles/reader", role).await.unwrap().unwrap();
@@ -164,7 +164,7 @@ async fn each_cap_is_named_in_a_warning() {
 
 #[tokio::test]
 async fn the_organizations_maximum_caps_the_lease_and_is_named() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let knobs = json!({"org_max_token_expiry_s": 3_600, "org_max_token_expiry_mode": "clamp"});
     bench.astra.set_knobs(knobs).unwrap();
     // The lease ends the grace before the token.
@@ -190,7 +190,7 @@ async fn the_organizations_maximum_caps_the_lease_and_is_named() {
 
 #[tokio::test]
 async fn an_organization_that_keeps_no_descriptions_or_expiries_is_told_of() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let knobs = json!({"ignore_description": true, "ignore_expiry": true});
     bench.astra.set_knobs(knobs).unwrap();
     let credential = bench.mint("reader").await.unwrap();
@@ -214,7 +214,7 @@ async fn an_organization_that_keeps_no_descriptions_or_expiries_is_told_of() {
 #[tokio::test]
 async fn an_organization_that_cuts_descriptions_short_still_mints() {
     for kept in [0, 10, 40, 60, 80] {
-        let bench = Bench::mounted().await;
+        let bench = AstraMount::mounted().await;
         bench
             .astra
             .set_knobs(json!({"truncate_description": kept}))
@@ -236,7 +236,7 @@ async fn an_organization_that_cuts_descriptions_short_still_mints() {
 
 #[tokio::test]
 async fn a_refusal_to_mint_says_what_astra_said() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     bench
         .astra
         .set_knobs(json!({"max_tokens": 1, "max_tokens_status": 403}))
@@ -263,7 +263,7 @@ async fn a_refusal_to_mint_says_what_astra_said() {
 
 #[tokio::test]
 async fn a_role_that_has_vanished_in_astra_is_a_clear_error() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let org = &bench.astra.seeds().organizations[0].id;
     let policy = astra_emulator::Policy {
         description: String::new(),

@@ -4,29 +4,29 @@ use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::json;
 
-use super::bench::Bench;
-use super::bench::READER;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
 use crate::vault::Entry;
 use crate::vault::Operation;
 use crate::vault::Storage;
 
-async fn store(bench: &Bench, key: &str, value: &[u8]) {
+async fn store(bench: &AstraMount, key: &str, value: &[u8]) {
     let entry = Entry {
         key: key.to_owned(),
         value: value.to_vec(),
         seal_wrap: false,
     };
-    bench.storage.memory.put(entry).await.unwrap();
+    bench.storage.put(entry).await.unwrap();
 }
 
-async fn stored(bench: &Bench, key: &str) -> Value {
-    let entry = bench.storage.memory.get(key).await.unwrap().unwrap();
+async fn stored(bench: &AstraMount, key: &str) -> Value {
+    let entry = bench.storage.get(key).await.unwrap().unwrap();
     serde_json::from_slice(&entry.value).unwrap()
 }
 
 #[tokio::test]
 async fn a_damaged_config_says_so_and_can_be_replaced_or_deleted() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     let second = &bench.astra.seeds().organizations[1];
     let other = bench.config(json!({"token": second.root_token}));
     bench.write("config/second", other).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_damaged_config_says_so_and_can_be_replaced_or_deleted() {
 
 #[tokio::test]
 async fn a_damaged_role_says_so_and_can_be_replaced_or_deleted() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     for damaged in [
         "null",
         "[]",
@@ -111,7 +111,7 @@ async fn a_damaged_role_says_so_and_can_be_replaced_or_deleted() {
 }
 
 /// What cannot be read is not deleted by accident.
-async fn delete_with_force_only(bench: &Bench, path: &str) {
+async fn delete_with_force_only(bench: &AstraMount, path: &str) {
     let refusal = bench.delete(path, json!({})).await.err().unwrap();
     assert!(
         refusal
@@ -124,8 +124,8 @@ async fn delete_with_force_only(bench: &Bench, path: &str) {
 }
 
 /// A config, a role, a static role, and a second static role `other` that is due at each tick.
-async fn mounted_with_static_roles() -> Bench {
-    let bench = Bench::mounted().await;
+async fn mounted_with_static_roles() -> AstraMount {
+    let bench = AstraMount::mounted().await;
     for name in ["batch", "other"] {
         let role = json!({"astra_roles": READER, "rotation_period": 60});
         bench
@@ -146,7 +146,7 @@ fn complaint(key: &str, harm: &str) -> String {
     }
 }
 
-async fn harm(bench: &mut Bench, key: &str, harm: &str) {
+async fn harm(bench: &mut AstraMount, key: &str, harm: &str) {
     let value = match harm {
         "newer" => {
             let mut entry = stored(bench, key).await;
@@ -170,7 +170,7 @@ fn forbidden() -> astra_emulator::Fault {
 
 /// What an unusable entry must not keep from working: the tick, tidy, status, lists, minting, and
 /// finding a lost token.
-async fn assert_neighbours_work(bench: &Bench, what: &str) {
+async fn assert_neighbours_work(bench: &AstraMount, what: &str) {
     bench.fault_once(
         "POST",
         "/v2/clientIdSecrets",
@@ -241,7 +241,7 @@ async fn a_static_roles_token_outlives_an_entry_that_cannot_be_read() {
     let mut bench = mounted_with_static_roles().await;
     let token = stored(&bench, "v1/static-role/batch").await["current"]["client_id"].clone();
     // The process died after it had stored the token and before it had marked the intent.
-    for key in bench.storage.memory.keys() {
+    for key in bench.storage.keys() {
         if key.starts_with("v1/intent/") {
             let mut block = stored(&bench, &key).await;
             let unmarked = "A".repeat(block["done"].as_str().unwrap().len());
@@ -343,7 +343,7 @@ async fn an_unusable_pending_deletion_stops_no_other() {
 
 #[tokio::test]
 async fn entries_of_the_first_layout_are_read() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::new().await;
     let config = json!({"version": 1, "token": bench.astra.root_token(), "url": bench.astra.url(), "verify": true,
         "request_timeout": 30, "max_concurrent_requests": 32, "token_set_at": "2026-01-01T00:00:00Z"});
     store(&bench, "v1/config/default", config.to_string().as_bytes()).await;
@@ -364,9 +364,9 @@ async fn intents_that_cannot_be_read_are_left_alone_and_stop_nobody() {
         "{\"version\":9}",
         "{\"version\":1,\"done\":\"\"}",
     ] {
-        let mut bench = Bench::mounted().await;
+        let mut bench = AstraMount::mounted().await;
         let issued = bench.mint("reader").await.unwrap();
-        let blocks = bench.storage.memory.keys();
+        let blocks = bench.storage.keys();
         let block = blocks
             .iter()
             .find(|key| key.starts_with("v1/intent/"))
@@ -383,7 +383,7 @@ async fn intents_that_cannot_be_read_are_left_alone_and_stop_nobody() {
 
 #[tokio::test]
 async fn a_damaged_mount_id_is_a_clear_error() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     store(&bench, "v1/mount", b"{\"version\":1}").await;
     bench.restart();
     let text = bench.mint("reader").await.err().unwrap().to_string();
@@ -463,7 +463,7 @@ proptest! {
         victim in 0..8_usize,
     ) {
         runtime().block_on(async {
-            let mut bench = Bench::new().await;
+            let mut bench = AstraMount::new().await;
             let config = bench.config(json!({"verify": false, "request_timeout": 1}));
             bench.write("config", config).await.unwrap();
             let role = json!({"astra_roles": READER});
@@ -471,7 +471,7 @@ proptest! {
             let role = json!({"astra_roles": READER, "rotation_period": 60});
             bench.write("static-roles/x", role).await.unwrap();
             bench.mint("reader").await.unwrap();
-            let keys = bench.storage.memory.keys();
+            let keys = bench.storage.keys();
             let key = &keys[victim % keys.len()];
             let value = match (bytes, dent) {
                 (Some(bytes), _) => bytes,
@@ -498,7 +498,7 @@ proptest! {
                     assert!(!error.to_string().contains(secret), "{error}");
                 }
             }
-            bench.engine.cleanup().await;
+            bench.cleanup().await;
         });
     }
 }

@@ -9,16 +9,16 @@ use astra_emulator::fault::FaultBody;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::bench::Bench;
-use super::bench::READER;
-use super::bench::READER_ID;
 use crate::engine::Deadlines;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
+use crate::engine::testing::READER_ID;
 use crate::vault::Error;
 use crate::vault::Operation;
 
 #[tokio::test]
 async fn astra_roles_are_listed_and_read_by_name_and_id() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     for case in ["snake", "oas", "pascal", "policy_as_string"] {
         bench.astra.set_knobs(json!({"role_case": case})).unwrap();
         let listed = bench.read("astra-roles/default/").await.unwrap();
@@ -41,7 +41,7 @@ async fn astra_roles_are_listed_and_read_by_name_and_id() {
 
 #[tokio::test]
 async fn databases_are_listed() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let listed = bench.read("databases/default/").await.unwrap();
     let seed = &bench.astra.seeds().databases["vector_db"];
     assert_eq!(listed["keys"].as_array().unwrap().len(), 2);
@@ -62,7 +62,7 @@ async fn databases_are_listed() {
 
 #[tokio::test]
 async fn only_tokens_of_this_mount_are_listed_and_never_a_secret() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     assert_eq!(bench.read("tokens/default/").await, Some(json!({})));
     let asked = json!({"reason": "OPS-7"});
     let issued = bench.mint_with("reader", asked).await.unwrap();
@@ -78,7 +78,7 @@ async fn only_tokens_of_this_mount_are_listed_and_never_a_secret() {
 
 #[tokio::test]
 async fn a_config_that_is_missing_is_named() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::new().await;
     for path in ["astra-roles/x/", "databases/x/", "tokens/x/"] {
         let listed = bench.call(Operation::List, path, json!({})).await;
         let missing =
@@ -89,7 +89,7 @@ async fn a_config_that_is_missing_is_named() {
 
 #[tokio::test]
 async fn status_tells_how_each_config_fares() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let issued = bench.mint("reader").await.unwrap();
     let second = &bench.astra.seeds().organizations[1];
     let config = bench.config(json!({"token": second.root_token}));
@@ -144,7 +144,7 @@ async fn tidy_deletes_only_what_no_lease_can_hold() {
         start_time: Some(OffsetDateTime::now_utc() - Duration::from_secs(7_200)),
         ..Options::default()
     };
-    let bench = Bench::with(options, Deadlines::default()).await;
+    let bench = AstraMount::with(options, Deadlines::default()).await;
     bench.mount().await;
     let issued = bench.mint("reader").await.unwrap();
     let knobs = json!({"org_max_token_expiry_s": 7_500, "org_max_token_expiry_mode": "clamp"});
@@ -184,7 +184,7 @@ async fn tidy_deletes_only_what_no_lease_can_hold() {
 
 #[tokio::test]
 async fn live_tokens_are_listed_in_pages() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let mut minted = Vec::new();
     for _ in 0..3 {
         minted.push(bench.mint("reader").await.unwrap().client_id);
@@ -219,7 +219,7 @@ async fn live_tokens_are_listed_in_pages() {
 
 #[tokio::test]
 async fn a_name_with_two_dots_is_refused_wherever_one_is_given() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let refused = |outcome, what: &str| {
         let text = super::bench::refused(outcome);
         let expected =
@@ -267,7 +267,7 @@ async fn a_name_with_two_dots_is_refused_wherever_one_is_given() {
 
 #[tokio::test]
 async fn a_part_of_a_second_is_not_taken_for_no_limit() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     for data in [
         json!({"ttl": "0.5s"}),
         json!({"max_ttl": "0.9s"}),

@@ -7,8 +7,8 @@ use astra_emulator::fault::FaultBody;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::bench::Bench;
-use super::bench::Credential;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::Credential;
 use crate::vault::Error;
 use crate::vault::FailureStatus;
 
@@ -17,8 +17,8 @@ const HOUR: i64 = 3_600;
 
 /// A mount whose role `reader` may be leased for two hours, and an emulator whose clock is `ahead` of this
 /// node's.
-async fn bench(ahead: i64, knobs: serde_json::Value) -> Bench {
-    let mut bench = Bench::mounted().await;
+async fn bench(ahead: i64, knobs: serde_json::Value) -> AstraMount {
+    let mut bench = AstraMount::mounted().await;
     let role = json!({"ttl": "1h", "max_ttl": "2h"});
     bench.write("roles/reader", role).await.unwrap();
     match u64::try_from(ahead) {
@@ -39,14 +39,14 @@ fn refused_once() -> Fault {
 }
 
 /// How long `credential`'s token has still to live, by Astra's clock.
-fn left(bench: &Bench, credential: &Credential, ahead: i64) -> i64 {
+fn left(bench: &AstraMount, credential: &Credential, ahead: i64) -> i64 {
     let token = bench.astra.token(&credential.client_id).unwrap();
     let format = &time::format_description::well_known::Rfc3339;
     let expiry = OffsetDateTime::parse(token.token_expiry.as_deref().unwrap(), format).unwrap();
     (expiry - OffsetDateTime::now_utc()).whole_seconds() - ahead.max(0)
 }
 
-async fn assert_refused(bench: &Bench, words: &str) {
+async fn assert_refused(bench: &AstraMount, words: &str) {
     match bench.mint("reader").await {
         Err(Error::Status {
             status: FailureStatus::BAD_GATEWAY,

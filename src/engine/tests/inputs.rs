@@ -6,9 +6,9 @@ use astra_emulator::Policy;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::engine::testing::bench::Bench;
-use crate::engine::testing::bench::READER;
-use crate::engine::testing::bench::warnings;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
+use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::LeaseInfo;
 use crate::vault::Operation;
@@ -16,14 +16,14 @@ use crate::vault::Response;
 
 const TOKEN: &str = "AstraCS:FakeClientIdForDocsOnlyA:0000000000000000000000000000000000000000000000000000000000000000";
 
-async fn bench() -> Bench {
-    let bench = Bench::new().await;
+async fn bench() -> AstraMount {
+    let bench = AstraMount::configured().await;
     let role = json!({"astra_roles": READER, "ttl": "5m"});
     bench.write("roles/ci", role).await.unwrap();
     bench
 }
 
-async fn minted(bench: &Bench, path: &str, reason: &str) -> Response {
+async fn minted(bench: &AstraMount, path: &str, reason: &str) -> Response {
     let data = json!({"reason": reason});
     let credential = bench.call(Operation::Read, path, data).await.unwrap();
     credential.unwrap()
@@ -34,7 +34,7 @@ fn client_id(credential: &Response) -> String {
 }
 
 /// The description of a credential's token, as Astra has it.
-fn described(bench: &Bench, credential: &Response) -> String {
+fn described(bench: &AstraMount, credential: &Response) -> String {
     let token = bench.astra.token(&client_id(credential)).unwrap();
     token.description
 }
@@ -139,7 +139,7 @@ async fn each_wrong_input_is_refused_in_words() {
         assert_eq!(bench.refusal(path, data.clone()).await, message, "{path} {data}");
     }
     // Nothing was stored, and the present token stays.
-    let read = bench.read("config").await;
+    let read = bench.read_data("config").await;
     assert_eq!(read["ca_cert"], "");
     assert!(
         bench
@@ -219,7 +219,7 @@ async fn an_organization_that_keeps_less_is_remembered() {
         .set_knobs(json!({"max_description": 130}))
         .unwrap();
     for requests in [2, 1] {
-        let before = bench.requests();
+        let before = bench.all_requests();
         let credential = minted(&bench, "creds/ci", reason).await;
         let creates = bench.astra.journal().split_off(before);
         let creates = creates
@@ -288,7 +288,7 @@ async fn a_list_of_tokens_has_the_names_of_roles_whole() {
     roles.sort_unstable();
     assert_eq!(roles, [long("a"), long("b")]);
     for one in info.values() {
-        assert_eq!(one["minted_for"], "by token for OPS-1");
+        assert_eq!(one["minted_for"], "by token-ci for OPS-1");
     }
 }
 
@@ -325,7 +325,7 @@ async fn a_renamed_astra_role_is_not_gone_and_a_deleted_one_is_noticed() {
 
 /// A renewal of `credential` that asks for `increment`.
 async fn renewed(
-    bench: &Bench,
+    bench: &AstraMount,
     credential: &Response,
     increment: u64,
 ) -> Result<Vec<String>, Error> {
@@ -335,10 +335,10 @@ async fn renewed(
         ttl: lease.ttl,
         max_ttl: lease.max_ttl,
         increment: Duration::from_secs(increment),
-        issue_time: Some(bench.mount.engine.clock.now()),
+        issue_time: Some(bench.backend.engine.clock.now()),
         lease_id: String::new(),
     };
-    bench.renew(info).await.map(warnings)
+    bench.renew_lease(info).await.map(warnings)
 }
 
 #[tokio::test]
@@ -471,7 +471,7 @@ async fn only_certificates_are_stored_of_a_ca_cert() {
         warnings(written),
         ["ca_cert: what stands outside of the CERTIFICATE blocks was not stored"]
     );
-    assert_eq!(bench.read("config").await["ca_cert"], pem);
+    assert_eq!(bench.read_data("config").await["ca_cert"], pem);
     let written = bench
         .write("config", json!({"ca_cert": pem}))
         .await

@@ -18,16 +18,17 @@ use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::bench::Bench;
-use super::bench::Credential;
-use super::bench::Plan;
-use super::bench::request;
 use super::fault_matrix::variants;
 use super::fault_matrix::variants::Variant;
 use crate::engine::Deadlines;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::Credential;
+use crate::engine::testing::request;
+use crate::vault::Backend;
 use crate::vault::HandlerResult;
 use crate::vault::Operation;
 use crate::vault::Request;
+use crate::vault::memory::WriteFault;
 
 /// How many scripts run.
 const SCRIPTS: u8 = 45;
@@ -148,7 +149,7 @@ async fn in_the_end_there_is_a_token_for_each_lease_and_no_other() {
 }
 
 struct Run {
-    bench: Arc<Bench>,
+    bench: Arc<AstraMount>,
     /// Credentials whose leases live.
     issued: Vec<Credential>,
     /// Those whose revocation has failed so far: whether it took effect, no one can tell.
@@ -163,7 +164,7 @@ impl Run {
             // The latest of the late requests takes effect after a second and a half.
             late_create_window: Duration::from_millis(2_500),
         };
-        let bench = Bench::with(Options::default(), deadlines).await;
+        let bench = AstraMount::with(Options::default(), deadlines).await;
         bench.mount().await;
         let config = json!({"request_timeout": 1, "max_concurrent_requests": 8});
         bench.write("config", config).await.unwrap();
@@ -193,17 +194,21 @@ impl Run {
                     let rule = FaultRule::new(fault).on(method, "*").times(times);
                     self.bench.astra.add_fault(rule).unwrap();
                 }
-                Step::LoseStorage(after, written) => self.bench.storage.plan(Some(Plan {
-                    after,
-                    written,
-                    for_good: false,
-                })),
+                Step::LoseStorage(after, written) => {
+                    self.bench.storage.set_write_fault(Some(WriteFault {
+                        after,
+                        applied: written,
+                        once: true,
+                        deletions: true,
+                        ..WriteFault::default()
+                    }))
+                }
                 Step::Recover => self.recover(),
                 Step::Die => self.die().await,
                 Step::Reload => {
                     self.finish().await;
-                    self.bench.storage.plan(None);
-                    self.bench.engine.cleanup().await;
+                    self.bench.storage.set_write_fault(None);
+                    self.bench.cleanup().await;
                     self.restart();
                 }
                 Step::Wait(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
@@ -214,7 +219,7 @@ impl Run {
     }
 
     fn ask(&mut self, asked: Request) {
-        let engine = Arc::clone(&self.bench.engine);
+        let engine: Arc<dyn Backend> = Arc::clone(&self.bench.backend) as _;
         let request = asked.clone();
         let task = tokio::spawn(async move { engine.handle(request).await });
         self.in_flight.push((asked, task));
@@ -260,7 +265,7 @@ impl Run {
 
     fn recover(&self) {
         self.bench.astra.clear_faults();
-        self.bench.storage.plan(None);
+        self.bench.storage.set_write_fault(None);
     }
 
     fn restart(&mut self) {

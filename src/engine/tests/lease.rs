@@ -10,18 +10,19 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::bench::Bench;
-use super::bench::Credential;
-use super::bench::eventually;
-use super::bench::not_renewed;
-use super::bench::on_lease;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::Credential;
+use crate::engine::testing::not_renewed;
+use crate::engine::testing::on_lease;
 use crate::vault::Error;
 use crate::vault::Lease;
 use crate::vault::Operation;
+use harness::SOON;
+use harness::wait_until;
 
 /// Renews a lease that began `age` seconds ago and whose token ends `left` seconds from now.
 async fn renewed(
-    bench: &Bench,
+    bench: &AstraMount,
     credential: &Credential,
     age: i64,
     left: i64,
@@ -33,7 +34,7 @@ async fn renewed(
     let expiry = now + time::Duration::seconds(left);
     let expiry = Value::from(expiry.format(&Rfc3339).unwrap());
     lease.internal_data.insert("expires_at".to_owned(), expiry);
-    let response = bench.engine.handle(request).await?.unwrap();
+    let response = bench.handle(request).await?.unwrap();
     Ok(response.lease().unwrap().clone())
 }
 
@@ -53,7 +54,7 @@ fn status(status: u16) -> Fault {
 
 #[tokio::test]
 async fn a_renewal_keeps_the_full_ttl_until_the_tokens_end_is_near() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let role = json!({"ttl": 3_600, "max_ttl": 36_000});
     bench.write("roles/reader", role).await.unwrap();
     let credential = bench.mint("reader").await.unwrap();
@@ -83,7 +84,7 @@ async fn a_renewal_keeps_the_full_ttl_until_the_tokens_end_is_near() {
 
 #[tokio::test]
 async fn a_renewal_follows_the_role_as_it_is_now() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let role = json!({"ttl": 3_600, "max_ttl": 36_000});
     bench.write("roles/reader", role).await.unwrap();
     let credential = bench.mint("reader").await.unwrap();
@@ -113,7 +114,7 @@ async fn a_renewal_follows_the_role_as_it_is_now() {
 #[tokio::test]
 async fn a_lease_is_revoked_however_often_the_host_asks() {
     for answer in ["not_found", "bad_request", "no_content", "server_error"] {
-        let bench = Bench::mounted().await;
+        let bench = AstraMount::mounted().await;
         bench
             .astra
             .set_knobs(json!({"delete_missing": answer}))
@@ -129,7 +130,7 @@ async fn a_lease_is_revoked_however_often_the_host_asks() {
 #[tokio::test]
 async fn any_success_of_a_deletion_is_one() {
     for reply in ["no_content", "ok_empty", "ok_object"] {
-        let bench = Bench::mounted().await;
+        let bench = AstraMount::mounted().await;
         bench
             .astra
             .set_knobs(json!({"delete_status": reply}))
@@ -146,7 +147,7 @@ async fn any_success_of_a_deletion_is_one() {
 
 #[tokio::test]
 async fn a_token_that_vanished_is_taken_for_revoked_only_by_the_list() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let credential = bench.mint("reader").await.unwrap().aged();
     bench.astra.revoke_token(&credential.client_id).unwrap();
     bench.fault("GET", "/v2/clientIdSecrets", status(403));
@@ -168,7 +169,7 @@ async fn a_token_that_vanished_is_taken_for_revoked_only_by_the_list() {
 
 #[tokio::test]
 async fn tokens_that_vanished_together_share_lists() {
-    let bench = Arc::new(Bench::mounted().await);
+    let bench = Arc::new(AstraMount::mounted().await);
     let mut issued = Vec::new();
     for _ in 0..100 {
         let credential = bench.mint("reader").await.unwrap().aged();
@@ -195,7 +196,7 @@ async fn tokens_that_vanished_together_share_lists() {
 
 #[tokio::test]
 async fn a_lying_404_does_not_lose_a_live_token() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let credential = bench.mint("reader").await.unwrap();
     for lie in [status(404), status(400), status(410), status(403)] {
         bench.fault("DELETE", "*", lie);
@@ -209,7 +210,7 @@ async fn a_lying_404_does_not_lose_a_live_token() {
 
 #[tokio::test]
 async fn the_oldest_layout_of_a_lease_is_still_revoked() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let credential = bench.mint("reader").await.unwrap();
     let mut request = on_lease(Operation::Revoke, &credential);
     let lease = request.lease.as_mut().unwrap();
@@ -219,9 +220,9 @@ async fn the_oldest_layout_of_a_lease_is_still_revoked() {
     assert_eq!(lease.internal_data.len(), 2);
     let mut renewal = request.clone();
     renewal.operation = Operation::Renew;
-    assert!(bench.engine.handle(request).await.unwrap().is_none());
+    assert!(bench.handle(request).await.unwrap().is_none());
     bench.assert_clean(&[], "revoked");
-    let text = not_renewed(bench.engine.handle(renewal).await);
+    let text = not_renewed(bench.handle(renewal).await);
     assert!(
         text.starts_with("role \"\" does not exist any more"),
         "{text}"
@@ -230,7 +231,7 @@ async fn the_oldest_layout_of_a_lease_is_still_revoked() {
 
 #[tokio::test]
 async fn a_lease_that_this_engine_did_not_write_is_a_clear_error() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let credential = bench.mint("reader").await.unwrap();
     let layouts = [
         json!({"secret_type": "astra_token"}),
@@ -244,7 +245,7 @@ async fn a_lease_that_this_engine_did_not_write_is_a_clear_error() {
             let internal_data = layout.as_object().unwrap().clone();
             request.lease.as_mut().unwrap().internal_data = internal_data;
             assert_eq!(
-                bench.engine.handle(request).await.err(),
+                bench.handle(request).await.err(),
                 Some(Error::Internal(
                     "the lease's internal data is not what this engine wrote".to_owned()
                 )),
@@ -258,7 +259,7 @@ async fn a_lease_that_this_engine_did_not_write_is_a_clear_error() {
     lease
         .internal_data
         .insert("client_id".to_owned(), "../currentOrg".into());
-    let error = bench.engine.handle(request).await.err().unwrap();
+    let error = bench.handle(request).await.err().unwrap();
     assert!(
         error.to_string().contains("no request was sent to Astra"),
         "{error}"
@@ -268,7 +269,7 @@ async fn a_lease_that_this_engine_did_not_write_is_a_clear_error() {
 
 #[tokio::test]
 async fn without_its_config_a_lease_says_what_to_do() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let credential = bench.mint("reader").await.unwrap();
     bench
         .delete("config", json!({"force": true}))
@@ -290,7 +291,7 @@ async fn without_its_config_a_lease_says_what_to_do() {
 
 #[tokio::test]
 async fn in_another_organization_nothing_is_deleted() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let orgs = bench.astra.seeds().organizations;
     let credential = bench.mint("reader").await.unwrap();
     let forced = json!({"token": orgs[2].root_token, "force": true});
@@ -307,7 +308,7 @@ async fn in_another_organization_nothing_is_deleted() {
 /// Written again without being tried, the config does not say for which organization it is.
 #[tokio::test]
 async fn a_config_of_an_unknown_organization_does_not_lose_a_token_of_another() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let orgs = bench.astra.seeds().organizations;
     let credential = bench.mint("reader").await.unwrap().aged();
     let forced = bench.delete("config", json!({"force": true})).await;
@@ -327,7 +328,7 @@ async fn a_config_of_an_unknown_organization_does_not_lose_a_token_of_another() 
 #[tokio::test]
 async fn the_list_of_another_organization_is_no_evidence() {
     for is_written_again in [false, true] {
-        let bench = Bench::mounted().await;
+        let bench = AstraMount::mounted().await;
         let other = &bench.astra.seeds().organizations[2];
         let credential = bench.mint("reader").await.unwrap().aged();
         let mut untried =
@@ -349,7 +350,7 @@ async fn the_list_of_another_organization_is_no_evidence() {
 
 #[tokio::test]
 async fn what_astra_ended_by_itself_needs_no_revocation() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let credential = bench.mint("reader").await.unwrap();
     bench
         .delete("config", json!({"force": true}))
@@ -360,12 +361,12 @@ async fn what_astra_ended_by_itself_needs_no_revocation() {
     lease
         .internal_data
         .insert("expires_at".to_owned(), "2020-01-01T00:00:00Z".into());
-    assert!(bench.engine.handle(request).await.unwrap().is_none());
+    assert!(bench.handle(request).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn a_token_that_ended_by_itself_is_deleted_all_the_same_where_that_can_be_done() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let credential = bench.mint("reader").await.unwrap();
     let mut request = on_lease(Operation::Revoke, &credential);
     let lease = request.lease.as_mut().unwrap();
@@ -373,15 +374,15 @@ async fn a_token_that_ended_by_itself_is_deleted_all_the_same_where_that_can_be_
         .internal_data
         .insert("expires_at".to_owned(), "2020-01-01T00:00:00Z".into());
     // The clock of this node alone does not tell that the token is dead.
-    bench.engine.handle(request.clone()).await.unwrap();
+    bench.handle(request.clone()).await.unwrap();
     bench.assert_clean(&[], "revoked");
     bench.fault("DELETE", "*", status(403));
-    bench.engine.handle(request).await.unwrap();
+    bench.handle(request).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_young_token_that_astra_does_not_know_is_not_taken_for_revoked() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::new().await;
     bench.deadlines.late_create_window = Duration::from_secs(2);
     bench.restart();
     bench.mount().await;
@@ -391,7 +392,7 @@ async fn a_young_token_that_astra_does_not_know_is_not_taken_for_revoked() {
     let error = bench.revoke(&credential).await.err().unwrap();
     assert!(matches!(error, Error::Internal(_)), "{error:?}");
     assert!(error.to_string().contains("tried again"), "{error}");
-    eventually("the host tries again", async || {
+    wait_until("the host tries again", SOON, async || {
         bench.revoke(&credential).await.is_ok()
     })
     .await;

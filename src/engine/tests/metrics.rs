@@ -4,20 +4,20 @@ use astra_emulator::Fault;
 use astra_emulator::fault::FaultBody;
 use serde_json::json;
 
-use crate::engine::testing::bench::Bench;
-use crate::engine::testing::bench::READER;
-use crate::engine::testing::bench::warnings;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
+use crate::engine::testing::warnings;
 use crate::vault::Operation;
 
-async fn bench() -> Bench {
-    let bench = Bench::new().await;
+async fn bench() -> AstraMount {
+    let bench = AstraMount::configured().await;
     let role = json!({"astra_roles": READER, "ttl": "5m"});
     bench.write("roles/app", role).await.unwrap();
     bench
 }
 
-async fn metrics(bench: &Bench) -> String {
-    let data = bench.read("metrics").await;
+async fn metrics(bench: &AstraMount) -> String {
+    let data = bench.read_data("metrics").await;
     assert_eq!(data["http_status_code"], 200);
     let media = data["http_content_type"].as_str().unwrap();
     assert!(media.starts_with("text/plain; version=0.0.4"), "{media}");
@@ -125,9 +125,13 @@ async fn tokens_are_counted_by_the_tick_only_while_metrics_are_read() {
     assert_eq!(value(&metrics(&bench).await, series), None);
     bench.tick().await;
     assert_eq!(value(&metrics(&bench).await, series), Some(1.0));
-    let before = bench.requests();
+    let before = bench.all_requests();
     bench.tick().await;
-    assert_eq!(bench.requests(), before, "they are counted now and then");
+    assert_eq!(
+        bench.all_requests(),
+        before,
+        "they are counted now and then"
+    );
 }
 
 #[tokio::test]
@@ -140,7 +144,7 @@ async fn status_tells_leases_static_roles_and_root_tokens_apart() {
     let role = json!({"astra_roles": READER, "rotation_period": "24h"});
     bench.write("static-roles/batch", role).await.unwrap();
     bench.write("rotate-root", json!({})).await.unwrap();
-    let flat = bench.read("status/default").await;
+    let flat = bench.read_data("status/default").await;
     for (field, expected) in [
         ("live_lease_tokens", 1),
         ("live_static_role_tokens", 1),
@@ -156,7 +160,7 @@ async fn status_tells_leases_static_roles_and_root_tokens_apart() {
         "{flat:?}"
     );
     assert!(flat["root_age"].as_str().unwrap().ends_with('s'));
-    let all = bench.read("status").await;
+    let all = bench.read_data("status").await;
     assert_eq!(all["configs"]["default"]["live_lease_tokens"], 1);
     assert!(all["configs"]["default"]["root_age"].is_u64());
     let listed = bench.call(Operation::List, "status/", json!({})).await;

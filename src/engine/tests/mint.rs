@@ -9,14 +9,14 @@ use astra_emulator::WaitFor;
 use astra_emulator::fault::FaultBody;
 use serde_json::json;
 
-use super::bench::Bench;
-use super::bench::Credential;
-use super::bench::READER;
-use super::bench::eventually;
-use super::bench::request;
 use crate::engine::Deadlines;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::Credential;
+use crate::engine::testing::READER;
+use crate::engine::testing::request;
 use crate::vault::Operation;
 use crate::vault::Response;
+use harness::wait_until;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -44,12 +44,12 @@ fn unavailable() -> Fault {
     }
 }
 
-async fn pending(bench: &Bench) -> serde_json::Value {
+async fn pending(bench: &AstraMount) -> serde_json::Value {
     bench.read("status").await.unwrap()["configs"]["default"]["pending_intents"].clone()
 }
 
 /// A mint whose token is made, and whose process then dies.
-async fn die_after_the_token_is_made(bench: &mut Bench) -> crate::vault::Request {
+async fn die_after_the_token_is_made(bench: &mut AstraMount) -> crate::vault::Request {
     let asked = request(Operation::Read, "creds/reader", json!({}));
     let made = WaitFor {
         token_count: Some(bench.live().len() + 1),
@@ -57,7 +57,7 @@ async fn die_after_the_token_is_made(bench: &mut Bench) -> crate::vault::Request
     };
     bench.fault_once("POST", "*", Fault::Hang { committed: true });
     tokio::select! {
-        _ = bench.engine.handle(asked.clone()) => panic!("the mint ended"),
+        _ = bench.handle(asked.clone()) => panic!("the mint ended"),
         in_time = bench.astra.wait(made, SOON) => assert!(in_time),
     }
     bench.restart();
@@ -66,7 +66,7 @@ async fn die_after_the_token_is_made(bench: &mut Bench) -> crate::vault::Request
 
 #[tokio::test]
 async fn an_answer_that_is_not_delivered_takes_its_token_back() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let minted = bench.call(Operation::Read, "creds/reader", json!({})).await;
     undeliver(minted.unwrap().unwrap()).await;
     bench.assert_clean(&[], "undelivered");
@@ -79,7 +79,7 @@ async fn an_answer_that_is_not_delivered_takes_its_token_back() {
 
 #[tokio::test]
 async fn a_token_that_could_not_be_taken_back_is_deleted_by_a_tick() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     for dies in [false, true] {
         let minted = bench.call(Operation::Read, "creds/reader", json!({})).await;
         bench.fault("DELETE", "*", forbidden());
@@ -97,21 +97,21 @@ async fn a_token_that_could_not_be_taken_back_is_deleted_by_a_tick() {
 
 #[tokio::test]
 async fn a_token_is_taken_back_without_storage_too() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let minted = bench.call(Operation::Read, "creds/reader", json!({})).await;
-    bench.storage.memory.set_read_only(true);
+    bench.storage.set_read_only(true);
     undeliver(minted.unwrap().unwrap()).await;
     bench.assert_clean(&[], "undelivered");
 }
 
 #[tokio::test]
 async fn a_taken_back_token_is_durably_lost_once_storage_works_again() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     let minted = bench.call(Operation::Read, "creds/reader", json!({})).await;
-    bench.storage.memory.set_read_only(true);
+    bench.storage.set_read_only(true);
     bench.fault("DELETE", "*", forbidden());
     undeliver(minted.unwrap().unwrap()).await;
-    bench.storage.memory.set_read_only(false);
+    bench.storage.set_read_only(false);
     // The tick cannot delete, but it notes; then the process dies.
     bench.tick().await;
     bench.astra.clear_faults();
@@ -123,7 +123,7 @@ async fn a_taken_back_token_is_durably_lost_once_storage_works_again() {
 
 #[tokio::test]
 async fn a_tick_after_a_crash_deletes_what_nobody_received_and_nothing_else() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     let issued = bench.mint("reader").await.unwrap();
     bench
         .astra
@@ -141,7 +141,7 @@ async fn a_tick_after_a_crash_deletes_what_nobody_received_and_nothing_else() {
 
 #[tokio::test]
 async fn a_request_that_the_host_repeats_replaces_its_first_token() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     let issued = bench.mint("reader").await.unwrap();
     // In the one window, the process dies after the mark is durable; before it, the mark is not.
     for marked in [true, false] {
@@ -164,7 +164,7 @@ async fn a_request_that_the_host_repeats_replaces_its_first_token() {
 #[tokio::test]
 async fn a_repeated_request_that_fails_leaves_its_first_token_to_a_tick() {
     for (method, dies) in [("GET", false), ("DELETE", false), ("DELETE", true)] {
-        let mut bench = Bench::with(
+        let mut bench = AstraMount::with(
             Default::default(),
             Deadlines {
                 operation: Duration::from_secs(1),
@@ -196,7 +196,7 @@ async fn a_repeated_request_that_fails_leaves_its_first_token_to_a_tick() {
 
 #[tokio::test]
 async fn a_crash_while_lists_are_refused_does_not_stop_mints() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     die_after_the_token_is_made(&mut bench).await;
     bench.fault("GET", "/v2/clientIdSecrets", forbidden());
     let issued = bench.mint("reader").await.unwrap();
@@ -209,13 +209,13 @@ async fn a_crash_while_lists_are_refused_does_not_stop_mints() {
 
 #[tokio::test]
 async fn a_mint_does_not_wait_for_a_tick() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     die_after_the_token_is_made(&mut bench).await;
     bench.fault("DELETE", "*", Fault::Hang { committed: false });
     let bench = Arc::new(bench);
     let ticking = Arc::clone(&bench);
     let tick = tokio::spawn(async move { ticking.tick().await });
-    eventually("the tick hangs in its deletion", async || {
+    wait_until("the tick hangs in its deletion", SOON, async || {
         bench.astra.stats().concurrency > 0
     })
     .await;
@@ -229,7 +229,7 @@ async fn a_mint_does_not_wait_for_a_tick() {
 
 #[tokio::test]
 async fn many_lost_tokens_cost_one_list_when_lists_fail() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     bench.fault("POST", "*", Fault::ResetAfterCommit {});
     bench.fault("GET", "/v2/clientIdSecrets", forbidden());
     for _ in 0..5 {
@@ -246,10 +246,10 @@ async fn many_lost_tokens_cost_one_list_when_lists_fail() {
 
 #[tokio::test]
 async fn an_orderly_end_leaves_nothing_to_look_for() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     let issued = bench.mint("reader").await.unwrap();
-    bench.engine.cleanup().await;
-    let keys = bench.storage.memory.keys();
+    bench.cleanup().await;
+    let keys = bench.storage.keys();
     assert!(
         !keys.iter().any(|key| key.starts_with("v1/intent/")),
         "{keys:?}"
@@ -263,7 +263,7 @@ async fn an_orderly_end_leaves_nothing_to_look_for() {
 
 #[tokio::test]
 async fn blocks_of_a_dead_process_are_removed_once_lists_are_clean() {
-    let mut bench = Bench::with(
+    let mut bench = AstraMount::with(
         Default::default(),
         Deadlines {
             late_create_window: Duration::ZERO,
@@ -276,7 +276,7 @@ async fn blocks_of_a_dead_process_are_removed_once_lists_are_clean() {
     assert_eq!(pending(&bench).await, 1);
     bench.tick().await;
     assert_eq!(pending(&bench).await, 0);
-    let keys = bench.storage.memory.keys();
+    let keys = bench.storage.keys();
     assert!(
         !keys.iter().any(|key| key.starts_with("v1/intent/")),
         "{keys:?}"
@@ -286,7 +286,7 @@ async fn blocks_of_a_dead_process_are_removed_once_lists_are_clean() {
 
 #[tokio::test]
 async fn callers_at_the_same_time_get_a_token_each() {
-    let bench = Arc::new(Bench::mounted().await);
+    let bench = Arc::new(AstraMount::mounted().await);
     let mints = (0..50).map(|_| {
         let bench = Arc::clone(&bench);
         tokio::spawn(async move { bench.mint("reader").await.unwrap() })
@@ -305,7 +305,7 @@ async fn callers_at_the_same_time_get_a_token_each() {
 
 #[tokio::test]
 async fn a_create_that_takes_effect_after_the_first_clean_list_is_found() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     let slow = Fault::Latency {
         ms: 1_000,
         max_ms: None,
@@ -314,8 +314,8 @@ async fn a_create_that_takes_effect_after_the_first_clean_list_is_found() {
     bench.fault_once("POST", "/v2/clientIdSecrets", slow);
     let asked = request(Operation::Read, "creds/reader", json!({}));
     tokio::select! {
-        _ = bench.engine.handle(asked) => panic!("the mint ended"),
-        () = eventually("the create is in flight", async || bench.astra.stats().concurrency > 0) => {}
+        _ = bench.handle(asked) => panic!("the mint ended"),
+        () = wait_until("the create is in flight", SOON, async || bench.astra.stats().concurrency > 0) => {}
     }
     // The process dies, and the next one's first lists show nothing.
     bench.restart();
@@ -332,7 +332,7 @@ async fn a_create_that_takes_effect_after_the_first_clean_list_is_found() {
 
 #[tokio::test]
 async fn what_astra_does_not_know_yet_is_taken_back_later() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let unseen = json!({"create_visible_after_ms": 60_000, "create_visible_scope": "all"});
     bench.astra.set_knobs(unseen).unwrap();
     let minted = bench.call(Operation::Read, "creds/reader", json!({})).await;
@@ -348,7 +348,7 @@ async fn what_astra_does_not_know_yet_is_taken_back_later() {
 
 #[tokio::test]
 async fn a_list_outage_after_a_crash_is_not_a_mint_outage() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     die_after_the_token_is_made(&mut bench).await;
     bench.fault("GET", "/v2/clientIdSecrets", unavailable());
     assert!(
@@ -368,7 +368,7 @@ async fn a_list_outage_after_a_crash_is_not_a_mint_outage() {
 #[tokio::test]
 async fn a_list_without_descriptions_is_noticed() {
     for fields in ["legacy", "oas", "no_description"] {
-        let bench = Bench::mounted().await;
+        let bench = AstraMount::mounted().await;
         let knobs = json!({"list_fields": fields});
         bench.astra.set_knobs(knobs).unwrap();
         let limited = json!({"astra_roles": READER, "max_active": 1});

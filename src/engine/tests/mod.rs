@@ -1,7 +1,6 @@
 //! The engine in this process, over storage in memory and the emulator.
 
 mod archived_commands;
-pub mod bench;
 mod config;
 mod credential;
 mod damage;
@@ -17,3 +16,9 @@ mod organizations;
 mod parameters;
 mod standby;
 mod storage_faults;
+
+/// The names that the test mount had.
+pub mod bench {
+    pub use crate::engine::testing::AstraMount as Bench;
+    pub use crate::engine::testing::*;
+}

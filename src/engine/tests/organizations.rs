@@ -17,9 +17,9 @@ use proptest::test_runner::TestRunner;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::bench::Bench;
-use super::bench::Credential;
-use super::bench::READER;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::Credential;
+use crate::engine::testing::READER;
 
 const ORGANIZATIONS: usize = 5;
 /// Mints and revocations.
@@ -140,7 +140,7 @@ fn check_callers(astra: &Emulator) {
 }
 
 async fn run(organizations: &[Organization]) {
-    let bench = Arc::new(Bench::new().await);
+    let bench = Arc::new(AstraMount::new().await);
     for (number, organization) in organizations.iter().enumerate() {
         configure(&bench, number, organization).await;
         let role = json!({"config": format!("org-{number}"), "astra_roles": READER});
@@ -190,7 +190,7 @@ async fn run(organizations: &[Organization]) {
     check_holdings(organizations, &issued);
 }
 
-async fn configure(bench: &Bench, number: usize, organization: &Organization) {
+async fn configure(bench: &AstraMount, number: usize, organization: &Organization) {
     let config = json!({"token": organization.root_token, "url": organization.astra.url()});
     bench
         .write(&format!("config/org-{number}"), config)

@@ -4,8 +4,8 @@
 use serde_json::Value;
 use serde_json::json;
 
-use crate::engine::testing::bench::Bench;
-use crate::engine::testing::bench::READER;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
 use crate::vault::Error;
 use crate::vault::Operation;
 
@@ -124,10 +124,10 @@ fn table() -> Vec<(&'static str, &'static str, Operation, Answer)> {
 }
 
 /// What a write needs beside.
-fn valid(bench: &Bench, path: &str) -> Value {
+fn valid(bench: &AstraMount, path: &str) -> Value {
     match path {
-        "config" => bench.config(&bench.astra.root_token()),
-        "config/other" => bench.config(&bench.another_root_token()),
+        "config" => bench.config(json!({"token": &bench.astra.root_token()})),
+        "config/other" => bench.config(json!({"token": &bench.another_root_token()})),
         "roles/app" => json!({"astra_roles": READER}),
         "static-roles/new" | "static-roles/batch" => {
             json!({"astra_roles": READER, "rotation_period": "24h"})
@@ -138,7 +138,7 @@ fn valid(bench: &Bench, path: &str) -> Value {
 
 #[tokio::test]
 async fn each_operation_of_each_path_answers_unknown_parameters() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let role = json!({"astra_roles": READER});
     bench.write("roles/reader", role).await.unwrap();
     let data = valid(&bench, "static-roles/batch");
@@ -149,7 +149,7 @@ async fn each_operation_of_each_path_answers_unknown_parameters() {
             _ => valid(&bench, path),
         };
         data["zzz"] = 1.into();
-        let (requests, keys) = (bench.requests(), bench.storage.memory.keys());
+        let (requests, keys) = (bench.all_requests(), bench.storage.keys());
         let answered = bench.call(operation.clone(), path, data).await;
         match (answer, answered) {
             (Warned, Ok(Some(response))) => assert_eq!(
@@ -162,8 +162,8 @@ async fn each_operation_of_each_path_answers_unknown_parameters() {
                     message, "unrecognized parameters: [zzz]; leave them out. Nothing was done",
                     "{operation:?} {path}"
                 );
-                assert_eq!(bench.requests(), requests, "{operation:?} {path}");
-                assert_eq!(bench.storage.memory.keys(), keys, "{operation:?} {path}");
+                assert_eq!(bench.all_requests(), requests, "{operation:?} {path}");
+                assert_eq!(bench.storage.keys(), keys, "{operation:?} {path}");
             }
             (_, Ok(response)) => panic!(
                 "{operation:?} {path}: {:?}",
@@ -176,9 +176,9 @@ async fn each_operation_of_each_path_answers_unknown_parameters() {
 
 #[tokio::test]
 async fn the_table_has_every_operation_of_every_path() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let mut declared: Vec<(String, Operation)> = bench
-        .mount
+        .backend
         .routes
         .iter()
         .flat_map(|route| {
@@ -202,7 +202,7 @@ async fn the_table_has_every_operation_of_every_path() {
 
 #[tokio::test]
 async fn a_role_whose_policy_is_kept_in_astra_refuses_unknown_parameters() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let policy = json!({"resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest"], "effect": "allow"});
     let refusal = bench
         .refusal("roles/own", json!({"policy": policy, "default_ttl": "15m"}))
@@ -211,16 +211,12 @@ async fn a_role_whose_policy_is_kept_in_astra_refuses_unknown_parameters() {
         refusal,
         "unrecognized parameters: [default_ttl]; for \"default_ttl\" the nearest known one is \"ttl\". Nothing was done"
     );
-    assert_eq!(
-        bench.storage.memory.keys().len(),
-        2,
-        "the mount and a config"
-    );
+    assert_eq!(bench.storage.keys().len(), 2, "the mount and a config");
 }
 
 #[tokio::test]
 async fn parameters_of_another_tool_are_not_taken_for_ours() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let written = bench
         .write(
             "roles/typo",

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::bench::Bench;
-use super::bench::on_lease;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::on_lease;
 use crate::vault::Error;
 use crate::vault::Operation;
 use crate::vault::ReplicationState;
@@ -15,12 +15,12 @@ const MAY_NOT_WRITE: [i32; 3] = [16_384, 512, 64];
 #[tokio::test]
 async fn every_side_effect_is_forwarded_before_astra_is_asked() {
     for bits in MAY_NOT_WRITE {
-        let mut bench = Bench::mounted().await;
+        let mut bench = AstraMount::mounted().await;
         let issued = bench.mint("reader").await.unwrap();
         bench.system.replication_state = ReplicationState(bits);
         bench.restart();
         let requests = bench.astra.journal().len();
-        let writes = bench.storage.memory.operations().puts;
+        let writes = bench.storage.operations().puts;
         let config = bench.config(json!({}));
         let role = json!({"astra_roles": "API RO User"});
         let forwarded = [
@@ -38,7 +38,7 @@ async fn every_side_effect_is_forwarded_before_astra_is_asked() {
         }
         bench.tick().await;
         assert_eq!(bench.astra.journal().len(), requests);
-        assert_eq!(bench.storage.memory.operations().puts, writes);
+        assert_eq!(bench.storage.operations().puts, writes);
         // What is only read is answered here.
         assert!(bench.read("config").await.is_some());
         assert!(bench.read("roles/reader").await.is_some());
@@ -49,12 +49,12 @@ async fn every_side_effect_is_forwarded_before_astra_is_asked() {
 
 #[tokio::test]
 async fn a_local_mount_of_a_secondary_writes() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     bench.system.replication_state = ReplicationState(64);
     bench.system.local_mount = true;
     bench.restart();
     let issued = bench.mint("reader").await.unwrap();
     let request = on_lease(Operation::Revoke, &issued);
-    assert!(bench.engine.handle(request).await.unwrap().is_none());
+    assert!(bench.handle(request).await.unwrap().is_none());
     bench.assert_clean(&[], "minted and revoked");
 }

@@ -4,20 +4,22 @@ use astra_emulator::Fault;
 use astra_emulator::fault::FaultBody;
 use serde_json::json;
 
-use super::bench::Bench;
-use super::bench::Plan;
+use crate::engine::testing::AstraMount;
 use crate::vault::Error;
+use crate::vault::memory::WriteFault;
 
 /// No operation here writes more often.
 const WRITES: usize = 4;
 
-fn plans() -> impl Iterator<Item = Plan> {
+fn plans() -> impl Iterator<Item = WriteFault> {
     let flags = [(false, false), (false, true), (true, false), (true, true)];
     (0..WRITES).flat_map(move |after| {
-        flags.map(|(written, for_good)| Plan {
+        flags.map(|(applied, for_good)| WriteFault {
             after,
-            written,
-            for_good,
+            applied,
+            once: !for_good,
+            deletions: true,
+            ..WriteFault::default()
         })
     })
 }
@@ -26,10 +28,10 @@ fn plans() -> impl Iterator<Item = Plan> {
 async fn a_mint_that_cannot_be_noted_leaves_no_token() {
     for plan in plans() {
         for dies in [false, true] {
-            let mut bench = Bench::mounted().await;
-            bench.storage.plan(Some(plan));
+            let mut bench = AstraMount::mounted().await;
+            bench.storage.set_write_fault(Some(plan.clone()));
             let minted = bench.mint("reader").await;
-            bench.storage.plan(None);
+            bench.storage.set_write_fault(None);
             let issued = match minted {
                 Ok(issued) => vec![issued],
                 Err(Error::Internal(text)) => {
@@ -54,12 +56,12 @@ async fn a_mint_that_cannot_be_noted_leaves_no_token() {
 
 #[tokio::test]
 async fn read_only_storage_forwards_and_leaves_no_token() {
-    let bench = Bench::mounted().await;
+    let bench = AstraMount::mounted().await;
     let issued = bench.mint("reader").await.unwrap();
-    bench.storage.memory.set_read_only(true);
+    bench.storage.set_read_only(true);
     assert_eq!(bench.mint("reader").await.err(), Some(Error::ReadOnly));
     bench.assert_clean(&[&issued], "the token is deleted at once");
-    bench.storage.memory.set_read_only(false);
+    bench.storage.set_read_only(false);
     bench.tick().await;
     bench.assert_clean(&[&issued], "what is still leased stays");
 }
@@ -67,14 +69,14 @@ async fn read_only_storage_forwards_and_leaves_no_token() {
 #[tokio::test]
 async fn a_config_is_stored_whole_or_not_at_all() {
     for plan in plans() {
-        let mut bench = Bench::new().await;
-        bench.storage.plan(Some(plan));
+        let mut bench = AstraMount::new().await;
+        bench.storage.set_write_fault(Some(plan.clone()));
         let config = bench.config(json!({}));
         let is_written = bench.write("config", config.clone()).await.is_ok();
-        bench.storage.plan(None);
+        bench.storage.set_write_fault(None);
         let shown = bench.read("config").await;
         assert!(shown.is_some() || !is_written, "{plan:?}");
-        if !plan.written {
+        if !plan.applied {
             assert_eq!(shown.is_some(), is_written, "{plan:?}");
         }
         // What is in memory is what is in storage.
@@ -82,16 +84,19 @@ async fn a_config_is_stored_whole_or_not_at_all() {
         assert_eq!(bench.read("config").await, shown, "{plan:?}");
         bench.write("config", config).await.unwrap();
         let changed = bench.read("config").await.unwrap();
-        bench.storage.plan(Some(Plan { after: 0, ..plan }));
+        bench.storage.set_write_fault(Some(WriteFault {
+            after: 0,
+            ..plan.clone()
+        }));
         assert!(
             bench
                 .write("config", json!({"request_timeout": 3}))
                 .await
                 .is_err()
         );
-        bench.storage.plan(None);
+        bench.storage.set_write_fault(None);
         let shown = bench.read("config").await.unwrap();
-        assert_eq!(shown != changed, plan.written, "{plan:?}");
+        assert_eq!(shown != changed, plan.applied, "{plan:?}");
         bench.restart();
         assert_eq!(bench.read("config").await.unwrap(), shown, "{plan:?}");
     }
@@ -100,11 +105,12 @@ async fn a_config_is_stored_whole_or_not_at_all() {
 #[tokio::test]
 async fn a_role_in_memory_is_the_role_in_storage() {
     for written in [false, true] {
-        let mut bench = Bench::mounted().await;
-        bench.storage.plan(Some(Plan {
-            after: 0,
-            written,
-            for_good: false,
+        let mut bench = AstraMount::mounted().await;
+        bench.storage.set_write_fault(Some(WriteFault {
+            applied: written,
+            once: true,
+            deletions: true,
+            ..WriteFault::default()
         }));
         assert!(
             bench
@@ -121,10 +127,10 @@ async fn a_role_in_memory_is_the_role_in_storage() {
 
 #[tokio::test]
 async fn storage_that_does_not_answer_is_the_hosts_fault() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     bench.restart();
     let gone = crate::vault::StorageError::Unreachable("gone".to_owned());
-    bench.storage.memory.set_failure(Some(gone));
+    bench.storage.set_failure(Some(gone));
     let requests = bench.astra.journal().len();
     let config = bench.config(json!({}));
     let outcomes = [
@@ -142,13 +148,14 @@ async fn storage_that_does_not_answer_is_the_hosts_fault() {
 
 #[tokio::test]
 async fn an_orderly_end_notes_what_is_lost() {
-    let mut bench = Bench::mounted().await;
+    let mut bench = AstraMount::mounted().await;
     let issued = bench.mint("reader").await.unwrap();
     // The mark is written, though the host says that it is not; and the token cannot be deleted.
-    bench.storage.plan(Some(Plan {
-        after: 0,
-        written: true,
-        for_good: false,
+    bench.storage.set_write_fault(Some(WriteFault {
+        applied: true,
+        once: true,
+        deletions: true,
+        ..WriteFault::default()
     }));
     let forbidden = Fault::Status {
         status: 403,
@@ -158,7 +165,7 @@ async fn an_orderly_end_notes_what_is_lost() {
     };
     bench.fault("DELETE", "*", forbidden);
     assert!(bench.mint("reader").await.is_err());
-    bench.engine.cleanup().await;
+    bench.cleanup().await;
     bench.astra.clear_faults();
     bench.restart();
     bench.tick().await;

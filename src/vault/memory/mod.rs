@@ -1,9 +1,11 @@
 //! A host in memory, for tests and tools.
 
+mod fault;
 mod storage;
 mod system;
 mod test_mount;
 
+pub use fault::WriteFault;
 pub use storage::MemoryStorage;
 pub use storage::Operations;
 pub use system::FixedSystem;

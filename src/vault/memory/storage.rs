@@ -6,16 +6,19 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use parking_lot::MutexGuard;
+use tokio::sync::Notify;
 
 use super::super::Entry;
 use super::super::Storage;
 use super::super::StorageError;
 use super::super::storage::page;
+use super::WriteFault;
 
-/// Storage in memory, for tests and tools.
+/// Storage in memory, for tests and tools.  It fails on request.
 #[derive(Default)]
 pub struct MemoryStorage {
     inner: Mutex<Inner>,
+    hung: Notify,
 }
 
 /// How many calls a [`MemoryStorage`] has had, failed ones included.
@@ -37,7 +40,14 @@ struct Inner {
     operations: Operations,
     read_only: bool,
     failure: Option<StorageError>,
-    working_puts: Option<usize>,
+    fault: Option<WriteFault>,
+    yields: bool,
+}
+
+/// A change of one entry.
+enum Write<'a> {
+    Put(Entry),
+    Delete(&'a str),
 }
 
 impl MemoryStorage {
@@ -56,9 +66,19 @@ impl MemoryStorage {
         self.lock().failure = failure;
     }
 
-    /// The next `count` puts work, those after it are refused; `None` lets all work.
-    pub fn set_working_puts(&self, count: Option<usize>) {
-        self.lock().working_puts = count;
+    /// From now on writes fail as `fault` says, or all work.
+    pub fn set_write_fault(&self, fault: Option<WriteFault>) {
+        self.lock().fault = fault;
+    }
+
+    /// From now on other tasks run before each write, as while a host answers, or no longer.
+    pub fn set_yields(&self, yields: bool) {
+        self.lock().yields = yields;
+    }
+
+    /// Waits for a write that never returns ([`WriteFault::hangs`]).
+    pub async fn hung(&self) {
+        self.hung.notified().await;
     }
 
     /// How many calls there have been.
@@ -74,6 +94,44 @@ impl MemoryStorage {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock()
     }
+
+    async fn write(&self, write: Write<'_>) -> Result<(), StorageError> {
+        let yields = self.lock().yields;
+        if yields {
+            tokio::task::yield_now().await;
+        }
+        let fault = {
+            let mut inner = self.lock();
+            inner.count(&write);
+            match inner.take_fault(&write) {
+                None => {
+                    inner.check(true)?;
+                    inner.apply(write);
+                    return Ok(());
+                }
+                Some(fault) => {
+                    if fault.applied {
+                        inner.apply(write);
+                    }
+                    fault
+                }
+            }
+        };
+        if fault.hangs {
+            self.hung.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Err(fault.error)
+    }
+}
+
+impl Write<'_> {
+    fn key(&self) -> &str {
+        match self {
+            Self::Put(entry) => &entry.key,
+            Self::Delete(key) => key,
+        }
+    }
 }
 
 impl Inner {
@@ -82,6 +140,45 @@ impl Inner {
             Some(failure) => Err(failure.clone()),
             None if writes && self.read_only => Err(StorageError::ReadOnly),
             None => Ok(()),
+        }
+    }
+
+    fn count(&mut self, write: &Write<'_>) {
+        match write {
+            Write::Put(_) => self.operations.puts += 1,
+            Write::Delete(_) => self.operations.deletes += 1,
+        }
+    }
+
+    /// How this write fails, if it does.
+    fn take_fault(&mut self, write: &Write<'_>) -> Option<WriteFault> {
+        let fault = self.fault.as_mut()?;
+        let counts = fault.deletions || matches!(write, Write::Put(_));
+        if !counts || !write.key().starts_with(&fault.prefix) {
+            return None;
+        }
+        if fault.after > 0 {
+            fault.after -= 1;
+            return None;
+        }
+        let found = fault.clone();
+        if found.once {
+            self.fault = None;
+        }
+        if found.all_calls {
+            self.failure = Some(found.error.clone());
+        }
+        Some(found)
+    }
+
+    fn apply(&mut self, write: Write<'_>) {
+        match write {
+            Write::Put(entry) => {
+                self.entries.insert(entry.key.clone(), entry);
+            }
+            Write::Delete(key) => {
+                self.entries.remove(key);
+            }
         }
     }
 
@@ -124,23 +221,10 @@ impl Storage for MemoryStorage {
     }
 
     async fn put(&self, entry: Entry) -> Result<(), StorageError> {
-        let mut inner = self.lock();
-        inner.operations.puts += 1;
-        inner.check(true)?;
-        match &mut inner.working_puts {
-            Some(0) => return Err(StorageError::Refused("no more puts".to_owned())),
-            Some(count) => *count -= 1,
-            None => {}
-        }
-        inner.entries.insert(entry.key.clone(), entry);
-        Ok(())
+        self.write(Write::Put(entry)).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        let mut inner = self.lock();
-        inner.operations.deletes += 1;
-        inner.check(true)?;
-        inner.entries.remove(key);
-        Ok(())
+        self.write(Write::Delete(key)).await
     }
 }

@@ -16,18 +16,15 @@ use tokio::runtime::Runtime;
 use vault_plugin_secrets_astra::astra::fuzzing::answer_with;
 use vault_plugin_secrets_astra::engine::AstraFactory;
 use vault_plugin_secrets_astra::proto::pb;
-use vault_plugin_secrets_astra::vault;
 use vault_plugin_secrets_astra::vault::Backend;
 use vault_plugin_secrets_astra::vault::Entry;
-use vault_plugin_secrets_astra::vault::Factory;
 use vault_plugin_secrets_astra::vault::Storage as _;
 use vault_plugin_secrets_astra::vault::codec::Context;
 use vault_plugin_secrets_astra::vault::codec::decode_request;
 use vault_plugin_secrets_astra::vault::codec::encode_existence;
 use vault_plugin_secrets_astra::vault::codec::encode_outcome;
-use vault_plugin_secrets_astra::vault::memory::FixedSystem;
 use vault_plugin_secrets_astra::vault::memory::MemoryStorage;
-use vault_plugin_secrets_astra::vault::memory::NoEvents;
+use vault_plugin_secrets_astra::vault::memory::TestMount;
 
 use crate::astra::Astra;
 use crate::astra::BUNDLE;
@@ -241,12 +238,6 @@ pub fn refusal(reply: &pb::HandleRequestReply) -> Option<String> {
 }
 
 fn backend(storage: &Arc<MemoryStorage>) -> Arc<dyn Backend> {
-    let mount = vault::Mount {
-        uuid: "fuzz".to_owned(),
-        options: Default::default(),
-        storage: Arc::clone(storage) as _,
-        system: Arc::new(FixedSystem::default()),
-        events: Arc::new(NoEvents),
-    };
-    AstraFactory::default().build(mount).unwrap()
+    let mount = TestMount::over(&AstraFactory::default(), Arc::clone(storage));
+    mount.unwrap().backend
 }

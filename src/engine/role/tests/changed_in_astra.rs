@@ -7,7 +7,7 @@ use astra_emulator::Role;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::engine::testing::Bench;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
@@ -18,7 +18,7 @@ fn policy(actions: &[&str]) -> Value {
     json!({"policy": {"resources": resources, "actions": actions, "effect": "allow"}})
 }
 
-fn kept(bench: &Bench) -> Role {
+fn kept(bench: &AstraMount) -> Role {
     let roles = bench.astra.roles(None).unwrap().into_iter();
     let mut kept = roles.filter(|role| role.name.starts_with("vault-"));
     kept.next().unwrap()
@@ -31,12 +31,12 @@ fn edited(role: &Role, actions: &[&str]) -> Policy {
     }
 }
 
-async fn read(bench: &Bench, path: &str) -> Response {
+async fn read(bench: &AstraMount, path: &str) -> Response {
     let read = bench.call(Operation::Read, path, json!({})).await;
     read.unwrap().unwrap()
 }
 
-async fn mint(bench: &Bench, role: &str) -> Result<(), Error> {
+async fn mint(bench: &AstraMount, role: &str) -> Result<(), Error> {
     let path = format!("creds/{role}");
     bench
         .call(Operation::Read, &path, json!({}))
@@ -44,7 +44,7 @@ async fn mint(bench: &Bench, role: &str) -> Result<(), Error> {
         .map(drop)
 }
 
-async fn refused(bench: &Bench, role: &str) -> String {
+async fn refused(bench: &AstraMount, role: &str) -> String {
     match mint(bench, role).await {
         Err(Error::BadRequest(text)) => text,
         other => panic!("{other:?}"),
@@ -53,7 +53,7 @@ async fn refused(bench: &Bench, role: &str) -> String {
 
 #[tokio::test]
 async fn a_custom_role_that_was_changed_in_astra_is_told_of_and_gets_its_policy_back() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     bench.write("roles/dr", policy(&["db-cql"])).await.unwrap();
     bench.tick().await;
     let role = kept(&bench);
@@ -93,7 +93,7 @@ async fn a_custom_role_that_was_changed_in_astra_is_told_of_and_gets_its_policy_
 
 #[tokio::test]
 async fn the_custom_role_of_a_static_role_gets_its_policy_back() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let mut role = policy(&["db-cql"]);
     role["rotation_period"] = json!("24h");
     bench.write("static-roles/app", role).await.unwrap();
@@ -111,12 +111,12 @@ async fn the_custom_role_of_a_static_role_gets_its_policy_back() {
 
 #[tokio::test]
 async fn one_list_an_hour_is_enough_for_all_roles_of_a_config() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     for name in ["a", "b", "c"] {
         let path = format!("roles/{name}");
         bench.write(&path, policy(&["db-cql"])).await.unwrap();
     }
-    let lists = |bench: &Bench| {
+    let lists = |bench: &AstraMount| {
         let journal = bench.astra.journal();
         let lists = journal
             .iter()
@@ -135,7 +135,7 @@ async fn one_list_an_hour_is_enough_for_all_roles_of_a_config() {
 
 #[tokio::test]
 async fn an_astra_role_that_became_a_token_admin_is_refused_at_the_mint() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let plain = Policy {
         actions: vec!["db-cql".to_owned()],
         ..bench.astra.roles(None).unwrap()[0].policy.clone()
@@ -174,7 +174,7 @@ async fn an_astra_role_that_became_a_token_admin_is_refused_at_the_mint() {
 
 #[tokio::test]
 async fn taking_allow_token_admin_back_ends_the_roles_that_rested_on_it() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let allow = |allowed: bool| json!({"allow_token_admin": allowed});
     bench.write("config", allow(true)).await.unwrap();
     let admin = json!({"astra_roles": "Database Administrator"});
@@ -213,7 +213,7 @@ async fn taking_allow_token_admin_back_ends_the_roles_that_rested_on_it() {
 
 #[tokio::test]
 async fn astra_roles_that_are_written_again_are_looked_up_again() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let plain = Policy {
         actions: vec!["db-cql".to_owned()],
         ..bench.astra.roles(None).unwrap()[0].policy.clone()

@@ -2,21 +2,21 @@
 
 use serde_json::json;
 
-use crate::engine::testing::mounted::Bench;
-use crate::engine::testing::mounted::text;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::text;
 use crate::vault::Error;
 use crate::vault::Operation;
 
 #[tokio::test]
 async fn a_credential_carries_what_an_application_needs() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let vector = bench.astra.seeds().databases["vector_db"].id.clone();
     let role = json!({"astra_roles": "RO User", "database_id": vector});
     bench.write("roles/app", role).await.unwrap();
     // The first mint of a process asks for the root token's organization.
-    bench.read("creds/app").await;
+    bench.read_response("creds/app").await;
     bench.astra.clear_journal();
-    let credential = bench.read("creds/app").await;
+    let credential = bench.read_response("creds/app").await;
     // The facts are the role's: only the mint is sent.
     assert_eq!(bench.astra.journal().len(), 1);
     assert_eq!(text(&credential, "database_id"), vector);
@@ -31,7 +31,7 @@ async fn a_credential_carries_what_an_application_needs() {
 
     let other = json!({"region": "europe-west1", "keyspace": "app"});
     bench.write("roles/app", other).await.unwrap();
-    let credential = bench.read("creds/app").await;
+    let credential = bench.read_response("creds/app").await;
     assert_eq!(text(&credential, "region"), "europe-west1");
     assert_eq!(text(&credential, "keyspace"), "app");
     assert_eq!(
@@ -42,16 +42,22 @@ async fn a_credential_carries_what_an_application_needs() {
 
 #[tokio::test]
 async fn a_bundle_link_is_new_and_for_the_region() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let vector = bench.astra.seeds().databases["vector_db"].id.clone();
     let role =
         json!({"astra_roles": "RO User", "database_id": vector, "secure_connect_bundle": true});
     bench.write("roles/app", role).await.unwrap();
-    let link = text(&bench.read("creds/app").await, "secure_connect_bundle_url");
+    let link = text(
+        &bench.read_response("creds/app").await,
+        "secure_connect_bundle_url",
+    );
     assert!(link.contains(&format!("{vector}-1")), "{link}");
     let other = json!({"region": "europe-west1"});
     bench.write("roles/app", other).await.unwrap();
-    let link = text(&bench.read("creds/app").await, "secure_connect_bundle_url");
+    let link = text(
+        &bench.read_response("creds/app").await,
+        "secure_connect_bundle_url",
+    );
     assert!(link.contains(&format!("{vector}-2")), "{link}");
     let stored = bench.storage.keys();
     for key in stored {
@@ -66,7 +72,7 @@ async fn a_bundle_link_is_new_and_for_the_region() {
 
 #[tokio::test]
 async fn without_a_bundle_no_token_is_minted() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let vector = bench.astra.seeds().databases["vector_db"].id.clone();
     let role =
         json!({"astra_roles": "RO User", "database_id": vector, "secure_connect_bundle": true});
@@ -75,7 +81,7 @@ async fn without_a_bundle_no_token_is_minted() {
         .astra
         .set_database_status(&vector, "HIBERNATED")
         .unwrap();
-    let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
+    let outcome = bench.call(Operation::Read, "creds/app", json!({})).await;
     let Err(Error::Status { status, message }) = outcome else {
         panic!("not refused with a status");
     };

@@ -8,9 +8,10 @@ use astra_emulator::fault::FaultBody;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::engine::testing::mounted::Bench;
-use crate::engine::testing::mounted::text;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::text;
 use crate::vault::Operation;
+use crate::vault::memory::WriteFault;
 
 const ROLES: &str = "/v2/organizations/roles";
 const ONE_ROLE: &str = "/v2/organizations/roles/*";
@@ -22,25 +23,25 @@ fn policy(actions: &[&str]) -> Value {
 }
 
 /// The custom roles of all mounts in an organization.
-fn kept(bench: &Bench, org: Option<&str>) -> Vec<Role> {
+fn kept(bench: &AstraMount, org: Option<&str>) -> Vec<Role> {
     let roles = bench.astra.roles(org).unwrap().into_iter();
     roles
         .filter(|role| role.name.starts_with("vault-"))
         .collect()
 }
 
-fn by_id(bench: &Bench, id: &str) -> Option<Role> {
+fn by_id(bench: &AstraMount, id: &str) -> Option<Role> {
     kept(bench, None).into_iter().find(|role| role.id == id)
 }
 
-fn notes(bench: &Bench) -> usize {
+fn notes(bench: &AstraMount) -> usize {
     let keys = bench.storage.keys();
     keys.iter()
         .filter(|key| key.contains("custom-role/"))
         .count()
 }
 
-fn refusal(status: u16, body: FaultBody, committed: bool) -> Fault {
+fn refused(status: u16, body: FaultBody, committed: bool) -> Fault {
     Fault::Status {
         status,
         body,
@@ -49,29 +50,29 @@ fn refusal(status: u16, body: FaultBody, committed: bool) -> Fault {
     }
 }
 
-fn fault(bench: &Bench, method: &str, path: &str, fault: Fault) {
+fn fault(bench: &AstraMount, method: &str, path: &str, fault: Fault) {
     let rule = FaultRule::new(fault).on(method, path);
     bench.astra.add_fault(rule).unwrap();
 }
 
-fn fault_once(bench: &Bench, method: &str, path: &str, fault: Fault) {
+fn fault_once(bench: &AstraMount, method: &str, path: &str, fault: Fault) {
     let rule = FaultRule::new(fault).on(method, path).times(1);
     bench.astra.add_fault(rule).unwrap();
 }
 
-async fn write(bench: &Bench, actions: &[&str]) -> Vec<String> {
+async fn write(bench: &AstraMount, actions: &[&str]) -> Vec<String> {
     let written = bench.write("roles/app", policy(actions)).await.unwrap();
     written.map_or_else(Vec::new, |response| response.warnings().to_vec())
 }
 
-async fn delete(bench: &Bench) -> Vec<String> {
-    let deleted = bench.send(Operation::Delete, "roles/app", json!({})).await;
+async fn delete(bench: &AstraMount) -> Vec<String> {
+    let deleted = bench.call(Operation::Delete, "roles/app", json!({})).await;
     let deleted = deleted.unwrap();
     deleted.map_or_else(Vec::new, |response| response.warnings().to_vec())
 }
 
-async fn role_id(bench: &Bench) -> String {
-    let read = bench.read("roles/app").await;
+async fn role_id(bench: &AstraMount) -> String {
+    let read = bench.read_response("roles/app").await;
     read.data()["astra_role_ids"][0]
         .as_str()
         .unwrap()
@@ -81,13 +82,13 @@ async fn role_id(bench: &Bench) -> String {
 #[tokio::test]
 async fn a_copy_of_the_storage_leaves_what_the_first_mount_made_since() {
     // The snapshot is taken while the note of a deletion stands.
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     write(&bench, &["db-cql"]).await;
     fault(
         &bench,
         "DELETE",
         ONE_ROLE,
-        refusal(503, FaultBody::Html, false),
+        refused(503, FaultBody::Html, false),
     );
     delete(&bench).await;
     let copy = bench.fork().await;
@@ -95,7 +96,7 @@ async fn a_copy_of_the_storage_leaves_what_the_first_mount_made_since() {
     write(&bench, &["db-rest"]).await;
     bench.tick().await;
     let id = role_id(&bench).await;
-    let credential = bench.read("creds/app").await;
+    let credential = bench.read_response("creds/app").await;
     copy.tick().await;
     let role = by_id(&bench, &id).unwrap();
     assert_eq!(role.policy.actions, ["db-rest"]);
@@ -106,7 +107,7 @@ async fn a_copy_of_the_storage_leaves_what_the_first_mount_made_since() {
 
 #[tokio::test]
 async fn a_copy_of_the_storage_does_not_take_a_lost_create_of_the_first_mount() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     lose_create(&bench).await;
     let copy = bench.fork().await;
     write(&bench, &["db-rest"]).await;
@@ -124,30 +125,34 @@ async fn a_copy_of_the_storage_does_not_take_a_lost_create_of_the_first_mount() 
 }
 
 /// A write whose custom role is made, and whose role is not stored.
-async fn lose_create(bench: &Bench) {
-    bench.storage.set_working_puts(Some(1));
+async fn lose_create(bench: &AstraMount) {
+    bench
+        .storage
+        .set_write_fault(Some(WriteFault::refuse_puts_after(1)));
     let outcome = bench.write("roles/app", policy(&["db-cql"])).await;
     assert!(outcome.is_err());
-    bench.storage.set_working_puts(None);
+    bench.storage.set_write_fault(None);
     assert_eq!(kept(bench, None).len(), 1);
 }
 
 #[tokio::test]
 async fn a_copy_of_the_storage_does_not_undo_a_change_of_the_first_mount() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     write(&bench, &["db-cql"]).await;
     let id = role_id(&bench).await;
     // The snapshot is taken while the note of a change stands.
-    bench.storage.set_working_puts(Some(1));
+    bench
+        .storage
+        .set_write_fault(Some(WriteFault::refuse_puts_after(1)));
     let outcome = bench.write("roles/app", policy(&["db-rest"])).await;
     assert!(outcome.is_err());
-    bench.storage.set_working_puts(None);
+    bench.storage.set_write_fault(None);
     let copy = bench.fork().await;
     write(&bench, &["db-graphql"]).await;
     copy.tick().await;
     assert_eq!(by_id(&bench, &id).unwrap().policy.actions, ["db-graphql"]);
     // It is told so, and does not delete it either.
-    let read = copy.read("roles/app").await;
+    let read = copy.read_response("roles/app").await;
     assert!(
         read.warnings()[0].contains("was written since by another cluster"),
         "{:?}",
@@ -160,15 +165,15 @@ async fn a_copy_of_the_storage_does_not_undo_a_change_of_the_first_mount() {
 
 #[tokio::test]
 async fn a_custom_role_that_cannot_be_deleted_loses_its_rights_and_is_not_used_again() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     write(&bench, &["org-db-view"]).await;
     let first = role_id(&bench).await;
-    let credential = bench.read("creds/app").await;
+    let credential = bench.read_response("creds/app").await;
     fault(
         &bench,
         "DELETE",
         ONE_ROLE,
-        refusal(409, FaultBody::Errors, false),
+        refused(409, FaultBody::Errors, false),
     );
     let warnings = delete(&bench).await;
     assert!(
@@ -191,7 +196,7 @@ async fn a_custom_role_that_cannot_be_deleted_loses_its_rights_and_is_not_used_a
     assert_eq!(by_id(&bench, &first).unwrap().policy.resources, nothing);
     // Ticks go on trying, and ask for the rights to be taken only once.
     bench.tick().await;
-    let puts = |bench: &Bench| {
+    let puts = |bench: &AstraMount| {
         let journal = bench.astra.journal();
         journal.iter().filter(|entry| entry.method == "PUT").count()
     };
@@ -206,10 +211,10 @@ async fn a_custom_role_that_cannot_be_deleted_loses_its_rights_and_is_not_used_a
 
 #[tokio::test]
 async fn a_custom_role_that_an_outage_keeps_is_told_to_keep_its_rights() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     write(&bench, &["db-cql"]).await;
     let id = role_id(&bench).await;
-    bench.read("creds/app").await;
+    bench.read_response("creds/app").await;
     fault(&bench, "DELETE", ONE_ROLE, Fault::ResetBeforeCommit {});
     let warnings = delete(&bench).await;
     assert!(warnings[0].contains("keeps its rights: "), "{warnings:?}");
@@ -237,8 +242,8 @@ async fn a_create_that_was_refused_and_happened_is_found() {
         (413, FaultBody::Empty),
         (404, FaultBody::Half),
     ] {
-        let bench = Bench::configured().await;
-        fault_once(&bench, "POST", ROLES, refusal(status, body, true));
+        let bench = AstraMount::configured().await;
+        fault_once(&bench, "POST", ROLES, refused(status, body, true));
         write(&bench, &["db-cql"]).await;
         let [role] = kept(&bench, None).try_into().unwrap();
         assert_eq!(role_id(&bench).await, role.id, "{status} {body:?}");
@@ -256,10 +261,10 @@ async fn a_create_that_was_refused_and_happened_is_taken_by_the_next_write_or_th
         (401, FaultBody::Null),
     ] {
         for by_tick in [false, true] {
-            let bench = Bench::configured().await;
-            fault_once(&bench, "POST", ROLES, refusal(status, body, true));
+            let mut bench = AstraMount::configured().await;
+            fault_once(&bench, "POST", ROLES, refused(status, body, true));
             // The list after the create fails.
-            let no_list = refusal(403, FaultBody::Errors, false);
+            let no_list = refused(403, FaultBody::Errors, false);
             let mut no_list = FaultRule::new(no_list).on("GET", ROLES);
             no_list.matcher.after = Some(1);
             bench.astra.add_fault(no_list).unwrap();
@@ -267,7 +272,7 @@ async fn a_create_that_was_refused_and_happened_is_taken_by_the_next_write_or_th
             assert!(outcome.is_err(), "{status} {body:?}");
             assert_eq!(kept(&bench, None).len(), 1, "{status} {body:?}");
             bench.astra.clear_faults();
-            let bench = bench.crash();
+            bench.restart();
             if by_tick {
                 bench.tick().await;
                 assert_eq!(kept(&bench, None), [], "{status} {body:?}");
@@ -283,7 +288,7 @@ async fn a_create_that_was_refused_and_happened_is_taken_by_the_next_write_or_th
 
 #[tokio::test]
 async fn a_config_that_moved_names_the_custom_role_that_it_left_behind() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let organizations = bench.astra.seeds().organizations;
     let (first, second) = (&organizations[0], &organizations[1]);
     write(&bench, &["db-cql"]).await;

@@ -5,27 +5,27 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::engine::testing::mounted::Bench;
-use crate::engine::testing::mounted::refusal;
-use crate::engine::testing::mounted::text;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::refused;
+use crate::engine::testing::text;
 use crate::vault::Operation;
 
 #[tokio::test]
 async fn a_reason_may_be_required() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let role = json!({"astra_roles": "RO User", "require_reason": true});
     bench.write("roles/app", role).await.unwrap();
     for data in [json!({}), json!({"reason": "  "})] {
-        let outcome = bench.send(Operation::Read, "creds/app", data).await;
+        let outcome = bench.call(Operation::Read, "creds/app", data).await;
         assert_eq!(
-            refusal(outcome),
+            refused(outcome),
             "role \"app\" needs a reason: say why the credential is wanted, for instance vault read astra/creds/app \
              reason=OPS-1234"
         );
     }
     assert!(bench.astra.live_tokens().is_empty());
     let data = json!({"reason": "OPS-7"});
-    let outcome = bench.send(Operation::Update, "creds/app", data).await;
+    let outcome = bench.call(Operation::Update, "creds/app", data).await;
     let credential = outcome.unwrap().unwrap();
     let token = bench.astra.token(&text(&credential, "client_id")).unwrap();
     assert!(
@@ -37,37 +37,37 @@ async fn a_reason_may_be_required() {
 
 #[tokio::test]
 async fn the_limit_holds_and_an_ended_lease_makes_room() {
-    let bench = Bench::configured().await;
+    let mut bench = AstraMount::configured().await;
     let role = json!({"astra_roles": "RO User", "max_active": 2});
     bench.write("roles/app", role.clone()).await.unwrap();
     bench.write("roles/other", role).await.unwrap();
-    let first = bench.read("creds/app").await;
-    bench.read("creds/app").await;
-    bench.read("creds/other").await;
-    let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
+    let first = bench.read_response("creds/app").await;
+    bench.read_response("creds/app").await;
+    bench.read_response("creds/other").await;
+    let outcome = bench.call(Operation::Read, "creds/app", json!({})).await;
     assert_eq!(
-        refusal(outcome),
+        refused(outcome),
         "role \"app\" may have no more live tokens (it has 2, its max_active is 2): wait until a lease ends, revoke leases that are not needed (vault \
          lease revoke astra/creds/app/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/app"
     );
     bench.revoke(&first).await.unwrap();
-    bench.read("creds/app").await;
+    bench.read_response("creds/app").await;
     // A new process counts what its predecessor minted.
-    let bench = bench.crash();
-    let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
-    assert!(refusal(outcome).contains("(it has 2, its max_active is 2)"));
+    bench.restart();
+    let outcome = bench.call(Operation::Read, "creds/app", json!({})).await;
+    assert!(refused(outcome).contains("(it has 2, its max_active is 2)"));
     assert_eq!(bench.astra.live_tokens().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mints_at_once_do_not_overshoot_and_use_what_is_allowed() {
-    let bench = Arc::new(Bench::configured().await);
+    let bench = Arc::new(AstraMount::configured().await);
     let role = json!({"astra_roles": "RO User", "max_active": 5});
     bench.write("roles/app", role).await.unwrap();
     for _ in 0..5 {
         let reads = (0..20).map(|_| {
             let bench = Arc::clone(&bench);
-            tokio::spawn(async move { bench.send(Operation::Read, "creds/app", json!({})).await })
+            tokio::spawn(async move { bench.call(Operation::Read, "creds/app", json!({})).await })
         });
         let outcomes = join_all(reads).await;
         let credentials: Vec<_> = outcomes
@@ -91,12 +91,12 @@ async fn mints_at_once_do_not_overshoot_and_use_what_is_allowed() {
 
 #[tokio::test]
 async fn a_limit_that_is_far_costs_one_list() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let role = json!({"astra_roles": "RO User", "max_active": 1000});
     bench.write("roles/app", role).await.unwrap();
     bench.astra.clear_journal();
     for _ in 0..10 {
-        bench.read("creds/app").await;
+        bench.read_response("creds/app").await;
     }
     let journal = bench.astra.journal();
     let is_list = |path: &str| path == "/v2/clientIdSecrets";
@@ -109,12 +109,12 @@ async fn a_limit_that_is_far_costs_one_list() {
 
 #[tokio::test]
 async fn the_token_of_a_request_that_is_repeated_after_a_crash_does_not_count() {
-    let bench = Bench::configured().await;
+    let mut bench = AstraMount::configured().await;
     let role = json!({"astra_roles": "RO User", "max_active": 1});
     bench.write("roles/app", role).await.unwrap();
     let first = bench.read_as("repeated", "creds/app").await;
     let first = text(&first.unwrap().unwrap(), "client_id");
-    let bench = bench.crash();
+    bench.restart();
     let second = bench.read_as("repeated", "creds/app").await;
     let second = text(&second.unwrap().unwrap(), "client_id");
     let live = bench.astra.live_tokens();
@@ -125,7 +125,7 @@ async fn the_token_of_a_request_that_is_repeated_after_a_crash_does_not_count() 
 
 #[tokio::test]
 async fn where_tokens_cannot_be_counted_the_answer_says_so() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     bench
         .astra
         .set_knobs(json!({"ignore_description": true}))
@@ -133,7 +133,7 @@ async fn where_tokens_cannot_be_counted_the_answer_says_so() {
     let role = json!({"astra_roles": "RO User", "max_active": 1});
     bench.write("roles/app", role).await.unwrap();
     for _ in 0..2 {
-        let credential = bench.read("creds/app").await;
+        let credential = bench.read_response("creds/app").await;
         let expected = "max_active of role \"app\" is not enforced: without descriptions its tokens cannot be counted";
         let warnings = credential.warnings();
         assert!(
@@ -146,10 +146,10 @@ async fn where_tokens_cannot_be_counted_the_answer_says_so() {
 
 #[tokio::test]
 async fn a_copied_description_does_not_count() {
-    let bench = Bench::configured().await;
+    let mut bench = AstraMount::configured().await;
     let role = json!({"astra_roles": "RO User", "max_active": 2});
     bench.write("roles/app", role).await.unwrap();
-    let first = bench.read("creds/app").await;
+    let first = bench.read_response("creds/app").await;
     let token = bench.astra.token(&text(&first, "client_id")).unwrap();
     for _ in 0..3 {
         let copy = astra_emulator::PortalToken {
@@ -158,8 +158,8 @@ async fn a_copied_description_does_not_count() {
         };
         bench.astra.create_token(copy).unwrap();
     }
-    let bench = bench.crash();
-    bench.read("creds/app").await;
-    let outcome = bench.send(Operation::Read, "creds/app", json!({})).await;
-    assert!(refusal(outcome).contains("(it has 2, its max_active is 2)"));
+    bench.restart();
+    bench.read_response("creds/app").await;
+    let outcome = bench.call(Operation::Read, "creds/app", json!({})).await;
+    assert!(refused(outcome).contains("(it has 2, its max_active is 2)"));
 }

@@ -6,10 +6,11 @@ use astra_emulator::Role;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::engine::testing::mounted::Bench;
-use crate::engine::testing::mounted::refusal;
-use crate::engine::testing::mounted::text;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::refused;
+use crate::engine::testing::text;
 use crate::vault::Operation;
+use crate::vault::memory::WriteFault;
 
 const ROLES: &str = "/v2/organizations/roles";
 const ONE_ROLE: &str = "/v2/organizations/roles/*";
@@ -19,7 +20,7 @@ fn policy(actions: &[&str]) -> Value {
 }
 
 /// The custom roles that this mount keeps.
-fn kept(bench: &Bench) -> Vec<Role> {
+fn kept(bench: &AstraMount) -> Vec<Role> {
     let roles = bench.astra.roles(None).unwrap();
     let kept = roles
         .into_iter()
@@ -27,7 +28,7 @@ fn kept(bench: &Bench) -> Vec<Role> {
     kept.collect()
 }
 
-fn notes(bench: &Bench) -> Vec<String> {
+fn notes(bench: &AstraMount) -> Vec<String> {
     let keys = bench.storage.keys();
     keys.into_iter()
         .filter(|key| key.starts_with("v1/custom-role/"))
@@ -35,7 +36,7 @@ fn notes(bench: &Bench) -> Vec<String> {
 }
 
 /// The nonce of the create that the only note tells of.
-async fn noted_nonce(bench: &Bench) -> String {
+async fn noted_nonce(bench: &AstraMount) -> String {
     let [key] = notes(bench).try_into().unwrap();
     let entry = crate::vault::Storage::get(&*bench.storage, &key).await;
     let note: Value = serde_json::from_slice(&entry.unwrap().unwrap().value).unwrap();
@@ -52,8 +53,8 @@ fn status(status: u16, method: &str, path: &str) -> FaultRule {
     FaultRule::new(fault).on(method, path)
 }
 
-async fn delete(bench: &Bench) -> Vec<String> {
-    let outcome = bench.send(Operation::Delete, "roles/app", json!({})).await;
+async fn delete(bench: &AstraMount) -> Vec<String> {
+    let outcome = bench.call(Operation::Delete, "roles/app", json!({})).await;
     outcome
         .unwrap()
         .map(|response| response.warnings().to_vec())
@@ -62,7 +63,7 @@ async fn delete(bench: &Bench) -> Vec<String> {
 
 #[tokio::test]
 async fn a_policy_is_kept_in_step_and_goes_with_its_role() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let given = policy(&["db-rest", "db-cql"]);
     bench
         .write("roles/app", json!({"policy": given}))
@@ -78,14 +79,14 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_role() {
     );
     let org = &bench.astra.seeds().organizations[0].id;
     assert_eq!(role.policy.resources, [format!("drn:astra:org:{org}:db:*")]);
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     assert_eq!(read.data()["policy"], given);
     assert_eq!(read.data()["astra_roles"], json!([]));
     assert_eq!(read.data()["astra_role_ids"], json!([role.id]));
     assert_eq!(read.data()["unresolved_astra_roles"], json!([]));
 
     // A credential holds it; a change keeps its id.
-    let credential = bench.read("creds/app").await;
+    let credential = bench.read_response("creds/app").await;
     let token = bench.astra.token(&text(&credential, "client_id")).unwrap();
     assert_eq!(token.roles, std::slice::from_ref(&role.id));
     let as_text = policy(&["db-cql"]).to_string();
@@ -98,7 +99,7 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_role() {
         (changed.id, changed.policy.actions),
         (role.id.clone(), vec!["db-cql".to_owned()])
     );
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     assert_eq!(read.data()["policy"], json!(as_text));
 
     assert_eq!(
@@ -121,7 +122,7 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_role() {
 
 #[tokio::test]
 async fn switching_to_astra_roles_deletes_the_custom_role_and_back_makes_one() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let given = json!({"policy": policy(&["db-cql"]), "ttl": "10m"});
     bench.write("roles/app", given.clone()).await.unwrap();
     bench
@@ -129,13 +130,13 @@ async fn switching_to_astra_roles_deletes_the_custom_role_and_back_makes_one() {
         .await
         .unwrap();
     assert_eq!(kept(&bench), []);
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     assert_eq!(
         (&read.data()["policy"], &read.data()["ttl"]),
         (&json!(""), &json!(600))
     );
     bench
-        .send(
+        .call(
             Operation::Patch,
             "roles/app",
             json!({"policy": policy(&["db-cql"]), "astra_roles": null}),
@@ -150,10 +151,10 @@ async fn switching_to_astra_roles_deletes_the_custom_role_and_back_makes_one() {
         "astra_roles and policy are both given: give the names or ids of Astra roles, or a policy for a role of its own, not both"
     );
     let none = bench
-        .send(Operation::Patch, "roles/app", json!({"policy": null}))
+        .call(Operation::Patch, "roles/app", json!({"policy": null}))
         .await;
     assert_eq!(
-        refusal(none),
+        refused(none),
         "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead"
     );
     assert_eq!(kept(&bench).len(), 1);
@@ -161,10 +162,12 @@ async fn switching_to_astra_roles_deletes_the_custom_role_and_back_makes_one() {
 
 #[tokio::test]
 async fn a_crash_before_the_role_is_stored_leaves_no_custom_role() {
-    let bench = Bench::configured().await;
+    let mut bench = AstraMount::configured().await;
     bench.tick().await;
     // The note is written, the role is not.
-    bench.storage.set_working_puts(Some(1));
+    bench
+        .storage
+        .set_write_fault(Some(WriteFault::refuse_puts_after(1)));
     let outcome = bench
         .write("roles/app", json!({"policy": policy(&["db-cql"])}))
         .await;
@@ -173,26 +176,28 @@ async fn a_crash_before_the_role_is_stored_leaves_no_custom_role() {
     let org = &bench.astra.seeds().organizations[0].id;
     let note = format!("v1/custom-role/default/{org}/app");
     assert_eq!(notes(&bench), [note]);
-    bench.storage.set_working_puts(None);
+    bench.storage.set_write_fault(None);
 
-    let bench = bench.crash();
+    bench.restart();
     bench.tick().await;
     assert_eq!(kept(&bench), []);
     assert_eq!(notes(&bench), Vec::<String>::new());
-    let missing = bench.send(Operation::Read, "roles/app", json!({})).await;
+    let missing = bench.call(Operation::Read, "roles/app", json!({})).await;
     assert!(missing.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn after_a_crash_the_role_can_be_written_again_at_once() {
-    let bench = Bench::configured().await;
-    bench.storage.set_working_puts(Some(1));
+    let mut bench = AstraMount::configured().await;
+    bench
+        .storage
+        .set_write_fault(Some(WriteFault::refuse_puts_after(1)));
     let given = json!({"policy": policy(&["db-cql"])});
     assert!(bench.write("roles/app", given).await.is_err());
-    bench.storage.set_working_puts(None);
+    bench.storage.set_write_fault(None);
     let [left] = kept(&bench).try_into().unwrap();
 
-    let bench = bench.crash();
+    bench.restart();
     let given = json!({"policy": policy(&["db-rest"])});
     bench.write("roles/app", given).await.unwrap();
     let [taken_over] = kept(&bench).try_into().unwrap();
@@ -205,16 +210,18 @@ async fn after_a_crash_the_role_can_be_written_again_at_once() {
 
 #[tokio::test]
 async fn a_crash_in_an_update_brings_the_stored_policy_back() {
-    let bench = Bench::configured().await;
+    let mut bench = AstraMount::configured().await;
     let given = json!({"policy": policy(&["db-cql"])});
     bench.write("roles/app", given).await.unwrap();
-    bench.storage.set_working_puts(Some(1));
+    bench
+        .storage
+        .set_write_fault(Some(WriteFault::refuse_puts_after(1)));
     let given = json!({"policy": policy(&["db-rest"])});
     assert!(bench.write("roles/app", given).await.is_err());
     assert_eq!(kept(&bench)[0].policy.actions, ["db-rest"]);
-    bench.storage.set_working_puts(None);
+    bench.storage.set_write_fault(None);
 
-    let bench = bench.crash();
+    bench.restart();
     bench.tick().await;
     assert_eq!(kept(&bench)[0].policy.actions, ["db-cql"]);
     assert_eq!(notes(&bench), Vec::<String>::new());
@@ -222,7 +229,7 @@ async fn a_crash_in_an_update_brings_the_stored_policy_back() {
 
 #[tokio::test]
 async fn an_outage_at_the_deletion_is_healed_by_the_tick() {
-    let bench = Bench::configured().await;
+    let mut bench = AstraMount::configured().await;
     let given = json!({"policy": policy(&["db-cql"])});
     bench.write("roles/app", given).await.unwrap();
     let fault = bench
@@ -243,7 +250,7 @@ async fn an_outage_at_the_deletion_is_healed_by_the_tick() {
     bench.tick().await;
     assert_eq!(kept(&bench).len(), 1);
 
-    let bench = bench.crash();
+    bench.restart();
     bench.astra.remove_fault(fault).unwrap();
     bench.tick().await;
     assert_eq!(kept(&bench), []);
@@ -252,7 +259,7 @@ async fn an_outage_at_the_deletion_is_healed_by_the_tick() {
 
 #[tokio::test]
 async fn a_create_whose_answer_is_lost_is_found_by_its_name() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let lost = FaultRule::new(Fault::ResetAfterCommit {})
         .on("POST", ROLES)
         .times(1);
@@ -262,14 +269,14 @@ async fn a_create_whose_answer_is_lost_is_found_by_its_name() {
         .await
         .unwrap();
     let [role] = kept(&bench).try_into().unwrap();
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     assert_eq!(read.data()["astra_role_ids"], json!([role.id]));
     assert_eq!(notes(&bench), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_create_that_may_still_take_effect_keeps_its_note() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let lost = FaultRule::new(Fault::ResetBeforeCommit {})
         .on("POST", ROLES)
         .times(1);
@@ -291,7 +298,7 @@ async fn a_create_that_may_still_take_effect_keeps_its_note() {
 
 #[tokio::test]
 async fn a_custom_role_of_unknown_origin_is_left_alone() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let given = json!({"policy": policy(&["db-cql"])});
     bench.write("roles/app", given.clone()).await.unwrap();
     let [role] = kept(&bench).try_into().unwrap();
@@ -301,7 +308,7 @@ async fn a_custom_role_of_unknown_origin_is_left_alone() {
         .create_role(None, &role.name, role.policy)
         .unwrap();
     let written = bench.write("roles/app", given).await.unwrap().unwrap();
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     let own = read.data()["astra_role_ids"][0].as_str().unwrap();
     let own = kept(&bench)
         .into_iter()
@@ -328,12 +335,12 @@ async fn a_custom_role_of_unknown_origin_is_left_alone() {
 
 #[tokio::test]
 async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_again() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let given = json!({"policy": policy(&["db-cql"])});
     bench.write("roles/app", given.clone()).await.unwrap();
     let [role] = kept(&bench).try_into().unwrap();
     bench.astra.delete_role(&role.id).unwrap();
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     assert_eq!(read.data()["unresolved_astra_roles"], json!([role.id]));
     assert_eq!(
         read.warnings(),
@@ -345,14 +352,14 @@ async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_again() {
     bench.write("roles/app", given).await.unwrap();
     let [again] = kept(&bench).try_into().unwrap();
     assert_ne!(again.id, role.id);
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     assert_eq!(read.data()["astra_role_ids"], json!([again.id]));
     assert_eq!(notes(&bench), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_root_token_without_the_right_is_told_so_and_nothing_is_stored() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let given = json!({"policy": policy(&["db-cql"])});
     let fault = bench.astra.add_fault(status(403, "POST", ROLES)).unwrap();
     let refused = bench.refusal("roles/app", given).await;
@@ -361,13 +368,13 @@ async fn a_root_token_without_the_right_is_told_so_and_nothing_is_stored() {
     assert!(refused.starts_with(expected), "{refused}");
     bench.astra.remove_fault(fault).unwrap();
     assert_eq!(notes(&bench), Vec::<String>::new());
-    let missing = bench.send(Operation::Read, "roles/app", json!({})).await;
+    let missing = bench.call(Operation::Read, "roles/app", json!({})).await;
     assert!(missing.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn bad_policies_are_refused_before_anything_happens() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let before = bench.astra.stats().requests;
     let not_json = bench.refusal("roles/app", json!({"policy": "{"})).await;
     assert!(
@@ -393,9 +400,9 @@ async fn bad_policies_are_refused_before_anything_happens() {
 
 #[tokio::test]
 async fn a_move_to_another_config_moves_the_custom_role() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let second = bench.astra.seeds().organizations[1].clone();
-    bench.config("second", &second.root_token).await;
+    bench.write_config("second", &second.root_token).await;
     let given = json!({"policy": policy(&["db-cql"])});
     bench.write("roles/app", given.clone()).await.unwrap();
     bench

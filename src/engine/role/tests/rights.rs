@@ -5,14 +5,14 @@ use astra_emulator::PortalToken;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::engine::testing::mounted::Bench;
+use crate::engine::testing::AstraMount;
 use crate::vault::Operation;
 
 const TOKENS: [&str; 2] = ["org-token-read", "org-token-write"];
 const ROLES: [&str; 2] = ["org-role-write", "org-role-delete"];
 
 /// A root token that may do `actions` on the organization and `data` in all databases.
-fn root_token(bench: &Bench, actions: &[&str], data: &[&str]) -> String {
+fn root_token(bench: &AstraMount, actions: &[&str], data: &[&str]) -> String {
     let org = &bench.astra.seeds().organizations[0].id;
     let make = |name: String, actions: &[&str], resource: String| {
         let policy = Policy {
@@ -39,18 +39,18 @@ fn root_token(bench: &Bench, actions: &[&str], data: &[&str]) -> String {
     bench.astra.create_token(portal).unwrap().token
 }
 
-async fn warnings(bench: &Bench, path: &str, data: Value) -> Vec<String> {
+async fn warnings(bench: &AstraMount, path: &str, data: Value) -> Vec<String> {
     let written = bench.write(path, data).await.unwrap();
     written.map_or_else(Vec::new, |written| written.warnings().to_vec())
 }
 
-fn config(bench: &Bench, token: &str) -> Value {
+fn config(bench: &AstraMount, token: &str) -> Value {
     json!({"token": token, "url": bench.astra.url()})
 }
 
 #[tokio::test]
 async fn a_root_token_that_can_grant_nothing_is_told_of_when_it_is_written() {
-    let bench = Bench::start().await;
+    let bench = AstraMount::new().await;
     let token = root_token(&bench, &TOKENS, &[]);
     assert_eq!(
         warnings(&bench, "config", config(&bench, &token)).await,
@@ -68,7 +68,7 @@ async fn a_root_token_that_can_grant_nothing_is_told_of_when_it_is_written() {
         "{told}"
     );
     // And so it is.
-    let refused = bench.send(Operation::Read, "creds/app", json!({})).await;
+    let refused = bench.call(Operation::Read, "creds/app", json!({})).await;
     let refused = format!("{:?}", refused.err().unwrap());
     assert!(refused.contains("HTTP 403"), "{refused}");
     // The administrator's lacks nothing, and what roles need is compared with a new token.
@@ -96,7 +96,7 @@ async fn a_root_token_that_can_grant_nothing_is_told_of_when_it_is_written() {
 
 #[tokio::test]
 async fn a_policy_is_compared_with_the_root_tokens_rights_and_with_the_database() {
-    let bench = Bench::start().await;
+    let bench = AstraMount::new().await;
     let [read, write] = TOKENS;
     let [make, delete] = ROLES;
     let token = root_token(
@@ -104,7 +104,7 @@ async fn a_policy_is_compared_with_the_root_tokens_rights_and_with_the_database(
         &[read, write, make, delete],
         &["db-rest", "org-db-view"],
     );
-    bench.config("default", &token).await;
+    bench.write_config("default", &token).await;
     let database = bench.astra.seeds().databases["vector_db"].id.clone();
     let role = |resources: &[String], actions: &[&str]| {
         let policy = json!({"resources": resources, "actions": actions, "effect": "allow"});

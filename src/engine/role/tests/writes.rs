@@ -4,8 +4,8 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::engine::testing::mounted::Bench;
-use crate::engine::testing::mounted::refusal;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::refused;
 use crate::vault::Operation;
 
 /// Fields that only a read shows.
@@ -21,7 +21,7 @@ fn writable(data: &Map<String, Value>) -> Value {
 
 #[tokio::test]
 async fn what_was_read_can_be_written_back() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let database = bench.astra.seeds().databases["vector_db"].clone();
     let policy = json!({"resources": ["drn:astra:org:__ORG_ID__"], "actions": ["db-cql"], "effect": "allow", "description": "d"});
     for role in [
@@ -31,16 +31,16 @@ async fn what_was_read_can_be_written_back() {
         json!({"astra_roles": ["RO User"], "database_id": database.id, "keyspace": "app", "secure_connect_bundle": true}),
     ] {
         bench.write("roles/app", role.clone()).await.unwrap();
-        let first = bench.read("roles/app").await;
+        let first = bench.read_response("roles/app").await;
         let back = bench.write("roles/app", writable(first.data())).await;
         back.unwrap_or_else(|error| panic!("{role}: {error}"));
         assert_eq!(
-            bench.read("roles/app").await.data(),
+            bench.read_response("roles/app").await.data(),
             first.data(),
             "of {role}"
         );
         bench
-            .send(Operation::Delete, "roles/app", json!({}))
+            .call(Operation::Delete, "roles/app", json!({}))
             .await
             .unwrap();
     }
@@ -48,13 +48,13 @@ async fn what_was_read_can_be_written_back() {
         .write("roles/app", json!({"astra_roles": "RO User,R/W User"}))
         .await
         .unwrap();
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     assert_eq!(read.data()["astra_roles"], json!(["R/W User", "RO User"]));
 }
 
 #[tokio::test]
 async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let database = bench.astra.seeds().databases["vector_db"].clone();
     let role = json!({"astra_roles": "RO User", "require_reason": true, "max_active": 3, "ttl": 60,
                       "database_id": database.id, "region": "europe-west1", "keyspace": "app"});
@@ -62,12 +62,12 @@ async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
     let before = bench.astra.stats().requests;
     let patch = json!({"max_active": null, "ttl": 120});
     bench
-        .send(Operation::Patch, "roles/app", patch)
+        .call(Operation::Patch, "roles/app", patch)
         .await
         .unwrap();
     // Astra is only asked whether the Astra roles are still there.
     assert_eq!(bench.astra.stats().requests, before + 1);
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     let data = read.data();
     assert_eq!(
         (&data["max_active"], &data["ttl"], &data["require_reason"]),
@@ -79,17 +79,17 @@ async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
     );
     let patch = json!({"database_id": null});
     bench
-        .send(Operation::Patch, "roles/app", patch)
+        .call(Operation::Patch, "roles/app", patch)
         .await
         .unwrap();
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     let data = read.data();
     assert_eq!(
         (&data["database_id"], &data["region"], &data["keyspace"]),
         (&json!(""), &json!(""), &json!(""))
     );
     let missing = bench
-        .send(Operation::Patch, "roles/none", json!({"ttl": 1}))
+        .call(Operation::Patch, "roles/none", json!({"ttl": 1}))
         .await;
     assert_eq!(
         missing.map(drop).unwrap_err().to_string(),
@@ -99,7 +99,7 @@ async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
 
 #[tokio::test]
 async fn bad_input_is_refused_and_changes_nothing() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let databases = bench.astra.seeds().databases;
     let (vector, classic) = (&databases["vector_db"].id, &databases["classic_db"].id);
     let role = |more: Value| {
@@ -123,7 +123,7 @@ async fn bad_input_is_refused_and_changes_nothing() {
         (role(json!({"database_id": vector, "keyspace": "nope"})), format!("keyspace: database \"vector_db\" ({vector}) has no keyspace \"nope\": it has \"app\", \"default_keyspace\"")),
     ] {
         assert_eq!(bench.refusal("roles/app", data.clone()).await, expected, "for {data}");
-        let missing = bench.send(Operation::Read, "roles/app", json!({})).await;
+        let missing = bench.call(Operation::Read, "roles/app", json!({})).await;
         assert!(missing.unwrap().is_none(), "stored by {data}");
     }
     assert!(bench.astra.violations().is_empty());
@@ -131,10 +131,10 @@ async fn bad_input_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_database_of_another_organization_is_refused() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let vector = bench.astra.seeds().databases["vector_db"].id.clone();
     let second = bench.astra.seeds().organizations[1].root_token.clone();
-    bench.config("second", &second).await;
+    bench.write_config("second", &second).await;
     let role = json!({"config": "second", "astra_roles": "RO User", "database_id": vector});
     assert_eq!(
         bench.refusal("roles/app", role).await,
@@ -148,7 +148,7 @@ async fn a_database_of_another_organization_is_refused() {
 
 #[tokio::test]
 async fn a_sleeping_database_is_accepted_with_a_warning() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let classic = bench.astra.seeds().databases["classic_db"].id.clone();
     let role = json!({"astra_roles": "RO User", "database_id": classic});
     let answer = bench.write("roles/app", role).await.unwrap().unwrap();
@@ -163,7 +163,7 @@ async fn a_sleeping_database_is_accepted_with_a_warning() {
 
 #[tokio::test]
 async fn a_read_shows_names_that_no_longer_resolve_and_does_without_astra() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     let own = bench.astra.roles(None).unwrap()[0].policy.clone();
     let made = bench.astra.create_role(None, "Mine", own).unwrap();
     // The first built-in role may not create tokens.
@@ -172,27 +172,27 @@ async fn a_read_shows_names_that_no_longer_resolve_and_does_without_astra() {
         .await
         .unwrap();
     bench.astra.delete_role(&made.id).unwrap();
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     assert_eq!(read.data()["astra_roles"], json!(["Mine", "RO User"]));
     assert_eq!(read.data()["unresolved_astra_roles"], json!(["Mine"]));
     let down = astra_emulator::FaultRule::new(astra_emulator::Fault::NoListen {});
     bench.astra.add_fault(down).unwrap();
-    let read = bench.read("roles/app").await;
+    let read = bench.read_response("roles/app").await;
     assert_eq!(read.data()["astra_roles"], json!(["Mine", "RO User"]));
     assert!(!read.data().contains_key("unresolved_astra_roles"));
 }
 
 #[tokio::test]
 async fn a_refused_update_leaves_the_stored_role() {
-    let bench = Bench::configured().await;
+    let bench = AstraMount::configured().await;
     bench
         .write("roles/app", json!({"astra_roles": "RO User", "ttl": 60}))
         .await
         .unwrap();
-    let before = bench.read("roles/app").await;
+    let before = bench.read_response("roles/app").await;
     let outcome = bench
         .write("roles/app", json!({"astra_roles": "Missing", "ttl": 90}))
         .await;
-    assert!(refusal(outcome).starts_with("astra_roles: "));
-    assert_eq!(bench.read("roles/app").await.data(), before.data());
+    assert!(refused(outcome).starts_with("astra_roles: "));
+    assert_eq!(bench.read_response("roles/app").await.data(), before.data());
 }

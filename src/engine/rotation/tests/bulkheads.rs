@@ -22,20 +22,20 @@ fn hang() -> Fault {
     }
 }
 
-async fn static_role(bench: &Bench, config: &str, name: &str) {
+async fn static_role(bench: &AstraMount, config: &str, name: &str) {
     let role = json!({"config": config, "astra_roles": READER, "rotation_period": 60});
     let path = format!("static-roles/{name}");
     bench.write(&path, role).await.unwrap();
 }
 
-async fn token_of(bench: &Bench, name: &str) -> String {
-    let read = bench.read(&format!("static-creds/{name}")).await;
+async fn token_of(bench: &AstraMount, name: &str) -> String {
+    let read = bench.read_data(&format!("static-creds/{name}")).await;
     read["client_id"].as_str().unwrap().to_owned()
 }
 
 /// In another service than `bench`: a config and static roles that are due, and the root token of a
 /// deleted config that is still to be deleted.
-async fn other_service(bench: &Bench) -> Emulator {
+async fn other_service(bench: &AstraMount) -> Emulator {
     let options = Options {
         // Of its own, as two services never have the same tokens.
         seed: 7,
@@ -62,9 +62,9 @@ async fn other_service(bench: &Bench) -> Emulator {
 
 #[tokio::test]
 async fn an_organization_that_hangs_holds_up_no_other() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let token = bench.astra.root_token();
-    let mut config = bench.config(&token);
+    let mut config = bench.config(json!({"token": &token}));
     config["rotation_period"] = 60.into();
     bench.write("config", config).await.unwrap();
     static_role(&bench, "default", "well").await;
@@ -86,7 +86,8 @@ async fn an_organization_that_hangs_holds_up_no_other() {
                 .to_string()
                 .contains("\"unknown\" does not exist")
         );
-        let second = bench.config(&bench.astra.seeds().organizations[1].root_token);
+        let second =
+            bench.config(json!({"token": &bench.astra.seeds().organizations[1].root_token}));
         bench.write("config/second", second).await.unwrap();
         bench.write("rotate-root/second", json!({})).await.unwrap();
         let delete = bench.call(Operation::Delete, "config/second", json!({}));

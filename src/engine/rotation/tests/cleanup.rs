@@ -6,15 +6,15 @@ use serde_json::json;
 use super::refused;
 use super::root_of;
 use super::rotate;
-use crate::engine::testing::Bench;
-use crate::engine::testing::bench::READER;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
 use crate::vault::Storage;
 
 #[tokio::test]
 async fn an_undeleted_old_token_is_a_warning_and_goes_later() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let first = root_of(&bench).await;
     let path = format!("/v2/clientIdSecrets/{first}");
     bench.fault("DELETE", &path, refused(403));
@@ -36,7 +36,7 @@ async fn an_undeleted_old_token_is_a_warning_and_goes_later() {
 
 #[tokio::test]
 async fn what_rotation_minted_goes_when_the_operator_gives_another() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     rotate(&bench).await.unwrap();
     let minted = root_of(&bench).await;
     let roles = bench.astra.seeds().tokens["org_admin"].roles.clone();
@@ -46,7 +46,7 @@ async fn what_rotation_minted_goes_when_the_operator_gives_another() {
     });
     let portal = portal.unwrap();
     bench
-        .write("config", bench.config(&portal.token))
+        .write("config", bench.config(json!({"token": &portal.token})))
         .await
         .unwrap();
     bench.tick().await;
@@ -62,27 +62,27 @@ async fn what_rotation_minted_goes_when_the_operator_gives_another() {
 
 #[tokio::test]
 async fn a_deleted_config_leaves_nothing_that_rotation_minted() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     rotate(&bench).await.unwrap();
     let deleted = bench.call(Operation::Delete, "config", json!({})).await;
     assert!(warnings(deleted.unwrap()).is_empty());
-    assert!(bench.minted().is_empty());
+    assert!(bench.live().is_empty());
 }
 
 #[tokio::test]
 async fn what_a_deleted_config_leaves_goes_with_a_later_tick() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     rotate(&bench).await.unwrap();
     bench.fault("DELETE", "/v2/clientIdSecrets/*", refused(503));
     let deleted = bench.call(Operation::Delete, "config", json!({})).await;
     let warnings = warnings(deleted.unwrap());
     assert!(warnings[0].contains("ticks try again"), "{warnings:?}");
-    assert_eq!(bench.minted().len(), 1);
+    assert_eq!(bench.live().len(), 1);
     bench.restart();
     bench.astra.clear_faults();
     bench.tick().await;
-    assert!(bench.minted().is_empty());
-    let keys = bench.storage.memory.keys();
+    assert!(bench.live().is_empty());
+    let keys = bench.storage.keys();
     assert!(
         keys.iter()
             .all(|key| !key.starts_with("v1/pending-deletion/")),
@@ -93,9 +93,9 @@ async fn what_a_deleted_config_leaves_goes_with_a_later_tick() {
 #[tokio::test]
 async fn a_tick_leaves_a_former_root_token_to_the_requests_that_use_it() {
     for ends in [true, false] {
-        let mut bench = Bench::new().await;
+        let mut bench = AstraMount::configured().await;
         let first = root_of(&bench).await;
-        let used = bench.mount.engine.configs.find("default").await.unwrap();
+        let used = bench.backend.engine.configs.find("default").await.unwrap();
         let texts = warnings(rotate(&bench).await.unwrap());
         assert!(texts[0].contains("still run"), "{texts:?}");
         bench.tick().await;
@@ -114,9 +114,9 @@ async fn a_tick_leaves_a_former_root_token_to_the_requests_that_use_it() {
 }
 
 /// The config `other` with the root token of `default`, as an older version allowed it.
-async fn with_shared_root() -> Bench {
-    let mut bench = Bench::new().await;
-    let storage = &bench.storage.memory;
+async fn with_shared_root() -> AstraMount {
+    let mut bench = AstraMount::configured().await;
+    let storage = &bench.storage;
     let mut entry = storage.get("v1/config/default").await.unwrap().unwrap();
     entry.key = "v1/config/other".to_owned();
     storage.put(entry).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_root_token_that_another_config_has_stays() {
     let bench = with_shared_root().await;
     let mint = async || {
         for path in ["creds/default", "creds/other"] {
-            bench.read(path).await;
+            bench.read_data(path).await;
         }
     };
     let shared = root_of(&bench).await;
@@ -169,6 +169,6 @@ async fn what_a_deleted_config_leaves_stays_if_another_config_has_it() {
         .await
         .unwrap();
     bench.tick().await;
-    bench.read("creds/other").await;
+    bench.read_data("creds/other").await;
     assert!(bench.is_live(&shared));
 }

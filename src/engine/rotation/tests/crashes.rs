@@ -8,14 +8,14 @@ use std::time::Duration;
 use super::refused;
 use super::root_of;
 use super::rotate;
-use crate::engine::testing::Bench;
-use crate::engine::testing::Plan;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::until_hung;
 use crate::engine::testing::warnings;
+use crate::vault::memory::WriteFault;
 
 /// What must hold after anything: a new process has a root token that works, and after a tick
 /// nothing else that rotation minted lives.
-async fn assert_healed(bench: &mut Bench, first: &str, what: &str) {
+async fn assert_healed(bench: &mut AstraMount, first: &str, what: &str) {
     bench.astra.clear_faults();
     bench.restart();
     let root = root_of(bench).await;
@@ -24,7 +24,7 @@ async fn assert_healed(bench: &mut Bench, first: &str, what: &str) {
     let root_after = root_of(bench).await;
     assert_eq!(root, root_after, "{what}: a tick changed the root token");
     assert!(bench.is_live(&root), "{what}: a tick locked the mount out");
-    let others: Vec<_> = bench.minted();
+    let others: Vec<_> = bench.live();
     let others: Vec<_> = others.iter().filter(|other| **other != root).collect();
     assert!(others.is_empty(), "{what}: left behind {others:?}");
     assert_eq!(
@@ -59,9 +59,9 @@ async fn whichever_request_fails_the_mount_heals() {
     ];
     for fault in faults {
         for nth in 1.. {
-            let mut bench = Bench::new().await;
+            let mut bench = AstraMount::configured().await;
             let first = root_of(&bench).await;
-            let before = bench.requests();
+            let before = bench.all_requests();
             let mut rule = FaultRule::new(fault.clone()).times(1);
             rule.matcher = Matcher {
                 nth: Some(nth),
@@ -70,7 +70,7 @@ async fn whichever_request_fails_the_mount_heals() {
             bench.astra.add_fault(rule).unwrap();
             let what = format!("{} at request {nth}", fault.kind());
             let rotated = rotate(&bench).await;
-            let reached = (bench.requests() - before) as u64 >= nth;
+            let reached = (bench.all_requests() - before) as u64 >= nth;
             if let Err(error) = &rotated {
                 assert_eq!(root_of(&bench).await, first, "{what}: {error}");
             }
@@ -89,14 +89,14 @@ async fn whichever_write_fails_the_mount_heals() {
         for after in 0..3 {
             for (written, and_reads) in [(false, false), (true, false), (false, true), (true, true)]
             {
-                let mut bench = Bench::new().await;
+                let mut bench = AstraMount::configured().await;
                 let first = root_of(&bench).await;
-                bench.storage.plan(Some(Plan {
+                bench.storage.set_write_fault(Some(WriteFault {
                     prefix: prefix.to_owned(),
                     after,
-                    written,
-                    and_reads,
-                    hangs: false,
+                    applied: written,
+                    all_calls: and_reads,
+                    ..WriteFault::default()
                 }));
                 let rotated = rotate(&bench).await;
                 let what = format!(
@@ -104,8 +104,8 @@ async fn whichever_write_fails_the_mount_heals() {
                     rotated.err()
                 );
                 // The same process goes on first, then another takes over.
-                bench.storage.plan(None);
-                bench.storage.memory.set_failure(None);
+                bench.storage.set_write_fault(None);
+                bench.storage.set_failure(None);
                 let root = root_of(&bench).await;
                 assert!(bench.is_live(&root), "{what}: locked out");
                 bench.tick().await;
@@ -120,9 +120,9 @@ async fn whichever_write_fails_the_mount_heals() {
 async fn a_process_may_die_at_any_request() {
     for committed in [false, true] {
         for nth in 1..=10 {
-            let mut bench = Bench::new().await;
+            let mut bench = AstraMount::configured().await;
             let first = root_of(&bench).await;
-            let before = bench.requests();
+            let before = bench.all_requests();
             let mut rule = FaultRule::new(Fault::Hang { committed });
             rule.matcher = Matcher {
                 nth: Some(nth),
@@ -133,7 +133,7 @@ async fn a_process_may_die_at_any_request() {
                 let rotating = rotate(&bench);
                 tokio::pin!(rotating);
                 let hung = async {
-                    while (bench.requests() - before) < nth as usize {
+                    while (bench.all_requests() - before) < nth as usize {
                         tokio::time::sleep(Duration::from_millis(5)).await;
                     }
                 };
@@ -154,14 +154,14 @@ async fn a_process_may_die_at_any_write() {
     for prefix in ["v1/config/", "v1/intent/"] {
         for after in 0..3 {
             for written in [false, true] {
-                let mut bench = Bench::new().await;
+                let mut bench = AstraMount::configured().await;
                 let first = root_of(&bench).await;
-                bench.storage.plan(Some(Plan {
+                bench.storage.set_write_fault(Some(WriteFault {
                     prefix: prefix.to_owned(),
                     after,
-                    written,
-                    and_reads: false,
+                    applied: written,
                     hangs: true,
+                    ..WriteFault::default()
                 }));
                 until_hung(&bench.storage, rotate(&bench)).await;
                 let what = format!("dead at {prefix} {after}, written: {written}");

@@ -9,18 +9,18 @@ mod crashes;
 mod replacements;
 mod schedules;
 
-use crate::engine::testing::Bench;
+use crate::engine::testing::AstraMount;
 use crate::vault::HandlerResult;
 use astra_emulator::Fault;
 use astra_emulator::fault::FaultBody;
 use serde_json::json;
 
-async fn rotate(bench: &Bench) -> HandlerResult {
+async fn rotate(bench: &AstraMount) -> HandlerResult {
     bench.write("rotate-root", json!({})).await
 }
 
-async fn root_of(bench: &Bench) -> String {
-    let config = bench.read("config").await;
+async fn root_of(bench: &AstraMount) -> String {
+    let config = bench.read_data("config").await;
     config["token_client_id"].as_str().unwrap().to_owned()
 }
 

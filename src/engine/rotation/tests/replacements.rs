@@ -8,17 +8,16 @@ use time::format_description::well_known::Rfc3339;
 
 use super::root_of;
 use super::rotate;
-use crate::engine::testing::Bench;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
-use crate::engine::testing::call;
 use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
 
 #[tokio::test]
 async fn the_root_token_is_replaced_by_one_like_it() {
-    let bench = Bench::new().await;
-    let before = bench.read("config").await;
+    let bench = AstraMount::configured().await;
+    let before = bench.read_data("config").await;
     let first = root_of(&bench).await;
     let response = rotate(&bench).await.unwrap().unwrap();
     let root = root_of(&bench).await;
@@ -31,18 +30,18 @@ async fn the_root_token_is_replaced_by_one_like_it() {
     assert_eq!(new.roles, bench.astra.token(&first).unwrap().roles);
     assert_eq!(new.token_expiry, None);
     assert!(new.description.ends_with(" rotate-root/default"));
-    let after = bench.read("config").await;
+    let after = bench.read_data("config").await;
     assert_ne!(before["token_sha256"], after["token_sha256"]);
     assert_eq!(before["org_id"], after["org_id"]);
     assert!(bench.astra.violations().is_empty());
     // And again, with the minted token's own right to mint.
     rotate(&bench).await.unwrap();
-    assert_eq!(bench.minted(), [root_of(&bench).await]);
+    assert_eq!(bench.live(), [root_of(&bench).await]);
 }
 
 #[tokio::test]
 async fn a_life_time_is_kept() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let roles = bench.astra.seeds().tokens["org_admin"].roles.clone();
     let portal = bench.astra.create_token(PortalToken {
         roles,
@@ -50,10 +49,13 @@ async fn a_life_time_is_kept() {
         ..PortalToken::default()
     });
     let token = portal.unwrap().token;
-    bench.write("config", bench.config(&token)).await.unwrap();
+    bench
+        .write("config", bench.config(json!({"token": &token})))
+        .await
+        .unwrap();
     bench.astra.advance_clock(Duration::from_secs(86_400));
     bench
-        .mount
+        .backend
         .engine
         .clock
         .advance(Duration::from_secs(86_400));
@@ -76,7 +78,7 @@ async fn a_life_time_is_kept() {
 
 #[tokio::test]
 async fn a_replaced_token_is_not_taken_back() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let first = bench.astra.root_token();
     rotate(&bench).await.unwrap();
     let second = bench.astra.tokens(true).into_iter();
@@ -87,7 +89,7 @@ async fn a_replaced_token_is_not_taken_back() {
     bench.restart();
     let root = root_of(&bench).await;
     for old in [first, second.unwrap()] {
-        let mut config = bench.config(&old);
+        let mut config = bench.config(json!({"token": &old}));
         config["verify"] = json!(false);
         let text = bench.refusal("config", config).await;
         assert!(text.contains("was replaced by a rotation"), "{text}");
@@ -101,7 +103,7 @@ async fn a_replaced_token_is_not_taken_back() {
 
 #[tokio::test]
 async fn leases_outlive_a_rotation_and_are_revoked_by_the_new_root() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let role = json!({"astra_roles": READER});
     bench.write("roles/reader", role).await.unwrap();
     let creds = bench.call(Operation::Read, "creds/reader", json!({})).await;
@@ -132,9 +134,9 @@ async fn leases_outlive_a_rotation_and_are_revoked_by_the_new_root() {
 
 #[tokio::test]
 async fn a_root_that_may_not_mint_stays() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let token = &bench.astra.seeds().tokens["read_only"];
-    let mut config = bench.config(&token.token);
+    let mut config = bench.config(json!({"token": &token.token}));
     config["verify"] = json!(false);
     bench.write("config", config).await.unwrap();
     let Err(Error::Status { status, message }) = rotate(&bench).await else {
@@ -147,14 +149,14 @@ async fn a_root_that_may_not_mint_stays() {
         "{message}"
     );
     assert_eq!(root_of(&bench).await, token.client_id);
-    assert!(bench.minted().is_empty());
-    let config = bench.read("config").await;
+    assert!(bench.live().is_empty());
+    let config = bench.read_data("config").await;
     assert_eq!(config["rotation_error"], json!(message));
 }
 
 #[tokio::test]
 async fn a_missing_config_is_named() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let text = bench.refusal("rotate-root/other", json!({})).await;
     assert!(
         text.starts_with("config \"other\" does not exist"),
@@ -164,37 +166,37 @@ async fn a_missing_config_is_named() {
 
 #[tokio::test]
 async fn a_standby_asks_astra_nothing() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     bench.set_standby(true);
-    let before = bench.requests();
+    let before = bench.all_requests();
     assert_eq!(rotate(&bench).await.err(), Some(Error::ReadOnly));
     bench.advance(Duration::from_secs(86_400));
     bench.tick().await;
-    assert_eq!(bench.requests(), before);
+    assert_eq!(bench.all_requests(), before);
 }
 
 #[tokio::test]
 async fn a_new_token_that_astra_knows_late_is_waited_for() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let knobs = json!({"create_visible_after_ms": 300, "create_visible_scope": "auth"});
     bench.astra.set_knobs(knobs).unwrap();
     rotate(&bench).await.unwrap();
-    assert_eq!(bench.minted(), [root_of(&bench).await]);
+    assert_eq!(bench.live(), [root_of(&bench).await]);
 }
 
 #[tokio::test]
 async fn rotations_at_the_same_time_take_turns() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let rotations = (0..4).map(|_| rotate(&bench));
     for rotated in futures_util::future::join_all(rotations).await {
         assert!(warnings(rotated.unwrap()).is_empty());
     }
-    assert_eq!(bench.minted(), [root_of(&bench).await]);
+    assert_eq!(bench.live(), [root_of(&bench).await]);
 }
 
 #[tokio::test]
 async fn nobody_notices_a_rotation() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let role = json!({"astra_roles": READER});
     bench.write("roles/reader", role).await.unwrap();
     // Mints are in flight while the root token that they use is replaced.
@@ -205,10 +207,10 @@ async fn nobody_notices_a_rotation() {
     };
     bench.fault("POST", "/v2/clientIdSecrets", slow);
     let reads = (0..40).map(|n| {
-        let mount = &bench.mount;
+        let mount = &bench;
         async move {
             tokio::time::sleep(Duration::from_millis(n * 10)).await;
-            let read = call(mount, Operation::Read, "creds/reader", json!({})).await;
+            let read = mount.call(Operation::Read, "creds/reader", json!({})).await;
             // A response that is not delivered yet may still have to be taken back.
             read.map(drop)
         }

@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use super::refused;
 use super::root_of;
-use crate::engine::testing::Bench;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
 
 #[tokio::test]
 async fn a_period_rotates_and_can_be_suspended() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let first = root_of(&bench).await;
     bench
         .write("config", json!({"rotation_period": "1h"}))
         .await
         .unwrap();
-    let config = bench.read("config").await;
+    let config = bench.read_data("config").await;
     assert_eq!(config["rotation_period"], json!(3600));
     assert_eq!(config["rotation_schedule"], json!(""));
     bench.tick().await;
@@ -40,7 +40,7 @@ async fn a_period_rotates_and_can_be_suspended() {
     bench.advance(Duration::from_secs(7200));
     bench.tick().await;
     assert_eq!(root_of(&bench).await, second);
-    let config = bench.read("config").await;
+    let config = bench.read_data("config").await;
     assert_eq!(config["next_rotation"], json!(""));
     assert_eq!(config["disable_automated_rotation"], json!(true));
     assert_eq!(config["rotation_period"], json!(3600));
@@ -48,7 +48,7 @@ async fn a_period_rotates_and_can_be_suspended() {
 
 #[tokio::test]
 async fn a_failing_rotation_backs_off_and_tells_why() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let first = root_of(&bench).await;
     bench
         .write("config", json!({"rotation_schedule": "* * * * *"}))
@@ -58,7 +58,7 @@ async fn a_failing_rotation_backs_off_and_tells_why() {
     let mut tries = 0;
     for _ in 0..130 {
         bench.advance(Duration::from_secs(60));
-        let before = bench.requests();
+        let before = bench.all_requests();
         bench.tick().await;
         let posts = bench.astra.journal();
         tries += posts[before..]
@@ -68,7 +68,7 @@ async fn a_failing_rotation_backs_off_and_tells_why() {
     }
     // After 0, 1, 3, 7, 15, 31, 63 and 123 minutes.
     assert!((7..=9).contains(&tries), "{tries}");
-    let config = bench.read("config").await;
+    let config = bench.read_data("config").await;
     let last_error = config["rotation_error"].as_str().unwrap();
     assert!(last_error.contains("cannot mint a token"), "{last_error}");
     assert_eq!(root_of(&bench).await, first);
@@ -76,15 +76,15 @@ async fn a_failing_rotation_backs_off_and_tells_why() {
     bench.advance(Duration::from_secs(3600));
     bench.tick().await;
     assert_ne!(root_of(&bench).await, first);
-    assert_eq!(bench.read("config").await["rotation_error"], json!(""));
-    let keys = bench.storage.memory.keys();
+    assert_eq!(bench.read_data("config").await["rotation_error"], json!(""));
+    let keys = bench.storage.keys();
     assert!(!keys.iter().any(|key| key.starts_with("v1/rotation/")));
 }
 
 #[tokio::test]
 async fn bad_settings_are_refused_and_change_nothing() {
-    let bench = Bench::new().await;
-    let before = bench.read("config").await;
+    let bench = AstraMount::configured().await;
+    let before = bench.read_data("config").await;
     for (data, text) in [
         (
             json!({"rotation_period": 59}),
@@ -108,7 +108,7 @@ async fn bad_settings_are_refused_and_change_nothing() {
         let refusal = bench.refusal("config", data).await;
         assert!(refusal.contains(text), "{refusal}");
     }
-    assert_eq!(bench.read("config").await, before);
+    assert_eq!(bench.read_data("config").await, before);
     // One of the two replaces the other; empty takes it back.
     bench
         .write("config", json!({"rotation_period": 3600}))
@@ -118,7 +118,7 @@ async fn bad_settings_are_refused_and_change_nothing() {
         .write("config", json!({"rotation_schedule": "0 3 * * SAT"}))
         .await
         .unwrap();
-    let config = bench.read("config").await;
+    let config = bench.read_data("config").await;
     assert_eq!(config["rotation_period"], json!(0));
     assert_eq!(config["rotation_schedule"], json!("0 3 * * SAT"));
     bench
@@ -126,19 +126,22 @@ async fn bad_settings_are_refused_and_change_nothing() {
         .await
         .unwrap();
     assert_eq!(
-        bench.read("config").await["rotation_schedule"],
+        bench.read_data("config").await["rotation_schedule"],
         json!("0 3 * * SAT")
     );
     bench
         .write("config", json!({"rotation_schedule": ""}))
         .await
         .unwrap();
-    assert_eq!(bench.read("config").await["rotation_schedule"], json!(""));
+    assert_eq!(
+        bench.read_data("config").await["rotation_schedule"],
+        json!("")
+    );
 }
 
 #[tokio::test]
 async fn a_root_token_is_rotated_before_it_ends() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let roles = bench.astra.seeds().tokens["org_admin"].roles.clone();
     let ending = PortalToken {
         roles,
@@ -146,9 +149,14 @@ async fn a_root_token_is_rotated_before_it_ends() {
         ..PortalToken::default()
     };
     let token = bench.astra.create_token(ending).unwrap().token;
-    let texts = warnings(bench.write("config", bench.config(&token)).await.unwrap());
+    let texts = warnings(
+        bench
+            .write("config", bench.config(json!({"token": &token})))
+            .await
+            .unwrap(),
+    );
     assert!(texts[0].contains("nothing replaces it before"), "{texts:?}");
-    let status = bench.read("status").await;
+    let status = bench.read_data("status").await;
     assert!(status["configs"]["default"]["root_expires_at"].is_string());
     let told = |response| warnings(response).join("; ");
     for (path, beginning) in [
@@ -182,5 +190,5 @@ async fn a_root_token_is_rotated_before_it_ends() {
     assert_ne!(root_of(&bench).await, second);
     let role = json!({"astra_roles": READER});
     bench.write("roles/reader", role).await.unwrap();
-    bench.read("creds/reader").await;
+    bench.read_data("creds/reader").await;
 }

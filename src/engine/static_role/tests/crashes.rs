@@ -10,14 +10,14 @@ use super::current;
 use super::refused;
 use super::role;
 use super::with_role;
-use crate::engine::testing::Bench;
-use crate::engine::testing::Plan;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::until_hung;
 use crate::vault::Operation;
+use crate::vault::memory::WriteFault;
 
 /// What must hold after anything: a new process serves a token that works, and after a tick and the
 /// overlap nothing else lives.
-async fn assert_healed(bench: &mut Bench, what: &str) {
+async fn assert_healed(bench: &mut AstraMount, what: &str) {
     bench.astra.clear_faults();
     bench.restart();
     let exists = bench
@@ -31,7 +31,7 @@ async fn assert_healed(bench: &mut Bench, what: &str) {
     bench.tick().await;
     bench.advance(Duration::from_secs(3601));
     bench.tick().await;
-    assert_eq!(bench.minted(), issued, "{what}");
+    assert_eq!(bench.live(), issued, "{what}");
     bench.write("static-roles/app", role()).await.unwrap();
     bench.write("rotate-role/app", json!({})).await.unwrap();
 }
@@ -48,7 +48,7 @@ async fn whichever_request_fails_no_token_is_lost_or_left() {
     ] {
         for exists in [false, true] {
             for nth in 1..=5 {
-                let mut bench = Bench::new().await;
+                let mut bench = AstraMount::configured().await;
                 if exists {
                     let mut role = role();
                     role["overlap"] = json!(0);
@@ -84,14 +84,14 @@ async fn whichever_write_fails_no_token_is_lost_or_left() {
                     let mut bench = if exists {
                         with_role().await
                     } else {
-                        Bench::new().await
+                        AstraMount::configured().await
                     };
-                    bench.storage.plan(Some(Plan {
+                    bench.storage.set_write_fault(Some(WriteFault {
                         prefix: prefix.to_owned(),
                         after,
-                        written,
-                        and_reads,
-                        hangs: false,
+                        applied: written,
+                        all_calls: and_reads,
+                        ..WriteFault::default()
                     }));
                     let path = if exists {
                         "rotate-role/app"
@@ -104,8 +104,8 @@ async fn whichever_write_fails_no_token_is_lost_or_left() {
                         done.err()
                     );
                     // The same process goes on first, then another takes over.
-                    bench.storage.plan(None);
-                    bench.storage.memory.set_failure(None);
+                    bench.storage.set_write_fault(None);
+                    bench.storage.set_failure(None);
                     bench.tick().await;
                     assert_healed(&mut bench, &what).await;
                 }
@@ -119,13 +119,13 @@ async fn a_process_may_die_at_any_request() {
     for committed in [false, true] {
         for exists in [false, true] {
             for nth in 1..=4 {
-                let mut bench = Bench::new().await;
+                let mut bench = AstraMount::configured().await;
                 if exists {
                     let mut role = role();
                     role["overlap"] = json!(0);
                     bench.write("static-roles/app", role).await.unwrap();
                 }
-                let before = bench.requests();
+                let before = bench.all_requests();
                 let mut rule = FaultRule::new(Fault::Hang { committed });
                 rule.matcher = Matcher {
                     nth: Some(nth),
@@ -141,7 +141,7 @@ async fn a_process_may_die_at_any_request() {
                     let writing = bench.write(path, role());
                     tokio::pin!(writing);
                     let hung = async {
-                        while (bench.requests() - before) < nth as usize {
+                        while (bench.all_requests() - before) < nth as usize {
                             tokio::time::sleep(Duration::from_millis(5)).await;
                         }
                     };
@@ -167,14 +167,14 @@ async fn a_process_may_die_at_any_write() {
                 let mut bench = if exists {
                     with_role().await
                 } else {
-                    Bench::new().await
+                    AstraMount::configured().await
                 };
-                bench.storage.plan(Some(Plan {
+                bench.storage.set_write_fault(Some(WriteFault {
                     prefix: prefix.to_owned(),
                     after,
-                    written,
-                    and_reads: false,
+                    applied: written,
                     hangs: true,
+                    ..WriteFault::default()
                 }));
                 let path = if exists {
                     "rotate-role/app"

@@ -8,14 +8,14 @@ use super::creds;
 use super::current;
 use super::role;
 use super::text;
-use crate::engine::testing::Bench;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
 
 /// A static role for the emulator's database with two regions, whose id is the second part.
-async fn with_database(changes: Value) -> (Bench, String) {
-    let bench = Bench::new().await;
+async fn with_database(changes: Value) -> (AstraMount, String) {
+    let bench = AstraMount::configured().await;
     let id = bench.astra.seeds().databases["vector_db"].id.clone();
     let mut wanted = role();
     wanted["database_id"] = json!(id);
@@ -27,7 +27,7 @@ async fn with_database(changes: Value) -> (Bench, String) {
     (bench, id)
 }
 
-async fn patch(bench: &Bench, data: Value) {
+async fn patch(bench: &AstraMount, data: Value) {
     bench
         .call(Operation::Patch, "static-roles/app", data)
         .await
@@ -37,9 +37,13 @@ async fn patch(bench: &Bench, data: Value) {
 #[tokio::test]
 async fn the_token_comes_with_what_an_application_needs() {
     let (bench, id) = with_database(json!({})).await;
-    let before = bench.requests();
+    let before = bench.all_requests();
     let data = creds(&bench).await;
-    assert_eq!(bench.requests(), before, "the facts are the static role's");
+    assert_eq!(
+        bench.all_requests(),
+        before,
+        "the facts are the static role's"
+    );
     assert_eq!(text(&data, "database_id"), id);
     assert_eq!(text(&data, "region"), "us-east1");
     assert_eq!(text(&data, "keyspace"), "default_keyspace");
@@ -76,18 +80,18 @@ async fn the_bundle_link_is_new_and_only_the_active_node_gets_one() {
     assert!(link.contains(&format!("{id}-1")), "{link}");
     assert_ne!(link, text(&second, "secure_connect_bundle_url"));
     assert_eq!(first["token"], second["token"]);
-    for key in bench.storage.memory.keys() {
+    for key in bench.storage.keys() {
         let entry = crate::vault::Storage::get(&*bench.storage, &key).await;
         let entry = String::from_utf8(entry.unwrap().unwrap().value).unwrap();
         assert!(!entry.contains("/_bundle/"), "{key}");
     }
     bench.set_standby(true);
-    let before = bench.requests();
+    let before = bench.all_requests();
     let read = bench
         .call(Operation::Read, "static-creds/app", json!({}))
         .await;
     assert_eq!(read.err(), Some(Error::ReadOnly));
-    assert_eq!(bench.requests(), before);
+    assert_eq!(bench.all_requests(), before);
 }
 
 #[tokio::test]
@@ -109,7 +113,7 @@ async fn a_database_without_a_bundle_is_a_clear_error() {
 
 #[tokio::test]
 async fn the_database_is_checked_as_for_roles() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     for (field, value, expected) in [
         ("keyspace", json!("app"), "keyspace needs database_id: "),
         (
@@ -123,21 +127,21 @@ async fn the_database_is_checked_as_for_roles() {
         let refusal = bench.refusal("static-roles/app", wanted).await;
         assert!(refusal.starts_with(expected), "{refusal}");
     }
-    assert!(bench.minted().is_empty());
+    assert!(bench.live().is_empty());
 }
 
 #[tokio::test]
 async fn what_is_read_can_be_written_back() {
     let changes = json!({"region": "europe-west1", "secure_connect_bundle": true});
     let (bench, id) = with_database(changes).await;
-    let before = bench.read("static-roles/app").await;
+    let before = bench.read_data("static-roles/app").await;
     assert_eq!(text(&before, "database_id"), id);
     assert_eq!(before["keyspace"], json!(""));
     let written = bench
         .write("static-roles/app", Value::Object(before.clone()))
         .await;
     assert_eq!(warnings(written.unwrap()), [SHOWN_ONLY]);
-    assert_eq!(bench.read("static-roles/app").await, before);
+    assert_eq!(bench.read_data("static-roles/app").await, before);
     let list = bench
         .call(Operation::List, "static-roles/", json!({}))
         .await

@@ -9,7 +9,7 @@ mod removals;
 mod rotations;
 mod writes;
 
-use crate::engine::testing::Bench;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
@@ -32,26 +32,26 @@ fn role() -> Value {
     json!({"astra_roles": READER, "rotation_period": "24h"})
 }
 
-async fn with_role() -> Bench {
-    let bench = Bench::new().await;
+async fn with_role() -> AstraMount {
+    let bench = AstraMount::configured().await;
     let written = bench.write("static-roles/app", role()).await.unwrap();
     assert!(warnings(written).is_empty());
     bench
 }
 
-async fn creds(bench: &Bench) -> Map<String, Value> {
-    bench.read("static-creds/app").await
+async fn creds(bench: &AstraMount) -> Map<String, Value> {
+    bench.read_data("static-creds/app").await
 }
 
 fn text<'a>(data: &'a Map<String, Value>, key: &str) -> &'a str {
     data[key].as_str().unwrap()
 }
 
-async fn current(bench: &Bench) -> String {
+async fn current(bench: &AstraMount) -> String {
     text(&creds(bench).await, "client_id").to_owned()
 }
 
-async fn delete(bench: &Bench) -> Vec<String> {
+async fn delete(bench: &AstraMount) -> Vec<String> {
     let deleted = bench
         .call(Operation::Delete, "static-roles/app", json!({}))
         .await;

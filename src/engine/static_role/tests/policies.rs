@@ -13,12 +13,12 @@ use super::current;
 use super::delete;
 use super::refused;
 use super::text;
-use crate::engine::testing::Bench;
-use crate::engine::testing::Plan;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
 use crate::engine::testing::until_hung;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
+use crate::vault::memory::WriteFault;
 
 const ROLES: &str = "/v2/organizations/roles";
 const ONE_ROLE: &str = "/v2/organizations/roles/*";
@@ -31,19 +31,19 @@ fn with_policy(action: &str) -> Value {
     json!({"policy": policy(action), "rotation_period": "24h"})
 }
 
-async fn written() -> Bench {
-    let bench = Bench::new().await;
+async fn written() -> AstraMount {
+    let bench = AstraMount::configured().await;
     write(&bench, with_policy("db-cql")).await;
     bench
 }
 
-async fn write(bench: &Bench, data: Value) {
+async fn write(bench: &AstraMount, data: Value) {
     let written = bench.write("static-roles/app", data).await.unwrap();
     assert_eq!(warnings(written), Vec::<String>::new());
 }
 
 /// The custom roles that this mount keeps.
-fn kept(bench: &Bench) -> Vec<Role> {
+fn kept(bench: &AstraMount) -> Vec<Role> {
     let roles = bench.astra.roles(None).unwrap();
     let kept = roles
         .into_iter()
@@ -51,14 +51,14 @@ fn kept(bench: &Bench) -> Vec<Role> {
     kept.collect()
 }
 
-fn notes(bench: &Bench) -> Vec<String> {
-    let keys = bench.storage.memory.keys();
+fn notes(bench: &AstraMount) -> Vec<String> {
+    let keys = bench.storage.keys();
     keys.into_iter()
         .filter(|key| key.contains("custom-role/"))
         .collect()
 }
 
-fn assert_none_left(bench: &Bench, what: &str) {
+fn assert_none_left(bench: &AstraMount, what: &str) {
     assert_eq!(kept(bench), [], "{what}: custom roles");
     assert_eq!(notes(bench), Vec::<String>::new(), "{what}: notes");
 }
@@ -77,7 +77,7 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_static_role() {
     let token = current(&bench).await;
     let minted_with = bench.astra.token(&token).unwrap().roles;
     assert_eq!(minted_with, std::slice::from_ref(&role.id));
-    let read = bench.read("static-roles/app").await;
+    let read = bench.read_data("static-roles/app").await;
     assert_eq!(read["policy"], policy("db-cql"));
     assert_eq!(read["astra_roles"], json!([]));
     assert_eq!(read["astra_role_ids"], json!([role.id]));
@@ -95,7 +95,7 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_static_role() {
     assert_eq!(bench.astra.token(&rotated).unwrap().roles, [role.id]);
 
     assert_eq!(delete(&bench).await, Vec::<String>::new());
-    assert!(bench.minted().is_empty());
+    assert!(bench.live().is_empty());
     assert_none_left(&bench, "deleted");
     assert!(bench.astra.violations().is_empty());
 }
@@ -103,13 +103,13 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_static_role() {
 #[tokio::test]
 async fn what_is_read_can_be_written_back() {
     let bench = written().await;
-    let before = bench.read("static-roles/app").await;
+    let before = bench.read_data("static-roles/app").await;
     let written = bench.write("static-roles/app", Value::Object(before.clone()));
     assert_eq!(warnings(written.await.unwrap()), [SHOWN_ONLY]);
-    assert_eq!(bench.read("static-roles/app").await, before);
+    assert_eq!(bench.read_data("static-roles/app").await, before);
     let text = json!({"policy": policy("db-cql").to_string()});
     write(&bench, text.clone()).await;
-    let read = bench.read("static-roles/app").await;
+    let read = bench.read_data("static-roles/app").await;
     assert_eq!(read["policy"], text["policy"]);
     let list = bench
         .call(Operation::List, "static-roles/", json!({}))
@@ -147,7 +147,7 @@ async fn a_policy_given_up_lasts_until_the_overlap_is_over() {
         .unwrap();
     let second = current(&bench).await;
     assert_ne!(second, first);
-    let read = bench.read("static-roles/app").await;
+    let read = bench.read_data("static-roles/app").await;
     assert_eq!(read["policy"], json!(""));
     bench.tick().await;
     assert!(bench.is_live(&first));
@@ -199,7 +199,7 @@ async fn an_outage_at_the_deletion_is_healed_by_the_tick() {
 
 #[tokio::test]
 async fn a_mint_that_fails_leaves_no_custom_role_and_no_change_of_policy() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     bench.fault("POST", "/v2/clientIdSecrets", refused());
     let failed = bench.write("static-roles/app", with_policy("db-cql")).await;
     assert!(failed.is_err());
@@ -237,7 +237,7 @@ async fn a_custom_role_that_was_deleted_in_astra_is_made_again() {
 
     write(&bench, with_policy("db-cql")).await;
     let [again] = kept(&bench).try_into().unwrap();
-    let read = bench.read("static-roles/app").await;
+    let read = bench.read_data("static-roles/app").await;
     assert_eq!(read["astra_role_ids"], json!([again.id]));
     let second = current(&bench).await;
     assert_ne!(second, token);
@@ -272,7 +272,7 @@ async fn a_config_that_is_gone_is_named_as_the_one_to_clean() {
 }
 
 /// What must hold after a tick: Astra has just what storage says.
-async fn assert_in_step(bench: &mut Bench, what: &str) {
+async fn assert_in_step(bench: &mut AstraMount, what: &str) {
     bench.astra.clear_faults();
     bench.restart();
     bench.tick().await;
@@ -283,13 +283,13 @@ async fn assert_in_step(bench: &mut Bench, what: &str) {
         .await
         .unwrap();
     let Some(read) = read else {
-        assert!(bench.minted().is_empty(), "{what}");
+        assert!(bench.live().is_empty(), "{what}");
         // A create may still take effect, unless a custom role was found.
         assert_eq!(kept(bench), [], "{what}");
         return;
     };
     let read = read.data().clone();
-    assert_eq!(bench.minted(), [text(&read, "client_id")], "{what}");
+    assert_eq!(bench.live(), [text(&read, "client_id")], "{what}");
     if read["policy"] == json!("") {
         assert_none_left(bench, what);
         return;
@@ -318,16 +318,15 @@ async fn whichever_write_fails_or_never_returns_custom_roles_come_in_step() {
     ] {
         for prefix in ["v1/static-custom-role/", "v1/static-role/", "v1/intent/"] {
             for (written, hangs) in [(false, false), (true, false), (false, true), (true, true)] {
-                let mut bench = Bench::new().await;
+                let mut bench = AstraMount::configured().await;
                 if let Some(action) = before {
                     write(&bench, with_policy(action)).await;
                 }
-                bench.storage.plan(Some(Plan {
+                bench.storage.set_write_fault(Some(WriteFault {
                     prefix: prefix.to_owned(),
-                    after: 0,
-                    written,
-                    and_reads: false,
+                    applied: written,
                     hangs,
+                    ..WriteFault::default()
                 }));
                 let work = bench.call(operation.clone(), "static-roles/app", after.clone());
                 until_hung(&bench.storage, work).await;
@@ -352,7 +351,7 @@ async fn whichever_request_about_roles_fails_custom_roles_come_in_step() {
                 (Some("db-rest"), with_policy("db-cql")),
                 (Some("db-rest"), json!({"astra_roles": READER})),
             ] {
-                let mut bench = Bench::new().await;
+                let mut bench = AstraMount::configured().await;
                 if let Some(action) = before {
                     write(&bench, with_policy(action)).await;
                 }

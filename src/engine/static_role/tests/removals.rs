@@ -15,10 +15,10 @@ use crate::vault::Operation;
 async fn a_deleted_role_leaves_no_token() {
     let bench = with_role().await;
     bench.write("rotate-role/app", json!({})).await.unwrap();
-    assert_eq!(bench.minted().len(), 2);
+    assert_eq!(bench.live().len(), 2);
     assert!(delete(&bench).await.is_empty());
-    assert!(bench.minted().is_empty());
-    let keys = bench.storage.memory.keys();
+    assert!(bench.live().is_empty());
+    let keys = bench.storage.keys();
     assert!(
         !keys.iter().any(|key| key.starts_with("v1/static-role/")),
         "{keys:?}"
@@ -66,7 +66,7 @@ async fn tokens_that_cannot_be_deleted_with_their_role_go_later() {
     bench.astra.clear_faults();
     bench.write("static-roles/app", role()).await.unwrap();
     bench.tick().await;
-    assert_eq!(bench.minted(), [current(&bench).await]);
+    assert_eq!(bench.live(), [current(&bench).await]);
 }
 
 #[tokio::test]

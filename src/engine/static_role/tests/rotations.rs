@@ -12,14 +12,14 @@ use super::role;
 use super::text;
 use super::time_of;
 use super::with_role;
-use crate::engine::testing::Bench;
-use crate::engine::testing::Plan;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
 use crate::engine::testing::until_hung;
 use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
 use crate::vault::Storage;
+use crate::vault::memory::WriteFault;
 
 #[tokio::test]
 async fn a_token_is_replaced_when_due_and_the_previous_lives_on_for_the_overlap() {
@@ -41,21 +41,21 @@ async fn a_token_is_replaced_when_due_and_the_previous_lives_on_for_the_overlap(
     bench.advance(Duration::from_secs(2));
     bench.tick().await;
     assert!(!bench.is_live(&first));
-    assert_eq!(bench.minted(), [second]);
+    assert_eq!(bench.live(), [second]);
     bench.restart();
     bench.tick().await;
-    assert_eq!(bench.minted().len(), 1);
+    assert_eq!(bench.live().len(), 1);
 }
 
 #[tokio::test]
 async fn a_cron_schedule_is_kept() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let role = json!({"astra_roles": READER, "rotation_schedule": "30 3 * * *"});
     bench.write("static-roles/app", role).await.unwrap();
     let data = creds(&bench).await;
     assert_eq!(data["rotation_schedule"], json!("30 3 * * *"));
     assert!(!data.contains_key("rotation_period"));
-    let next = bench.read("static-roles/app").await;
+    let next = bench.read_data("static-roles/app").await;
     let next = time_of(text(&next, "next_rotation"));
     assert_eq!((next.hour(), next.minute(), next.second()), (3, 30, 0));
     let first = current(&bench).await;
@@ -76,7 +76,7 @@ async fn rotating_by_hand_works_and_does_not_pile_up_tokens() {
     for _ in 0..20 {
         bench.write("rotate-role/app", json!({})).await.unwrap();
     }
-    assert_eq!(bench.minted().len(), 1 + 8);
+    assert_eq!(bench.live().len(), 1 + 8);
     let text = bench.refusal("rotate-role/other", json!({})).await;
     assert_eq!(
         text,
@@ -92,7 +92,7 @@ async fn no_overlap_deletes_at_once() {
         .await
         .unwrap();
     bench.write("rotate-role/app", json!({})).await.unwrap();
-    assert_eq!(bench.minted(), [current(&bench).await]);
+    assert_eq!(bench.live(), [current(&bench).await]);
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn a_failing_rotation_keeps_the_token_backs_off_and_tells_why() {
     let first = current(&bench).await;
     bench.fault("POST", "/v2/clientIdSecrets", refused());
     bench.advance(DAY);
-    let before = bench.requests();
+    let before = bench.all_requests();
     for _ in 0..130 {
         bench.advance(Duration::from_secs(60));
         bench.tick().await;
@@ -114,9 +114,9 @@ async fn a_failing_rotation_keeps_the_token_backs_off_and_tells_why() {
         .count();
     assert!((7..=9).contains(&tries), "{tries}");
     assert_eq!(current(&bench).await, first);
-    let read = bench.read("static-roles/app").await;
+    let read = bench.read_data("static-roles/app").await;
     assert!(text(&read, "rotation_error").contains("cannot mint a token"));
-    assert!(time_of(text(&read, "next_rotation")) > bench.mount.engine.clock.now());
+    assert!(time_of(text(&read, "next_rotation")) > bench.backend.engine.clock.now());
     let ttl = creds(&bench).await["ttl"].as_u64().unwrap();
     assert!((60..=3600).contains(&ttl), "{ttl}");
     bench.astra.clear_faults();
@@ -124,7 +124,7 @@ async fn a_failing_rotation_keeps_the_token_backs_off_and_tells_why() {
     bench.tick().await;
     assert_ne!(current(&bench).await, first);
     assert_eq!(
-        bench.read("static-roles/app").await["rotation_error"],
+        bench.read_data("static-roles/app").await["rotation_error"],
         json!("")
     );
 }
@@ -132,13 +132,13 @@ async fn a_failing_rotation_keeps_the_token_backs_off_and_tells_why() {
 #[tokio::test]
 async fn clearing_up_and_root_rotation_leave_static_tokens_alone() {
     // The process dies when the role is stored and the intent of its token is not marked yet.
-    let mut bench = Bench::new().await;
-    bench.storage.plan(Some(Plan {
+    let mut bench = AstraMount::configured().await;
+    bench.storage.set_write_fault(Some(WriteFault {
         prefix: "v1/intent/".to_owned(),
         after: 1,
-        written: false,
-        and_reads: false,
+        applied: false,
         hangs: true,
+        ..WriteFault::default()
     }));
     until_hung(&bench.storage, bench.write("static-roles/app", role())).await;
     bench.restart();
@@ -159,7 +159,7 @@ async fn clearing_up_and_root_rotation_leave_static_tokens_alone() {
 
 #[tokio::test]
 async fn an_organization_with_a_shorter_maximum_is_rotated_for_in_time() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     for mode in ["refuse", "clamp"] {
         let knobs = json!({"org_max_token_expiry_s": 40_000, "org_max_token_expiry_mode": mode});
         bench.astra.set_knobs(knobs).unwrap();
@@ -182,31 +182,31 @@ async fn an_organization_with_a_shorter_maximum_is_rotated_for_in_time() {
 
 #[tokio::test]
 async fn a_tick_tends_many_roles() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     for n in 0..80 {
         bench
             .write(&format!("static-roles/app{n}"), role())
             .await
             .unwrap();
     }
-    let before = bench.minted();
+    let before = bench.live();
     bench.advance(DAY);
     bench.tick().await;
     // Sixty-four per tick.
-    assert_eq!(bench.minted().len(), 80 + 64);
+    assert_eq!(bench.live().len(), 80 + 64);
     bench.tick().await;
-    assert_eq!(bench.minted().len(), 160);
+    assert_eq!(bench.live().len(), 160);
     bench.advance(Duration::from_secs(3601));
     bench.tick().await;
     bench.tick().await;
-    let after = bench.minted();
+    let after = bench.live();
     assert_eq!(after.len(), 80);
     assert!(after.iter().all(|token| !before.contains(token)));
 }
 
 #[tokio::test]
 async fn a_token_that_has_ended_is_not_handed_out() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let knobs = json!({"org_max_token_expiry_s": 1_000, "org_max_token_expiry_mode": "clamp"});
     bench.astra.set_knobs(knobs).unwrap();
     bench.write("static-roles/app", role()).await.unwrap();
@@ -238,17 +238,17 @@ async fn a_token_that_has_ended_is_not_handed_out() {
 
 #[tokio::test]
 async fn a_token_that_restored_storage_names_is_replaced_if_it_is_gone() {
-    let mut bench = Bench::new().await;
+    let mut bench = AstraMount::configured().await;
     let mut role = role();
     role["overlap"] = 0.into();
     bench.write("static-roles/app", role).await.unwrap();
-    let storage = &bench.storage.memory;
+    let storage = &bench.storage;
     let before = storage.get("v1/static-role/app").await.unwrap().unwrap();
     bench.write("rotate-role/app", json!({})).await.unwrap();
     bench.advance(Duration::from_secs(1));
     bench.tick().await;
     let rotated = current(&bench).await;
-    bench.storage.memory.put(before).await.unwrap();
+    bench.storage.put(before).await.unwrap();
     bench.restart();
     assert!(!bench.is_live(&current(&bench).await));
     for _ in 0..2 {
@@ -266,7 +266,7 @@ async fn a_token_that_restored_storage_names_is_replaced_if_it_is_gone() {
 
 #[tokio::test]
 async fn an_overlap_that_cannot_be_kept_is_told() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let knobs = json!({"org_max_token_expiry_s": 1_000, "org_max_token_expiry_mode": "clamp"});
     bench.astra.set_knobs(knobs).unwrap();
     let mut long = role();

@@ -7,7 +7,7 @@ use super::role;
 use super::text;
 use super::time_of;
 use super::with_role;
-use crate::engine::testing::Bench;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
 use crate::vault::Error;
 use crate::vault::FailureStatus;
@@ -58,7 +58,7 @@ async fn a_new_role_has_a_token_at_once() {
 #[tokio::test]
 async fn what_is_read_can_be_written_back() {
     let bench = with_role().await;
-    let before = bench.read("static-roles/app").await;
+    let before = bench.read_data("static-roles/app").await;
     assert_eq!(before["overlap"], json!(3600));
     assert_eq!(before["rotation_period"], json!(86_400));
     assert_eq!(before["rotation_schedule"], json!(""));
@@ -68,7 +68,7 @@ async fn what_is_read_can_be_written_back() {
         .write("static-roles/app", Value::Object(before.clone()))
         .await
         .unwrap();
-    assert_eq!(bench.read("static-roles/app").await, before);
+    assert_eq!(bench.read_data("static-roles/app").await, before);
     let list = bench
         .call(Operation::List, "static-roles/", json!({}))
         .await;
@@ -113,7 +113,7 @@ async fn other_astra_roles_mean_another_token() {
 
 #[tokio::test]
 async fn bad_input_is_refused_and_changes_nothing() {
-    let bench = Bench::new().await;
+    let bench = AstraMount::configured().await;
     let with = |key: &str, value: Value| {
         let mut role = role();
         role[key] = value;
@@ -156,7 +156,7 @@ async fn bad_input_is_refused_and_changes_nothing() {
         let refusal = bench.refusal("static-roles/app", data).await;
         assert!(refusal.contains(text), "{refusal}");
     }
-    assert!(bench.minted().is_empty());
+    assert!(bench.live().is_empty());
     let read = bench
         .call(Operation::Read, "static-roles/app", json!({}))
         .await;
@@ -168,7 +168,7 @@ async fn bad_input_is_refused_and_changes_nothing() {
     bench.write("static-roles/app", role()).await.unwrap();
     let token = bench.another_root_token();
     bench
-        .write("config/other", bench.config(&token))
+        .write("config/other", bench.config(json!({"token": &token})))
         .await
         .unwrap();
     let refusal = bench
@@ -185,7 +185,7 @@ async fn a_standby_serves_and_changes_nothing() {
     let mut bench = with_role().await;
     let before = creds(&bench).await;
     bench.set_standby(true);
-    let asked = bench.requests();
+    let asked = bench.all_requests();
     bench.advance(DAY * 2);
     bench.tick().await;
     assert_eq!(creds(&bench).await["token"], before["token"]);
@@ -198,5 +198,5 @@ async fn a_standby_serves_and_changes_nothing() {
         let outcome = bench.call(operation, path, json!({})).await;
         assert_eq!(outcome.err(), Some(Error::ReadOnly));
     }
-    assert_eq!(bench.requests(), asked);
+    assert_eq!(bench.all_requests(), asked);
 }

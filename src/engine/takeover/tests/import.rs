@@ -6,11 +6,11 @@ use serde_json::json;
 use super::leases::TOKENS;
 use super::old_mount::OldMount;
 use super::old_mount::Version;
-use crate::engine::tests::bench::Plan;
-use crate::engine::tests::bench::refused;
+use crate::engine::testing::refused;
 use crate::vault::Error;
 use crate::vault::Operation;
 use crate::vault::Response;
+use crate::vault::memory::WriteFault;
 
 const LOST: &str = "ccd123456_facd_4ad3";
 
@@ -206,10 +206,11 @@ async fn an_import_that_breaks_off_anywhere_is_completed_by_the_next() {
     for written in [false, true] {
         for after in 0.. {
             let mut mount = OldMount::new(Version::Two).await;
-            mount.bench.storage.plan(Some(Plan {
+            mount.bench.storage.set_write_fault(Some(WriteFault {
                 after,
-                written,
-                for_good: true,
+                applied: written,
+                deletions: true,
+                ..WriteFault::default()
             }));
             let broken = mount.import(json!({})).await;
             mount.bench.restart();
@@ -352,10 +353,11 @@ async fn a_finish_that_breaks_off_is_continued() {
         let mut mount = OldMount::new(Version::One).await;
         mount.imported(json!({})).await;
         mount.revoke(&mount.lease("1")).await.unwrap();
-        mount.bench.storage.plan(Some(Plan {
+        mount.bench.storage.set_write_fault(Some(WriteFault {
             after,
-            written: true,
-            for_good: true,
+            applied: true,
+            deletions: true,
+            ..WriteFault::default()
         }));
         let broken = mount.import(json!({"finish": true})).await;
         mount.bench.restart();

@@ -13,7 +13,7 @@ use super::old_mount::OldMount;
 use super::old_mount::Version;
 use super::old_mount::mint;
 use super::old_mount::on_lease;
-use crate::engine::tests::bench::not_renewed;
+use crate::engine::testing::not_renewed;
 use crate::vault::Error;
 use crate::vault::Operation;
 
@@ -98,7 +98,7 @@ async fn the_old_response_in_a_request_changes_nothing() {
         let mut request = on_lease(operation, &mount.lease(name));
         let old = json!({"clientId": "another", "orgId": "another", "token": mount.word("$TOKEN_SIDECAR")});
         request.data = old.as_object().unwrap().clone();
-        mount.bench.engine.handle(request).await.unwrap();
+        mount.bench.handle(request).await.unwrap();
     }
     assert!(!mount.is_live("$ID_STANDARD") && mount.is_live("$ID_SIDECAR"));
 }

@@ -9,9 +9,9 @@ use serde_json::json;
 use sha2::Digest;
 use sha2::Sha256;
 
-use crate::engine::tests::bench::Bench;
-use crate::engine::tests::bench::READER_ID;
-use crate::engine::tests::bench::request;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER_ID;
+use crate::engine::testing::request;
 use crate::vault::Entry;
 use crate::vault::HandlerResult;
 use crate::vault::LeaseInfo;
@@ -25,7 +25,7 @@ const LEASES: &str = include_str!("../../../../tests/archived_engine/leases.json
 
 /// The mount, and what stands for the placeholders of the fixtures.
 pub struct OldMount {
-    pub bench: Bench,
+    pub bench: AstraMount,
     pub words: BTreeMap<&'static str, String>,
 }
 
@@ -53,7 +53,7 @@ impl OldMount {
 
     /// The mount without entries; the tokens are there.
     pub async fn empty() -> Self {
-        let bench = Bench::new().await;
+        let bench = AstraMount::new().await;
         let seeds = bench.astra.seeds();
         let (a, b) = (&seeds.organizations[0], &seeds.organizations[2]);
         let mut words = BTreeMap::from([
@@ -107,19 +107,19 @@ impl OldMount {
             value: value.as_bytes().to_vec(),
             seal_wrap: false,
         };
-        self.bench.storage.memory.put(entry).await.unwrap();
+        self.bench.storage.put(entry).await.unwrap();
     }
 
     pub async fn remove(&self, key: &str) {
         let key = self.fill(key);
-        self.bench.storage.memory.delete(&key).await.unwrap();
+        self.bench.storage.delete(&key).await.unwrap();
     }
 
     /// All entries, by key.
     pub async fn entries(&self) -> BTreeMap<String, Vec<u8>> {
         let mut all = BTreeMap::new();
-        for key in self.bench.storage.memory.keys() {
-            let entry = self.bench.storage.memory.get(&key).await.unwrap();
+        for key in self.bench.storage.keys() {
+            let entry = self.bench.storage.get(&key).await.unwrap();
             all.insert(key, entry.unwrap().value);
         }
         all
@@ -133,12 +133,12 @@ impl OldMount {
 
     pub async fn revoke(&self, internal_data: &Map<String, Value>) -> HandlerResult {
         let request = on_lease(Operation::Revoke, internal_data);
-        self.bench.engine.handle(request).await
+        self.bench.handle(request).await
     }
 
     pub async fn renew(&self, internal_data: &Map<String, Value>) -> HandlerResult {
         let request = on_lease(Operation::Renew, internal_data);
-        self.bench.engine.handle(request).await
+        self.bench.handle(request).await
     }
 
     /// Whether the token with the client id behind `word` works.

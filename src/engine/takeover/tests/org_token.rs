@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::old_mount::OldMount;
 use super::old_mount::Version;
-use crate::engine::tests::bench::refused;
+use crate::engine::testing::refused;
 use crate::vault::Error;
 use crate::vault::HandlerResult;
 use crate::vault::Operation;

@@ -286,14 +286,14 @@ impl Scenario {
                     ..WaitFor::default()
                 };
                 tokio::select! {
-                    _ = bench.engine.handle(asked) => panic!("the mint ended"),
+                    _ = bench.handle(asked) => panic!("the mint ended"),
                     in_time = bench.astra.wait(made, PATIENCE) => assert!(in_time),
                 }
                 bench.restart();
             }
             TickLostDelete => {
                 let credential = bench.mint("reader").await.unwrap();
-                bench.storage.memory.set_read_only(true);
+                bench.storage.set_read_only(true);
                 let forbidden = Fault::Status {
                     status: 403,
                     body: Default::default(),
@@ -304,7 +304,7 @@ impl Scenario {
                 assert_eq!(bench.mint("reader").await.err(), Some(Error::ReadOnly));
                 assert_eq!(bench.live().len(), 2);
                 bench.astra.clear_faults();
-                bench.storage.memory.set_read_only(false);
+                bench.storage.set_read_only(false);
                 stage.issued.push(credential);
             }
             Tokens | StatusTokens | Tidy => {
