@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::storage::Storage;
 use crate::vault::Backend;
 use crate::vault::Entry;
 use crate::vault::Error;
@@ -42,9 +43,18 @@ struct TestBackend {
     counters: Arc<Counters>,
 }
 
-/// Waits until `counter` is `count`; the limit is only there so that a failing test ends.
+/// Waits until `counter` is `count`.
 pub(super) async fn reaches(counter: &watch::Sender<usize>, count: usize) {
-    let mut counter = counter.subscribe();
+    becomes(counter.subscribe(), count).await;
+}
+
+/// Waits until the host is answering `count` calls of its storage.
+pub(super) async fn in_flight(storage: &Storage, count: usize) {
+    becomes(storage.watch_in_flight(), count).await;
+}
+
+/// The limit is only there so that a failing test ends.
+async fn becomes(mut counter: watch::Receiver<usize>, count: usize) {
     let reached = tokio::time::timeout(
         Duration::from_secs(10),
         counter.wait_for(|value| *value == count),

@@ -4,15 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::BasicConstraints;
-use rcgen::CertificateParams;
-use rcgen::IsCa;
-use rcgen::KeyPair;
-use rcgen::PKCS_ECDSA_P521_SHA512;
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::PrivatePkcs8KeyDer;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::net::UnixListener;
@@ -27,8 +20,12 @@ use tonic::transport::Server;
 
 use super::backend::Counters;
 use super::backend::TestFactory;
+use super::identity;
 use super::proxy::Proxy;
-use super::storage::HostSide;
+use super::storage;
+use super::storage::Storage;
+use super::system;
+use super::system::System;
 use crate::plugin::Environment;
 use crate::plugin::certificate::Identity;
 use crate::plugin::dial::Dialer;
@@ -67,20 +64,18 @@ pub(super) struct Host {
 /// One mount's side of the host.
 pub(super) struct MountSide {
     pub id: String,
-    pub side: HostSide,
+    pub storage: Arc<Storage>,
+    pub system: Arc<System>,
     pub proxy: Proxy,
     pub broker_id: u32,
 }
 
-/// A certificate as hosts make them: on P-521, self-signed, an authority.
+/// A certificate as hosts make them.
 pub(super) fn host_identity() -> Identity {
-    let mut parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512).unwrap();
-    let certificate = parameters.self_signed(&key).unwrap().into();
+    let made = identity::Identity::new();
     Identity {
-        certificate,
-        key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        certificate: made.certificate(),
+        key: made.key(),
     }
 }
 
@@ -175,14 +170,22 @@ impl Host {
         let socket = self.directory.path().join(format!("host-{broker_id}"));
         let listener = UnixListener::bind(&socket).unwrap();
         let tls = Arc::new(server_config(identity, &self.plugin_certificate).unwrap());
-        let side = HostSide::default();
+        let storage = Storage::new();
+        let system = System::new();
+        // Other than the defaults of the engine's answers.
+        system.change(|facts| {
+            facts.default_ttl = Duration::from_secs(3_600);
+            facts.max_ttl = Duration::from_secs(86_400);
+            facts.tainted = true;
+            facts.local = true;
+        });
         let server = Server::builder()
             .add_service(
-                StorageServer::new(side.clone())
+                StorageServer::new(storage::Served(Arc::clone(&storage)))
                     .max_decoding_message_size(i32::MAX as usize)
                     .max_encoding_message_size(i32::MAX as usize),
             )
-            .add_service(SystemViewServer::new(side.clone()));
+            .add_service(SystemViewServer::new(system::Served(Arc::clone(&system))));
         let incoming = connections(listener, tls, watch::Sender::new(HostPresence::default()));
         tokio::spawn(server.serve_with_incoming(incoming));
         let proxy = Proxy::start(
@@ -191,7 +194,8 @@ impl Host {
         );
         MountSide {
             id: id.to_owned(),
-            side,
+            storage,
+            system,
             proxy,
             broker_id,
         }

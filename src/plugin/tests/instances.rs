@@ -1,6 +1,5 @@
 //! Several mounts in one process.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -8,10 +7,13 @@ use tokio_stream::StreamExt as _;
 use tonic::Code;
 use tonic::Request;
 
+use super::backend::in_flight;
 use super::backend::reaches;
 use super::host::Host;
 use super::host::arguments;
 use super::host::named;
+use super::storage::Mode;
+use super::storage::Verb;
 use crate::plugin::instance::MULTIPLEX_ID;
 use crate::proto::grpc::health::v1::HealthCheckRequest;
 use crate::proto::grpc::health::v1::health_client::HealthClient;
@@ -101,7 +103,8 @@ async fn nothing_is_asked_of_the_host_at_registration() {
     let mut host = Host::start().await;
     let identity = std::sync::Arc::clone(&host.identity);
     let mount = host.serve_mount("a", &identity);
-    mount.side.missing.store(true, Ordering::Relaxed);
+    mount.storage.set_mode(Mode::Missing);
+    mount.system.change(|facts| facts.missing = true);
     host.announce(mount.broker_id, &mount.proxy.socket).await;
     host.setup(&mount).await.unwrap();
     let kind = host
@@ -158,10 +161,10 @@ async fn mounts_do_not_see_each_other() {
         r#"{"value":"of a"}"#
     );
     assert_eq!(host.read("b", "get/x").await.response, None);
-    assert_eq!(a.side.storage.keys(), ["x"]);
-    assert!(b.side.storage.keys().is_empty());
-    assert_eq!(a.side.storage.operations().gets, 1);
-    assert_eq!(b.side.storage.operations().gets, 1);
+    assert_eq!(a.storage.keys(), ["x"]);
+    assert!(b.storage.keys().is_empty());
+    assert_eq!(a.storage.count(Verb::Get), 1);
+    assert_eq!(b.storage.count(Verb::Get), 1);
 }
 
 #[tokio::test]
@@ -238,15 +241,15 @@ async fn setting_up_again_replaces() {
     reaches(&host.counters.cleaned, 1).await;
     old.proxy.has_open(0).await;
     host.read("a", "get/x").await;
-    assert_eq!(old.side.storage.operations().gets, 1);
-    assert_eq!(new.side.storage.operations().gets, 1);
+    assert_eq!(old.storage.count(Verb::Get), 1);
+    assert_eq!(new.storage.count(Verb::Get), 1);
 }
 
 #[tokio::test]
 async fn cleaning_up_ends_storage_calls_that_run() {
     let mut host = Host::start().await;
     let mount = host.mount("a").await;
-    mount.side.hangs.store(true, Ordering::Relaxed);
+    let _held = mount.storage.hold(Verb::Get);
     let mut client = host.backend();
     let reading = tokio::spawn(async move {
         client
@@ -255,14 +258,14 @@ async fn cleaning_up_ends_storage_calls_that_run() {
             .unwrap()
             .into_inner()
     });
-    reaches(&mount.side.hanging, 1).await;
+    in_flight(&mount.storage, 1).await;
     let start = Instant::now();
     host.backend()
         .cleanup(named(pb::Empty {}, "a"))
         .await
         .unwrap();
     assert!(start.elapsed() < Duration::from_secs(5));
-    reaches(&mount.side.hanging, 0).await;
+    in_flight(&mount.storage, 0).await;
     mount.proxy.has_open(0).await;
     let error = reading.await.unwrap().err.unwrap();
     assert!(error.err_msg.contains("going away"), "{}", error.err_msg);

@@ -9,5 +9,15 @@ mod proxy;
 mod requests;
 mod session;
 mod start;
-mod storage;
 mod tls;
+
+// What a host offers to a mount is the fake host's, as is the host's certificate (tests/README.md).
+#[allow(dead_code)]
+#[path = "../../../tests/conformance/host/identity.rs"]
+mod identity;
+#[allow(dead_code)]
+#[path = "../../../tests/conformance/host/storage.rs"]
+mod storage;
+#[allow(dead_code)]
+#[path = "../../../tests/conformance/host/system.rs"]
+mod system;

@@ -1,10 +1,11 @@
 //! Requests and the storage behind them.
 
-use std::sync::atomic::Ordering;
-
+use super::backend::in_flight;
 use super::host::Host;
 use super::host::arguments;
 use super::host::named;
+use super::storage::Mode;
+use super::storage::Verb;
 use crate::proto::pb;
 use crate::vault::StorageError;
 
@@ -83,7 +84,7 @@ async fn existence_checks_look_and_nothing_else() {
     };
     let reply = check("put/x").await;
     assert_eq!((reply.check_found, reply.exists), (true, false));
-    assert_eq!(mount.side.storage.operations().puts, 0);
+    assert_eq!(mount.storage.count(Verb::Put), 0);
     host.request("a", "create", "put/x", r#"{"value":"1"}"#)
         .await
         .unwrap();
@@ -158,7 +159,7 @@ async fn storage_does_all_it_promises() {
     host.request("a", "delete", "delete/c", "null")
         .await
         .unwrap();
-    assert_eq!(mount.side.storage.keys(), ["b/1", "initialized"]);
+    assert_eq!(mount.storage.keys(), ["b/1", "initialized"]);
     assert_eq!(
         host.read("a", "get/c").await,
         pb::HandleRequestReply::default()
@@ -169,7 +170,7 @@ async fn storage_does_all_it_promises() {
 async fn paging_is_asked_for_until_the_host_cannot() {
     let mut host = Host::start().await;
     let (vault, bao) = (host.mount("vault").await, host.mount("bao").await);
-    bao.side.pages.store(true, Ordering::Relaxed);
+    bao.storage.set_pages();
     for (id, key) in ["vault", "bao"]
         .iter()
         .flat_map(|id| ["a", "b", "c", "d"].map(|key| (*id, key)))
@@ -193,16 +194,16 @@ async fn paging_is_asked_for_until_the_host_cannot() {
             assert_eq!(data, format!(r#"{{"keys":{expected}}}"#), "{id} {after}");
         }
     }
-    assert_eq!(*vault.side.paged.borrow(), 1, "it is asked once");
-    assert_eq!(*bao.side.paged.borrow(), 3);
-    assert_eq!(vault.side.storage.operations().lists, 3);
+    assert_eq!(vault.storage.count(Verb::Page), 1, "it is asked once");
+    assert_eq!(bao.storage.count(Verb::Page), 3);
+    assert_eq!(vault.storage.count(Verb::List), 3);
 }
 
 #[tokio::test]
 async fn a_node_that_may_not_write_says_so_in_the_hosts_words() {
     let mut host = Host::start().await;
     let mount = host.mount("a").await;
-    mount.side.storage.set_read_only(true);
+    mount.storage.set_mode(Mode::ReadOnly);
     for (operation, path) in [("update", "put/x"), ("delete", "delete/x")] {
         let reply = host.request("a", operation, path, "{}").await.unwrap();
         let error = reply.err.unwrap();
@@ -212,10 +213,10 @@ async fn a_node_that_may_not_write_says_so_in_the_hosts_words() {
         );
         assert_eq!(reply.response, None);
     }
-    mount.side.storage.set_read_only(false);
+    mount.storage.set_mode(Mode::Normal);
     mount
-        .side
         .storage
+        .memory
         .set_failure(Some(StorageError::Refused("because".to_owned())));
     let error = host.read("a", "get/x").await.err.unwrap();
     assert!(
@@ -248,18 +249,19 @@ async fn a_cut_connection_is_made_again() {
 async fn a_call_that_is_cut_off_is_made_again() {
     let mut host = Host::start().await;
     let mount = host.mount("a").await;
-    mount.side.hangs.store(true, Ordering::Relaxed);
+    let held = mount.storage.hold(Verb::Get);
     let mut client = host.backend();
     let reading = tokio::spawn(async move {
         client
             .handle_request(named(arguments("read", "get/x", "null"), "a"))
             .await
     });
-    super::backend::reaches(&mount.side.hanging, 1).await;
-    mount.side.hangs.store(false, Ordering::Relaxed);
+    in_flight(&mount.storage, 1).await;
     mount.proxy.cut();
+    drop(held);
     let reply = reading.await.unwrap().unwrap().into_inner();
     assert_eq!(reply, pb::HandleRequestReply::default());
+    assert_eq!(mount.storage.count(Verb::Get), 2);
 }
 
 #[tokio::test]

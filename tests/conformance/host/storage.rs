@@ -1,11 +1,11 @@
 //! The storage that the host offers to one mount.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tonic::Request;
@@ -13,16 +13,22 @@ use tonic::Response;
 use tonic::Status;
 use vault_plugin_secrets_astra::proto::pb;
 use vault_plugin_secrets_astra::proto::pb::storage_server;
+use vault_plugin_secrets_astra::vault;
+use vault_plugin_secrets_astra::vault::Entry;
+use vault_plugin_secrets_astra::vault::StorageError;
+use vault_plugin_secrets_astra::vault::memory::MemoryStorage;
 
 /// In-memory storage of one mount that counts, and that fails or waits on demand.  It outlives the
 /// plugin's process where a test keeps it.
 #[derive(Default)]
 pub(crate) struct Storage {
-    entries: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// What is stored, and how it fails.
+    pub memory: MemoryStorage,
     calls: Mutex<Vec<Call>>,
     mode: Mutex<Mode>,
     held: Mutex<Option<Held>>,
-    in_flight: AtomicUsize,
+    in_flight: watch::Sender<usize>,
+    pages: AtomicBool,
 }
 
 /// One call that arrived.
@@ -38,6 +44,8 @@ pub(crate) enum Verb {
     Delete,
     Get,
     List,
+    /// A list of one page, which hosts other than OpenBao do not know.
+    Page,
     Put,
 }
 
@@ -87,9 +95,19 @@ impl Storage {
         Hold { release }
     }
 
+    /// From now on the host can page, as OpenBao can.
+    pub(crate) fn set_pages(&self) {
+        self.pages.store(true, Ordering::SeqCst);
+    }
+
     /// How many calls are being answered now.
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::SeqCst)
+        *self.in_flight.borrow()
+    }
+
+    /// Tells how many calls are being answered whenever that changes.
+    pub(crate) fn watch_in_flight(&self) -> watch::Receiver<usize> {
+        self.in_flight.subscribe()
     }
 
     /// Every call so far.
@@ -104,27 +122,45 @@ impl Storage {
         calls.iter().filter(write).count()
     }
 
+    /// How many calls of `verb` there have been.
+    pub(crate) fn count(&self, verb: Verb) -> usize {
+        let calls = self.calls.lock();
+        calls.iter().filter(|call| call.verb == verb).count()
+    }
+
     pub(crate) fn keys(&self) -> Vec<String> {
-        self.entries.lock().keys().cloned().collect()
+        self.memory.keys()
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.entries.lock().get(key).cloned()
+        let entry = at_once(vault::Storage::get(&self.memory, key)).unwrap();
+        entry.map(|entry| entry.value)
     }
 
     /// Changes an entry behind the plugin's back, as another node would.
     pub(crate) fn put(&self, key: &str, value: impl Into<Vec<u8>>) {
-        self.entries.lock().insert(key.to_owned(), value.into());
+        let entry = Entry {
+            key: key.to_owned(),
+            value: value.into(),
+            seal_wrap: false,
+        };
+        at_once(vault::Storage::put(&self.memory, entry)).unwrap();
     }
 
     /// The whole content, to compare.
     pub(crate) fn snapshot(&self) -> BTreeMap<String, Vec<u8>> {
-        self.entries.lock().clone()
+        let keys = self.keys().into_iter();
+        keys.filter_map(|key| self.get(&key).map(|value| (key, value)))
+            .collect()
     }
 
-    /// Records a call, waits if calls are held, and says how to answer: an error of the storage, or
-    /// of gRPC.
-    async fn enter(&self, verb: Verb, key: &str) -> Result<(Option<String>, InFlight<'_>), Status> {
+    /// Records a call, waits if calls are held, and says how to answer: as storage does, or with an
+    /// error of gRPC.
+    async fn enter(
+        &self,
+        verb: Verb,
+        key: &str,
+    ) -> Result<(Result<(), StorageError>, InFlight<'_>), Status> {
         let call = Call {
             verb,
             key: key.to_owned(),
@@ -139,35 +175,59 @@ impl Storage {
             let _ = release.wait_for(|released| *released).await;
         }
         let write = matches!(verb, Verb::Delete | Verb::Put);
-        let refusal = match *self.mode.lock() {
+        let allowed = match *self.mode.lock() {
             Mode::Missing => {
                 let text = "missing storage implementation: this method should not be called during plugin Setup";
                 return Err(Status::unknown(text));
             }
-            Mode::ReadOnly if write => Some("cannot write to readonly storage".to_owned()),
-            _ => None,
+            Mode::ReadOnly if write => Err(StorageError::ReadOnly),
+            _ if key.split('/').any(|part| part == "..") => Err(StorageError::Refused(
+                "relative paths not supported".to_owned(),
+            )),
+            _ => Ok(()),
         };
-        let relative = key.split('/').any(|part| part == "..");
-        let refusal =
-            refusal.or_else(|| relative.then(|| "relative paths not supported".to_owned()));
-        Ok((refusal, in_flight))
+        Ok((allowed, in_flight))
     }
 }
 
 /// Counts one call from its arrival until it is answered or cancelled.
-struct InFlight<'a>(&'a AtomicUsize);
+struct InFlight<'a>(&'a watch::Sender<usize>);
 
 impl<'a> InFlight<'a> {
-    fn new(counter: &'a AtomicUsize) -> Self {
-        counter.fetch_add(1, Ordering::SeqCst);
+    fn new(counter: &'a watch::Sender<usize>) -> Self {
+        counter.send_modify(|count| *count += 1);
         Self(counter)
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.send_modify(|count| *count -= 1);
     }
+}
+
+/// What storage in memory answers: it never waits.
+fn at_once<T>(call: impl Future<Output = T>) -> T {
+    call.now_or_never().expect("storage in memory never waits")
+}
+
+/// The error of an answer, empty for none.
+fn text<T>(outcome: Result<T, StorageError>) -> String {
+    let error = outcome.err();
+    error.map(|error| error.to_string()).unwrap_or_default()
+}
+
+fn keys(outcome: Result<Vec<String>, StorageError>) -> Response<pb::StorageListReply> {
+    Response::new(match outcome {
+        Ok(keys) => pb::StorageListReply {
+            keys,
+            err: String::new(),
+        },
+        error => pb::StorageListReply {
+            keys: Vec::new(),
+            err: text(error),
+        },
+    })
 }
 
 /// The storage as a gRPC service.
@@ -180,48 +240,29 @@ type Reply<T> = Result<Response<T>, Status>;
 impl storage_server::Storage for Served {
     async fn list(&self, request: Request<pb::StorageListArgs>) -> Reply<pb::StorageListReply> {
         let prefix = request.into_inner().prefix;
-        let (refusal, _in_flight) = self.0.enter(Verb::List, &prefix).await?;
+        let (allowed, _in_flight) = self.0.enter(Verb::List, &prefix).await?;
         assert!(
             prefix.is_empty() || prefix.ends_with('/'),
             "prefix {prefix:?}"
         );
-        if let Some(err) = refusal {
-            return Ok(Response::new(pb::StorageListReply {
-                keys: Vec::new(),
-                err,
-            }));
-        }
-        let entries = self.0.entries.lock();
-        let children: BTreeSet<String> = entries
-            .keys()
-            .filter_map(|key| key.strip_prefix(&prefix))
-            .map(|rest| match rest.split_once('/') {
-                Some((folder, _)) => format!("{folder}/"),
-                None => rest.to_owned(),
-            })
-            .collect();
-        Ok(Response::new(pb::StorageListReply {
-            keys: children.into_iter().collect(),
-            err: String::new(),
-        }))
+        let listed = allowed.and_then(|()| at_once(vault::Storage::list(&self.0.memory, &prefix)));
+        Ok(keys(listed))
     }
 
     async fn get(&self, request: Request<pb::StorageGetArgs>) -> Reply<pb::StorageGetReply> {
         let key = request.into_inner().key;
-        let (refusal, _in_flight) = self.0.enter(Verb::Get, &key).await?;
-        let entry = self
-            .0
-            .get(&key)
-            .filter(|_| refusal.is_none())
-            .map(|value| pb::StorageEntry {
-                key,
-                value,
-                seal_wrap: false,
-            });
-        Ok(Response::new(pb::StorageGetReply {
-            entry,
-            err: refusal.unwrap_or_default(),
-        }))
+        let (allowed, _in_flight) = self.0.enter(Verb::Get, &key).await?;
+        let found = allowed.and_then(|()| at_once(vault::Storage::get(&self.0.memory, &key)));
+        let (entry, err) = match found {
+            Ok(entry) => (entry, String::new()),
+            error => (None, text(error)),
+        };
+        let entry = entry.map(|entry| pb::StorageEntry {
+            key: entry.key,
+            value: entry.value,
+            seal_wrap: entry.seal_wrap,
+        });
+        Ok(Response::new(pb::StorageGetReply { entry, err }))
     }
 
     async fn put(&self, request: Request<pb::StoragePutArgs>) -> Reply<pb::StoragePutReply> {
@@ -232,12 +273,15 @@ impl storage_server::Storage for Served {
                 wal_index: None,
             }));
         };
-        let (refusal, _in_flight) = self.0.enter(Verb::Put, &entry.key).await?;
-        if refusal.is_none() {
-            self.0.put(&entry.key, entry.value);
-        }
+        let (allowed, _in_flight) = self.0.enter(Verb::Put, &entry.key).await?;
+        let entry = Entry {
+            key: entry.key,
+            value: entry.value,
+            seal_wrap: entry.seal_wrap,
+        };
+        let written = allowed.and_then(|()| at_once(vault::Storage::put(&self.0.memory, entry)));
         Ok(Response::new(pb::StoragePutReply {
-            err: refusal.unwrap_or_default(),
+            err: text(written),
             wal_index: None,
         }))
     }
@@ -247,21 +291,34 @@ impl storage_server::Storage for Served {
         request: Request<pb::StorageDeleteArgs>,
     ) -> Reply<pb::StorageDeleteReply> {
         let key = request.into_inner().key;
-        let (refusal, _in_flight) = self.0.enter(Verb::Delete, &key).await?;
-        if refusal.is_none() {
-            self.0.entries.lock().remove(&key);
-        }
+        let (allowed, _in_flight) = self.0.enter(Verb::Delete, &key).await?;
+        let deleted = allowed.and_then(|()| at_once(vault::Storage::delete(&self.0.memory, &key)));
         Ok(Response::new(pb::StorageDeleteReply {
-            err: refusal.unwrap_or_default(),
+            err: text(deleted),
             wal_index: None,
         }))
     }
 
-    // Vault does not have the rest.
-
-    async fn list_page(&self, _: Request<pb::StorageListPageArgs>) -> Reply<pb::StorageListReply> {
-        Err(Status::unimplemented("unknown method ListPage"))
+    async fn list_page(
+        &self,
+        request: Request<pb::StorageListPageArgs>,
+    ) -> Reply<pb::StorageListReply> {
+        let pb::StorageListPageArgs {
+            prefix,
+            after,
+            limit,
+            ..
+        } = request.into_inner();
+        let (allowed, _in_flight) = self.0.enter(Verb::Page, &prefix).await?;
+        if !self.0.pages.load(Ordering::SeqCst) {
+            return Err(Status::unimplemented("unknown method ListPage"));
+        }
+        let limit = u32::try_from(limit).unwrap();
+        let page = vault::Storage::list_page(&self.0.memory, &prefix, &after, limit);
+        Ok(keys(allowed.and_then(|()| at_once(page))))
     }
+
+    // No host of the tests has the rest.
 
     async fn is_transactional(
         &self,
