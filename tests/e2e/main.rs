@@ -23,6 +23,7 @@ mod crashes;
 mod credentials;
 mod discovery;
 mod documents;
+mod generated_client;
 mod guides;
 mod hello;
 mod image;
