@@ -22,16 +22,13 @@ use crate::host::lease_request;
 use crate::host::now;
 use crate::host::request;
 use crate::upstream::Upstream;
+use crate::upstream::with_reader;
 
 const PATH: &str = "creds/reader";
 
 #[tokio::test]
 async fn c57_a_caller_that_goes_away_during_a_mint_leaves_no_token() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
 
     // After the create took effect, before its answer.
     upstream.slow_answer_to_mint(Duration::from_millis(500));
@@ -66,11 +63,7 @@ fn spawn_read(mount: &Mount) -> tokio::task::JoinHandle<Result<Reply, tonic::Sta
 
 #[tokio::test]
 async fn c58_a_revocation_that_ran_out_of_time_can_be_repeated() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
     let lease = mount.read(PATH).await.lease();
     let before = mount.services.storage.snapshot();
     let fault = upstream.always("DELETE", Upstream::latency(Duration::from_secs(3)));

@@ -18,7 +18,7 @@ use crate::host::internal;
 use crate::host::lease_request;
 use crate::host::now;
 use crate::host::request;
-use crate::upstream::Upstream;
+use crate::upstream::with_reader;
 
 const PATH: &str = "creds/reader";
 const HOUR: i64 = 3_600;
@@ -26,11 +26,7 @@ const MAX_TTL: i64 = 8 * HOUR;
 
 #[tokio::test]
 async fn c47_a_credential_carries_a_complete_lease() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
     for reply in [mount.read(PATH).await, mount.write(PATH, json!({})).await] {
         let lease = reply.lease();
         assert_eq!(lease.options.ttl, HOUR * NANOS);
@@ -71,11 +67,7 @@ async fn c47_a_credential_carries_a_complete_lease() {
 
 #[tokio::test]
 async fn c48_renewing_keeps_the_lease_and_stays_below_its_maximum() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
     let lease = mount.read(PATH).await.lease();
     let mut unbounded = lease.clone();
     unbounded
@@ -118,11 +110,7 @@ fn aged(lease: &Lease, age: i64) -> Lease {
 
 #[tokio::test]
 async fn c49_revoking_twice_or_too_late_succeeds() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
 
     let twice = mount.read(PATH).await.lease();
     assert_eq!(upstream.live(), 1);
@@ -148,11 +136,7 @@ async fn c49_revoking_twice_or_too_late_succeeds() {
 
 #[tokio::test]
 async fn c50_a_lease_of_an_older_layout_is_revoked() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
     let credential = mount.read(PATH).await;
     let mut old = Map::new();
     old.insert("secret_type".to_owned(), "astra_token".into());
@@ -175,11 +159,7 @@ async fn c50_a_lease_of_an_older_layout_is_revoked() {
 
 #[tokio::test]
 async fn c51_an_outage_makes_a_revocation_retryable() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
     let lease = mount.read(PATH).await.lease();
     for fault in [
         json!({"kind": "status", "status": 503}),
@@ -201,11 +181,7 @@ async fn c51_an_outage_makes_a_revocation_retryable() {
 
 #[tokio::test]
 async fn c52_a_crash_between_mint_and_answer_leaves_nothing_after_the_next_rollback() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, mut host, mount) = with_reader().await;
     let kept = mount.read(PATH).await;
 
     let read = request("read", PATH, Value::Null);
@@ -228,11 +204,7 @@ async fn c52_a_crash_between_mint_and_answer_leaves_nothing_after_the_next_rollb
 
 #[tokio::test]
 async fn c52_a_request_that_the_host_repeats_after_a_crash_mints_once() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, mut host, mount) = with_reader().await;
     let read = request("read", PATH, Value::Null);
     let again = read.clone();
     upstream.kill_in_a_mint(&mut host, &mount, read, 1).await;
@@ -253,11 +225,7 @@ async fn c52_a_request_that_the_host_repeats_after_a_crash_mints_once() {
 
 #[tokio::test]
 async fn c53_a_rollback_leaves_a_mint_in_flight_alone() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
     upstream.slow_answer_to_mint(Duration::from_secs(2));
     let read = mount.read(PATH);
     let tick = async {

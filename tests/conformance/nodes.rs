@@ -8,7 +8,6 @@ use serde_json::json;
 
 use crate::host::COMMUNITY;
 use crate::host::DR_SECONDARY;
-use crate::host::Host;
 use crate::host::LONG;
 use crate::host::Mode;
 use crate::host::Mount;
@@ -16,6 +15,7 @@ use crate::host::PERFORMANCE_SECONDARY;
 use crate::host::PERFORMANCE_STANDBY;
 use crate::host::Reply;
 use crate::upstream::Upstream;
+use crate::upstream::with_reader;
 
 /// The text by which a host knows that another node has to do it.
 const READ_ONLY: &str = "cannot write to readonly storage";
@@ -27,11 +27,7 @@ fn assert_read_only(reply: &Reply) {
 
 #[tokio::test]
 async fn c54_a_node_that_may_not_write_mints_nothing() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
     let lease = mount.read("creds/reader").await.lease();
     mount
         .write("static-roles/kept", static_role(&upstream))
@@ -104,11 +100,7 @@ async fn become_node(mount: &Mount, state: i32, writes: bool) {
 
 #[tokio::test]
 async fn c55_read_only_storage_is_answered_with_its_own_text() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
     let before = mount.services.storage.snapshot();
     mount.services.storage.set_mode(Mode::ReadOnly);
     assert_read_only(&mount.write("config", upstream.config()).await);
@@ -134,11 +126,7 @@ async fn c55_read_only_storage_is_answered_with_its_own_text() {
 
 #[tokio::test]
 async fn c56_an_invalidated_entry_is_read_again() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (_upstream, host, mount) = with_reader().await;
     mount.read("config").await.data();
     mount.read("roles/reader").await.data();
 

@@ -11,6 +11,7 @@ use crate::host::internal;
 use crate::host::request;
 use crate::openapi;
 use crate::upstream::Upstream;
+use crate::upstream::with_reader;
 
 /// Error types of the wire.
 const USER_ERROR: u32 = 1;
@@ -181,11 +182,7 @@ async fn c41_a_field_that_does_not_convert_is_a_bad_request() {
 
 #[tokio::test]
 async fn c42_ignored_and_replaced_parameters_are_told() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (_upstream, host, mount) = with_reader().await;
     let reply = mount
         .write(
             "roles/reader",
@@ -193,7 +190,8 @@ async fn c42_ignored_and_replaced_parameters_are_told() {
         )
         .await;
     let ignored = "Endpoint ignored these unrecognized parameters: [qq zeal]";
-    let replaced = "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [name]";
+    let replaced = "Endpoint replaced the value of these parameters with the values captured from \
+        the endpoint's path: [name]";
     let warnings = reply.warnings();
     assert!(
         warnings.iter().any(|warning| warning == ignored),
@@ -251,11 +249,7 @@ async fn c43_durations_are_read_as_vault_reads_them() {
 
 #[tokio::test]
 async fn c44_existence_checks_only_look() {
-    let upstream = Upstream::start().await;
-    let mut host = Host::start().await;
-    let mount = host.mount().await;
-    upstream.configure(&mount).await;
-    upstream.write_role(&mount, "reader").await;
+    let (upstream, host, mount) = with_reader().await;
     let writes = mount.services.storage.writes();
     let requests = upstream.requests();
     for (path, found, exists) in [

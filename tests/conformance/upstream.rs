@@ -25,6 +25,16 @@ pub(crate) struct Upstream {
 const ROLE: &str = "API RO User";
 const MINT: (&str, &str) = ("POST", "/v2/*");
 
+/// An organization, a plugin, and a mount with the default config and the role `reader`.
+pub(crate) async fn with_reader() -> (Upstream, Host, Mount) {
+    let upstream = Upstream::start().await;
+    let mut host = Host::start().await;
+    let mount = host.mount().await;
+    upstream.configure(&mount).await;
+    upstream.write_role(&mount, "reader").await;
+    (upstream, host, mount)
+}
+
 impl Upstream {
     pub(crate) async fn start() -> Self {
         Self {

@@ -67,9 +67,7 @@ async fn generate(mount: &TestMount, folder: &Path) {
     assert!(!paths.is_empty(), "the document has the mount");
     let file = folder.join("openapi.json");
     std::fs::write(&file, document.to_string()).unwrap();
-    let output = environment()
-        .await
-        .join("bin/openapi-python-client");
+    let output = environment().await.join("bin/openapi-python-client");
     let output = Command::new(output)
         .arg("generate")
         .args(["--meta", "none", "--fail-on-warning"])

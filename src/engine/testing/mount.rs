@@ -8,6 +8,7 @@ use std::time::Duration;
 use astra_emulator::Emulator;
 use astra_emulator::Fault;
 use astra_emulator::FaultRule;
+use astra_emulator::Matcher;
 use astra_emulator::Options;
 use astra_emulator::TokenState;
 use parking_lot::Mutex;
@@ -336,6 +337,32 @@ impl AstraMount {
     pub fn fault_once(&self, method: &str, path: &str, fault: Fault) {
         let rule = FaultRule::new(fault).on(method, path).times(1);
         self.astra.add_fault(rule).unwrap();
+    }
+
+    /// Runs `work` until its request number `nth` to Astra hangs, before or after it took effect, and then
+    /// drops it: what a process's death at that await looks like.
+    pub async fn until_request_hangs(
+        &self,
+        nth: u64,
+        committed: bool,
+        work: impl Future<Output = HandlerResult>,
+    ) {
+        let before = self.all_requests() as u64;
+        let mut rule = FaultRule::new(Fault::Hang { committed });
+        rule.matcher = Matcher {
+            nth: Some(nth),
+            ..Matcher::default()
+        };
+        self.astra.add_fault(rule).unwrap();
+        let hung = async {
+            while (self.all_requests() as u64) < before + nth {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            _ = work => {}
+            () = hung => {}
+        }
     }
 
     /// Whether the token with `client_id` works.

@@ -117,9 +117,7 @@ impl Storage {
 
     /// The puts and deletes so far.
     pub(crate) fn writes(&self) -> usize {
-        let calls = self.calls.lock();
-        let write = |call: &&Call| matches!(call.verb, Verb::Delete | Verb::Put);
-        calls.iter().filter(write).count()
+        self.count(Verb::Delete) + self.count(Verb::Put)
     }
 
     /// How many calls of `verb` there have been.
@@ -177,7 +175,8 @@ impl Storage {
         let write = matches!(verb, Verb::Delete | Verb::Put);
         let allowed = match *self.mode.lock() {
             Mode::Missing => {
-                let text = "missing storage implementation: this method should not be called during plugin Setup";
+                let text = "missing storage implementation: this method should not be called \
+                    during plugin Setup";
                 return Err(Status::unknown(text));
             }
             Mode::ReadOnly if write => Err(StorageError::ReadOnly),

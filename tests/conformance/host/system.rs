@@ -77,7 +77,8 @@ impl System {
     fn facts(&self) -> Result<Facts, Status> {
         let facts = self.facts.lock().clone();
         if facts.missing {
-            let text = "missing system view implementation: this method should not be called during plugin Setup";
+            let text = "missing system view implementation: this method should not be called \
+                during plugin Setup";
             return Err(Status::unknown(text));
         }
         Ok(facts)

@@ -3,7 +3,6 @@
 use astra_emulator::Fault;
 use astra_emulator::FaultRule;
 use astra_emulator::Matcher;
-use std::time::Duration;
 
 use super::refused;
 use super::root_of;
@@ -122,27 +121,9 @@ async fn a_process_may_die_at_any_request() {
         for nth in 1..=10 {
             let mut bench = AstraMount::configured().await;
             let first = root_of(&bench).await;
-            let before = bench.all_requests();
-            let mut rule = FaultRule::new(Fault::Hang { committed });
-            rule.matcher = Matcher {
-                nth: Some(nth),
-                ..Matcher::default()
-            };
-            bench.astra.add_fault(rule).unwrap();
-            {
-                let rotating = rotate(&bench);
-                tokio::pin!(rotating);
-                let hung = async {
-                    while (bench.all_requests() - before) < nth as usize {
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                    }
-                };
-                // Dropping the future at this await is what a process's death looks like.
-                tokio::select! {
-                    _ = &mut rotating => {}
-                    () = hung => {}
-                }
-            }
+            bench
+                .until_request_hangs(nth, committed, rotate(&bench))
+                .await;
             let what = format!("dead at request {nth}, committed: {committed}");
             assert_healed(&mut bench, &first, &what).await;
         }

@@ -125,32 +125,13 @@ async fn a_process_may_die_at_any_request() {
                     role["overlap"] = json!(0);
                     bench.write("static-roles/app", role).await.unwrap();
                 }
-                let before = bench.all_requests();
-                let mut rule = FaultRule::new(Fault::Hang { committed });
-                rule.matcher = Matcher {
-                    nth: Some(nth),
-                    ..Matcher::default()
+                let path = if exists {
+                    "rotate-role/app"
+                } else {
+                    "static-roles/app"
                 };
-                bench.astra.add_fault(rule).unwrap();
-                {
-                    let path = if exists {
-                        "rotate-role/app"
-                    } else {
-                        "static-roles/app"
-                    };
-                    let writing = bench.write(path, role());
-                    tokio::pin!(writing);
-                    let hung = async {
-                        while (bench.all_requests() - before) < nth as usize {
-                            tokio::time::sleep(Duration::from_millis(5)).await;
-                        }
-                    };
-                    // Dropping the future at this await is what a process's death looks like.
-                    tokio::select! {
-                        _ = &mut writing => {}
-                        () = hung => {}
-                    }
-                }
+                let writing = bench.write(path, role());
+                bench.until_request_hangs(nth, committed, writing).await;
                 let what =
                     format!("dead at request {nth}, committed: {committed}, exists: {exists}");
                 assert_healed(&mut bench, &what).await;
