@@ -16,7 +16,8 @@ use crate::state::token::Facts;
 use crate::state::token::Token;
 
 /// The text as observed in production, with its unexpanded format verbs.
-const MALFORMED: &str = "Resource, token, was malformed. Error: auth-manager returned 400 for call %s/v2/admin/tokens?%s";
+const MALFORMED: &str = "Resource, token, was malformed. Error: auth-manager returned 400 for call \
+    %s/v2/admin/tokens?%s";
 
 /// An authenticated caller.
 pub(crate) struct Caller {

@@ -11,7 +11,8 @@ pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) const HTML: &str = "text/html";
 
 /// The text as observed in production, with its unexpanded format verbs.
-const UNKNOWN_TOKEN: &str = "Resource not found: token with identifier: auth-manager returned 404 for call %s/v2/admin/tokens?%s";
+const UNKNOWN_TOKEN: &str = "Resource not found: token with identifier: auth-manager returned 404 \
+    for call %s/v2/admin/tokens?%s";
 
 /// An answer before it is sent.
 pub(crate) struct Reply {

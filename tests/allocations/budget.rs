@@ -74,13 +74,13 @@ pub(crate) fn judge(lines: &[Line], budget: &Budget) -> (String, Vec<String>) {
             let may_be_low = *figure == "peak_bytes";
             if *measured > limit {
                 failures.push(format!(
-                    "{name}: {measured} {figure}, the budget is {limit}. Find what was added; if it is worth its cost, raise the \
-                     figure in {FILE} and say why in the commit"
+                    "{name}: {measured} {figure}, the budget is {limit}. Find what was added; if \
+                     it is worth its cost, raise the figure in {FILE} and say why in the commit"
                 ));
             } else if !may_be_low && (*measured as f64) < limit as f64 * TOO_GENEROUS {
                 failures.push(format!(
-                    "{name}: {measured} {figure}, the budget of {limit} is far too generous. Lower it in {FILE} to a few per cent \
-                     above, so that it stays so"
+                    "{name}: {measured} {figure}, the budget of {limit} is far too generous. Lower \
+                     it in {FILE} to a few per cent above, so that it stays so"
                 ));
             }
         }

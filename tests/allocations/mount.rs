@@ -39,7 +39,9 @@ impl Mounted {
             backend: TestMount::new(&AstraFactory::default()).unwrap().backend,
             client: astra::Client::new(config).unwrap(),
         };
-        let config = json!({ "token": upstream.root_token, "url": upstream.url, "max_concurrent_requests": 64 });
+        let config = json!({
+            "token": upstream.root_token, "url": upstream.url, "max_concurrent_requests": 64,
+        });
         mounted.write("config", config).await;
         let role = json!({ "astra_roles": "API RO User", "ttl": "1h", "max_ttl": "24h" });
         mounted.write("roles/reader", role).await;

@@ -65,7 +65,8 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     (
         "intent/ledger.rs",
         "undo_first_try",
-        "only where the host repeats a request, which none can be made to do; src/engine/tests/mint.rs",
+        "only where the host repeats a request, which none can be made to do; \
+         src/engine/tests/mint.rs",
     ),
     ("registry.rs", "put", "its callers have the points"),
     ("registry.rs", "delete", "its callers have the points"),

@@ -37,7 +37,9 @@ async fn a_config_is_written_read_listed_patched_and_deleted() {
     mount.write("config", again).await.ok();
     assert_eq!(mount.read("config").await.data(), shown);
 
-    let other = json!({ "token": another_root_token(&mount), "url": mount.astra.url(), "request_timeout": "5s" });
+    let other = json!({
+        "token": another_root_token(&mount), "url": mount.astra.url(), "request_timeout": "5s",
+    });
     mount.write("config/other", other).await.ok();
     assert_eq!(
         mount.read("config/other").await.data()["request_timeout"],

@@ -37,7 +37,8 @@ async fn a_generated_client_reads_a_credential_into_typed_fields() {
 
     let credential = &read[&mount.path("creds/reader")];
     let types = json!({
-        "client_id": "str", "client_secret": "str", "expires_at": "str", "org_id": "str", "token": "str",
+        "client_id": "str", "client_secret": "str", "expires_at": "str", "org_id": "str",
+        "token": "str",
     });
     for (field, declared) in types.as_object().unwrap() {
         assert_eq!(&credential["types"][field], declared, "{field}");

@@ -80,7 +80,8 @@ async fn configs() {
     let (token, url) = (mount.astra.root_token(), mount.astra.url());
     stays(&mount, "config", json!({ "token": token, "url": url })).await;
     let full = json!({
-        "token": token, "url": url, "org_id": mount.astra.org_id(), "request_timeout": "20s", "max_concurrent_requests": 7,
+        "token": token, "url": url, "org_id": mount.astra.org_id(), "request_timeout": "20s",
+        "max_concurrent_requests": 7,
         "rotation_schedule": "0 3 * * SAT", "allow_token_admin": true,
     });
     // No two configs have one root token.
@@ -88,7 +89,9 @@ async fn configs() {
     mount.api.delete(&mount.path("config")).await.ok();
     stays(&mount, "config/full", full).await;
     mount.api.delete(&mount.path("config/full")).await.ok();
-    let period = json!({ "token": token, "url": url, "rotation_period": "7d", "disable_automated_rotation": true });
+    let period = json!({
+        "token": token, "url": url, "rotation_period": "7d", "disable_automated_rotation": true,
+    });
     stays(&mount, "config/period", period).await;
     mount.finish().await;
 }
@@ -99,12 +102,16 @@ async fn roles() {
     let database = mount.astra.emulator.seeds().databases["vector_db"]
         .id
         .clone();
-    let policy = json!({ "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest", "db-cql"], "effect": "allow" });
+    let policy = json!({
+        "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest", "db-cql"],
+        "effect": "allow",
+    });
     for (name, role) in [
         ("least", json!({ "astra_roles": READ_ONLY })),
         (
             "roles",
-            json!({ "astra_roles": [READ_ONLY, "API R/W User"], "ttl": "90m", "max_ttl": 36_000, "description": "nightly",
+            json!({ "astra_roles": [READ_ONLY, "API R/W \
+                User"], "ttl": "90m", "max_ttl": 36_000, "description": "nightly",
                     "require_reason": true, "max_active": 3 }),
         ),
         (
@@ -132,7 +139,9 @@ async fn static_roles() {
     let database = mount.astra.emulator.seeds().databases["vector_db"]
         .id
         .clone();
-    let policy = json!({ "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest"], "effect": "allow" });
+    let policy = json!({
+        "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest"], "effect": "allow",
+    });
     for (name, role) in [
         (
             "least",
@@ -140,7 +149,8 @@ async fn static_roles() {
         ),
         (
             "full",
-            json!({ "astra_roles": READ_ONLY, "rotation_schedule": "0 3 * * SAT", "overlap": "30m", "description": "batch",
+            json!({ "astra_roles": READ_ONLY, "rotation_schedule": "0 3 * * \
+                SAT", "overlap": "30m", "description": "batch",
                     "database_id": database, "keyspace": "app" }),
         ),
         (

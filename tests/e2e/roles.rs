@@ -9,7 +9,8 @@ use crate::setup;
 #[tokio::test]
 async fn a_role_is_written_read_listed_patched_and_deleted() {
     let mount = setup::mount("roles").await;
-    let writer = json!({ "astra_roles": ["API R/W User", READ_ONLY], "ttl": "90m", "max_ttl": 36_000, "description": "nightly" });
+    let writer = json!({ "astra_roles": ["API R/W \
+        User", READ_ONLY], "ttl": "90m", "max_ttl": 36_000, "description": "nightly" });
     mount.write("roles/Writer.1", writer).await.ok();
     let shown = mount.read("roles/Writer.1").await.data();
     assert_eq!(shown["astra_roles"], json!(["API R/W User", READ_ONLY]));
@@ -152,7 +153,8 @@ async fn astra_roles_that_are_gone_are_shown() {
     emulator.delete_role(&mine.id).unwrap();
     let reply = mount.read("roles/app").await;
     let warning = format!(
-        "astra_roles: \"Mine\" ({}) is no longer in the organization: write the role again with astra_roles that exist",
+        "astra_roles: \"Mine\" ({}) is no longer in the organization: write the role again with \
+         astra_roles that exist",
         mine.id
     );
     assert_eq!(reply.warnings(), [warning]);
@@ -169,7 +171,10 @@ async fn a_role_with_a_database_tells_how_to_connect() {
         .values()
         .find(|database| database.status == "ACTIVE")
         .unwrap();
-    let role = json!({ "astra_roles": READ_ONLY, "ttl": "1h", "database_id": database.id, "secure_connect_bundle": true });
+    let role = json!({
+        "astra_roles": READ_ONLY, "ttl": "1h", "database_id": database.id,
+        "secure_connect_bundle": true,
+    });
     mount.write("roles/connected", role).await.ok();
     let answer = mount.read("creds/connected").await.ok();
     mount.hold(&answer);

@@ -163,11 +163,16 @@ async fn use_everything(watched: &mut Watched) {
     let infos = database["key_info"].as_object().unwrap();
     let active = infos.iter().find(|(_, info)| info["status"] == "ACTIVE");
     let database = active.unwrap().0.clone();
-    let policy = json!({ "resources": ["drn:astra:org:{{org_id}}"], "actions": ["org-db-view"], "effect": "allow" });
+    let policy = json!({
+        "resources": ["drn:astra:org:{{org_id}}"], "actions": ["org-db-view"], "effect": "allow",
+    });
     for (path, body) in [
         (
             "roles/bundled",
-            json!({ "astra_roles": READ_ONLY, "ttl": "1h", "database_id": database, "secure_connect_bundle": true }),
+            json!({
+                "astra_roles": READ_ONLY, "ttl": "1h", "database_id": database,
+                "secure_connect_bundle": true,
+            }),
         ),
         (
             "roles/custom",

@@ -90,8 +90,8 @@ async fn check(mount: &TestMount, seen: &Seen, what: &str) {
     }
     let (kills, window) = (kills(), result.window.len());
     println!(
-        "{kills} {what} under {CLIENTS} clients: {} minted, {} handed out, {} failed requests, 0 orphans, {window} in the \
-         window ({} per 1,000 kills)",
+        "{kills} {what} under {CLIENTS} clients: {} minted, {} handed out, {} failed requests, 0 \
+         orphans, {window} in the window ({} per 1,000 kills)",
         mount.astra.minted(),
         seen.kept.len() + seen.revoked.len() + seen.unclear.len(),
         seen.failures,

@@ -55,7 +55,8 @@ async fn many_readers_at_once_wait_or_get_an_error_that_may_be_retried() {
         );
     }
     println!(
-        "{READERS} readers at 6 requests a second: {} served, {} refused as overloaded, {took:.0?}, {seen} requests at once, RSS {idle} to {rss} kB",
+        "{READERS} readers at 6 requests a second: {} served, {} refused as overloaded, \
+         {took:.0?}, {seen} requests at once, RSS {idle} to {rss} kB",
         good.len(),
         bad.len()
     );
@@ -86,8 +87,8 @@ async fn thousands_of_leases_end_in_the_same_minute() {
     let rss = until_ended(&mount).await;
     let seen = mount.astra.emulator.stats().max_concurrency_seen;
     println!(
-        "{LEASES} leases of 50 s: minted in {minted:.0?}, all ended {:.0?} after the first, {seen} requests at once, RSS \
-         {idle} to at most {rss} kB",
+        "{LEASES} leases of 50 s: minted in {minted:.0?}, all ended {:.0?} after the first, {seen} \
+         requests at once, RSS {idle} to at most {rss} kB",
         start.elapsed()
     );
     assert!((4..=CONCURRENCY).contains(&seen), "{seen} requests at once");
@@ -127,8 +128,8 @@ async fn thousands_of_tokens_that_are_gone_already_share_lists() {
         }
     }
     println!(
-        "{LEASES} revocations of tokens that are gone: {deletes} deletes, {lists} lists, {took:.0?}, {seen} requests at once, \
-         RSS {idle} to at most {rss} kB"
+        "{LEASES} revocations of tokens that are gone: {deletes} deletes, {lists} lists, \
+         {took:.0?}, {seen} requests at once, RSS {idle} to at most {rss} kB"
     );
     assert!(
         lists * 10 <= LEASES,

@@ -103,8 +103,8 @@ async fn nothing_is_lost_in_the_long_run() {
         }
     };
     println!(
-        "{minutes} minutes with seed {seed}: {} minted, {} handed out, {} failed requests, {:?}; 0 orphans, 0 violations, {} in \
-         the window; {first:?} at first, {last:?} in the end",
+        "{minutes} minutes with seed {seed}: {} minted, {} handed out, {} failed requests, {:?}; 0 \
+         orphans, 0 violations, {} in the window; {first:?} at first, {last:?} in the end",
         soak.mount.astra.minted(),
         soak.handed_out(&soak.seen),
         soak.seen.failures,
@@ -277,7 +277,8 @@ impl Soak {
         let app = mount.read("static-creds/app").await.data();
         assert!(mount.astra.accepts(app["token"].as_str().unwrap()).await);
         println!(
-            "{:>5.0?}: balanced: {} leased or held, 0 orphans, 0 lost revocations, {} in the window; this test itself takes {} kB",
+            "{:>5.0?}: balanced: {} leased or held, 0 orphans, 0 lost revocations, {} in the \
+             window; this test itself takes {} kB",
             self.start.elapsed(),
             result.leased,
             self.window.len(),

@@ -97,7 +97,8 @@ pub(super) async fn read(from: &mut (impl AsyncRead + Unpin)) -> Result<Option<F
             }
         };
         let message = format!(
-            "Invalid or unsupported protocol version ({version}); supported versions are (3/v3, 4/v4)"
+            "Invalid or unsupported protocol version ({version}); supported versions are (3/v3, \
+             4/v4)"
         );
         return Err(Unreadable::refused(stream, message));
     }

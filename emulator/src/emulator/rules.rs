@@ -68,7 +68,8 @@ impl Emulator {
         );
         if tls && !self.inner.options.tls {
             return Err(Error::Fault(format!(
-                "{}: this emulator serves its API without TLS; start it with TLS or ask for a listener",
+                "{}: this emulator serves its API without TLS; start it with TLS or ask for a \
+                 listener",
                 rule.fault.kind()
             )));
         }

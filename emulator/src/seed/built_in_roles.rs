@@ -41,46 +41,46 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
         id: "43745b73-ad46-46e4-b826-c15d06d2cea0",
         name: "Admin User",
         resources: DATA,
-        actions: "org-read org-billing-read org-billing-write org-cmk-read org-cmk-write org-user-read \
-                  org-user-write org-db-create org-db-passwordreset org-db-terminate org-db-suspend \
-                  org-db-addpeering org-db-managemigratorproxy org-db-expand org-db-view \
-                  db-all-keyspace-create db-all-keyspace-describe db-manage-privateendpoint \
-                  db-keyspace-grant db-keyspace-modify db-keyspace-describe db-keyspace-create \
-                  db-keyspace-authorize db-keyspace-alter db-keyspace-drop db-manage-region \
-                  db-table-select db-table-grant db-table-modify db-table-describe db-table-create \
-                  db-table-authorize db-table-alter db-table-drop db-graphql db-rest db-cql \
-                  db-manage-thirdpartymetrics db-data-import",
+        actions: "org-read org-billing-read org-billing-write org-cmk-read org-cmk-write \
+            org-user-read org-user-write org-db-create org-db-passwordreset org-db-terminate \
+            org-db-suspend org-db-addpeering org-db-managemigratorproxy org-db-expand org-db-view \
+            db-all-keyspace-create db-all-keyspace-describe db-manage-privateendpoint \
+            db-keyspace-grant db-keyspace-modify db-keyspace-describe db-keyspace-create \
+            db-keyspace-authorize db-keyspace-alter db-keyspace-drop db-manage-region \
+            db-table-select db-table-grant db-table-modify db-table-describe db-table-create \
+            db-table-authorize db-table-alter db-table-drop db-graphql db-rest db-cql \
+            db-manage-thirdpartymetrics db-data-import",
     },
     BuiltIn {
         id: "67c4b5dc-dd3f-4b2d-be51-09be12836d57",
         name: "API Admin User",
         resources: STREAM,
         actions: "accesslist-read org-billing-read org-billing-write org-user-read org-user-write \
-                  org-db-view org-db-create org-db-passwordreset org-db-terminate org-db-suspend \
-                  org-db-addpeering org-db-managemigratorproxy org-db-expand org-db-view \
-                  org-stream-manage db-manage-privateendpoint db-all-keyspace-create \
-                  db-all-keyspace-describe db-keyspace-grant db-keyspace-modify db-keyspace-describe \
-                  db-keyspace-create db-keyspace-authorize db-keyspace-alter db-keyspace-drop \
-                  db-manage-region db-table-select db-table-grant db-table-modify db-table-describe \
-                  db-table-create db-table-authorize db-table-alter db-table-drop db-graphql db-rest",
+            org-db-view org-db-create org-db-passwordreset org-db-terminate org-db-suspend \
+            org-db-addpeering org-db-managemigratorproxy org-db-expand org-db-view \
+            org-stream-manage db-manage-privateendpoint db-all-keyspace-create \
+            db-all-keyspace-describe db-keyspace-grant db-keyspace-modify db-keyspace-describe \
+            db-keyspace-create db-keyspace-authorize db-keyspace-alter db-keyspace-drop \
+            db-manage-region db-table-select db-table-grant db-table-modify db-table-describe \
+            db-table-create db-table-authorize db-table-alter db-table-drop db-graphql db-rest",
     },
     BuiltIn {
         id: "ad0566b5-2a67-49de-89e8-92258c2f2c98",
         name: "Organization Administrator",
         resources: EVERYTHING,
         actions: "accesslist-read accesslist-write org-read org-write org-audits-read org-cmk-read \
-                  org-cmk-write org-role-read org-role-write org-role-delete org-external-auth-read \
-                  org-external-auth-write org-notification-write org-token-read org-token-write \
-                  org-billing-read org-billing-write org-user-read org-user-write org-db-create \
-                  org-db-passwordreset org-db-terminate org-db-suspend org-db-addpeering \
-                  org-db-managemigratorproxy org-db-expand org-db-view org-stream-manage \
-                  db-manage-privateendpoint db-all-keyspace-create db-all-keyspace-describe \
-                  db-keyspace-grant db-keyspace-modify db-keyspace-describe db-keyspace-create \
-                  db-keyspace-authorize db-keyspace-alter db-keyspace-drop db-manage-region \
-                  db-table-select db-table-grant db-table-modify db-table-describe db-table-create \
-                  db-table-authorize db-table-alter db-table-drop db-graphql db-rest db-cql \
-                  db-manage-thirdpartymetrics org-integrations-read org-integrations-write \
-                  db-data-import",
+            org-cmk-write org-role-read org-role-write org-role-delete org-external-auth-read \
+            org-external-auth-write org-notification-write org-token-read org-token-write \
+            org-billing-read org-billing-write org-user-read org-user-write org-db-create \
+            org-db-passwordreset org-db-terminate org-db-suspend org-db-addpeering \
+            org-db-managemigratorproxy org-db-expand org-db-view org-stream-manage \
+            db-manage-privateendpoint db-all-keyspace-create db-all-keyspace-describe \
+            db-keyspace-grant db-keyspace-modify db-keyspace-describe db-keyspace-create \
+            db-keyspace-authorize db-keyspace-alter db-keyspace-drop db-manage-region \
+            db-table-select db-table-grant db-table-modify db-table-describe db-table-create \
+            db-table-authorize db-table-alter db-table-drop db-graphql db-rest db-cql \
+            db-manage-thirdpartymetrics org-integrations-read org-integrations-write \
+            db-data-import",
     },
     BuiltIn {
         id: "16a4b1d7-a615-41f8-95ca-52b0280f4d77",
@@ -101,8 +101,8 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
         name: "API R/W User",
         resources: DATA,
         actions: "accesslist-read org-db-view org-user-read db-all-keyspace-describe \
-                  db-keyspace-describe db-table-select db-table-modify db-table-describe db-graphql \
-                  db-rest",
+            db-keyspace-describe db-table-select db-table-modify db-table-describe db-graphql \
+            db-rest",
     },
     BuiltIn {
         id: "dde8a0e9-f4ae-4b42-b642-9f257436c8da",
@@ -142,22 +142,22 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
         name: "Database Administrator",
         resources: DATA,
         actions: "accesslist-read accesslist-write org-cmk-read org-cmk-write org-db-create \
-                  org-db-passwordreset org-db-terminate org-db-suspend org-db-addpeering \
-                  org-db-managemigratorproxy org-db-expand org-db-view org-token-read org-token-write \
-                  org-user-read db-manage-privateendpoint db-all-keyspace-create \
-                  db-all-keyspace-describe db-keyspace-grant db-keyspace-modify db-keyspace-describe \
-                  db-keyspace-create db-keyspace-authorize db-keyspace-alter db-keyspace-drop \
-                  db-manage-region db-table-select db-table-grant db-table-modify db-table-describe \
-                  db-table-create db-table-authorize db-table-alter db-table-drop db-graphql db-rest \
-                  db-cql db-manage-thirdpartymetrics",
+            org-db-passwordreset org-db-terminate org-db-suspend org-db-addpeering \
+            org-db-managemigratorproxy org-db-expand org-db-view org-token-read org-token-write \
+            org-user-read db-manage-privateendpoint db-all-keyspace-create \
+            db-all-keyspace-describe db-keyspace-grant db-keyspace-modify db-keyspace-describe \
+            db-keyspace-create db-keyspace-authorize db-keyspace-alter db-keyspace-drop \
+            db-manage-region db-table-select db-table-grant db-table-modify db-table-describe \
+            db-table-create db-table-authorize db-table-alter db-table-drop db-graphql db-rest \
+            db-cql db-manage-thirdpartymetrics",
     },
     BuiltIn {
         id: "b73e44b2-b9e9-43b8-a7c1-c6a2fe2dab50",
         name: "R/W User",
         resources: DATA,
         actions: "accesslist-read org-db-view org-user-read db-all-keyspace-describe \
-                  db-keyspace-describe db-table-select db-table-modify db-table-describe db-graphql \
-                  db-rest db-cql",
+            db-keyspace-describe db-table-select db-table-modify db-table-describe db-graphql \
+            db-rest db-cql",
     },
     BuiltIn {
         id: "d2cfcd63-055c-4a58-b957-8916d4a007a5",
@@ -177,13 +177,13 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
         name: "Admin Svc Acct",
         resources: STREAM,
         actions: "org-billing-read org-billing-write org-cmk-read org-cmk-write org-user-read \
-                  org-user-write org-db-create org-db-passwordreset org-db-view org-db-terminate \
-                  org-db-suspend org-db-addpeering org-db-managemigratorproxy org-db-expand \
-                  org-stream-manage db-manage-privateendpoint db-all-keyspace-create \
-                  db-all-keyspace-describe db-keyspace-grant db-keyspace-modify db-keyspace-describe \
-                  db-keyspace-create db-keyspace-authorize db-keyspace-alter db-keyspace-drop \
-                  db-manage-region db-table-select db-table-grant db-table-modify db-table-describe \
-                  db-table-create db-table-authorize db-table-alter db-table-drop db-graphql db-rest \
-                  db-cql db-manage-thirdpartymetrics",
+            org-user-write org-db-create org-db-passwordreset org-db-view org-db-terminate \
+            org-db-suspend org-db-addpeering org-db-managemigratorproxy org-db-expand \
+            org-stream-manage db-manage-privateendpoint db-all-keyspace-create \
+            db-all-keyspace-describe db-keyspace-grant db-keyspace-modify db-keyspace-describe \
+            db-keyspace-create db-keyspace-authorize db-keyspace-alter db-keyspace-drop \
+            db-manage-region db-table-select db-table-grant db-table-modify db-table-describe \
+            db-table-create db-table-authorize db-table-alter db-table-drop db-graphql db-rest \
+            db-cql db-manage-thirdpartymetrics",
     },
 ];

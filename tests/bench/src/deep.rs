@@ -69,7 +69,8 @@ async fn one_round(arguments: &Arguments) -> Deep {
     println!("the cost of one mint among up to 100,000 live tokens");
     let (kth_mint_ms, restart, rss_listed_kb) = crowd(arguments, &subject).await;
     println!(
-        "  median ms of a mint among {CROWDS:?}: {kth_mint_ms:.2?}; restart {restart:.2?}, with {rss_listed_kb} kB after"
+        "  median ms of a mint among {CROWDS:?}: {kth_mint_ms:.2?}; restart {restart:.2?}, with \
+         {rss_listed_kb} kB after"
     );
     println!(
         "a raft cluster of three nodes, upstream latency {} ms",
@@ -77,7 +78,8 @@ async fn one_round(arguments: &Arguments) -> Deep {
     );
     let (cluster_per_second, cluster_floor_per_second) = cluster(arguments, &subject).await;
     println!(
-        "  {cluster_per_second:.0} mints/s with {CLUSTER_CLIENTS} clients; ssh {cluster_floor_per_second:.0}"
+        "  {cluster_per_second:.0} mints/s with {CLUSTER_CLIENTS} clients; ssh \
+         {cluster_floor_per_second:.0}"
     );
     Deep {
         rss_kb,

@@ -118,7 +118,8 @@ fn cpu_since(before: u64, process: Process) -> f64 {
 /// The ratios of build `index` to the first, and the figures of both.
 fn table(rounds: &[Vec<Cost>], index: usize, build: &Path) -> String {
     let mut text = format!(
-        "\n| {} | the first build | this build | median of the ratios | least | most |\n|---|---:|---:|---:|---:|---:|\n",
+        "\n| {} | the first build | this build | median of the ratios | least | most \
+         |\n|---|---:|---:|---:|---:|---:|\n",
         build.display()
     );
     for (name, value) in FIGURES {

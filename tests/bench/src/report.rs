@@ -12,8 +12,8 @@ pub(crate) fn table(table: &Table) -> String {
         return String::new();
     }
     let mut text = String::from(
-        "\n| clients | engine | mints/s | p50 ms | p99 ms | plugin CPU ms/1,000 | Vault CPU ms/1,000 |\n\
-         |---:|---|---:|---:|---:|---:|---:|\n",
+        "\n| clients | engine | mints/s | p50 ms | p99 ms | plugin CPU ms/1,000 | Vault CPU \
+         ms/1,000 |\n|---:|---|---:|---:|---:|---:|---:|\n",
     );
     for clients in CLIENTS {
         for (name, figures) in table {
@@ -29,8 +29,8 @@ pub(crate) fn table(table: &Table) -> String {
         }
     }
     text.push_str(
-        "\n| engine | secrets enable ms | RSS idle kB | RSS after kB | binary MB | prefix revoke/s |\n\
-         |---|---:|---:|---:|---:|---:|\n",
+        "\n| engine | secrets enable ms | RSS idle kB | RSS after kB | binary MB | prefix revoke/s \
+         |\n|---|---:|---:|---:|---:|---:|\n",
     );
     let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.0}"));
     for (name, figures) in table {

@@ -87,7 +87,10 @@ impl Subject {
                 // As many requests as there are clients: the upstream is not to be the limit. More would
                 // only cost memory, 28 kB a connection, when Vault revokes 200 leases at once.
                 let most = CLIENTS.into_iter().max();
-                let config = json!({ "token": emulator.root_token, "url": emulator.url, "max_concurrent_requests": most });
+                let config = json!({
+                    "token": emulator.root_token, "url": emulator.url,
+                    "max_concurrent_requests": most,
+                });
                 write("astra/config", config).await;
                 write(
                     "astra/roles/reader",
@@ -110,7 +113,10 @@ impl Subject {
                     "logical_name": "bench", "caller_mode": "sidecar",
                 });
                 write("peer/config", config).await;
-                let role = json!({ "role_name": "reader", "role_id": READ_ONLY, "org_id": org, "ttl": "12h", "max_ttl": "24h" });
+                let role = json!({
+                    "role_name": "reader", "role_id": READ_ONLY, "org_id": org, "ttl": "12h",
+                    "max_ttl": "24h",
+                });
                 write("peer/role", role).await;
                 let path = format!("peer/org/token?org_id={org}&role_name=reader");
                 stage(

@@ -106,7 +106,8 @@ async fn a_template_takes_the_token_of_a_static_role() {
     mount.write("static-roles/batch", role).await.ok();
     let folder = tempfile::tempdir().unwrap();
     let template = format!(
-        "{{{{ with secret \"{}\" }}}}{{{{ .Data.token }}}} {{{{ .Data.ttl }}}} {{{{ .Data.last_vault_rotation }}}}{{{{ end }}}}",
+        "{{{{ with secret \"{}\" }}}}{{{{ .Data.token }}}} {{{{ .Data.ttl }}}} {{{{ \
+         .Data.last_vault_rotation }}}}{{{{ end }}}}",
         mount.path("static-creds/batch")
     );
     std::fs::write(folder.path().join("vault-agent.ctmpl"), template).unwrap();

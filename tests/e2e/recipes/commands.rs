@@ -180,7 +180,8 @@ async fn the_bundle_is_downloaded_and_the_cli_gets_its_token() {
     let database = mount.astra.emulator.seeds().databases["vector_db"].clone();
     let mut shell = Shell::new(&mount);
     shell.set("DATABASE_ID", &database.id);
-    let role = json!({ "astra_roles": "R/W User", "database_id": database.id, "secure_connect_bundle": true });
+    let role = json!({ "astra_roles": "R/W \
+        User", "database_id": database.id, "secure_connect_bundle": true });
     mount.write("roles/app", role).await.ok();
     let read: Vec<&str> = blocks("The credential")[0].lines().take(2).collect();
     let bundle = blocks("CQL drivers and cqlsh")[0];

@@ -23,15 +23,16 @@ async fn credentials() {
             "creds/strict",
             json!({ "ttl": "5m" }),
             format!(
-                "role \"strict\" needs a reason: say why the credential is wanted, for instance vault read {name}/creds/strict \
-                 reason=OPS-1234"
+                "role \"strict\" needs a reason: say why the credential is wanted, for instance \
+                 vault read {name}/creds/strict reason=OPS-1234"
             ),
         ),
         (
             "creds/reader",
             json!({ "ttl": "soon" }),
-            "Field validation failed: error converting input for field \"ttl\": \"soon\" is not a duration, in seconds or as text such \
-             as 90s, 1h30m or 7d: a number is missing; write for instance 90s, 30m, 1h30m or 7d"
+            "Field validation failed: error converting input for field \"ttl\": \"soon\" is not a \
+             duration, in seconds or as text such as 90s, 1h30m or 7d: a number is missing; write \
+             for instance 90s, 30m, 1h30m or 7d"
                 .to_owned(),
         ),
     ];
@@ -61,8 +62,9 @@ async fn too_many_credentials() {
     mount.write("roles/few", role).await.ok();
     mount.credential("few").await;
     let text = format!(
-        "role \"few\" may have no more live tokens (it has 1, its max_active is 1): wait until a lease ends, revoke leases that are not needed (vault lease \
-         revoke {name}/creds/few/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/few"
+        "role \"few\" may have no more live tokens (it has 1, its max_active is 1): wait until a \
+         lease ends, revoke leases that are not needed (vault lease revoke {name}/creds/few/<id>; \
+         tokens/default shows for whom they were minted), or raise max_active at roles/few"
     );
     let before = state(&mount).await;
     assert_eq!(mount.read("creds/few").await.refused(400), text);
@@ -88,15 +90,16 @@ async fn a_bundle_that_a_sleeping_database_does_not_give() {
     assert_eq!(
         reply.warnings(),
         [format!(
-            "database_id: database \"classic_db\" ({database}) is HIBERNATED, not ACTIVE: credentials are minted, but it may not \
-             answer, and gives no secure connect bundle, until it is resumed"
+            "database_id: database \"classic_db\" ({database}) is HIBERNATED, not ACTIVE: \
+             credentials are minted, but it may not answer, and gives no secure connect bundle, \
+             until it is resumed"
         )]
     );
     let before = state(&mount).await;
     let refusal = mount.read("creds/asleep").await.refused(503);
     let expected = format!(
-        "config \"default\": database {database} gives no secure connect bundle in its present state: resume it, or set \
-         secure_connect_bundle=false on the role ("
+        "config \"default\": database {database} gives no secure connect bundle in its present \
+         state: resume it, or set secure_connect_bundle=false on the role ("
     );
     assert!(refusal.contains(&expected), "{refusal}");
     assert_eq!(state(&mount).await, before, "no token is left");
@@ -121,7 +124,8 @@ async fn an_astra_that_refuses_or_is_away() {
     let refusal = mount.read("creds/grand").await.refused(502);
     assert!(
         refusal.contains(
-            "config \"default\": cannot mint a token: the root token may not do POST /v2/clientIdSecrets (HTTP 403)"
+            "config \"default\": cannot mint a token: the root token may not do POST \
+             /v2/clientIdSecrets (HTTP 403)"
         ),
         "{refusal}"
     );
@@ -145,8 +149,8 @@ async fn a_renewal_without_its_role() {
     let credential = mount.credential("reader").await;
     mount.api.delete(&mount.path("roles/reader")).await.ok();
     // Vault puts the message into words of its own.
-    let text = "does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
-                read a credential of another role";
+    let text = "does not exist any more, so its leases are not extended: the token stays valid \
+        until its lease ends; read a credential of another role";
     let body = json!({ "lease_id": credential.lease_id });
     let refusal = mount.api.write("sys/leases/renew", body).await.refused(400);
     assert!(refusal.contains(text), "{refusal}");

@@ -16,19 +16,24 @@ async fn static_roles_and_the_rest() {
         (
             "static-roles/bad",
             json!({ "astra_roles": READ_ONLY }),
-            "rotation_period or rotation_schedule is missing: give one of the two, for instance rotation_period=24h".to_owned(),
+            "rotation_period or rotation_schedule is missing: give one of the two, for instance \
+             rotation_period=24h"
+                .to_owned(),
         ),
         (
             "static-roles/bad",
             json!({ "astra_roles": READ_ONLY, "rotation_schedule": "at noon" }),
-            "rotation_schedule: \"at noon\" is not a schedule: it has 2 fields; give a cron expression of five fields in UTC (minute, \
-             hour, day of month, month, day of week), for instance \"0 3 * * SAT\""
+            "rotation_schedule: \"at noon\" is not a schedule: it has 2 fields; give a cron \
+             expression of five fields in UTC (minute, hour, day of month, month, day of week), \
+             for instance \"0 3 * * SAT\""
                 .to_owned(),
         ),
         (
             "static-roles/bad",
             json!({ "astra_roles": READ_ONLY, "rotation_period": "1h", "overlap": "2h" }),
-            "overlap: 2h is not less than the time between two rotations, 1h: shorten overlap or rotate less often".to_owned(),
+            "overlap: 2h is not less than the time between two rotations, 1h: shorten overlap or \
+             rotate less often"
+                .to_owned(),
         ),
         (
             "static-roles/bad",
@@ -38,19 +43,23 @@ async fn static_roles_and_the_rest() {
         (
             "static-roles/bad",
             json!({ "astra_roles": "Nobody", "rotation_period": "1h", "description": "x" }),
-            "astra_roles: the organization has no role \"Nobody\"; the nearest names are \"Nothing\", \"Organization Administrator\", \
-             \"Billing Admin\""
+            "astra_roles: the organization has no role \"Nobody\"; the nearest names are \
+             \"Nothing\", \"Organization Administrator\", \"Billing Admin\""
                 .to_owned(),
         ),
         (
             "static-roles/bad",
             json!({ "astra_roles": READ_ONLY, "rotation_period": "1h", "config": "none" }),
-            "config \"none\" does not exist: write it first, with token=… at config/none".to_owned(),
+            "config \"none\" does not exist: write it first, with token=… at \
+             config/none"
+                .to_owned(),
         ),
         (
             "static-roles/bad",
             json!({ "rotation_period": "1h" }),
-            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead".to_owned(),
+            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy \
+             instead"
+                .to_owned(),
         ),
         (
             "static-roles/bad",
@@ -62,16 +71,24 @@ async fn static_roles_and_the_rest() {
             json!({ "astra_roles": READ_ONLY, "rotation_period": "1h", "region": "us-east1" }),
             "region needs database_id: give the id of the database, or leave region out".to_owned(),
         ),
-        ("rotate-role/none", json!({}), format!("static role \"none\" {none}")),
+        (
+            "rotate-role/none",
+            json!({}),
+            format!("static role \"none\" {none}"),
+        ),
         (
             "rotate-root/none",
             json!({}),
-            "config \"none\" does not exist: write it first, with token=… at config/none".to_owned(),
+            "config \"none\" does not exist: write it first, with token=… at \
+             config/none"
+                .to_owned(),
         ),
         (
             "tidy",
             json!({ "config": "none" }),
-            "config \"none\" does not exist: write it first, with token=… at config/none".to_owned(),
+            "config \"none\" does not exist: write it first, with token=… at \
+             config/none"
+                .to_owned(),
         ),
     ];
     for (path, body, text) in cases {
@@ -111,12 +128,13 @@ async fn changes_of_a_static_role() {
     for (body, text) in [
         (
             json!({ "config": "second" }),
-            "config: \"second\" is not \"default\", where the static role's tokens are: delete the static role and write it again, or \
-             use another name",
+            "config: \"second\" is not \"default\", where the static role's tokens are: delete the \
+             static role and write it again, or use another name",
         ),
         (
             json!({ "overlap": "1h" }),
-            "overlap: 1h is not less than the time between two rotations, 1h: shorten overlap or rotate less often",
+            "overlap: 1h is not less than the time between two rotations, 1h: shorten overlap or \
+             rotate less often",
         ),
         (
             json!({ "rotation_period": "10s" }),
@@ -124,7 +142,8 @@ async fn changes_of_a_static_role() {
         ),
         (
             json!({ "rotation_period": "" }),
-            "rotation_period or rotation_schedule is missing: give one of the two, for instance rotation_period=24h",
+            "rotation_period or rotation_schedule is missing: give one of the two, for instance \
+             rotation_period=24h",
         ),
     ] {
         refused(&mount, "static-roles/batch", body.clone(), text).await;

@@ -54,7 +54,9 @@ impl Astra {
                 json!({})
             }
             ("GET", ["organizations", "roles"]) => {
-                let policy = json!({"actions": ["db-cql"], "description": "", "effect": "allow", "resources": []});
+                let policy = json!({
+                    "actions": ["db-cql"], "description": "", "effect": "allow", "resources": [],
+                });
                 let reader = json!({"id": READER_ID, "name": READER, "policy": policy});
                 let roles = self.roles.iter().cloned().chain([reader]);
                 roles.collect()
@@ -119,7 +121,8 @@ fn database() -> Value {
         "status": "ACTIVE",
         "dataEndpointUrl": format!("https://{DATABASE}-us-east1.apps.astra.datastax.com/api/rest"),
         "info": {
-            "name": "shop", "keyspace": "main", "keyspaces": ["main"], "cloudProvider": "GCP", "dbType": "vector", "region": "us-east1",
+            "name": "shop", "keyspace": "main", "keyspaces": ["main"], "cloudProvider": "GCP",
+            "dbType": "vector", "region": "us-east1",
             "datacenters": [{"id": format!("{DATABASE}-1"), "region": "us-east1", "cloudProvider": "GCP", "status": "ACTIVE"}],
         },
     })

@@ -53,7 +53,9 @@ pub struct Mount {
 /// What is stored once one of each kind was written.
 static WRITTEN: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     let mount = Mount::over(&[]);
-    let policy = json!({"resources": ["drn:astra:org:{{org_id}}"], "actions": ["db-cql"], "effect": "allow"});
+    let policy = json!({
+        "resources": ["drn:astra:org:{{org_id}}"], "actions": ["db-cql"], "effect": "allow",
+    });
     for (path, data) in [
         (
             "config",
@@ -61,12 +63,16 @@ static WRITTEN: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         ),
         (
             "roles/reader",
-            json!({"astra_roles": READER, "ttl": "1h", "database_id": DATABASE, "secure_connect_bundle": true}),
+            json!({
+                "astra_roles": READER, "ttl": "1h", "database_id": DATABASE,
+                "secure_connect_bundle": true,
+            }),
         ),
         ("roles/custom", json!({"policy": policy, "max_active": 2})),
         (
             "static-roles/batch",
-            json!({"astra_roles": READER, "rotation_schedule": "0 3 * * SAT", "database_id": DATABASE}),
+            json!({"astra_roles": READER, "rotation_schedule": "0 3 * * \
+                SAT", "database_id": DATABASE}),
         ),
     ] {
         let reply = mount.request("create", path, &data.to_string());

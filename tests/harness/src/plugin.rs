@@ -55,7 +55,8 @@ impl Plugin {
     /// Registers it with more variables for its environment, each `NAME=value`.
     pub async fn register_with(&self, api: &Api, environment: &[String]) {
         let body = json!({
-            "sha256": self.sha256, "version": self.version, "command": self.name, "env": environment,
+            "sha256": self.sha256, "version": self.version, "command": self.name,
+            "env": environment,
         });
         api.write(&format!("sys/plugins/catalog/secret/{}", self.name), body)
             .await

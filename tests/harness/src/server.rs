@@ -401,7 +401,8 @@ impl Server {
             Storage::Memory => "storage \"inmem\" {}".to_owned(),
             Storage::Raft => {
                 format!(
-                    "storage \"raft\" {{\n  path = \"{data}\"\n  node_id = \"node-{port}\"\n  performance_multiplier = {}\n}}",
+                    "storage \"raft\" {{\n  path = \"{data}\"\n  node_id = \"node-{port}\"\n  \
+                     performance_multiplier = {}\n}}",
                     self.options.raft_patience
                 )
             }
@@ -434,7 +435,8 @@ impl Server {
         if self.options.audit {
             // Every node of a cluster must have the same device, so its path is relative.
             settings.push_str(&format!(
-                "audit \"file\" \"file\" {{\n  options {{\n    file_path = \"{AUDIT_LOG}\"\n  }}\n}}\n"
+                "audit \"file\" \"file\" {{\n  options {{\n    file_path = \"{AUDIT_LOG}\"\n  \
+                 }}\n}}\n"
             ));
         }
         settings

@@ -93,7 +93,8 @@ impl Stored {
         let entry = serde_json::json!({
             "lease_id": id, "client_token": "", "token_type": 0, "path": path, "data": null,
             "secret": {
-                "lease": hour, "max_ttl": 8 * hour, "renewable": true, "internal_data": internal_data, "LeaseID": id,
+                "lease": hour, "max_ttl": 8 * hour, "renewable": true,
+                "internal_data": internal_data, "LeaseID": id,
             },
             "auth": null, "issue_time": text(now), "expire_time": text(now + life),
             "last_renewal_time": "0001-01-01T00:00:00Z", "version": 1, "revokeErr": "",

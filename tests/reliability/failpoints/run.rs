@@ -164,12 +164,14 @@ impl Case {
         let organization = &seeds.organizations[2];
         let org_id = &organization.id;
         let config = json!({
-            "astra_token": organization.root_token, "url": mount.astra.url(), "org_id": org_id, "logical_name": "old", "caller_mode": 2,
+            "astra_token": organization.root_token, "url": mount.astra.url(), "org_id": org_id,
+            "logical_name": "old", "caller_mode": 2,
         });
         mount.stored.put(&format!("config/{org_id}"), &config).await;
         for name in ["old_reader", "old_other"] {
             let role = json!({
-                "role_name": name, "role_id": seeds.roles[harness::READ_ONLY], "org_id": org_id, "ttl": 3_600_000_000_000_u64,
+                "role_name": name, "role_id": seeds.roles[harness::READ_ONLY], "org_id": org_id,
+                "ttl": 3_600_000_000_000_u64,
                 "max_ttl": 3_600_000_000_000_u64,
             });
             mount
@@ -225,7 +227,8 @@ impl Case {
             .put(&format!("token/{client_id}"), &stored)
             .await;
         let data = json!({
-            "secret_type": "astra_token", "orgId": org_id, "clientId": client_id, "roleName": "reader", "tokenId": client_id,
+            "secret_type": "astra_token", "orgId": org_id, "clientId": client_id,
+            "roleName": "reader", "tokenId": client_id,
         });
         let lease_id = mount
             .stored
