@@ -1,4 +1,4 @@
-//! Doubles for this module's tests: a host and a small engine.
+//! A small engine, and requests to it, for this module's tests.
 
 use std::future::Future;
 use std::pin::pin;
@@ -8,20 +8,16 @@ use std::task::Poll;
 use std::task::Waker;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::Map;
 use serde_json::Value;
 
 use super::Builder;
 use super::Framework;
-use crate::vault::HostInfo;
 use crate::vault::LeaseInfo;
 use crate::vault::Operation;
-use crate::vault::ReplicationState;
 use crate::vault::Request;
-use crate::vault::SystemError;
-use crate::vault::SystemView;
+use crate::vault::memory::FixedSystem;
 
 /// The engine's state in these tests: what its handlers were asked.
 #[derive(Default)]
@@ -40,48 +36,18 @@ impl Shelf {
     }
 }
 
-/// A host that tells its version, or fails to.
-pub(crate) struct Host(pub(crate) Option<&'static str>);
-
-#[async_trait]
-impl SystemView for Host {
-    async fn default_lease_ttl(&self) -> Result<Duration, SystemError> {
-        Ok(Duration::ZERO)
-    }
-
-    async fn max_lease_ttl(&self) -> Result<Duration, SystemError> {
-        Ok(Duration::ZERO)
-    }
-
-    async fn tainted(&self) -> Result<bool, SystemError> {
-        Ok(false)
-    }
-
-    async fn local_mount(&self) -> Result<bool, SystemError> {
-        Ok(false)
-    }
-
-    async fn replication_state(&self) -> Result<ReplicationState, SystemError> {
-        Ok(ReplicationState(0))
-    }
-
-    async fn host_info(&self) -> Result<HostInfo, SystemError> {
-        match self.0 {
-            Some(version) => Ok(HostInfo {
-                version: version.to_owned(),
-                ..HostInfo::default()
-            }),
-            None => Err(SystemError {
-                call: "PluginEnv",
-                cause: "unavailable".to_owned(),
-            }),
-        }
-    }
+/// A host that tells its version, or refuses to.
+pub(crate) fn host(version: Option<&str>) -> Arc<FixedSystem> {
+    Arc::new(FixedSystem {
+        version: version.unwrap_or_default().to_owned(),
+        hides_version: version.is_none(),
+        ..FixedSystem::default()
+    })
 }
 
 /// An empty engine on a host of version 1.21.0.
 pub(crate) fn builder() -> Builder<Shelf> {
-    Framework::builder(Arc::new(Shelf::default()), Arc::new(Host(Some("1.21.0"))))
+    Framework::builder(Arc::new(Shelf::default()), host(Some("1.21.0")))
 }
 
 /// A request; `data` has to be an object.

@@ -68,8 +68,12 @@ async fn generate(mount: &TestMount, folder: &Path) {
     assert!(!paths.is_empty(), "the document has the mount");
     let file = folder.join("openapi.json");
     std::fs::write(&file, document.to_string()).unwrap();
-    let output = environment().await.join("bin/openapi-python-client");
-    let output = Command::new(output)
+    let programs = environment().await.join("bin");
+    // The generator runs the formatter that is installed beside it.
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", programs.display());
+    let output = Command::new(programs.join("openapi-python-client"))
+        .env("PATH", path)
         .arg("generate")
         .args(["--meta", "none", "--fail-on-warning"])
         .arg("--path")

@@ -15,7 +15,7 @@ use crate::framework::Field;
 use crate::framework::FieldType;
 use crate::framework::Framework;
 use crate::framework::Path;
-use crate::framework::testing::Host;
+use crate::framework::testing::host;
 use crate::framework::testing::now;
 use crate::framework::testing::request;
 use crate::vault::Backend;
@@ -93,7 +93,7 @@ fn written(store: &Arc<Store>, data: Value) -> Result<Map<String, Value>, Error>
                 Ok::<_, Error>(Some(Response::new(data)))
             },
         );
-    let framework = Framework::builder(Arc::clone(store), Arc::new(Host(None)))
+    let framework = Framework::builder(Arc::clone(store), host(None))
         .path(path)
         .build()
         .expect("a sound path");

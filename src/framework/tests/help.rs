@@ -8,8 +8,8 @@ use serde_json::json;
 use super::shelf::declared;
 use super::shelf::framework;
 use crate::framework::Framework;
-use crate::framework::testing::Host;
 use crate::framework::testing::Shelf;
+use crate::framework::testing::host;
 use crate::framework::testing::now;
 use crate::framework::testing::request;
 use crate::vault::Backend;
@@ -157,7 +157,7 @@ fn the_version_is_the_hosts() {
     let host = |version| {
         declared(Framework::builder(
             Arc::new(Shelf::default()),
-            Arc::new(Host(version)),
+            host(version),
         ))
         .build()
         .unwrap()

@@ -26,6 +26,8 @@ pub struct FixedSystem {
     pub replication_state: ReplicationState,
     /// The host's version.
     pub version: String,
+    /// Whether the host refuses to say its version.
+    pub hides_version: bool,
 }
 
 /// An event service that drops everything, for tests and tools.
@@ -41,6 +43,7 @@ impl Default for FixedSystem {
             local_mount: false,
             replication_state: ReplicationState(4096 + 8192),
             version: "1.21.0".to_owned(),
+            hides_version: false,
         }
     }
 }
@@ -68,6 +71,12 @@ impl SystemView for FixedSystem {
     }
 
     async fn host_info(&self) -> Result<HostInfo, SystemError> {
+        if self.hides_version {
+            return Err(SystemError {
+                call: "PluginEnv",
+                cause: "unavailable".to_owned(),
+            });
+        }
         Ok(HostInfo {
             version: self.version.clone(),
             ..HostInfo::default()
