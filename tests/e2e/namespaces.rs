@@ -140,7 +140,9 @@ async fn fill(mount: &TestMount) {
     let config = json!({ "token": own.token, "url": mount.astra.url() });
     mount.write("config", config).await.ok();
     mount.write("rotate-root", json!({})).await.ok();
-    let policy = json!({ "resources": ["drn:astra:org:{{org_id}}"], "actions": ["db-cql"], "effect": "allow" });
+    let policy = json!({
+        "resources": ["drn:astra:org:{{org_id}}"], "actions": ["db-cql"], "effect": "allow",
+    });
     mount
         .write("roles/app", json!({ "policy": policy }))
         .await

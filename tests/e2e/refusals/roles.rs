@@ -58,7 +58,10 @@ async fn roles() {
         ),
         (
             json!({
-                "policy": json!({ "resources": [format!("drn:astra:org:{}", seeds.organizations[1].id)], "actions": ["db-cql"], "effect": "allow" }).to_string(),
+                "policy": json!({
+                    "resources": [format!("drn:astra:org:{}", seeds.organizations[1].id)],
+                    "actions": ["db-cql"], "effect": "allow",
+                }).to_string(),
             }),
             format!(
                 "policy: resource \"drn:astra:org:{}\" is not of organization {org}, which config \
@@ -98,14 +101,19 @@ async fn roles() {
         (json!({ "policy": "[1]" }), format!("policy: it is a list, not a JSON object: {POLICY}")),
         (
             json!({
-                "policy": json!({ "resources": ["drn:astra:org:x"], "actions": ["db-cql"], "effect": "deny" }).to_string(),
+                "policy": json!({
+                    "resources": ["drn:astra:org:x"], "actions": ["db-cql"], "effect": "deny",
+                }).to_string(),
             }),
             "policy: effect is \"deny\", and Astra knows only \"allow\": write \"allow\", and \
              leave out what is not to be allowed".to_owned(),
         ),
         (
             json!({
-                "policy": json!({ "resources": [format!("drn:astra:org:{org}")], "actions": ["org-token-write"], "effect": "allow" }).to_string(),
+                "policy": json!({
+                    "resources": [format!("drn:astra:org:{org}")], "actions": ["org-token-write"],
+                    "effect": "allow",
+                }).to_string(),
             }),
             "policy: its actions allow creating tokens, roles, users or passwords, so its tokens \
              could outlive their lease by making others: leave out org-token-write, \

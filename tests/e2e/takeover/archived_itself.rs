@@ -86,11 +86,13 @@ impl Deployment {
         let modes = ["standard", "sidecar"];
         for ((org_id, root), mode) in self.organizations.iter().zip(modes) {
             let config = json!({
-                "org_id": org_id, "astra_token": root, "url": self.astra.url(), "logical_name": mode, "caller_mode": mode,
+                "org_id": org_id, "astra_token": root, "url": self.astra.url(),
+                "logical_name": mode, "caller_mode": mode,
             });
             api.write("astra/config", config).await.ok();
             let role = json!({
-                "org_id": org_id, "role_name": "reader", "role_id": role_id, "ttl": "1h", "max_ttl": "8h",
+                "org_id": org_id, "role_name": "reader", "role_id": role_id, "ttl": "1h",
+                "max_ttl": "8h",
             });
             api.write("astra/role", role).await.ok();
         }

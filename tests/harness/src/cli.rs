@@ -44,7 +44,8 @@ impl Cli {
     /// fails: `vault` and `bao` are the program. `variables` are those that the document says its reader has.
     pub async fn script(&self, folder: &Path, block: &str, variables: &[(&str, &str)]) -> Output {
         let script = format!(
-            "set -euo pipefail\nvault() {{ \"$PROGRAM\" \"$@\"; }}\nbao() {{ vault \"$@\"; }}\n{block}"
+            "set -euo pipefail\nvault() {{ \"$PROGRAM\" \"$@\"; }}\nbao() {{ vault \"$@\"; \
+             }}\n{block}"
         );
         let mut command = Command::new("bash");
         command

@@ -62,10 +62,16 @@ pub fn run(input: &[u8]) {
         });
     }
     mount.restart();
-    let lease = json!({"secret_type": "astra_token", "config": "default", "client_id": "a".repeat(24), "role": "reader"});
+    let lease = json!({
+        "secret_type": "astra_token", "config": "default", "client_id": "a".repeat(24),
+        "role": "reader",
+    });
     mount.lease("renew", &lease.to_string());
     mount.lease("revoke", &lease.to_string());
-    let of_version_2 = json!({"secret_type": "astra_token", "orgId": "o", "clientId": "b".repeat(24), "roleName": "r", "tokenId": "t"});
+    let of_version_2 = json!({
+        "secret_type": "astra_token", "orgId": "o", "clientId": "b".repeat(24), "roleName": "r",
+        "tokenId": "t",
+    });
     let token = format!("AstraCS:{}:{}", "b".repeat(24), "3".repeat(64));
     let of_version_1 =
         json!({"secret_type": "astra_token", "orgId": "o", "token": token, "metadata": null});
