@@ -26,7 +26,8 @@ pub enum CaCertError {
     ByteOrderMark,
     /// Something else than a certificate.
     #[error(
-        "there is a block {0:?} in it, and only CERTIFICATE blocks are taken: leave everything else out, a private key above all"
+        "there is a block {0:?} in it, and only CERTIFICATE blocks are taken: leave everything \
+         else out, a private key above all"
     )]
     Label(String),
     /// A block has a beginning without a line of its own.
@@ -37,7 +38,8 @@ pub enum CaCertError {
     NoEnd,
     /// What is in a block is no base64.
     #[error(
-        "what stands between BEGIN and END is not base64: give the file as it is, with ca_cert=@FILE"
+        "what stands between BEGIN and END is not base64: give the file as it is, with \
+         ca_cert=@FILE"
     )]
     NotBase64,
     /// What is in a block is no certificate.

@@ -71,7 +71,8 @@ pub enum SetupError {
     #[error("ca_cert: {0}")]
     CaCert(#[from] CaCertError),
     /// `max_concurrent_requests` is zero or absurd.
-    #[error("max_concurrent_requests must be between 1 and {max}, not {0}", max = Semaphore::MAX_PERMITS)]
+    #[error("max_concurrent_requests must be between 1 and {max}, not \
+        {0}", max = Semaphore::MAX_PERMITS)]
     Concurrency(usize),
     /// The HTTP client cannot be built, for instance because the system has no root certificates.
     #[error(

@@ -284,9 +284,9 @@ pub enum Error {
     /// The root token is of another organization than the one that it is used for.  Nothing was sent
     /// but the question for its organization.
     #[error(
-        "the root token belongs to organization {found}, not to {expected}: give a token of {expected}, \
-         as one of another organization, even of the same enterprise, cannot be trusted to list and \
-         delete its tokens"
+        "the root token belongs to organization {found}, not to {expected}: give a token of \
+         {expected}, as one of another organization, even of the same enterprise, cannot be \
+         trusted to list and delete its tokens"
     )]
     WrongOrganization {
         /// The organization that the configuration names.

@@ -50,21 +50,17 @@ impl AstraFactory {
         ];
         let builder = Framework::builder(engine, Arc::clone(&mount.system))
             .description(
-                "The Astra secrets engine mints application tokens of DataStax Astra DB under leases. Write a root token to \
-                 config, map roles to Astra roles, and read creds/<role>: each read mints a token, the end of its lease \
-                 deletes it.",
+                "The Astra secrets engine mints application tokens of DataStax Astra DB under \
+                 leases. Write a root token to config, map roles to Astra roles, and read \
+                 creds/<role>: each read mints a token, the end of its lease deletes it.",
             )
             .redact(astra::redact)
             .license(env!("CARGO_PKG_LICENSE"))
             .secret(takeover::secret())
             .special_paths(SpecialPaths {
-                seal_wrap_storage: [
-                    Key::CONFIGS,
-                    Key::PENDING_DELETIONS,
-                    Key::STATIC_ROLES,
-                ]
-                .map(str::to_owned)
-                .to_vec(),
+                seal_wrap_storage: [Key::CONFIGS, Key::PENDING_DELETIONS, Key::STATIC_ROLES]
+                    .map(str::to_owned)
+                    .to_vec(),
                 ..SpecialPaths::default()
             })
             .on_rollback(periodic::periodic)
@@ -89,7 +85,8 @@ impl Factory for AstraFactory {
             for variable in astra::unusable_proxy_variables() {
                 tracing::warn!(
                     variable,
-                    "the value is no address of a proxy, such as http://proxy:3128, so it has no effect"
+                    "the value is no address of a proxy, such as http://proxy:3128, so it has no \
+                     effect"
                 );
             }
         });

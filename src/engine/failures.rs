@@ -106,7 +106,8 @@ pub fn shown() -> [Field; 2] {
     [
         Field::string(
             "next_rotation",
-            "When the next rotation is due, or the next try while it fails. Empty without a schedule.",
+            "When the next rotation is due, or the next try while it fails. Empty without a \
+             schedule.",
         )
         .required(),
         Field::string(

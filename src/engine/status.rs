@@ -45,13 +45,22 @@ pub fn paths() -> Vec<Path<Engine>> {
             .on(Operation::Read, "Read how all configs fare.", read)
             .returns([
                 Field::string("version", "Version of the plugin.").required(),
-                Field::bool("may_write", "Whether this node may write, so that it knows what is pending.").required(),
+                Field::bool(
+                    "may_write",
+                    "Whether this node may write, so that it knows what is pending.",
+                )
+                .required(),
                 Field::map("configs", "How each config fares, by its name.").required(),
-                Field::map("unusable_entries", "Why entries cannot be used, by their paths.").required(),
+                Field::map(
+                    "unusable_entries",
+                    "Why entries cannot be used, by their paths.",
+                )
+                .required(),
             ])
             .synopsis("How each config fares.")
             .help(
-                "For scripts; status/<config> has the same of one config, for the eye. Asks each organization.",
+                "For scripts; status/<config> has the same of one config, for the eye. Asks each \
+                 organization.",
             ),
         Path::new("status/{name}")
             .field(Field::string(NAME, "Name of the config.").required())
@@ -59,15 +68,18 @@ pub fn paths() -> Vec<Path<Engine>> {
             .returns(shown_fields())
             .synopsis("How a config fares.")
             .help(
-                "Whether its organization answers, the class of the last error, the root token's age \
-                 and expiry, when it is rotated next and why that failed last, how many intents await clearing up, how many tokens of this mount are live, and what the \
+                "Whether its organization answers, the class of the last error, the root token's \
+                 age and expiry, when it is rotated next and why that failed last, how many \
+                 intents await clearing up, how many tokens of this mount are live, and what the \
                  organization does not support. Asks the organization.",
             ),
         Path::new("status/")
             .on(Operation::List, "List how the configs fare.", list)
             .returns(Field::of_list())
             .synopsis("How the configs fare, as a table.")
-            .help("The most telling part of status/<config> for each config. Asks each organization."),
+            .help(
+                "The most telling part of status/<config> for each config. Asks each organization.",
+            ),
     ]
 }
 
@@ -84,7 +96,8 @@ fn always_shown() -> Vec<Field> {
         Field::bool("reachable", "Whether the organization answers."),
         Field::string(
             "last_error",
-            "Class of the newest failure, such as unreachable. Empty where each request that failed has succeeded since.",
+            "Class of the newest failure, such as unreachable. Empty where each request that \
+             failed has succeeded since.",
         ),
         Field::string("last_error_at", "When that was. Empty without one."),
         Field::string("root_client_id", "Client id of the root token."),
@@ -116,7 +129,8 @@ fn always_shown() -> Vec<Field> {
         ),
         Field::bool(
             "ignores_expiry",
-            "Whether the organization keeps no expiries, so that only the end of a lease ends a token.",
+            "Whether the organization keeps no expiries, so that only the end of a lease ends a \
+             token.",
         ),
     ]
 }
@@ -130,7 +144,8 @@ fn shown_where_known() -> Vec<Field> {
         ),
         Field::int(
             "live_tokens",
-            "How many tokens of this config are live, all kinds. Absent while Astra does not answer.",
+            "How many tokens of this config are live, all kinds. Absent while Astra does not \
+             answer.",
         ),
         Field::int("live_lease_tokens", "How many of them are under leases."),
         Field::int(
@@ -260,7 +275,8 @@ async fn row(
 }
 
 fn standby(may_write: bool) -> Vec<String> {
-    let text = "this node may not write, so it does not know which intents are pending: ask the active node";
+    let text = "this node may not write, so it does not know which intents are pending: ask the \
+        active node";
     match may_write {
         true => Vec::new(),
         false => vec![text.to_owned()],

@@ -40,7 +40,8 @@ pub enum StoreError {
     Storage(#[from] StorageError),
     /// The entry is damaged.  The cause is not shown: it could quote a secret.
     #[error(
-        "the storage entry {key} is not what this engine wrote (line {line}, column {column}): write it again"
+        "the storage entry {key} is not what this engine wrote (line {line}, column {column}): \
+         write it again"
     )]
     Damaged {
         /// The storage key.
@@ -52,7 +53,8 @@ pub enum StoreError {
     },
     /// The entry was written by a newer version of the engine.
     #[error(
-        "the storage entry {key} has version {found}, this engine reads up to {VERSION}: upgrade the plugin"
+        "the storage entry {key} has version {found}, this engine reads up to {VERSION}: upgrade \
+         the plugin"
     )]
     TooNew {
         /// The storage key.

@@ -30,24 +30,41 @@ use crate::vault::Response;
 pub fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("tidy")
-            .field(Field::name("config", "Config whose organization is tidied.").default(connection::DEFAULT))
+            .field(
+                Field::name("config", "Config whose organization is tidied.")
+                    .default(connection::DEFAULT),
+            )
             .field(Field::bool("dry_run", "Only tell what would be deleted.").default(false))
-            .on(Operation::Update, "Delete tokens of this mount that are no longer used.", tidy)
+            .on(
+                Operation::Update,
+                "Delete tokens of this mount that are no longer used.",
+                tidy,
+            )
             .refuses_unknown_parameters()
             .returns([
                 Field::bool("dry_run", "Whether nothing was deleted.").required(),
                 Field::int("deleted", "How many tokens were deleted.").required(),
                 Field::int("kept", "How many tokens stay.").required(),
-                Field::int("unknown", "How many tokens stay because nothing tells when their lease ends.").required(),
-                Field::map("tokens", "The tokens that were deleted, or would be, by client id.").required(),
+                Field::int(
+                    "unknown",
+                    "How many tokens stay because nothing tells when their lease ends.",
+                )
+                .required(),
+                Field::map(
+                    "tokens",
+                    "The tokens that were deleted, or would be, by client id.",
+                )
+                .required(),
             ])
             .synopsis("Delete tokens of this mount that are no longer used.")
             .help(
-                "A token of this mount whose lease may still live is never deleted. The engine cannot see the host's leases; \
-                 it knows that a lease has ended when the longest time that it could last since its mint is over, and that is all \
-                 it goes by: a token is deleted when less than nine minutes are left until its expiry in Astra, unless its \
-                 whole life is about twenty minutes or less. Tokens that Astra shows without an expiry or a time of making are \
-                 counted as unknown and stay. Tokens that the mount itself uses stay as well.",
+                "A token of this mount whose lease may still live is never deleted. The engine \
+                 cannot see the host's leases; it knows that a lease has ended when the longest \
+                 time that it could last since its mint is over, and that is all it goes by: a \
+                 token is deleted when less than nine minutes are left until its expiry in Astra, \
+                 unless its whole life is about twenty minutes or less. Tokens that Astra shows \
+                 without an expiry or a time of making are counted as unknown and stay. Tokens \
+                 that the mount itself uses stay as well.",
             ),
     ]
 }

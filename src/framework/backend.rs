@@ -133,8 +133,8 @@ impl<E: Send + Sync + 'static> Framework<E> {
             Some((capture, found)) => {
                 let found: String = found.chars().take(SHOWN).collect();
                 Error::BadRequest(format!(
-                    "{capture}: {found:?} is not a name: use letters of English, digits and \"_\", and between them also \"-\" \
-                     and \".\""
+                    "{capture}: {found:?} is not a name: use letters of English, digits and \"_\", \
+                     and between them also \"-\" and \".\""
                 ))
             }
             None => Error::UnsupportedPath,

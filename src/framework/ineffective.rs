@@ -58,13 +58,15 @@ impl Ineffective {
         if !self.shown_only.is_empty() {
             let names = self.shown_only.join(" ");
             warnings.push(format!(
-                "Endpoint ignored these parameters, which a read shows and no write takes: [{names}]"
+                "Endpoint ignored these parameters, which a read shows and no write takes: \
+                 [{names}]"
             ));
         }
         if !self.replaced.is_empty() {
             let names = self.replaced.join(" ");
             warnings.push(format!(
-                "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [{names}]"
+                "Endpoint replaced the value of these parameters with the values captured from the \
+                 endpoint's path: [{names}]"
             ));
         }
         match response {

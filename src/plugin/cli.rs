@@ -60,15 +60,13 @@ fn text(info: &PluginInfo, version: &str) -> String {
         .and_then(|program| digest(program).ok())
         .unwrap_or_else(|| "SHA256".to_owned());
     format!(
-        "{name} {version}: a plugin for HashiCorp Vault and OpenBao that {about}.\n\
-         The server starts it; by hand it only says how to register it (here for Vault; `bao` takes the same):\n\
-         \n\
-         \x20   cp {file} PLUGIN_DIRECTORY    # the plugin_directory of the server's configuration\n\
-         \x20   vault plugin register -sha256={digest} -version={version} -command={file} secret {mount}\n\
-         \x20   vault secrets enable {mount}\n\
-         \n\
-         Options: --help, --version.  In its environment, as the server starts it: {log_variable}=trace logs everything.\n\
-         Manual: {manual}\n"
+        "{name} {version}: a plugin for HashiCorp Vault and OpenBao that {about}.\nThe server \
+         starts it; by hand it only says how to register it (here for Vault; `bao` takes the \
+         same):\n\n\x20   cp {file} PLUGIN_DIRECTORY    # the plugin_directory of the server's \
+         configuration\n\x20   vault plugin register -sha256={digest} -version={version} \
+         -command={file} secret {mount}\n\x20   vault secrets enable {mount}\n\nOptions: --help, \
+         --version.  In its environment, as the server starts it: {log_variable}=trace logs \
+         everything.\nManual: {manual}\n"
     )
 }
 

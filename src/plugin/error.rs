@@ -9,7 +9,8 @@ use std::path::PathBuf;
 pub enum StartError {
     /// The host's own certificate is no certificate: the host's fault.
     #[error(
-        "PLUGIN_CLIENT_CERT does not hold one PEM certificate ({0}): the host must start plugins with automatic mTLS"
+        "PLUGIN_CLIENT_CERT does not hold one PEM certificate ({0}): the host must start plugins \
+         with automatic mTLS"
     )]
     BadClientCertificate(String),
     /// The group cannot be found or set: the host's fault, or its container runtime's.
@@ -24,8 +25,8 @@ pub enum StartError {
     },
     /// The host offers no certificate and so no authentication.
     #[error(
-        "PLUGIN_CLIENT_CERT is not set: this plugin only serves hosts that authenticate with automatic mTLS (Vault 1.12 or \
-         later, OpenBao)"
+        "PLUGIN_CLIENT_CERT is not set: this plugin only serves hosts that authenticate with \
+         automatic mTLS (Vault 1.12 or later, OpenBao)"
     )]
     NoClientCertificate,
     /// The handshake cannot be printed.
@@ -45,8 +46,8 @@ pub enum StartError {
     /// The directory that the host shares with a container cannot be written: the image's user is neither
     /// root nor in the host's group.
     #[error(
-        "the socket cannot be made in {}: {cause}; let the image run as root or with USER 65532 and no group, or run Vault with a \
-         group of its own",
+        "the socket cannot be made in {}: {cause}; let the image run as root or with USER 65532 \
+         and no group, or run Vault with a group of its own",
         directory.display()
     )]
     SocketDirectory {
@@ -57,8 +58,8 @@ pub enum StartError {
     },
     /// A socket's path has a limit of about 107 bytes.
     #[error(
-        "the socket's path {} is too long ({} bytes) for a unix socket: give the plugin a shorter TMPDIR, for instance TMPDIR=/tmp in \
-         the server's environment",
+        "the socket's path {} is too long ({} bytes) for a unix socket: give the plugin a shorter \
+         TMPDIR, for instance TMPDIR=/tmp in the server's environment",
         path.display(),
         path.as_os_str().len()
     )]
@@ -74,8 +75,9 @@ pub enum StartError {
     Runtime(io::Error),
     /// The host is too old.
     #[error(
-        "the host offers the plugin protocol versions {offered:?}, this plugin speaks protocol version 5 only: it needs Vault 1.12 or \
-         later, or OpenBao; a newer Vault asks for older versions only after version 5 has failed: look for the first error in its log"
+        "the host offers the plugin protocol versions {offered:?}, this plugin speaks protocol \
+         version 5 only: it needs Vault 1.12 or later, or OpenBao; a newer Vault asks for older \
+         versions only after version 5 has failed: look for the first error in its log"
     )]
     Versions {
         /// What the host offers.

@@ -98,8 +98,8 @@ impl Registry {
     pub(super) fn admit(&self, id: &str) -> Result<(), String> {
         match &self.only {
             Some(only) if only.get_or_init(|| id.to_owned()) != id => Err(
-                "this process serves one mount only, as its host was told, and is already that of another: the host must \
-                 start a process for each mount"
+                "this process serves one mount only, as its host was told, and is already that of \
+                 another: the host must start a process for each mount"
                     .to_owned(),
             ),
             Some(_) | None => Ok(()),

@@ -108,7 +108,8 @@ impl State {
         if !self.lifecycle.is_stopping() {
             tracing::error!(
                 id,
-                "the host's listener was opened and got no stream; the process ends, so that it cannot get another's"
+                "the host's listener was opened and got no stream; the process ends, so that it \
+                 cannot get another's"
             );
         }
         self.lifecycle.stop(ShutdownReason::OutOfStep);

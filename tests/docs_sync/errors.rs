@@ -191,7 +191,8 @@ fn every_entry_is_complete() {
 
 #[test]
 fn entries_are_found() {
-    let document = "# Page\n\n- `one\n  more`, `two`\n\n  400 at `x`: why. *Do:* that.\n\n## Next\n\n- `y`\n\n  Part of\n  `z`: so.\n";
+    let document = "# Page\n\n- `one\n  more`, `two`\n\n  400 at `x`: why. *Do:* that.\n\n## \
+        Next\n\n- `y`\n\n  Part of\n  `z`: so.\n";
     let found = entries(document);
     assert_eq!(found[0].messages, ["one more", "two"]);
     assert_eq!(

@@ -35,7 +35,7 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
         name: "R/W Svc Acct",
         resources: DATA,
         actions: "accesslist-read db-all-keyspace-describe db-keyspace-describe db-table-select \
-                  db-table-modify db-table-describe db-graphql db-rest db-cql",
+            db-table-modify db-table-describe db-graphql db-rest db-cql",
     },
     BuiltIn {
         id: "43745b73-ad46-46e4-b826-c15d06d2cea0",
@@ -87,14 +87,14 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
         name: "RO Svc Acct",
         resources: DATA,
         actions: "accesslist-read db-all-keyspace-describe db-keyspace-describe db-table-select \
-                  db-table-describe db-graphql db-rest db-cql",
+            db-table-describe db-graphql db-rest db-cql",
     },
     BuiltIn {
         id: "74b7d8b1-ecf1-48e5-a35f-0f999d369889",
         name: "API RO Svc Acct",
         resources: DATA,
         actions: "accesslist-read db-all-keyspace-describe db-keyspace-describe db-table-select \
-                  db-table-describe db-graphql db-rest",
+            db-table-describe db-graphql db-rest",
     },
     BuiltIn {
         id: "946cfbde-24cc-4953-9355-d57bfd61bf39",
@@ -109,20 +109,20 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
         name: "API Admin Svc Acct",
         resources: STREAM,
         actions: "accesslist-read org-billing-read org-billing-write org-user-read org-user-write \
-                  org-db-create org-db-passwordreset org-db-view org-db-terminate org-db-suspend \
-                  org-db-addpeering org-db-managemigratorproxy org-db-expand org-stream-manage \
-                  db-manage-privateendpoint db-all-keyspace-create db-all-keyspace-describe \
-                  db-keyspace-grant db-keyspace-modify db-keyspace-describe db-keyspace-create \
-                  db-keyspace-authorize db-keyspace-alter db-keyspace-drop db-manage-region \
-                  db-table-select db-table-grant db-table-modify db-table-describe db-table-create \
-                  db-table-authorize db-table-alter db-table-drop db-graphql db-rest",
+            org-db-create org-db-passwordreset org-db-view org-db-terminate org-db-suspend \
+            org-db-addpeering org-db-managemigratorproxy org-db-expand org-stream-manage \
+            db-manage-privateendpoint db-all-keyspace-create db-all-keyspace-describe \
+            db-keyspace-grant db-keyspace-modify db-keyspace-describe db-keyspace-create \
+            db-keyspace-authorize db-keyspace-alter db-keyspace-drop db-manage-region \
+            db-table-select db-table-grant db-table-modify db-table-describe db-table-create \
+            db-table-authorize db-table-alter db-table-drop db-graphql db-rest",
     },
     BuiltIn {
         id: "efdfd41f-6184-4891-8400-b5779a0551d9",
         name: "API R/W Svc Acct",
         resources: DATA,
         actions: "accesslist-read db-all-keyspace-describe db-keyspace-describe db-table-select \
-                  db-table-modify db-table-describe db-graphql db-rest",
+            db-table-modify db-table-describe db-graphql db-rest",
     },
     BuiltIn {
         id: "c5fabb3c-1ae1-4648-898f-d3b98167d62e",
@@ -135,7 +135,7 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
         name: "API RO User",
         resources: DATA,
         actions: "accesslist-read org-db-view org-user-read db-all-keyspace-describe \
-                  db-keyspace-describe db-table-select db-table-describe db-graphql db-rest",
+            db-keyspace-describe db-table-select db-table-describe db-graphql db-rest",
     },
     BuiltIn {
         id: "1faa93f2-b889-4190-9585-4bc6e3c3595a",
@@ -164,7 +164,7 @@ pub(crate) const BUILT_IN: [BuiltIn; 16] = [
         name: "RO User",
         resources: DATA,
         actions: "accesslist-read org-db-view org-user-read db-all-keyspace-describe \
-                  db-keyspace-describe db-table-select db-table-describe db-graphql db-rest db-cql",
+            db-keyspace-describe db-table-select db-table-describe db-graphql db-rest db-cql",
     },
     BuiltIn {
         id: "a25baf86-1bde-43d2-86ac-647e3d884bac",

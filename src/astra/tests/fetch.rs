@@ -405,7 +405,8 @@ proptest::proptest! {
     fn no_answer_panics(status in 200_u16..600, body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut bytes = format!("HTTP/1.1 {status} X\r\nlocation: ?\r\nconnection: close\r\n\r\n").into_bytes();
+            let mut bytes = format!("HTTP/1.1 {status} X\r\nlocation: ?\r\nconnection: \
+                close\r\n\r\n").into_bytes();
             bytes.extend_from_slice(&body);
             let server = Server::start(move |_, _| Act::Break(bytes.clone())).await;
             let client = client(config(&server.url));

@@ -65,16 +65,16 @@ fn command(call: &Call, name: Option<String>) -> String {
     let name = name.as_deref().unwrap_or("<name>");
     match call.request.operation {
         Operation::Read => format!(
-            "each organization has a config with a name, so type vault read {mount}config/{name}, and vault list \
-             {mount}config for the names"
+            "each organization has a config with a name, so type vault read {mount}config/{name}, \
+             and vault list {mount}config for the names"
         ),
         Operation::Delete => format!(
-            "each organization has a config with a name, so type vault delete {mount}config/{name}, and vault list \
-             {mount}config for the names"
+            "each organization has a config with a name, so type vault delete \
+             {mount}config/{name}, and vault list {mount}config for the names"
         ),
         _ => format!(
-            "the root token is called token and each organization has a config with a name, so type vault write \
-             {mount}config/{name} token=…"
+            "the root token is called token and each organization has a config with a name, so \
+             type vault write {mount}config/{name} token=…"
         ),
     }
 }

@@ -111,25 +111,44 @@ fn max_concurrent_requests() -> Attribute<ConfigEntry, ConfigError> {
 fn trusting() -> [Attribute<ConfigEntry, ConfigError>; 4] {
     [
         Attribute::new(
-            Field::string(ORG_ID, "Id of the organization. Found out from the token unless given; if given, it must be the token's own. A read or a delete that gives another than the config's is refused.").query(),
+            Field::string(
+                ORG_ID,
+                "Id of the organization. Found out from the token unless given; if given, it must \
+                 be the token's own. A read or a delete that gives another than the config's is \
+                 refused.",
+            )
+            .query(),
             |config: &ConfigEntry| config.org_id.clone().unwrap_or_default(),
             |config, org_id| config.org_id = Some(org_id).filter(|id: &String| !id.is_empty()),
         )
         .shown("Id of the organization. Empty while it is not known."),
         Attribute::new(
-            Field::bool("verify", "Use the token before storing it. If that fails, nothing is stored.").default(true),
+            Field::bool(
+                "verify",
+                "Use the token before storing it. If that fails, nothing is stored.",
+            )
+            .default(true),
             |config: &ConfigEntry| config.verify,
             |config, verify| config.verify = verify,
         )
         .shown("Whether a write uses the token before storing it."),
         Attribute::new(
-            Field::bool("allow_token_admin", "Whether roles may grant rights to create tokens or roles. Such a token can outlive its lease by making another.").default(false),
+            Field::bool(
+                "allow_token_admin",
+                "Whether roles may grant rights to create tokens or roles. Such a token can \
+                 outlive its lease by making another.",
+            )
+            .default(false),
             |config: &ConfigEntry| config.allow_token_admin,
             |config, allow| config.allow_token_admin = allow,
         )
         .shown("Whether roles may grant rights to create tokens or roles."),
         Attribute::new(
-            Field::bool("disable_automated_rotation", "Suspend rotation_period or rotation_schedule; rotate-root still works.").default(false),
+            Field::bool(
+                "disable_automated_rotation",
+                "Suspend rotation_period or rotation_schedule; rotate-root still works.",
+            )
+            .default(false),
             |config: &ConfigEntry| config.disable_automated_rotation,
             |config, disable| config.disable_automated_rotation = disable,
         )

@@ -18,8 +18,8 @@ pub enum ConfigError {
     NothingToPatch(String),
     /// The first write brings no token.
     #[error(
-        "token is missing: give the root token, an Astra application token with the rights org-token-write and \
-         org-token-read"
+        "token is missing: give the root token, an Astra application token with the rights \
+         org-token-write and org-token-read"
     )]
     TokenMissing,
     /// The token is sent empty.
@@ -27,8 +27,8 @@ pub enum ConfigError {
     TokenEmpty,
     /// The stored token would go to another address.
     #[error(
-        "{field}: to change it give token too, in the same request: the stored root token is not sent to an address or \
-         behind a certificate that it was not given for"
+        "{field}: to change it give token too, in the same request: the stored root token is not \
+         sent to an address or behind a certificate that it was not given for"
     )]
     TokenNeeded {
         /// The field.
@@ -37,7 +37,8 @@ pub enum ConfigError {
     /// The token is another config's: what one of the two does with it, as rotating it, the other would
     /// not survive.
     #[error(
-        "token: config \"{other}\" has the token with client id {client_id} already: give each config a token of its own"
+        "token: config \"{other}\" has the token with client id {client_id} already: give each \
+         config a token of its own"
     )]
     OthersToken {
         /// The token's client id.
@@ -67,8 +68,8 @@ pub enum ConfigError {
     /// A token is written that rotation has replaced: storing it would lock the engine out once Astra
     /// has deleted it.
     #[error(
-        "token: the token with client id {client_id} was replaced by a rotation and is not taken back: leave token out \
-         to keep the present one, or give a new one"
+        "token: the token with client id {client_id} was replaced by a rotation and is not taken \
+         back: leave token out to keep the present one, or give a new one"
     )]
     Retired {
         /// The token's client id.
@@ -84,7 +85,8 @@ pub enum ConfigError {
     },
     /// The token is not of the organization that was named.
     #[error(
-        "org_id: the token belongs to organization {token_org}, not to {wanted}: leave org_id out or give the token's own"
+        "org_id: the token belongs to organization {token_org}, not to {wanted}: leave org_id out \
+         or give the token's own"
     )]
     NotOfOrganization {
         /// The token's organization.
@@ -95,8 +97,9 @@ pub enum ConfigError {
     /// The token is of another organization than the config: what is live in the former one could not
     /// be revoked any more.
     #[error(
-        "config \"{name}\" is for organization {old}, but the token belongs to {new}: tokens that are live in {old} could \
-         not be revoked any more. Use another config name for {new}, or force=true"
+        "config \"{name}\" is for organization {old}, but the token belongs to {new}: tokens that \
+         are live in {old} could not be revoked any more. Use another config name for {new}, or \
+         force=true"
     )]
     OtherOrganization {
         /// The config.
@@ -129,7 +132,8 @@ pub enum ConfigError {
     },
     /// A command of the archived engine for another organization.
     #[error(
-        "org_id: {path} is for organization {own}, and the request names another: {instead}. Nothing was done"
+        "org_id: {path} is for organization {own}, and the request names another: {instead}. \
+         Nothing was done"
     )]
     ArchivedOrganization {
         /// The path.
@@ -141,7 +145,8 @@ pub enum ConfigError {
     },
     /// A command of the archived engine for an organization, where the config's is not known.
     #[error(
-        "org_id: {path} is not known to be for the organization that the request names: {instead}. Nothing was done"
+        "org_id: {path} is not known to be for the organization that the request names: {instead}. \
+         Nothing was done"
     )]
     ArchivedUnknownOrganization {
         /// The path.

@@ -64,8 +64,8 @@ pub async fn warning(engine: &Engine, former: &Connection) -> Result<Option<Stri
         return Ok(None);
     }
     Ok(Some(format!(
-        "what config \"{}\" had in organization {org_id} stays there: {}. Delete it there, or give the config a root token of that \
-         organization again",
+        "what config \"{}\" had in organization {org_id} stays there: {}. Delete it there, or give \
+         the config a root token of that organization again",
         former.name,
         left.join("; ")
     )))

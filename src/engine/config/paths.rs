@@ -45,23 +45,50 @@ pub fn paths() -> Vec<Path<Engine>> {
 }
 
 fn config_path(path: Path<Engine>) -> Path<Engine> {
-    path.field(Field::string(write::TOKEN, "Root token: the Astra token that the engine itself uses. It needs org-token-write, org-token-read and every right that it is to grant. Never returned.").required().secret())
-        .fields(ATTRIBUTES.parameters())
-        .fields(schedule::declare())
-        .field(Field::bool("force", "Delete although roles or live tokens need the config, or write a token of another organization. What is live then stays live until it expires.").query().default(false).only_for([Operation::Create, Operation::Update, Operation::Patch, Operation::Delete]))
-        .exists(exists)
-        .on(Operation::Create, "Write a config.", write::write)
-        .on(Operation::Update, "Write a config.", write::write)
-        .on(Operation::Patch, "Change some fields of a config.", write::patch)
-        .on(Operation::Read, "Read a config, without its token.", read)
-        .returns(shown_fields())
-        .on(Operation::Delete, "Delete a config.", delete)
-        .synopsis("The connection to an Astra organization.")
-        .help(
-            "The root token is used before it is stored: for the organization, its roles, its tokens, and for the right to \
-             delete tokens. A read never returns it; it shows token_client_id and the first 16 hex digits of its SHA-256 as \
-             token_sha256. A config is not deleted while roles name it or its tokens are live, unless force=true.",
+    path.field(
+        Field::string(
+            write::TOKEN,
+            "Root token: the Astra token that the engine itself uses. It needs org-token-write, \
+             org-token-read and every right that it is to grant. Never returned.",
         )
+        .required()
+        .secret(),
+    )
+    .fields(ATTRIBUTES.parameters())
+    .fields(schedule::declare())
+    .field(
+        Field::bool(
+            "force",
+            "Delete although roles or live tokens need the config, or write a token of another \
+             organization. What is live then stays live until it expires.",
+        )
+        .query()
+        .default(false)
+        .only_for([
+            Operation::Create,
+            Operation::Update,
+            Operation::Patch,
+            Operation::Delete,
+        ]),
+    )
+    .exists(exists)
+    .on(Operation::Create, "Write a config.", write::write)
+    .on(Operation::Update, "Write a config.", write::write)
+    .on(
+        Operation::Patch,
+        "Change some fields of a config.",
+        write::patch,
+    )
+    .on(Operation::Read, "Read a config, without its token.", read)
+    .returns(shown_fields())
+    .on(Operation::Delete, "Delete a config.", delete)
+    .synopsis("The connection to an Astra organization.")
+    .help(
+        "The root token is used before it is stored: for the organization, its roles, its tokens, \
+         and for the right to delete tokens. A read never returns it; it shows token_client_id and \
+         the first 16 hex digits of its SHA-256 as token_sha256. A config is not deleted while \
+         roles name it or its tokens are live, unless force=true.",
+    )
 }
 
 /// The fields of a read.

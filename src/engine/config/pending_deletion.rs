@@ -44,8 +44,8 @@ pub async fn run(
     let error = finish(engine, entry, deadline).await.err()?;
     let ids: Vec<&str> = tokens(entry).collect();
     Some(format!(
-        "config \"{name}\" is deleted, but not all root tokens that rotation minted or replaced are yet (client ids {}); the \
-         host's ticks try again: {error}",
+        "config \"{name}\" is deleted, but not all root tokens that rotation minted or replaced \
+         are yet (client ids {}); the host's ticks try again: {error}",
         ids.join(", ")
     ))
 }
@@ -55,7 +55,8 @@ pub async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error>
     let client_ids = engine.pending_deletions.names().await?;
     let deletions = client_ids.iter().map(|client_id| async move {
         if let Err(error) = reconcile_one(engine, client_id, deadline).await {
-            tracing::warn!(client_id, %error, "the root tokens of a deleted config are not deleted yet");
+            tracing::warn!(client_id, %error, "the root tokens of a deleted config are not deleted \
+                yet");
         }
     });
     join_all(deletions).await;
@@ -132,8 +133,8 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
                 let left: Vec<&str> = tokens(entry).skip_while(|id| *id != client_id).collect();
                 tracing::warn!(
                     client_ids = left.join(", "),
-                    "the root token of a deleted config works no longer: those of its former root tokens that still live are to \
-                     be deleted in Astra"
+                    "the root token of a deleted config works no longer: those of its former root \
+                     tokens that still live are to be deleted in Astra"
                 );
                 break;
             }

@@ -77,7 +77,10 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let forgotten = forget(&engine, &connection, deadline).await;
     let mut warnings: Vec<String> = forgotten.into_iter().collect();
     warnings.extend(users.map(|Users { words: users, .. }| {
-        format!("config \"{name}\" was deleted although it was in use: {users}. Its tokens can no longer be revoked; each ends at its own expiry")
+        format!(
+            "config \"{name}\" was deleted although it was in use: {users}. Its tokens can no \
+             longer be revoked; each ends at its own expiry"
+        )
     }));
     Ok(Response::to_write(warnings))
 }

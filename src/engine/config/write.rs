@@ -248,7 +248,8 @@ fn leave_behind(entry: &mut ConfigEntry, stored: &ConfigEntry) -> Option<String>
     // The new organization's token cannot delete what is in the old one.
     let left = std::mem::take(&mut entry.pending_delete).join(", ");
     Some(format!(
-        "root tokens that rotation minted stay live in the former organization: delete those with client ids {left} there"
+        "root tokens that rotation minted stay live in the former organization: delete those with \
+         client ids {left} there"
     ))
 }
 

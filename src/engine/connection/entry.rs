@@ -165,11 +165,12 @@ impl ConfigEntry {
         let ends = time_text(Some(end));
         match (self.next_rotation(), self.scheduled_rotation()) {
             (None, _) => Some(format!(
-                "the root token ends at {ends}, and nothing replaces it before: set rotation_period or rotation_schedule, or \
-                 write another token in time"
+                "the root token ends at {ends}, and nothing replaces it before: set \
+                 rotation_period or rotation_schedule, or write another token in time"
             )),
             (Some(next), Some(scheduled)) if next < scheduled => Some(format!(
-                "the root token ends at {ends}, before the rotation that is scheduled for {}, so it is rotated at {}",
+                "the root token ends at {ends}, before the rotation that is scheduled for {}, so \
+                 it is rotated at {}",
                 time_text(Some(scheduled)),
                 time_text(Some(next))
             )),

@@ -39,8 +39,8 @@ pub enum LeaseError {
     Foreign,
     /// The role of a lease that is to be extended is gone.
     #[error(
-        "role \"{0}\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
-         read a credential of another role"
+        "role \"{0}\" does not exist any more, so its leases are not extended: the token stays \
+         valid until its lease ends; read a credential of another role"
     )]
     RoleGone(String),
     /// The token of a lease that is to be extended ends.
@@ -51,8 +51,8 @@ pub enum LeaseError {
     MaxTtlReached,
     /// What could delete the token is gone.
     #[error(
-        "config \"{config}\" is gone, so the token with client id {client_id} cannot be deleted: write the config again, or \
-         delete the token in Astra and then force the revocation{ends}"
+        "config \"{config}\" is gone, so the token with client id {client_id} cannot be deleted: \
+         write the config again, or delete the token in Astra and then force the revocation{ends}"
     )]
     ConfigGone {
         /// The config.
@@ -64,8 +64,8 @@ pub enum LeaseError {
     },
     /// The config is for another organization by now.
     #[error(
-        "the token with client id {client_id} is in organization {org_id}, but config \"{config}\" is now for {other}: give \
-         the config a root token of {org_id}{ends}"
+        "the token with client id {client_id} is in organization {org_id}, but config \"{config}\" \
+         is now for {other}: give the config a root token of {org_id}{ends}"
     )]
     OtherOrganization {
         /// The token's client id.
@@ -81,8 +81,8 @@ pub enum LeaseError {
     },
     /// Astra may know the token only later.
     #[error(
-        "config \"{config}\": Astra does not know the token with client id {client_id}, which was minted so short a time ago \
-         that it may still appear: the revocation has to be tried again"
+        "config \"{config}\": Astra does not know the token with client id {client_id}, which was \
+         minted so short a time ago that it may still appear: the revocation has to be tried again"
     )]
     PerhapsNotVisible {
         /// The config.

@@ -188,7 +188,8 @@ fn limit(term: &mut EffectiveTtl, life: Lifetime, asked: AskedExpiry) {
     term.end_before(life.left(), cause);
     if let Some(excess) = life.excess(asked) {
         term.warnings.push(format!(
-            "this node's clock is ahead of Astra's: should the host never come back, the token lives {} s longer than it may",
+            "this node's clock is ahead of Astra's: should the host never come back, the token \
+             lives {} s longer than it may",
             excess.as_secs()
         ));
     }

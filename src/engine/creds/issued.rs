@@ -79,10 +79,15 @@ impl Issued<'_> {
     /// Adds what the organization does not do for this credential.
     pub(super) fn warn(&self, warnings: &mut Vec<String>) {
         if self.connection.ignores_description() {
-            warnings.push("the organization does not keep descriptions: a token whose answer is lost cannot be found again".to_owned());
+            warnings.push(
+                "the organization does not keep descriptions: a token whose answer is lost cannot \
+                 be found again"
+                    .to_owned(),
+            );
             if self.role.max_active > 0 {
                 warnings.push(format!(
-                    "max_active of role \"{}\" is not enforced: without descriptions its tokens cannot be counted",
+                    "max_active of role \"{}\" is not enforced: without descriptions its tokens \
+                     cannot be counted",
                     self.name
                 ));
             }

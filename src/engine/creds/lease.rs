@@ -140,7 +140,8 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
             Ok(None)
         }
         Err(error) if is_over => {
-            tracing::warn!(client_id = data.client_id, %error, "a token that has expired cannot be deleted");
+            tracing::warn!(client_id = data.client_id, %error, "a token that has expired cannot be \
+                deleted");
             Ok(None)
         }
         Err(error) => Err(astra_error::revoke_error(

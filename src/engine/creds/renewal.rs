@@ -190,7 +190,8 @@ mod tests {
                 2 * HOUR,
                 1_800,
                 vec![
-                    "the requested increment of 2h is capped at 30m, what is left of the role's max_ttl",
+                    "the requested increment of 2h is capped at 30m, what is left of the role's \
+                     max_ttl",
                 ],
             ),
             (
@@ -200,7 +201,8 @@ mod tests {
                 none,
                 1_800,
                 vec![
-                    "the mount's default_lease_ttl of 1h is capped at 30m, what is left of the mount's max_lease_ttl",
+                    "the mount's default_lease_ttl of 1h is capped at 30m, what is left of the \
+                     mount's max_lease_ttl",
                 ],
             ),
             // The role has become more generous since the mint.
@@ -211,7 +213,8 @@ mod tests {
                 none,
                 1_800,
                 vec![
-                    "the role's ttl of 1h is capped at 30m, what is left until shortly before Astra ends the token",
+                    "the role's ttl of 1h is capped at 30m, what is left until shortly before \
+                     Astra ends the token",
                 ],
             ),
             // The mount less so.
@@ -222,7 +225,8 @@ mod tests {
                 none,
                 60,
                 vec![
-                    "the role's ttl of 1h is capped at 1m, what is left of the mount's max_lease_ttl",
+                    "the role's ttl of 1h is capped at 1m, what is left of the mount's \
+                     max_lease_ttl",
                 ],
             ),
         ] {
@@ -238,7 +242,8 @@ mod tests {
         let refusal = |life, age| renewed(role, 24 * HOUR, life, HOUR, age).unwrap_err();
         assert_eq!(
             refusal(8 * HOUR + GRACE, 8 * HOUR),
-            "the token reaches its end at 2026-11-23T20:10:00Z: the lease is not extended; read a new credential"
+            "the token reaches its end at 2026-11-23T20:10:00Z: the lease is not extended; read a \
+             new credential"
         );
         assert!(refusal(9 * HOUR, 8 * HOUR).starts_with("the lease has reached its maximum TTL"));
     }

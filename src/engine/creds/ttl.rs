@@ -224,8 +224,10 @@ mod tests {
         assert_eq!(
             term.warnings,
             [
-                "the lease's max_ttl of 2h is capped at 40m, the maximum token expiry of the organization",
-                "the lease's ttl of 1h is capped at 40m, the maximum token expiry of the organization"
+                "the lease's max_ttl of 2h is capped at 40m, the maximum token expiry of the \
+                 organization",
+                "the lease's ttl of 1h is capped at 40m, the maximum token expiry of the \
+                 organization"
             ]
         );
     }

@@ -26,12 +26,16 @@ const ROLE: &str = "role";
 pub(super) fn list_path() -> Path<Engine> {
     Path::new("astra-roles/{config}/")
         .field(config_field())
-        .on(Operation::List, "List the roles that the organization offers.", list)
+        .on(
+            Operation::List,
+            "List the roles that the organization offers.",
+            list,
+        )
         .returns(Field::of_list())
         .synopsis("The roles of an Astra organization, built in and custom.")
         .help(
-            "The keys are the names that astra_roles of a Vault role takes; where several Astra roles have one name, \
-             their ids stand in its place.",
+            "The keys are the names that astra_roles of a Vault role takes; where several Astra \
+             roles have one name, their ids stand in its place.",
         )
 }
 

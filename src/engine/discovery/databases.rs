@@ -27,7 +27,10 @@ pub(super) fn path() -> Path<Engine> {
         .on(Operation::List, "List the organization's databases.", list)
         .returns(Field::of_list())
         .synopsis("The databases of an Astra organization.")
-        .help("The keys are database ids; key_info tells name, status, keyspaces, regions, and the endpoint of the HTTP APIs in each region.")
+        .help(
+            "The keys are database ids; key_info tells name, status, keyspaces, regions, and the \
+             endpoint of the HTTP APIs in each region.",
+        )
 }
 
 async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {

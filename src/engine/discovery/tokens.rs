@@ -32,15 +32,24 @@ const LIMIT: usize = 1_000;
 pub(super) fn path() -> Path<Engine> {
     Path::new("tokens/{config}/")
         .field(config_field())
-        .field(Field::int("limit", "How many tokens to list at most.").query().default(LIMIT))
+        .field(
+            Field::int("limit", "How many tokens to list at most.")
+                .query()
+                .default(LIMIT),
+        )
         .field(Field::string("after", "Begin after the token with this client id.").query())
-        .on(Operation::List, "List the live tokens that this mount minted.", list)
+        .on(
+            Operation::List,
+            "List the live tokens that this mount minted.",
+            list,
+        )
         .returns(Field::of_list())
         .synopsis("The live tokens of this mount.")
         .help(
-            "The keys are client ids; key_info tells for which role and caller each was minted, when, and when it expires. \
-             An organization that does not keep descriptions shows none, because the description is how a token is known \
-             to be of this mount. Where there are more than limit, a warning tells how to list those that follow.",
+            "The keys are client ids; key_info tells for which role and caller each was minted, \
+             when, and when it expires. An organization that does not keep descriptions shows \
+             none, because the description is how a token is known to be of this mount. Where \
+             there are more than limit, a warning tells how to list those that follow.",
         )
 }
 
@@ -73,7 +82,10 @@ async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {
         .map_err(|error| astra_error::request_error("list tokens", &connection, &error))?;
     let tokens = page.tokens;
     let more = page.next.map(|next| {
-        format!("these are {limit} live tokens, and more follow: list them with after={next}, or give a higher limit")
+        format!(
+            "these are {limit} live tokens, and more follow: list them with after={next}, or give \
+             a higher limit"
+        )
     });
     let names = OwnerNames::of(&engine, &name).await?;
     let keys = tokens

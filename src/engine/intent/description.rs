@@ -115,14 +115,15 @@ impl Description {
         let kept = self.reason_kept.saturating_sub(lost);
         if kept < reason.len() {
             return Some(format!(
-                "reason: only its first {kept} of {} bytes fit into the token's description in Astra, and nothing else keeps the \
-                 rest: give a shorter one",
+                "reason: only its first {kept} of {} bytes fit into the token's description in \
+                 Astra, and nothing else keeps the rest: give a shorter one",
                 reason.len()
             ));
         }
         self.reason_changed.then(|| {
             format!(
-                "reason: characters that the organization does not keep are \"{REPLACED}\" in the token's description"
+                "reason: characters that the organization does not keep are \"{REPLACED}\" in the \
+                 token's description"
             )
         })
     }
@@ -238,7 +239,8 @@ mod tests {
         assert!(plain.text.ends_with(" for ???? Jos?"), "{}", plain.text);
         assert_eq!(
             plain.warning(reason, Some(&plain.text)).unwrap(),
-            "reason: characters that the organization does not keep are \"?\" in the token's description"
+            "reason: characters that the organization does not keep are \"?\" in the token's \
+             description"
         );
         assert!(DescriptionForm::Full.is_needed_for(&full.text));
         assert!(!DescriptionForm::Full.is_needed_for(&plain.text));

@@ -164,7 +164,8 @@ impl Ledger {
                 Err(error) if error.is_retryable() => return Err(error.into()),
                 // Where lists are refused permanently, a mint must not be refused as well.
                 Err(error) => {
-                    tracing::warn!(config = self.config, %error, "a repeated request's first token cannot be looked for");
+                    tracing::warn!(config = self.config, %error, "a repeated request's first token \
+                        cannot be looked for");
                     return Ok(());
                 }
             }
@@ -181,7 +182,8 @@ impl Ledger {
             if let Some(entry) = entry {
                 let key = Key::intent(&self.config, tag.block);
                 if let Err(error) = self.store.put(&key, &entry).await {
-                    tracing::warn!(client_id, %error, "the intent of a repeated request could not be noted");
+                    tracing::warn!(client_id, %error, "the intent of a repeated request could not \
+                        be noted");
                 }
             }
             client.delete_token(client_id, deadline).await?;

@@ -91,7 +91,8 @@ impl RecoveredBlocks {
                 Ok(None) => {}
                 Err(error @ StoreError::Storage(_)) => return Err(error),
                 Err(error) => {
-                    tracing::error!(config, %error, "intents of an earlier process cannot be cleared up");
+                    tracing::error!(config, %error, "intents of an earlier process cannot be \
+                        cleared up");
                 }
             }
         }

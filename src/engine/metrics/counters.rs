@@ -79,7 +79,8 @@ impl Counters {
         )?;
         let rotations = family(
             "astra_rotations_total",
-            "Rotations of root tokens (kind root) and static roles (kind static), by what came of it.",
+            "Rotations of root tokens (kind root) and static roles (kind static), by what came of \
+             it.",
             &["config", "kind", "role", "outcome"],
         )?;
         let requests = family(

@@ -82,7 +82,8 @@ fn of_configs(
     )?;
     gauges.set(
         "astra_root_token_expiry_timestamp_seconds",
-        "When Astra ends the root token, as the last list of tokens had it; absent where it does not.",
+        "When Astra ends the root token, as the last list of tokens had it; absent where it does \
+         not.",
         &rows(&|one| Some(unix(one.health.seen()?.root_expiry?))),
     )?;
     gauges.set(

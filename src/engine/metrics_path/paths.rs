@@ -31,7 +31,11 @@ impl Classified for MetricsError {
 pub fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("metrics")
-            .on(Operation::Read, "Read the mount's metrics in the text format of Prometheus.", read)
+            .on(
+                Operation::Read,
+                "Read the mount's metrics in the text format of Prometheus.",
+                read,
+            )
             // The host sends the body as it is, and these with it.
             .returns([
                 Field::string("http_content_type", "The media type.").required(),
@@ -40,8 +44,9 @@ pub fn paths() -> Vec<Path<Engine>> {
             ])
             .synopsis("The mount's metrics, for Prometheus.")
             .help(
-                "The body is text in the exposition format of Prometheus, not JSON: curl shows it, and vault read -format=raw. \
-                 Metrics are of this node, since its plugin process began. No request to Astra is made.",
+                "The body is text in the exposition format of Prometheus, not JSON: curl shows it, \
+                 and vault read -format=raw. Metrics are of this node, since its plugin process \
+                 began. No request to Astra is made.",
             ),
     ]
 }

@@ -15,7 +15,8 @@ pub enum MintingError {
     },
     /// The answer is about a token of somebody else.
     #[error(
-        "config \"{config}\": Astra answered a mint with another token than the one asked for; read the credential again"
+        "config \"{config}\": Astra answered a mint with another token than the one asked for; \
+         read the credential again"
     )]
     OtherToken {
         /// The config.
@@ -23,8 +24,9 @@ pub enum MintingError {
     },
     /// The token would outlive its lease.
     #[error(
-        "config \"{config}\": Astra made a token that ends at {ends}, later than the {asked} that was asked for, so it is \
-         deleted ({cause}); compare this node's clock with Astra's, and look at the organization's maximum token expiry"
+        "config \"{config}\": Astra made a token that ends at {ends}, later than the {asked} that \
+         was asked for, so it is deleted ({cause}); compare this node's clock with Astra's, and \
+         look at the organization's maximum token expiry"
     )]
     EndsLate {
         /// The config.
@@ -39,8 +41,9 @@ pub enum MintingError {
     },
     /// The token is of no use.
     #[error(
-        "config \"{config}\": Astra made a token that ends at {ends}, which is at once, so it is deleted; compare this \
-         node's clock with Astra's, and look at the organization's maximum token expiry"
+        "config \"{config}\": Astra made a token that ends at {ends}, which is at once, so it is \
+         deleted; compare this node's clock with Astra's, and look at the organization's maximum \
+         token expiry"
     )]
     EndsAtOnce {
         /// The config.

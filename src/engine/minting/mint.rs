@@ -125,14 +125,16 @@ impl Mint<'_> {
                 Err(MintError::Mismatch { error, .. } | MintError::Unknown(error)) => {
                     let found = self.remove_by_tag(attempt, deadline).await;
                     if let Err(cause) = found {
-                        tracing::warn!(config = name, error = %cause, "a token may be left behind; the next tick looks for it");
+                        tracing::warn!(config = name, error = %cause, "a token may be left behind; \
+                            the next tick looks for it");
                         return Err(self.failed(&error));
                     }
                     unknown += 1;
                     if unknown == ATTEMPTS || deadline.is_over() || error.is_refusal() {
                         return Err(self.failed(&error));
                     }
-                    tracing::info!(config = name, error = %error, attempt = unknown, "the outcome of a mint is unknown; minting again");
+                    tracing::info!(config = name, error = %error, attempt = unknown, "the outcome \
+                        of a mint is unknown; minting again");
                 }
             }
         }

@@ -84,7 +84,8 @@ impl UncommittedToken {
     /// this not become durable, [tokens in use](crate::engine::in_use) stay all the same.
     pub async fn commit(self) {
         if let Err((intent, error)) = self.intent.complete().await {
-            tracing::debug!(%error, "the intent of a stored token is not marked; it stays all the same");
+            tracing::debug!(%error, "the intent of a stored token is not marked; it stays all the \
+                same");
             intent.cancel();
         }
     }
@@ -113,7 +114,8 @@ impl UncommittedToken {
             // Perhaps it is not listed yet.
             Ok(_) => intent.lose(None),
             Err(error) => {
-                tracing::warn!(client_id = token.client_id, %error, "a token is left behind; the next tick deletes it");
+                tracing::warn!(client_id = token.client_id, %error, "a token is left behind; the \
+                    next tick deletes it");
                 intent.lose(None);
             }
         }
@@ -180,7 +182,8 @@ pub async fn take_back(
         }
         Ok(Deletion::AlreadyAbsent(_)) => intent.lose(Some(client_id)),
         Err(error) => {
-            tracing::warn!(client_id, %error, "an undelivered token is left behind; the next tick deletes it");
+            tracing::warn!(client_id, %error, "an undelivered token is left behind; the next tick \
+                deletes it");
             intent.lose(Some(client_id));
         }
     }

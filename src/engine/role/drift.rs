@@ -110,11 +110,14 @@ pub async fn repair_all(engine: &Engine, deadline: Deadline) -> Result<(), Error
         let wait = match repair_config(engine, config, work, deadline).await {
             Ok(()) => INTERVAL,
             Err(error) => {
-                tracing::warn!(config, %error, "cannot compare Astra roles with what is stored; a later tick tries again");
+                tracing::warn!(config, %error, "cannot compare Astra roles with what is stored; a \
+                    later tick tries again");
                 RETRY
             }
         };
-        engine.comparisons.set_next(config, now.saturating_add(wait));
+        engine
+            .comparisons
+            .set_next(config, now.saturating_add(wait));
     });
     join_all(configs).await;
     Ok(())
@@ -207,12 +210,14 @@ async fn repair(
             tracing::warn!(
                 %owner,
                 custom_role = listed.name,
-                "a custom role is left alone: somebody else has written it since; write the role to make it grant its policy again"
+                "a custom role is left alone: somebody else has written it since; write the role \
+                 to make it grant its policy again"
             );
             Ok(())
         }
         Some(Drift::Changed) => {
-            tracing::warn!(%owner, custom_role = listed.name, "a custom role was changed in Astra; it gets the stored policy back");
+            tracing::warn!(%owner, custom_role = listed.name, "a custom role was changed in Astra; \
+                it gets the stored policy back");
             let scope = Scope {
                 connection,
                 org_id: &custom.org_id,

@@ -44,20 +44,23 @@ pub enum RoleError {
     NothingGranted,
     /// Both are given.
     #[error(
-        "astra_roles and policy are both given: give the names or ids of Astra roles, or a policy for a role of its own, not \
-         both"
+        "astra_roles and policy are both given: give the names or ids of Astra roles, or a policy \
+         for a role of its own, not both"
     )]
     GrantedTwice,
     /// An Astra role has rights that need the config's permission.
     #[error(
-        "astra_roles: \"{0}\" may create tokens, roles, users or passwords, so its tokens could outlive their lease by making \
-         others: choose a role without org-token-write, org-role-write, org-user-write, org-external-auth-write and org-db-passwordreset, or set allow_token_admin=true on the config"
+        "astra_roles: \"{0}\" may create tokens, roles, users or passwords, so its tokens could \
+         outlive their lease by making others: choose a role without org-token-write, \
+         org-role-write, org-user-write, org-external-auth-write and org-db-passwordreset, or set \
+         allow_token_admin=true on the config"
     )]
     GrantsTokenAdmin(String),
     /// An Astra role of a stored role has rights that need the config's permission.
     #[error(
-        "the Astra role \"{given}\" ({id}) may create tokens, roles, users or passwords, so tokens with it could outlive their lease by \
-         making others: take those rights from it, choose another one, or set allow_token_admin=true on config \"{config}\""
+        "the Astra role \"{given}\" ({id}) may create tokens, roles, users or passwords, so tokens \
+         with it could outlive their lease by making others: take those rights from it, choose \
+         another one, or set allow_token_admin=true on config \"{config}\""
     )]
     BecameTokenAdmin {
         /// The config.
@@ -87,7 +90,8 @@ pub enum RoleError {
     },
     /// Mints that are under way reach the limit.
     #[error(
-        "role \"{role}\": max_active={limit} lets no more mints run at once, and those that run did not end in time; try again"
+        "role \"{role}\": max_active={limit} lets no more mints run at once, and those that run \
+         did not end in time; try again"
     )]
     MintsUnderWay {
         /// The role.
@@ -97,9 +101,10 @@ pub enum RoleError {
     },
     /// As many tokens are live as may be.
     #[error(
-        "role \"{role}\" may have no more live tokens (it has {live}, its max_active is {limit}): wait until a lease ends, revoke \
-         leases that are not needed (vault lease revoke {mount}creds/{role}/<id>; tokens/{config} shows for whom they were minted), \
-         or raise max_active at roles/{role}"
+        "role \"{role}\" may have no more live tokens (it has {live}, its max_active is {limit}): \
+         wait until a lease ends, revoke leases that are not needed (vault lease revoke \
+         {mount}creds/{role}/<id>; tokens/{config} shows for whom they were minted), or raise \
+         max_active at roles/{role}"
     )]
     TooManyLive {
         /// The role.

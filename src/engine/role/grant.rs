@@ -53,11 +53,14 @@ pub fn declare() -> [Field; 2] {
     [
         Field::comma_string_slice(
             ASTRA_ROLES,
-            "Astra roles that each token gets: names or ids. Exactly one of astra_roles and policy is needed.",
+            "Astra roles that each token gets: names or ids. Exactly one of astra_roles and policy \
+             is needed.",
         ),
         Field::json(
             POLICY,
-            "Astra policy, as JSON text or object: resources, actions, effect and optionally description. The engine keeps a custom Astra role for it. {{org_id}} in resources stands for the organization's id.",
+            "Astra policy, as JSON text or object: resources, actions, effect and optionally \
+             description. The engine keeps a custom Astra role for it. {{org_id}} in resources \
+             stands for the organization's id.",
         ),
     ]
 }

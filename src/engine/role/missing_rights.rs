@@ -64,8 +64,8 @@ pub async fn of_config(
             .flat_map(|own| own.actions.iter().cloned())
             .collect();
         return Ok(vec![format!(
-            "the root token has no rights on databases, just {}: Astra lets no token grant more than its own rights, so give it all \
-             that roles are to grant",
+            "the root token has no rights on databases, just {}: Astra lets no token grant more \
+             than its own rights, so give it all that roles are to grant",
             some(&actions)
         )]);
     }
@@ -99,8 +99,8 @@ pub fn unreached(granted: &Granted, database: Option<&DatabaseChoice>) -> Option
     let keyspace = &database.given_keyspace;
     (!keyspace.is_empty() && !policy.names_keyspace(id, keyspace)).then(|| {
         format!(
-            "policy: none of its resources is in keyspace {keyspace:?}, which the credentials are for: add \
-             \"drn:astra:org:{{{{org_id}}}}:db:{id}:keyspace:{keyspace}\" and its tables"
+            "policy: none of its resources is in keyspace {keyspace:?}, which the credentials are \
+             for: add \"drn:astra:org:{{{{org_id}}}}:db:{id}:keyspace:{keyspace}\" and its tables"
         )
     })
 }
@@ -162,8 +162,8 @@ fn is_among(id: &str, ids: &[String]) -> bool {
 
 fn text(subject: &str, lacking: &Lacking, config: &str) -> String {
     format!(
-        "{subject} grants {} on {}, which the root token of config \"{config}\" lacks, so Astra may refuse to mint (403): give the \
-         root token those rights, or grant less",
+        "{subject} grants {} on {}, which the root token of config \"{config}\" lacks, so Astra \
+         may refuse to mint (403): give the root token those rights, or grant less",
         some(&lacking.actions),
         some(&lacking.resources)
     )

@@ -29,28 +29,49 @@ pub fn paths() -> Vec<Path<Engine>> {
             .on(Operation::List, "List the roles.", list)
             .returns(Field::of_list())
             .synopsis("List the roles.")
-            .help("A role says which Astra roles a credential gets, from which config, and for how long."),
+            .help(
+                "A role says which Astra roles a credential gets, from which config, and for how \
+                 long.",
+            ),
         Path::new("roles/{name}")
             .field(Field::name(NAME, "Name of the role.").required())
             .fields(ATTRIBUTES.parameters())
             .fields(grant::declare())
             .fields(database::declare())
-            .field(Field::bool("force", "Delete the role although its entry cannot be read.").query().default(false).only_for([Operation::Delete]))
+            .field(
+                Field::bool(
+                    "force",
+                    "Delete the role although its entry cannot be read.",
+                )
+                .query()
+                .default(false)
+                .only_for([Operation::Delete]),
+            )
             .exists(exists)
             .on(Operation::Create, "Write a role.", write::write)
             .on(Operation::Update, "Write a role.", write::write)
-            .on(Operation::Patch, "Change some fields of a role.", write::patch)
+            .on(
+                Operation::Patch,
+                "Change some fields of a role.",
+                write::patch,
+            )
             .on(Operation::Read, "Read a role.", read)
             .returns(shown_fields())
-            .on(Operation::Delete, "Delete a role. Its leases stay and are still revoked. A custom Astra role that was kept for its policy is deleted with it.", write::delete)
+            .on(
+                Operation::Delete,
+                "Delete a role. Its leases stay and are still revoked. A custom Astra role that \
+                 was kept for its policy is deleted with it.",
+                write::delete,
+            )
             .refuses_unknown_parameters()
             .synopsis("Which Astra roles a credential gets, and for how long.")
             .help(
-                "Names of Astra roles are looked up in the organization when the role is written, and stored with their ids: \
-                 a later change of a name in Astra changes nothing here. A read shows as unresolved_astra_roles what can no longer \
-                 be found. With a policy the engine keeps a custom Astra role, named vault-<mount id>-<role>, which is updated and \
-                 deleted with this role; tokens that hold it lose its rights when it is deleted. ttl and max_ttl are capped by \
-                 the mount's.",
+                "Names of Astra roles are looked up in the organization when the role is written, \
+                 and stored with their ids: a later change of a name in Astra changes nothing \
+                 here. A read shows as unresolved_astra_roles what can no longer be found. With a \
+                 policy the engine keeps a custom Astra role, named vault-<mount id>-<role>, which \
+                 is updated and deleted with this role; tokens that hold it lose its rights when \
+                 it is deleted. ttl and max_ttl are capped by the mount's.",
             ),
     ]
 }
@@ -63,7 +84,8 @@ fn shown_fields() -> Vec<Field> {
         .chain(database::shown())
         .chain([Field::string_slice(
             "unresolved_astra_roles",
-            "Astra roles that are no longer in the organization. Absent while Astra cannot be asked.",
+            "Astra roles that are no longer in the organization. Absent while Astra cannot be \
+             asked.",
         )])
         .collect()
 }
@@ -112,7 +134,8 @@ async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let mut warnings = Vec::new();
     if connection.is_none() {
         warnings.push(format!(
-            "config: \"{}\" does not exist, so no credentials can be minted: write the config, or another one here",
+            "config: \"{}\" does not exist, so no credentials can be minted: write the config, or \
+             another one here",
             role.config
         ));
     }

@@ -206,8 +206,8 @@ mod tests {
 
     #[test]
     fn each_mistake_is_named() {
-        let form = "an Astra policy has the lists resources and actions, the text effect, which is \"allow\", and optionally \
-                    the text description";
+        let form = "an Astra policy has the lists resources and actions, the text effect, which is \
+            \"allow\", and optionally the text description";
         let with = |name: &str, value: Value| {
             let mut policy = good();
             policy[name] = value;
@@ -219,20 +219,78 @@ mod tests {
             policy
         };
         for (given, expected) in [
-            (json!("{"), format!("policy: the text is not JSON (EOF while parsing an object at line 1 column 1): {form}")),
-            (json!("[]"), format!("policy: it is a list, not a JSON object: {form}")),
-            (json!(7), format!("policy: it is a number, not a JSON object: {form}")),
-            (with("resource", json!([])), format!("policy: \"resource\" is unknown: {form}")),
-            (without("effect"), format!("policy: \"effect\" is missing: {form}")),
-            (without("actions"), format!("policy: \"actions\" is missing: {form}")),
-            (without("resources"), format!("policy: \"resources\" is missing: {form}")),
-            (with("actions", json!("db-cql")), format!("policy: \"actions\" is not a list of texts: {form}")),
-            (with("description", json!(1)), format!("policy: \"description\" is not a text: {form}")),
-            (with("actions", json!([""])), format!("policy: \"actions\" holds something that is not a text, or is an empty one: {form}")),
-            (with("resources", json!([])), "policy: \"resources\" is empty, so tokens of the role could do nothing: name at least one of the resources".to_owned()),
-            (with("effect", json!("deny")), "policy: effect is \"deny\", and Astra knows only \"allow\": write \"allow\", and leave out what is not to be allowed".to_owned()),
-            (with("resources", json!(["db:*"])), "policy: resource \"db:*\" does not begin with \"drn:astra:org:\": write for instance \"drn:astra:org:{{org_id}}:db:*\"".to_owned()),
-            (with("resources", json!(["drn:astra:org:other:db:*"])), format!("policy: resource \"drn:astra:org:other:db:*\" is not of organization {ORG}, which config \"default\" is for: write {{{{org_id}}}} or {ORG} after \"drn:astra:org:\", or use the other organization's config")),
+            (
+                json!("{"),
+                format!(
+                    "policy: the text is not JSON (EOF while parsing an object at line 1 column \
+                     1): {form}"
+                ),
+            ),
+            (
+                json!("[]"),
+                format!("policy: it is a list, not a JSON object: {form}"),
+            ),
+            (
+                json!(7),
+                format!("policy: it is a number, not a JSON object: {form}"),
+            ),
+            (
+                with("resource", json!([])),
+                format!("policy: \"resource\" is unknown: {form}"),
+            ),
+            (
+                without("effect"),
+                format!("policy: \"effect\" is missing: {form}"),
+            ),
+            (
+                without("actions"),
+                format!("policy: \"actions\" is missing: {form}"),
+            ),
+            (
+                without("resources"),
+                format!("policy: \"resources\" is missing: {form}"),
+            ),
+            (
+                with("actions", json!("db-cql")),
+                format!("policy: \"actions\" is not a list of texts: {form}"),
+            ),
+            (
+                with("description", json!(1)),
+                format!("policy: \"description\" is not a text: {form}"),
+            ),
+            (
+                with("actions", json!([""])),
+                format!(
+                    "policy: \"actions\" holds something that is not a text, or is an empty one: \
+                     {form}"
+                ),
+            ),
+            (
+                with("resources", json!([])),
+                "policy: \"resources\" is empty, so tokens of the role could do nothing: name at \
+                 least one of the resources"
+                    .to_owned(),
+            ),
+            (
+                with("effect", json!("deny")),
+                "policy: effect is \"deny\", and Astra knows only \"allow\": write \"allow\", and \
+                 leave out what is not to be allowed"
+                    .to_owned(),
+            ),
+            (
+                with("resources", json!(["db:*"])),
+                "policy: resource \"db:*\" does not begin with \"drn:astra:org:\": write for \
+                 instance \"drn:astra:org:{{org_id}}:db:*\""
+                    .to_owned(),
+            ),
+            (
+                with("resources", json!(["drn:astra:org:other:db:*"])),
+                format!(
+                    "policy: resource \"drn:astra:org:other:db:*\" is not of organization {ORG}, \
+                     which config \"default\" is for: write {{{{org_id}}}} or {ORG} after \
+                     \"drn:astra:org:\", or use the other organization's config"
+                ),
+            ),
         ] {
             assert_eq!(refusal(&given), expected);
         }
@@ -254,8 +312,10 @@ mod tests {
         };
         assert_eq!(
             policy.check_token_admin(false).unwrap_err().to_string(),
-            "policy: its actions allow creating tokens, roles, users or passwords, so its tokens could outlive their lease by making others: leave \
-             out org-token-write, org-role-write, org-user-write, org-external-auth-write, org-db-passwordreset and patterns that cover them, or set allow_token_admin=true on the config"
+            "policy: its actions allow creating tokens, roles, users or passwords, so its tokens \
+             could outlive their lease by making others: leave out org-token-write, \
+             org-role-write, org-user-write, org-external-auth-write, org-db-passwordreset and \
+             patterns that cover them, or set allow_token_admin=true on the config"
         );
         assert!(policy.check_token_admin(true).is_ok());
     }

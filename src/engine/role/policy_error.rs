@@ -4,8 +4,8 @@ use crate::engine::error::Classified;
 use crate::engine::error::Fault;
 
 /// The form that refusals suggest.
-const FORM: &str = "an Astra policy has the lists resources and actions, the text effect, which is \"allow\", and optionally the \
-                    text description";
+const FORM: &str = "an Astra policy has the lists resources and actions, the text effect, which is \
+    \"allow\", and optionally the text description";
 
 /// A policy is refused.
 #[derive(Debug, thiserror::Error)]
@@ -43,23 +43,28 @@ pub enum PolicyMistake {
     OddItem(&'static str),
     /// Another effect than the only one.
     #[error(
-        "effect is \"{0}\", and Astra knows only \"allow\": write \"allow\", and leave out what is not to be allowed"
+        "effect is \"{0}\", and Astra knows only \"allow\": write \"allow\", and leave out what is \
+         not to be allowed"
     )]
     Effect(String),
     /// An action that is written in another way than Astra's.
     #[error(
-        "\"{0}\" is not an action of Astra: those have lower-case letters, digits and hyphens, and * for anything"
+        "\"{0}\" is not an action of Astra: those have lower-case letters, digits and hyphens, and \
+         * for anything"
     )]
     OddAction(String),
     /// Rights that need the config's permission.
     #[error(
-        "its actions allow creating tokens, roles, users or passwords, so its tokens could outlive their lease by making others: leave out \
-         org-token-write, org-role-write, org-user-write, org-external-auth-write, org-db-passwordreset and patterns that cover them, or set allow_token_admin=true on the config"
+        "its actions allow creating tokens, roles, users or passwords, so its tokens could outlive \
+         their lease by making others: leave out org-token-write, org-role-write, org-user-write, \
+         org-external-auth-write, org-db-passwordreset and patterns that cover them, or set \
+         allow_token_admin=true on the config"
     )]
     GrantsTokenAdmin,
     /// A resource that is none.
     #[error(
-        "resource \"{resource}\" does not begin with \"{prefix}\": write for instance \"{prefix}{{{{org_id}}}}:db:*\""
+        "resource \"{resource}\" does not begin with \"{prefix}\": write for instance \
+         \"{prefix}{{{{org_id}}}}:db:*\""
     )]
     NotAResource {
         /// What was sent.
@@ -69,8 +74,9 @@ pub enum PolicyMistake {
     },
     /// A resource of another organization.
     #[error(
-        "resource \"{resource}\" is not of organization {org_id}, which config \"{config}\" is for: write {{{{org_id}}}} or \
-         {org_id} after \"{prefix}\", or use the other organization's config"
+        "resource \"{resource}\" is not of organization {org_id}, which config \"{config}\" is \
+         for: write {{{{org_id}}}} or {org_id} after \"{prefix}\", or use the other organization's \
+         config"
     )]
     Foreign {
         /// What was sent.

@@ -22,7 +22,8 @@ pub async fn reconcile_all(engine: &Engine, deadline: Deadline) -> Result<(), Er
         for note in notes {
             if let Err(error) = reconcile_role(engine, config, note, deadline).await {
                 let role = &note.name;
-                tracing::warn!(config, role, %error, "cannot reconcile a custom role; the next tick tries again");
+                tracing::warn!(config, role, %error, "cannot reconcile a custom role; the next \
+                    tick tries again");
             }
         }
     });
@@ -88,6 +89,7 @@ pub async fn reconcile_one(
         Err(error) => Err(error),
     };
     if let Err(error) = reconciled {
-        tracing::warn!(config, %owner, %error, "cannot reconcile a custom role; the next tick tries again");
+        tracing::warn!(config, %owner, %error, "cannot reconcile a custom role; the next tick \
+            tries again");
     }
 }

@@ -60,8 +60,9 @@ impl<'a> ReleasedCustomRole<'a> {
             && !own.eq_ignore_ascii_case(&self.org_id)
         {
             return vec![format!(
-                "the custom Astra role \"{name}\" ({id}) stays in organization {}, because config \"{}\" is now for {own}: \
-                 delete it there, or give the config a root token of that organization again",
+                "the custom Astra role \"{name}\" ({id}) stays in organization {}, because config \
+                 \"{}\" is now for {own}: delete it there, or give the config a root token of that \
+                 organization again",
                 self.org_id, connection.name
             )];
         }
@@ -76,9 +77,9 @@ impl<'a> ReleasedCustomRole<'a> {
             Ok(Removal::Foreign) => (
                 false,
                 Some(format!(
-                    "the custom Astra role \"{name}\" ({id}) is left alone: it was written since by another cluster with this \
-                     mount's storage, or after the snapshot that this storage is restored from. If nothing uses it, delete it \
-                     in Astra"
+                    "the custom Astra role \"{name}\" ({id}) is left alone: it was written since \
+                     by another cluster with this mount's storage, or after the snapshot that this \
+                     storage is restored from. If nothing uses it, delete it in Astra"
                 )),
             ),
             Ok(Removal::Emptied(error)) => {
@@ -86,8 +87,9 @@ impl<'a> ReleasedCustomRole<'a> {
                 (
                     true,
                     Some(format!(
-                        "the custom Astra role \"{name}\" ({id}) could not be deleted yet: {error}. It grants nothing any more, \
-                         and the engine tries again about once a minute; the root token needs org-role-delete"
+                        "the custom Astra role \"{name}\" ({id}) could not be deleted yet: \
+                         {error}. It grants nothing any more, and the engine tries again about \
+                         once a minute; the root token needs org-role-delete"
                     )),
                 )
             }
@@ -99,12 +101,12 @@ impl<'a> ReleasedCustomRole<'a> {
         };
         let of_tokens = (holders > 0).then(|| match loses {
             true => format!(
-                "live tokens that hold the custom Astra role \"{name}\" ({holders}) lose its rights with it; their leases stay \
-                 and are still revoked"
+                "live tokens that hold the custom Astra role \"{name}\" ({holders}) lose its \
+                 rights with it; their leases stay and are still revoked"
             ),
             false => format!(
-                "live tokens that hold the custom Astra role \"{name}\" ({holders}) keep its rights for now; their leases stay \
-                 and are still revoked"
+                "live tokens that hold the custom Astra role \"{name}\" ({holders}) keep its \
+                 rights for now; their leases stay and are still revoked"
             ),
         });
         warning.into_iter().chain(of_tokens).collect()
@@ -112,8 +114,9 @@ impl<'a> ReleasedCustomRole<'a> {
 
     fn kept(&self, error: &str) -> String {
         format!(
-            "the custom Astra role \"{}\" ({}) could not be deleted yet and keeps its rights: {error}. The engine tries again \
-             about once a minute; the root token needs org-role-delete",
+            "the custom Astra role \"{}\" ({}) could not be deleted yet and keeps its rights: \
+             {error}. The engine tries again about once a minute; the root token needs \
+             org-role-delete",
             self.name(),
             self.custom.role_id
         )
@@ -149,7 +152,8 @@ impl<'a> ReleasedCustomRole<'a> {
 /// What to tell when the config of a deleted role that has `custom` is gone.
 pub fn unreachable_role_warning(config: &str, custom: &PolicyRole) -> String {
     format!(
-        "config \"{config}\" does not exist, so the custom Astra role with id {} stays in its organization: delete it in Astra",
+        "config \"{config}\" does not exist, so the custom Astra role with id {} stays in its \
+         organization: delete it in Astra",
         custom.role_id
     )
 }

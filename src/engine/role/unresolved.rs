@@ -100,13 +100,15 @@ fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
             Some(found) if found.name == *given || found.id.eq_ignore_ascii_case(given) => {}
             // Renamed, not gone.
             Some(found) => unresolved.warnings.push(format!(
-                "astra_roles: \"{given}\" is now called \"{}\"; credentials still get it, by its id {}",
+                "astra_roles: \"{given}\" is now called \"{}\"; credentials still get it, by its \
+                 id {}",
                 found.name, wanted.id
             )),
             None => {
                 unresolved.given.push(given.clone());
                 unresolved.gone.push(format!(
-                    "astra_roles: \"{given}\" ({}) is no longer in the organization: write the role again with astra_roles that exist",
+                    "astra_roles: \"{given}\" ({}) is no longer in the organization: write the \
+                     role again with astra_roles that exist",
                     wanted.id
                 ));
             }
@@ -117,18 +119,19 @@ fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
         match by_id(roles, id).map(|listed| drift(policy, listed)) {
             Some(None) => {}
             Some(Some(Drift::Changed)) => unresolved.warnings.push(format!(
-                "policy: its custom Astra role ({id}) was changed in Astra and does not grant this policy: it gets it back within \
-                 an hour, or at once when the role is written"
+                "policy: its custom Astra role ({id}) was changed in Astra and does not grant this \
+                 policy: it gets it back within an hour, or at once when the role is written"
             )),
             Some(Some(Drift::Foreign)) => unresolved.warnings.push(format!(
-                "policy: its custom Astra role ({id}) was written since by another cluster with this mount's storage, or after \
-                 the snapshot that this storage is restored from, and may grant something else: write the role to make it grant \
-                 this policy"
+                "policy: its custom Astra role ({id}) was written since by another cluster with \
+                 this mount's storage, or after the snapshot that this storage is restored from, \
+                 and may grant something else: write the role to make it grant this policy"
             )),
             None => {
                 unresolved.given.push(id.clone());
                 unresolved.gone.push(format!(
-                    "policy: its custom Astra role ({id}) is no longer in the organization: write the role again with its policy to make it again"
+                    "policy: its custom Astra role ({id}) is no longer in the organization: write \
+                     the role again with its policy to make it again"
                 ));
             }
         }
@@ -145,8 +148,9 @@ fn token_admins(granted: &Granted, roles: &[Role], config: &str) -> Vec<String> 
         .filter(|role| role.grants_token_admin())
         .map(|role| {
             format!(
-                "the Astra role \"{}\" ({}) may by now create tokens, roles, users or passwords, so no credentials are minted with \
-                 it unless config \"{config}\" has allow_token_admin=true",
+                "the Astra role \"{}\" ({}) may by now create tokens, roles, users or passwords, \
+                 so no credentials are minted with it unless config \"{config}\" has \
+                 allow_token_admin=true",
                 role.name, role.id
             )
         })
@@ -202,8 +206,10 @@ mod tests {
             unresolved.warnings,
             [
                 "astra_roles: \"old\" is now called \"new\"; credentials still get it, by its id 3",
-                "astra_roles: \"gone\" (4) is no longer in the organization: write the role again with astra_roles that exist",
-                "policy: its custom Astra role (5) is no longer in the organization: write the role again with its policy to make it again",
+                "astra_roles: \"gone\" (4) is no longer in the organization: write the role again \
+                 with astra_roles that exist",
+                "policy: its custom Astra role (5) is no longer in the organization: write the \
+                 role again with its policy to make it again",
             ]
         );
     }

@@ -100,7 +100,8 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
             failpoint::hit("role.unusable-removed");
             tracing::info!(role = name, %error, "unusable role deleted");
             return Ok(Response::to_write(vec![format!(
-                "role \"{name}\" was deleted although its entry could not be read: a custom Astra role that was kept for it stays in Astra ({error})"
+                "role \"{name}\" was deleted although its entry could not be read: a custom Astra \
+                 role that was kept for it stays in Astra ({error})"
             )]));
         }
     };
@@ -171,7 +172,8 @@ pub fn cap_warnings(role: &RoleEntry, limits: Limits) -> Vec<String> {
         .filter(|(_, seconds)| *seconds > max)
         .map(|(field, seconds)| {
             format!(
-                "{field}: {} is longer than the mount's max_lease_ttl, {max}, which caps it: leases last {max} at most until the mount is tuned",
+                "{field}: {} is longer than the mount's max_lease_ttl, {max}, which caps it: \
+                 leases last {max} at most until the mount is tuned",
                 text(seconds),
                 max = text(max)
             )

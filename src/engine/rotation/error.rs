@@ -19,7 +19,8 @@ pub enum RotationError {
     },
     /// The new token does not work.
     #[error(
-        "config \"{config}\": the new root token was minted but not taken: {source}; it was deleted again"
+        "config \"{config}\": the new root token was minted but not taken: {source}; it was \
+         deleted again"
     )]
     NotTaken {
         /// The config.
@@ -37,14 +38,14 @@ pub enum RotationError {
 pub enum UnclearRoot {
     /// It is not listed.
     #[error(
-        "the organization does not list the root token with client id {0}, so its Astra roles are not known: write a new root \
-         token to the config instead"
+        "the organization does not list the root token with client id {0}, so its Astra roles are \
+         not known: write a new root token to the config instead"
     )]
     NotListed(String),
     /// It is listed with the name of several roles, or of none.
     #[error(
-        "the root token has the Astra role \"{role}\", and the organization has {count} roles of that name: write a new root \
-         token to the config instead"
+        "the root token has the Astra role \"{role}\", and the organization has {count} roles of \
+         that name: write a new root token to the config instead"
     )]
     AmbiguousRole {
         /// The name.
@@ -54,8 +55,8 @@ pub enum UnclearRoot {
     },
     /// It is listed without roles.
     #[error(
-        "the organization lists the root token without Astra roles, so the next one cannot have the same: write a new root \
-         token to the config instead"
+        "the organization lists the root token without Astra roles, so the next one cannot have \
+         the same: write a new root token to the config instead"
     )]
     NoRoles,
 }

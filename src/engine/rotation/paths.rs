@@ -22,14 +22,21 @@ pub fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("rotate-root/{name?}")
             .field(Field::name(NAME, "Name of the config.").default(connection::DEFAULT))
-            .on(Operation::Update, "Replace the root token of a config now.", rotate)
+            .on(
+                Operation::Update,
+                "Replace the root token of a config now.",
+                rotate,
+            )
             .refuses_unknown_parameters()
-            .returns([Field::string("token_client_id", "Client id of the new root token.").required()])
+            .returns([
+                Field::string("token_client_id", "Client id of the new root token.").required(),
+            ])
             .synopsis("Replace the root token of a config now.")
             .help(
-                "Mints a token with the same Astra roles as the present root token, tries it, stores it, and then deletes the \
-                 present one. If any step fails the config keeps a root token that works. The new token is never shown. A \
-                 root token that was replaced is refused when it is written to the config again.",
+                "Mints a token with the same Astra roles as the present root token, tries it, \
+                 stores it, and then deletes the present one. If any step fails the config keeps a \
+                 root token that works. The new token is never shown. A root token that was \
+                 replaced is refused when it is written to the config again.",
             ),
     ]
 }
@@ -48,7 +55,8 @@ async fn rotate(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let record = engine.archived.records.open().await;
     if record.is_some_and(|record| record.org_keys_of(&name).next().is_some()) {
         warnings.push(
-            "the archived engine's copy of this root token is dead: to go back to that engine, write a live astra_token there first"
+            "the archived engine's copy of this root token is dead: to go back to that engine, \
+             write a live astra_token there first"
                 .to_owned(),
         );
     }

@@ -186,7 +186,8 @@ async fn replace(
         delete_replaced(engine, &new, deadline).await
     } else {
         vec![
-            "requests that began with the former root token still run; a tick of the host deletes it once they have ended, within two minutes"
+            "requests that began with the former root token still run; a tick of the host deletes \
+             it once they have ended, within two minutes"
                 .to_owned(),
         ]
     };
@@ -301,7 +302,8 @@ async fn delete_replaced(
         let deleted = match other {
             Ok(Some(other)) => {
                 warnings.push(format!(
-                    "the former root token with client id {client_id} is not deleted, as config \"{other}\" has it too"
+                    "the former root token with client id {client_id} is not deleted, as config \
+                     \"{other}\" has it too"
                 ));
                 continue;
             }
@@ -315,7 +317,8 @@ async fn delete_replaced(
             Ok(_) => failpoint::hit("rotate-root.old-deleted"),
             Err(error) => {
                 warnings.push(format!(
-                    "the former root token with client id {client_id} is not deleted yet, the host's ticks try again: {error}"
+                    "the former root token with client id {client_id} is not deleted yet, the \
+                     host's ticks try again: {error}"
                 ));
                 left.push(client_id);
             }
@@ -329,7 +332,8 @@ async fn delete_replaced(
     failpoint::hit("rotate-root.old-forgotten");
     if let Err(error) = stored {
         warnings.push(format!(
-            "that former root tokens are deleted could not be stored, the host's ticks try again: {error}"
+            "that former root tokens are deleted could not be stored, the host's ticks try again: \
+             {error}"
         ));
     }
     warnings

@@ -27,7 +27,8 @@ async fn reconcile_roots(engine: &Engine, deadline: Deadline) -> Result<(), Erro
     let names = engine.configs.names().await?;
     let roots = names.iter().map(|name| async move {
         if let Err(error) = root::reconcile(engine, name, deadline).await {
-            tracing::warn!(config = name, %error, "the root token is not rotated or cleaned up; a later tick tries again");
+            tracing::warn!(config = name, %error, "the root token is not rotated or cleaned up; a \
+                later tick tries again");
         }
     });
     join_all(roots).await;

@@ -262,7 +262,8 @@ mod tests {
         }
 
         #[test]
-        fn nothing_like_a_schedule_makes_it_panic(text in "[0-9*,/?#LWA-Z -]{1,6}( [0-9*,/?#LWMONJA-]{1,5}){4}") {
+        fn nothing_like_a_schedule_makes_it_panic(text in "[0-9*,/?#LWA-Z -]{1,6}( \
+            [0-9*,/?#LWMONJA-]{1,5}){4}") {
             let _ = CronSchedule::parse(&text);
         }
 

@@ -9,7 +9,8 @@ use crate::framework::format_seconds;
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
     /// Both fields are given.
-    #[error("{period}: {} was given together with {schedule}: give one of the two", format_seconds(*.seconds))]
+    #[error("{period}: {} was given together with {schedule}: give one of the \
+        two", format_seconds(*.seconds))]
     Both {
         /// The field of the period.
         period: &'static str,
@@ -19,7 +20,8 @@ pub enum ScheduleError {
         schedule: &'static str,
     },
     /// The period is too short or too long.
-    #[error("{field}: {} is out of range: give 1m or more, up to 100 years", format_seconds(*.seconds))]
+    #[error("{field}: {} is out of range: give 1m or more, up to 100 \
+        years", format_seconds(*.seconds))]
     OutOfRange {
         /// The field.
         field: &'static str,
@@ -28,8 +30,8 @@ pub enum ScheduleError {
     },
     /// The text is no cron schedule.
     #[error(
-        "{field}: {text:?} is not a schedule: {source}; give a cron expression of five fields in UTC (minute, hour, day of \
-         month, month, day of week), for instance \"0 3 * * SAT\""
+        "{field}: {text:?} is not a schedule: {source}; give a cron expression of five fields in \
+         UTC (minute, hour, day of month, month, day of week), for instance \"0 3 * * SAT\""
     )]
     NotCron {
         /// The field.

@@ -19,11 +19,13 @@ pub fn declare() -> [Field; 2] {
     [
         Field::duration(
             PERIOD,
-            "Time from one rotation to the next, at least a minute. Not together with rotation_schedule. 0 means none.",
+            "Time from one rotation to the next, at least a minute. Not together with \
+             rotation_schedule. 0 means none.",
         ),
         Field::string(
             SCHEDULE,
-            "Times of rotations in UTC, as a cron expression of five fields: minute, hour, day of month, month, day of week. Not together with rotation_period.",
+            "Times of rotations in UTC, as a cron expression of five fields: minute, hour, day of \
+             month, month, day of week. Not together with rotation_period.",
         ),
     ]
 }

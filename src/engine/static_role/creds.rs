@@ -30,16 +30,21 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("static-creds/{name}")
             .field(Field::name(NAME, "Name of the static role.").required())
-            .on(Operation::Read, "Read the current token of a static role.", read)
+            .on(
+                Operation::Read,
+                "Read the current token of a static role.",
+                read,
+            )
             .returns(shown_fields())
             .synopsis("The current token of a static role, without a lease.")
             .help(
-                "ttl is the time in seconds until the next rotation is due, or until the next try while rotation fails; the \
-                 token itself lives on for the static role's overlap after that. A static role with a database adds \
-                 database_id, region, keyspace and api_endpoint, and on request secure_connect_bundle_url, a download link \
-                 that is another at each read and valid for about five minutes: clients that compare what they read must \
-                 leave it out, or take last_vault_rotation as the sign of a new token. Without the link a read asks no one but \
-                 the host.",
+                "ttl is the time in seconds until the next rotation is due, or until the next try \
+                 while rotation fails; the token itself lives on for the static role's overlap \
+                 after that. A static role with a database adds database_id, region, keyspace and \
+                 api_endpoint, and on request secure_connect_bundle_url, a download link that is \
+                 another at each read and valid for about five minutes: clients that compare what \
+                 they read must leave it out, or take last_vault_rotation as the sign of a new \
+                 token. Without the link a read asks no one but the host.",
             ),
     ]
 }

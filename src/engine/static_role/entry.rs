@@ -184,8 +184,8 @@ impl StaticRoleEntry {
         let left = end - self.next_rotation()?;
         (left + Duration::MINUTE < self.wanted_overlap()).then(|| {
             format!(
-                "overlap: the organization ends tokens so soon that the previous token lives on for {}s after a rotation, not \
-                 {}s",
+                "overlap: the organization ends tokens so soon that the previous token lives on \
+                 for {}s after a rotation, not {}s",
                 left.whole_seconds(),
                 self.wanted_overlap().whole_seconds()
             )

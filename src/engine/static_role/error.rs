@@ -22,8 +22,8 @@ pub enum StaticRoleError {
     TokensUnknown(#[source] Error),
     /// Tokens that a deleted static role of this name left are still to be deleted, by its config.
     #[error(
-        "static role \"{name}\" was deleted, but its tokens are not yet: wait until the host's ticks have deleted them, or \
-         give config={config}"
+        "static role \"{name}\" was deleted, but its tokens are not yet: wait until the host's \
+         ticks have deleted them, or give config={config}"
     )]
     TokensLeft {
         /// The static role.
@@ -33,8 +33,8 @@ pub enum StaticRoleError {
     },
     /// The config of a static role does not change.
     #[error(
-        "config: \"{given}\" is not \"{stored}\", where the static role's tokens are: delete the static role and write it \
-         again, or use another name"
+        "config: \"{given}\" is not \"{stored}\", where the static role's tokens are: delete the \
+         static role and write it again, or use another name"
     )]
     OtherConfig {
         /// The config that was named.
@@ -44,12 +44,14 @@ pub enum StaticRoleError {
     },
     /// A static role is rotated.
     #[error(
-        "rotation_period or rotation_schedule is missing: give one of the two, for instance rotation_period=24h"
+        "rotation_period or rotation_schedule is missing: give one of the two, for instance \
+         rotation_period=24h"
     )]
     ScheduleMissing,
     /// More than one previous token would live on.
     #[error(
-        "overlap: {} is not less than the time between two rotations, {}: shorten overlap or rotate less often",
+        "overlap: {} is not less than the time between two rotations, {}: shorten overlap or \
+         rotate less often",
         format_seconds(*.overlap as i64), format_seconds(*.gap as i64)
     )]
     OverlapTooLong {
@@ -60,8 +62,8 @@ pub enum StaticRoleError {
     },
     /// The token is dead, as it could not be rotated in time.
     #[error(
-        "static role \"{name}\": its token ended at {ended} and could not be replaced yet; the host's ticks try again \
-         ({last_error})"
+        "static role \"{name}\": its token ended at {ended} and could not be replaced yet; the \
+         host's ticks try again ({last_error})"
     )]
     Ended {
         /// The static role.
@@ -73,8 +75,8 @@ pub enum StaticRoleError {
     },
     /// The config of a token that is to be deleted is for another organization by now.
     #[error(
-        "the token with client id {client_id} is in organization {org_id}, but config \"{config}\" is now for {other}: give \
-         the config a root token of {org_id}, or delete the token in Astra"
+        "the token with client id {client_id} is in organization {org_id}, but config \"{config}\" \
+         is now for {other}: give the config a root token of {org_id}, or delete the token in Astra"
     )]
     OtherOrganization {
         /// The token's client id.

@@ -74,8 +74,8 @@ pub async fn gone(
             static_role = name,
             client_id,
             others = others.join(", "),
-            "the current token of a static role is gone from Astra, so it is replaced; others that were minted for the role stay \
-             until they are tidied or expire"
+            "the current token of a static role is gone from Astra, so it is replaced; others that \
+             were minted for the role stay until they are tidied or expire"
         );
         gone.insert(name.clone());
     }

@@ -41,41 +41,75 @@ pub(super) fn paths() -> Vec<Path<Engine>> {
             .returns(Field::of_list())
             .synopsis("List the static roles.")
             .help("A static role is one long-lived token that is replaced on a schedule."),
-        Path::new("static-roles/{name}")
-            .field(Field::name(NAME, "Name of the static role.").required())
-            .fields(ATTRIBUTES.parameters())
-            .fields(grant::declare())
-            .fields(schedule::declare())
-            .fields(role::database::declare())
-            .field(Field::bool("force", "Delete the static role although its entry cannot be read. Its tokens stay until they expire.").query().default(false).only_for([Operation::Delete]))
-            .exists(exists)
-            .on(Operation::Create, "Write a static role and mint its token.", write)
-            .refuses_unknown_parameters()
-            .on(Operation::Update, "Write a static role.", write)
-            .refuses_unknown_parameters()
-            .on(Operation::Patch, "Change some fields of a static role.", patch)
-            .refuses_unknown_parameters()
-            .on(Operation::Read, "Read a static role, without its token.", read)
-            .returns(shown_fields())
-            .on(Operation::Delete, "Delete a static role, its tokens and the custom Astra role of its policy.", delete)
-            .refuses_unknown_parameters()
-            .synopsis("One long-lived token, replaced on a schedule.")
-            .help(
-                "Writing a static role mints its token at once; static-creds/<name> reads it. Changing astra_roles replaces the \
-                 token at once. With a policy the engine keeps a custom Astra role, named \
-                 vault-<mount id>-static-roles/<name>; a change of the policy changes the present token's rights in \
-                 place, previous tokens included. A rotation that fails keeps the present token and is tried again, at most an hour later; \
-                 rotation_error tells why. The token expires by itself in Astra 90 days after the second rotation from now would \
-                 have been due, so that it ends even if no one rotates it any more. Deleting the static role deletes its \
-                 tokens and its custom Astra role.",
-            ),
+        named_path(),
         Path::new("rotate-role/{name}")
             .field(Field::name(NAME, "Name of the static role.").required())
-            .on(Operation::Update, "Replace the token of a static role now.", rotate_now)
+            .on(
+                Operation::Update,
+                "Replace the token of a static role now.",
+                rotate_now,
+            )
             .refuses_unknown_parameters()
             .synopsis("Replace the token of a static role now.")
             .help("The previous token lives on for the static role's overlap."),
     ]
+}
+
+fn named_path() -> Path<Engine> {
+    Path::new("static-roles/{name}")
+        .field(Field::name(NAME, "Name of the static role.").required())
+        .fields(ATTRIBUTES.parameters())
+        .fields(grant::declare())
+        .fields(schedule::declare())
+        .fields(role::database::declare())
+        .field(
+            Field::bool(
+                "force",
+                "Delete the static role although its entry cannot be read. Its tokens stay until \
+                 they expire.",
+            )
+            .query()
+            .default(false)
+            .only_for([Operation::Delete]),
+        )
+        .exists(exists)
+        .on(
+            Operation::Create,
+            "Write a static role and mint its token.",
+            write,
+        )
+        .refuses_unknown_parameters()
+        .on(Operation::Update, "Write a static role.", write)
+        .refuses_unknown_parameters()
+        .on(
+            Operation::Patch,
+            "Change some fields of a static role.",
+            patch,
+        )
+        .refuses_unknown_parameters()
+        .on(
+            Operation::Read,
+            "Read a static role, without its token.",
+            read,
+        )
+        .returns(shown_fields())
+        .on(
+            Operation::Delete,
+            "Delete a static role, its tokens and the custom Astra role of its policy.",
+            delete,
+        )
+        .refuses_unknown_parameters()
+        .synopsis("One long-lived token, replaced on a schedule.")
+        .help(
+            "Writing a static role mints its token at once; static-creds/<name> reads it. Changing \
+             astra_roles replaces the token at once. With a policy the engine keeps a custom Astra \
+             role, named vault-<mount id>-static-roles/<name>; a change of the policy changes the \
+             present token's rights in place, previous tokens included. A rotation that fails \
+             keeps the present token and is tried again, at most an hour later; rotation_error \
+             tells why. The token expires by itself in Astra 90 days after the second rotation \
+             from now would have been due, so that it ends even if no one rotates it any more. \
+             Deleting the static role deletes its tokens and its custom Astra role.",
+        )
 }
 
 /// The fields of a read.
@@ -192,8 +226,9 @@ async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
             Failures::clear(&engine.store, &Key::static_rotation(&name)).await;
             tracing::info!(static_role = name, %error, "unusable static role deleted");
             return Ok(Response::to_write(vec![format!(
-                "static role \"{name}\" was deleted although its entry could not be read: its tokens and the custom Astra role of its policy stay in Astra; \
-                 list tokens/<config> shows the tokens, with the role static-roles/{name} ({error})"
+                "static role \"{name}\" was deleted although its entry could not be read: its \
+                 tokens and the custom Astra role of its policy stay in Astra; list \
+                 tokens/<config> shows the tokens, with the role static-roles/{name} ({error})"
             )]));
         }
     };

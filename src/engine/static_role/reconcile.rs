@@ -95,15 +95,18 @@ async fn reconcile_config(engine: &Engine, config: String, work: Work, deadline:
             if deadline.remaining() < engine.deadlines.min_for_rotation() {
                 return;
             }
-            if let Err(error) = reconcile_tokens(engine, name, gone.contains(name), deadline).await {
-                tracing::warn!(static_role = name, %error, "a static role is not rotated or cleaned up; a later tick tries again");
+            if let Err(error) = reconcile_tokens(engine, name, gone.contains(name), deadline).await
+            {
+                tracing::warn!(static_role = name, %error, "a static role is not rotated or \
+                    cleaned up; a later tick tries again");
             }
         })
         .await;
     // After the tokens, which may be what a custom role waits for.
     for note in &noted {
         if let Err(error) = reconcile_custom_role(engine, &config, note, deadline).await {
-            tracing::warn!(static_role = note.name, %error, "cannot reconcile a custom role; the next tick tries again");
+            tracing::warn!(static_role = note.name, %error, "cannot reconcile a custom role; the \
+                next tick tries again");
         }
     }
 }
@@ -135,7 +138,8 @@ async fn gone(
         Err(error) => Err(error),
     };
     found.unwrap_or_else(|error| {
-        tracing::debug!(config, %error, "the tokens of static roles cannot be looked for; the next tick tries again");
+        tracing::debug!(config, %error, "the tokens of static roles cannot be looked for; the next \
+            tick tries again");
         BTreeSet::new()
     })
 }

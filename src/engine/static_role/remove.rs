@@ -43,8 +43,8 @@ pub async fn remove(
     if engine.configs.find(&tombstone.config).await?.is_none() {
         let left: Vec<&str> = tombstone.client_ids().collect();
         let warning = format!(
-            "config \"{}\" is gone, so the static role's tokens cannot be deleted: delete those with client ids {} in Astra, \
-             or wait until they expire",
+            "config \"{}\" is gone, so the static role's tokens cannot be deleted: delete those \
+             with client ids {} in Astra, or wait until they expire",
             tombstone.config,
             left.join(", ")
         );
@@ -56,7 +56,8 @@ pub async fn remove(
     let mut warnings = Vec::new();
     if let Err(error) = delete_due(engine, name, deadline).await {
         warnings.push(format!(
-            "the static role is deleted, but not all of its tokens are yet, the host's ticks try again: {error}"
+            "the static role is deleted, but not all of its tokens are yet, the host's ticks try \
+             again: {error}"
         ));
     }
     if let Some(abandoned) = abandoned {

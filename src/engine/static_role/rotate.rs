@@ -100,7 +100,8 @@ pub async fn mint_and_store(
     warnings.extend(entry.overlap_warning());
     if ended > 0 {
         warnings.push(format!(
-            "the static role was rotated more than {MAX_PREVIOUS} times within its overlap, so the oldest previous token ends now"
+            "the static role was rotated more than {MAX_PREVIOUS} times within its overlap, so the \
+             oldest previous token ends now"
         ));
     }
     let uncommitted = store(engine, name, entry, uncommitted, deadline).await?;
@@ -109,7 +110,8 @@ pub async fn mint_and_store(
     failpoint::hit("rotate-role.kept");
     // No one may wait longer for a new token because an old one cannot be deleted.
     if let Err(error) = delete_due(engine, name, deadline).await {
-        tracing::warn!(static_role = name, %error, "a replaced token is not deleted yet; the next tick tries again");
+        tracing::warn!(static_role = name, %error, "a replaced token is not deleted yet; the next \
+            tick tries again");
     }
     Ok(warnings)
 }
@@ -198,12 +200,13 @@ fn expiry_warnings(entry: &StaticRoleEntry, asked: time::OffsetDateTime) -> Vec<
     };
     match current.expires_at {
         None => vec![
-            "the organization does not keep expiries: the token lasts until it is rotated or the static role is deleted"
+            "the organization does not keep expiries: the token lasts until it is rotated or the \
+             static role is deleted"
                 .to_owned(),
         ],
         Some(expiry) if expiry < asked - time::Duration::MINUTE => vec![format!(
-            "the organization's maximum token expiry ends the token at {}: it is rotated before that, whatever the schedule \
-             says",
+            "the organization's maximum token expiry ends the token at {}: it is rotated before \
+             that, whatever the schedule says",
             crate::engine::time_text::time_text(Some(expiry))
         )],
         Some(_) => Vec::new(),

@@ -61,8 +61,8 @@ pub async fn write(
     entry.database = realized.database;
     let mut warnings = realized.warnings;
     warnings.extend(lost.map(|error| format!(
-        "the former entry of static role \"{name}\" could not be read: tokens that it named stay in Astra until they expire; \
-         list tokens/{} shows them ({error})",
+        "the former entry of static role \"{name}\" could not be read: tokens that it named stay \
+         in Astra until they expire; list tokens/{} shows them ({error})",
         entry.config
     )));
     warnings.extend(short_overlap(&entry, engine.clock.now()));
@@ -129,8 +129,9 @@ fn short_overlap(entry: &StaticRoleEntry, now: OffsetDateTime) -> Option<String>
     let is_short = matches!(entry.schedule, Schedule::Cron(_)) && overlap < 2 * UNSCHEDULED_CLIENT;
     is_short.then(|| {
         format!(
-            "overlap: with rotation_schedule, clients that know rotation_period only (consul-template, Vault Agent) read every five \
-             minutes, and may hold a deleted token with an overlap of {}: give 10m or more, or use rotation_period",
+            "overlap: with rotation_schedule, clients that know rotation_period only \
+             (consul-template, Vault Agent) read every five minutes, and may hold a deleted token \
+             with an overlap of {}: give 10m or more, or use rotation_period",
             format_seconds(i64::try_from(overlap).unwrap_or(i64::MAX))
         )
     })

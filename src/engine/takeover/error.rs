@@ -12,8 +12,9 @@ pub enum OldLeaseError {
     NoToken,
     /// Nothing can delete the token.
     #[error(
-        "no config for {organization} can be used, so the token with client id {client_id} cannot be deleted: write a \
-         config with a root token of the organization, or delete the token in Astra and then force the revocation"
+        "no config for {organization} can be used, so the token with client id {client_id} cannot \
+         be deleted: write a config with a root token of the organization, or delete the token in \
+         Astra and then force the revocation"
     )]
     NoHome {
         /// The organization, in words.
@@ -23,8 +24,8 @@ pub enum OldLeaseError {
     },
     /// The token may be where no one could look.
     #[error(
-        "the token with client id {client_id} may be in another organization than its lease says, and {place} cannot be \
-         asked: {source}"
+        "the token with client id {client_id} may be in another organization than its lease says, \
+         and {place} cannot be asked: {source}"
     )]
     NotAsked {
         /// The token's client id.
@@ -46,8 +47,8 @@ pub enum OldLeaseError {
     },
     /// This engine refuses the URL or the root token.
     #[error(
-        "the archived engine's config/{org_key} cannot be used ({cause}): write a config with a root token of that \
-         organization, and take it over with import and names"
+        "the archived engine's config/{org_key} cannot be used ({cause}): write a config with a \
+         root token of that organization, and take it over with import and names"
     )]
     Unusable {
         /// The old config's key.
@@ -57,8 +58,8 @@ pub enum OldLeaseError {
     },
     /// The config that was imported is for another organization by now.
     #[error(
-        "config \"{config}\" is now for organization {now}: give the config a root token of {then}, whose tokens the \
-         archived engine leased"
+        "config \"{config}\" is now for organization {now}: give the config a root token of \
+         {then}, whose tokens the archived engine leased"
     )]
     Moved {
         /// The config.

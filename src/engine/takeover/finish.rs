@@ -58,7 +58,8 @@ impl Finish<'_> {
         let removed = json!({"configs": left.configs, "roles": left.roles, "tokens": left.tokens});
         data.insert("removed".into(), removed);
         let mut warnings = vec![
-            "rotate the root tokens: the archived engine showed them to everyone who could read config"
+            "rotate the root tokens: the archived engine showed them to everyone who could read \
+             config"
                 .to_owned(),
         ];
         if !complete && !self.dry_run {

@@ -11,15 +11,16 @@ pub enum ImportError {
     Nothing,
     /// It is over.
     #[error(
-        "the takeover of this mount was finished at {0}: what is still there of the archived engine is only removed, with \
-         finish=true"
+        "the takeover of this mount was finished at {0}: what is still there of the archived \
+         engine is only removed, with finish=true"
     )]
     Finished(String),
     /// Something would be lost.
     #[error(
-        "the takeover cannot be finished: {configs} configs and {roles} roles are neither imported nor left out, and \
-         {tokens} tokens are stored, whose leases live: import what is left or leave it out with names, and wait for the \
-         leases to end or revoke them (vault lease revoke -sync -prefix {mount_point}org/token), or finish with force=true"
+        "the takeover cannot be finished: {configs} configs and {roles} roles are neither imported \
+         nor left out, and {tokens} tokens are stored, whose leases live: import what is left or \
+         leave it out with names, and wait for the leases to end or revoke them (vault lease \
+         revoke -sync -prefix {mount_point}org/token), or finish with force=true"
     )]
     NotReady {
         /// How many configs are open.
@@ -36,20 +37,20 @@ pub enum ImportError {
     NamesAndFinish,
     /// The names are not as they should be.
     #[error(
-        "names: give a JSON object of old keys and new names, for instance \
-         {{\"<org_id>\": \"prod\", \"<org_id>:<role>\": \"reader\"}}"
+        "names: give a JSON object of old keys and new names, for instance {{\"<org_id>\": \
+         \"prod\", \"<org_id>:<role>\": \"reader\"}}"
     )]
     NotAnObject,
     /// A name for nothing.
     #[error(
-        "names: {0:?} is neither a config nor a role of the archived engine: give <org_id> or <org_id>:<role>, as import \
-         dry_run=true shows them"
+        "names: {0:?} is neither a config nor a role of the archived engine: give <org_id> or \
+         <org_id>:<role>, as import dry_run=true shows them"
     )]
     UnknownKey(String),
     /// What is given is no name.
     #[error(
-        "names: what is given for {0:?} is no name: give letters, digits, underscores, and between them hyphens and dots, \
-         or \"\" to leave it out"
+        "names: what is given for {0:?} is no name: give letters, digits, underscores, and between \
+         them hyphens and dots, or \"\" to leave it out"
     )]
     NoName(String),
 }

@@ -24,8 +24,8 @@ pub enum OrgTokenError {
     RoleNotImported(String),
     /// Nothing is stored any more.
     #[error(
-        "no such token is stored, as tokens are not kept any more: write {0}org/token for one of your own, or read \
-         {0}static-creds/<name>"
+        "no such token is stored, as tokens are not kept any more: write {0}org/token for one of \
+         your own, or read {0}static-creds/<name>"
     )]
     NotKept(String),
 }

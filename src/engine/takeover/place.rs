@@ -123,7 +123,8 @@ impl Places {
                 }
                 (Loaded::Corrupt(corrupt), None) => {
                     unusable += 1;
-                    tracing::warn!(config = name, error = %corrupt.error, "a config cannot be asked for a token");
+                    tracing::warn!(config = name, error = %corrupt.error, "a config cannot be \
+                        asked for a token");
                 }
                 (Loaded::Missing, _) => {}
             }
@@ -163,7 +164,8 @@ impl Places {
             Ok(place) => self.others.push(place),
             Err(error) => {
                 self.unusable += 1;
-                tracing::warn!(org_key, %error, "a config of the archived engine cannot be asked for a token");
+                tracing::warn!(org_key, %error, "a config of the archived engine cannot be asked \
+                    for a token");
             }
         }
     }

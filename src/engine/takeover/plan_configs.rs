@@ -63,7 +63,8 @@ fn named(
     match (planning.names.of(org_key), recorded) {
         (Given::Name(name), Some(recorded)) if name != recorded => {
             plan.fail(format!(
-                "it is config \"{recorded}\" already: leave it out of names, or delete that config first"
+                "it is config \"{recorded}\" already: leave it out of names, or delete that config \
+                 first"
             ));
         }
         (_, Some(recorded)) => {
@@ -79,7 +80,8 @@ fn named(
             match config_name(logical_name, org_key) {
                 Some(name) => plan.name = name,
                 None => plan.fail(
-                    "neither its logical_name nor its org_id can be the name of a config: give one with names",
+                    "neither its logical_name nor its org_id can be the name of a config: give one \
+                     with names",
                 ),
             }
         }
@@ -153,8 +155,8 @@ async fn examine(
 fn by_hand(plan: &ConfigPlan, cause: &str) -> String {
     let ConfigPlan { org_key, name, .. } = plan;
     format!(
-        "{cause}; write config/{name} by hand with a root token of that organization, then import again with \
-         names='{{\"{org_key}\": \"{name}\"}}'"
+        "{cause}; write config/{name} by hand with a root token of that organization, then import \
+         again with names='{{\"{org_key}\": \"{name}\"}}'"
     )
 }
 
@@ -180,7 +182,8 @@ async fn judge(
     match organization(planning, &plan.org_key, read).await {
         Ok(org_id) if is_own(&org_id) => plan.adopt(connection, Action::Adopt),
         Ok(org_id) => plan.fail(format!(
-            "config/{name} exists and is not for organization {org_id}, to which the old root token belongs: give another name with names"
+            "config/{name} exists and is not for organization {org_id}, to which the old root \
+             token belongs: give another name with names"
         )),
         Err(cause) if plan.is_named => {
             plan.adopt(connection, Action::Adopt);
@@ -191,8 +194,9 @@ async fn judge(
         Err(cause) => {
             let key = plan.org_key.clone();
             plan.fail(format!(
-                "config/{name} exists, and whether it is for the same organization is not known ({cause}): import with \
-                 names='{{\"{key}\": \"{name}\"}}' if it is, or give another name"
+                "config/{name} exists, and whether it is for the same organization is not known \
+                 ({cause}): import with names='{{\"{key}\": \"{name}\"}}' if it is, or give \
+                 another name"
             ));
         }
     }
@@ -246,7 +250,8 @@ async fn plan_new_config(planning: &Planning<'_>, plan: &mut ConfigPlan, old: &O
         }) => {
             if !org_id.eq_ignore_ascii_case(&plan.org_key) {
                 plan.warnings.push(format!(
-                    "its root token belongs to organization {org_id}, not to that of its org_id; the config is for {org_id}"
+                    "its root token belongs to organization {org_id}, not to that of its org_id; \
+                     the config is for {org_id}"
                 ));
             }
             plan.entry = plan.entry.take().map(|entry| ConfigEntry {

@@ -88,7 +88,8 @@ fn named(
     match (planning.names.of(id), recorded) {
         (Given::Name(name), Some(recorded)) if name != recorded => {
             plan.action = Action::Problem(format!(
-                "it is role \"{recorded}\" already: leave it out of names, or delete that role first"
+                "it is role \"{recorded}\" already: leave it out of names, or delete that role \
+                 first"
             ));
         }
         (_, Some(recorded)) => {
@@ -221,7 +222,8 @@ fn look_up(
     let is_it = |role: &&Role| role.id.eq_ignore_ascii_case(id);
     let Some(role) = roles.iter().find(is_it) else {
         return Err(format!(
-            "role_id {id:?}: the organization has no such role: write the role by hand and leave this one out with names"
+            "role_id {id:?}: the organization has no such role: write the role by hand and leave \
+             this one out with names"
         ));
     };
     let is_allowed = |config: &ConfigPlan| {
@@ -232,14 +234,15 @@ fn look_up(
         let name = role.name.clone();
         if !planning.allow_token_admin {
             return Err(format!(
-                "role_id {id:?}: the Astra role \"{name}\" may create tokens, roles, users or passwords, so its tokens could outlive \
-                 their lease by making others: import with allow_token_admin=true, or leave it out with names"
+                "role_id {id:?}: the Astra role \"{name}\" may create tokens, roles, users or \
+                 passwords, so its tokens could outlive their lease by making others: import with \
+                 allow_token_admin=true, or leave it out with names"
             ));
         }
         if config.action == Action::Adopt {
             return Err(format!(
-                "role_id {id:?}: the Astra role \"{name}\" may create tokens, roles, users or passwords: write \
-                 allow_token_admin=true to config/{}, then import again",
+                "role_id {id:?}: the Astra role \"{name}\" may create tokens, roles, users or \
+                 passwords: write allow_token_admin=true to config/{}, then import again",
                 config.name
             ));
         }

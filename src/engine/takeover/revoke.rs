@@ -77,7 +77,8 @@ async fn delete(
             client_id,
             org_key = old.org_key,
             place = place.name(),
-            "a token of the archived engine is in another organization than its lease says; it is deleted there"
+            "a token of the archived engine is in another organization than its lease says; it is \
+             deleted there"
         );
         return delete_at(place, old, deadline).await;
     }
@@ -155,7 +156,8 @@ async fn search<'a>(places: &'a [Place], client_id: &str, deadline: Deadline) ->
             // A root token that is dead must not keep leases alive for ever.
             Err(error) if is_final(&error) => {
                 search.refused += 1;
-                tracing::warn!(client_id, place = place.name(), %error, "an organization cannot be asked for a token");
+                tracing::warn!(client_id, place = place.name(), %error, "an organization cannot be \
+                    asked for a token");
             }
             Err(error) => search.outage = Some((place, error)),
         }

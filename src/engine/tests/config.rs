@@ -182,7 +182,8 @@ async fn a_root_token_is_tried_before_it_is_stored() {
     let cases: [(String, &str); 5] = [
         (
             seeds.tokens["deleted"].token.clone(),
-            "the root token does not work: Astra rejected the root token at GET /v2/currentOrg (HTTP 401)",
+            "the root token does not work: Astra rejected the root token at GET /v2/currentOrg \
+             (HTTP 401)",
         ),
         (
             seeds.tokens["expired"].token.clone(),
@@ -190,7 +191,8 @@ async fn a_root_token_is_tried_before_it_is_stored() {
         ),
         (
             seeds.tokens["read_only"].token.clone(),
-            "the root token cannot list tokens (org-token-read): the root token may not do GET /v2/clientIdSecrets (HTTP 403)",
+            "the root token cannot list tokens (org-token-read): the root token may not do GET \
+             /v2/clientIdSecrets (HTTP 403)",
         ),
         (
             seeds.tokens["token_writer"].token.clone(),
@@ -198,7 +200,8 @@ async fn a_root_token_is_tried_before_it_is_stored() {
         ),
         (
             token_with(&bench, &["org-token-read"]),
-            "the root token cannot create and delete tokens (org-token-write): the root token may not do DELETE",
+            "the root token cannot create and delete tokens (org-token-write): the root token may \
+             not do DELETE",
         ),
     ];
     for (token, text) in cases {
@@ -273,8 +276,9 @@ async fn the_organization_of_a_config_changes_only_by_force() {
     assert_eq!(
         refusal,
         format!(
-            "config \"default\" is for organization {}, but the token belongs to {}: tokens that are live in {} could not be \
-             revoked any more. Use another config name for {}, or force=true",
+            "config \"default\" is for organization {}, but the token belongs to {}: tokens that \
+             are live in {} could not be revoked any more. Use another config name for {}, or \
+             force=true",
             orgs[0].id, orgs[2].id, orgs[0].id, orgs[2].id
         )
     );
@@ -291,8 +295,8 @@ async fn a_config_in_use_is_deleted_only_by_force() {
     let refusal = refused(bench.delete("config", json!({})).await);
     assert_eq!(
         refusal,
-        "config \"default\" is in use: roles reader and live tokens (1). Delete those roles and revoke those leases first, or \
-         delete with force=true"
+        "config \"default\" is in use: roles reader and live tokens (1). Delete those roles and \
+         revoke those leases first, or delete with force=true"
     );
     bench.delete("roles/reader", json!({})).await.unwrap();
     let refusal = refused(bench.delete("config", json!({})).await);
@@ -310,7 +314,8 @@ async fn a_config_in_use_is_deleted_only_by_force() {
     assert_eq!(warnings.len(), 1);
     assert!(
         warnings[0].starts_with(
-            "config \"default\" was deleted although it was in use: roles reader and an unknown number of live tokens ("
+            "config \"default\" was deleted although it was in use: roles reader and an unknown \
+             number of live tokens ("
         ),
         "{warnings:?}"
     );

@@ -197,7 +197,8 @@ async fn an_organization_that_keeps_no_descriptions_or_expiries_is_told_of() {
     assert_eq!(
         credential.warnings,
         [
-            "the organization does not keep descriptions: a token whose answer is lost cannot be found again",
+            "the organization does not keep descriptions: a token whose answer is lost cannot be \
+             found again",
             "the organization does not keep expiries: only the end of the lease ends this token"
         ]
     );

@@ -345,7 +345,8 @@ async fn an_unusable_pending_deletion_stops_no_other() {
 async fn entries_of_the_first_layout_are_read() {
     let mut bench = AstraMount::new().await;
     let config = json!({"version": 1, "token": bench.astra.root_token(), "url": bench.astra.url(), "verify": true,
-        "request_timeout": 30, "max_concurrent_requests": 32, "token_set_at": "2026-01-01T00:00:00Z"});
+        "request_timeout": 30, "max_concurrent_requests": 32,
+        "token_set_at": "2026-01-01T00:00:00Z"});
     store(&bench, "v1/config/default", config.to_string().as_bytes()).await;
     let role = json!({"version": 1, "config": "default",
         "astra_roles": [{"given": READER, "id": super::bench::READER_ID}], "a_later_field": true});

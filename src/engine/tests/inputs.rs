@@ -44,13 +44,14 @@ async fn each_wrong_input_is_refused_in_words() {
     let bench = bench().await;
     let no_name = |field: &str, name: &str| {
         format!(
-            "{field}: {name:?} is not a name: use letters of English, digits and \"_\", and between them also \"-\" and \".\""
+            "{field}: {name:?} is not a name: use letters of English, digits and \"_\", and \
+             between them also \"-\" and \".\""
         )
     };
     let number = |text: &str| {
         format!(
-            "Field validation failed: error converting input for field \"max_active\": {text:?} is not a whole number in decimal \
-             digits, of at most 64 bits"
+            "Field validation failed: error converting input for field \"max_active\": {text:?} is \
+             not a whole number in decimal digits, of at most 64 bits"
         )
     };
     let before = |what: &str| {
@@ -71,35 +72,54 @@ async fn each_wrong_input_is_refused_in_words() {
         (
             "config",
             json!({"token": format!("\u{feff}{TOKEN}")}),
-            before("there is a byte order mark, which editors do not show, at the start of the file"),
+            before(
+                "there is a byte order mark, which editors do not show, at the start of the file",
+            ),
         ),
-        ("config", json!({"token": format!("\"{TOKEN}\"")}), before("there is a quotation mark")),
-        ("config", json!({"token": format!("token={TOKEN}")}), before("there is other text")),
+        (
+            "config",
+            json!({"token": format!("\"{TOKEN}\"")}),
+            before("there is a quotation mark"),
+        ),
+        (
+            "config",
+            json!({"token": format!("token={TOKEN}")}),
+            before("there is other text"),
+        ),
         (
             "config",
             json!({"token": format!("{TOKEN}\"")}),
-            "token: there is a quotation mark after the token: leave out what is not part of the token".to_owned(),
+            "token: there is a quotation mark after the token: leave out what is not part of the \
+             token"
+                .to_owned(),
         ),
         // W2, F9
         (
             "config",
             json!({"ca_cert": "/etc/ca.pem"}),
-            "ca_cert: it looks like the name of a file: write ca_cert=@FILE, so that the file's content is sent".to_owned(),
+            "ca_cert: it looks like the name of a file: write ca_cert=@FILE, so that the file's \
+             content is sent"
+                .to_owned(),
         ),
         (
             "config",
             json!({"ca_cert": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}),
-            "ca_cert: there is a block \"PRIVATE KEY\" in it, and only CERTIFICATE blocks are taken: leave everything else out, a \
-             private key above all"
+            "ca_cert: there is a block \"PRIVATE KEY\" in it, and only CERTIFICATE blocks are \
+             taken: leave everything else out, a private key above all"
                 .to_owned(),
         ),
         (
             "config",
             json!({"ca_cert": "-----BEGIN CERTIFICATE-----AAAA-----END CERTIFICATE-----"}),
-            "ca_cert: line breaks are missing: give the file as it is, with ca_cert=@FILE".to_owned(),
+            "ca_cert: line breaks are missing: give the file as it is, with ca_cert=@FILE"
+                .to_owned(),
         ),
         // W3
-        ("roles/a@b.com", role("ttl", 60.into()), no_name("name", "a@b.com")),
+        (
+            "roles/a@b.com",
+            role("ttl", 60.into()),
+            no_name("name", "a@b.com"),
+        ),
         ("roles/.a", role("ttl", 60.into()), no_name("name", ".a")),
         ("roles/a b", role("ttl", 60.into()), no_name("name", "a b")),
         ("config/ä", json!({}), no_name("name", "ä")),
@@ -109,14 +129,16 @@ async fn each_wrong_input_is_refused_in_words() {
         (
             "config",
             json!({"request_timeout": TOKEN}),
-            "Field validation failed: error converting input for field \"request_timeout\": \"AstraCS:[redacted]… is not a \
-             duration, in seconds or as text such as 90s, 1h30m or 7d: a number is missing; write for instance 90s, 30m, 1h30m or 7d"
+            "Field validation failed: error converting input for field \"request_timeout\": \
+             \"AstraCS:[redacted]… is not a duration, in seconds or as text such as 90s, 1h30m or \
+             7d: a number is missing; write for instance 90s, 30m, 1h30m or 7d"
                 .to_owned(),
         ),
         (
             "config",
             json!({"verify": TOKEN}),
-            "Field validation failed: error converting input for field \"verify\": \"AstraCS:[redacted]… is not true or false"
+            "Field validation failed: error converting input for field \"verify\": \
+             \"AstraCS:[redacted]… is not true or false"
                 .to_owned(),
         ),
         // C5
@@ -128,7 +150,9 @@ async fn each_wrong_input_is_refused_in_words() {
         (
             "static-roles/n",
             json!({"astra_roles": READER, "rotation_period": "1h", "overlap": "90m"}),
-            "overlap: 1h30m is not less than the time between two rotations, 1h: shorten overlap or rotate less often".to_owned(),
+            "overlap: 1h30m is not less than the time between two rotations, 1h: shorten overlap \
+             or rotate less often"
+                .to_owned(),
         ),
         (
             "config",
@@ -136,7 +160,11 @@ async fn each_wrong_input_is_refused_in_words() {
             "rotation_period: 30s is out of range: give 1m or more, up to 100 years".to_owned(),
         ),
     ] {
-        assert_eq!(bench.refusal(path, data.clone()).await, message, "{path} {data}");
+        assert_eq!(
+            bench.refusal(path, data.clone()).await,
+            message,
+            "{path} {data}"
+        );
     }
     // Nothing was stored, and the present token stays.
     let read = bench.read_data("config").await;
@@ -203,8 +231,8 @@ async fn a_reason_is_whole_in_astra_or_the_caller_is_told() {
     assert_eq!(
         credential.warnings(),
         [format!(
-            "reason: only its first {kept} of 400 bytes fit into the token's description in Astra, and nothing else keeps the rest: \
-             give a shorter one"
+            "reason: only its first {kept} of 400 bytes fit into the token's description in Astra, \
+             and nothing else keeps the rest: give a shorter one"
         )]
     );
 }
@@ -307,7 +335,8 @@ async fn a_renamed_astra_role_is_not_gone_and_a_deleted_one_is_noticed() {
     bench.write("roles/ren", role).await.unwrap();
     bench.astra.delete_role(&made.id).unwrap();
     let gone = format!(
-        "astra_roles: \"Team A\" ({}) is no longer in the organization: write the role again with astra_roles that exist",
+        "astra_roles: \"Team A\" ({}) is no longer in the organization: write the role again with \
+         astra_roles that exist",
         made.id
     );
     let written = bench
@@ -353,7 +382,8 @@ async fn a_renewal_warns_once_of_one_cap_and_never_of_none() {
             "1h",
             2 * day,
             vec![
-                "the requested increment of 48h is capped at 1h, what is left of the role's max_ttl",
+                "the requested increment of 48h is capped at 1h, what is left of the role's \
+                 max_ttl",
             ],
         ),
         ("0", "0", 0, vec![]),
@@ -362,7 +392,8 @@ async fn a_renewal_warns_once_of_one_cap_and_never_of_none() {
             "10m",
             0,
             vec![
-                "the mount's default_lease_ttl of 768h is capped at 10m, what is left of the role's max_ttl",
+                "the mount's default_lease_ttl of 768h is capped at 10m, what is left of the \
+                 role's max_ttl",
             ],
         ),
     ] {
@@ -396,8 +427,8 @@ async fn a_refused_renewal_is_an_error_and_no_error_response() {
     assert_eq!(
         refused,
         Err(Error::Internal(
-            "role \"ci\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; read \
-             a credential of another role"
+            "role \"ci\" does not exist any more, so its leases are not extended: the token stays \
+             valid until its lease ends; read a credential of another role"
                 .to_owned()
         ))
     );
@@ -406,8 +437,9 @@ async fn a_refused_renewal_is_an_error_and_no_error_response() {
 #[tokio::test]
 async fn what_makes_clients_hold_dead_tokens_is_a_warning() {
     let bench = bench().await;
-    let expected = "overlap: with rotation_schedule, clients that know rotation_period only (consul-template, Vault Agent) read \
-                    every five minutes, and may hold a deleted token with an overlap of 5m: give 10m or more, or use rotation_period";
+    let expected = "overlap: with rotation_schedule, clients that know rotation_period only \
+        (consul-template, Vault Agent) read every five minutes, and may hold a deleted token with \
+        an overlap of 5m: give 10m or more, or use rotation_period";
     for (data, warned) in [
         (
             json!({"rotation_schedule": "0 * * * *", "overlap": "5m"}),
@@ -445,7 +477,8 @@ async fn a_config_in_use_names_only_what_there_is() {
     let message = bench.call(Operation::Delete, "config", json!({})).await;
     assert_eq!(
         message.err().unwrap().to_string(),
-        "config \"default\" is in use: roles ci. Delete those roles first, or delete with force=true"
+        "config \"default\" is in use: roles ci. Delete those roles first, or delete with \
+         force=true"
     );
     minted(&bench, "creds/ci", "").await;
     bench
@@ -455,7 +488,8 @@ async fn a_config_in_use_names_only_what_there_is() {
     let message = bench.call(Operation::Delete, "config", json!({})).await;
     assert_eq!(
         message.err().unwrap().to_string(),
-        "config \"default\" is in use: live tokens (1). Revoke those leases first, or delete with force=true"
+        "config \"default\" is in use: live tokens (1). Revoke those leases first, or delete with \
+         force=true"
     );
 }
 

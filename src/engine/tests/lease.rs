@@ -104,8 +104,8 @@ async fn a_renewal_follows_the_role_as_it_is_now() {
     let text = not_renewed(bench.renew(&credential).await);
     assert_eq!(
         text,
-        "role \"reader\" does not exist any more, so its leases are not extended: the token stays valid until its lease ends; \
-         read a credential of another role"
+        "role \"reader\" does not exist any more, so its leases are not extended: the token stays \
+         valid until its lease ends; read a credential of another role"
     );
     bench.revoke(&credential).await.unwrap();
     bench.assert_clean(&[], "revoked without its role");
@@ -277,8 +277,9 @@ async fn without_its_config_a_lease_says_what_to_do() {
         .unwrap();
     let text = bench.revoke(&credential).await.err().unwrap().to_string();
     let expected = format!(
-        "config \"default\" is gone, so the token with client id {} cannot be deleted: write the config again, or delete the \
-         token in Astra and then force the revocation; it ends by itself at {}",
+        "config \"default\" is gone, so the token with client id {} cannot be deleted: write the \
+         config again, or delete the token in Astra and then force the revocation; it ends by \
+         itself at {}",
         credential.client_id,
         credential.text("expires_at")
     );

@@ -195,7 +195,8 @@ async fn a_node_that_may_not_write_says_that_it_does_not_know() {
     assert_eq!(
         flat.warnings(),
         [
-            "this node may not write, so it does not know which intents are pending: ask the active node"
+            "this node may not write, so it does not know which intents are pending: ask the \
+             active node"
         ]
     );
     let all = bench

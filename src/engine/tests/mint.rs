@@ -315,7 +315,8 @@ async fn a_create_that_takes_effect_after_the_first_clean_list_is_found() {
     let asked = request(Operation::Read, "creds/reader", json!({}));
     tokio::select! {
         _ = bench.handle(asked) => panic!("the mint ended"),
-        () = wait_until("the create is in flight", SOON, async || bench.astra.stats().concurrency > 0) => {}
+        () = wait_until("the create is in \
+            flight", SOON, async || bench.astra.stats().concurrency > 0) => {}
     }
     // The process dies, and the next one's first lists show nothing.
     bench.restart();

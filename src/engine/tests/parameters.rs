@@ -203,13 +203,16 @@ async fn the_table_has_every_operation_of_every_path() {
 #[tokio::test]
 async fn a_role_whose_policy_is_kept_in_astra_refuses_unknown_parameters() {
     let bench = AstraMount::configured().await;
-    let policy = json!({"resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest"], "effect": "allow"});
+    let policy = json!({
+        "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest"], "effect": "allow",
+    });
     let refusal = bench
         .refusal("roles/own", json!({"policy": policy, "default_ttl": "15m"}))
         .await;
     assert_eq!(
         refusal,
-        "unrecognized parameters: [default_ttl]; for \"default_ttl\" the nearest known one is \"ttl\". Nothing was done"
+        "unrecognized parameters: [default_ttl]; for \"default_ttl\" the nearest known one is \
+         \"ttl\". Nothing was done"
     );
     assert_eq!(bench.storage.keys().len(), 2, "the mount and a config");
 }
@@ -228,13 +231,15 @@ async fn parameters_of_another_tool_are_not_taken_for_ours() {
     assert_eq!(
         written.warnings(),
         [
-            "Endpoint ignored these unrecognized parameters: [default_ttl max_lease_ttl]; for \"default_ttl\" the nearest known \
-             one is \"ttl\", for \"max_lease_ttl\" the nearest known one is \"max_ttl\""
+            "Endpoint ignored these unrecognized parameters: [default_ttl max_lease_ttl]; for \
+             \"default_ttl\" the nearest known one is \"ttl\", for \"max_lease_ttl\" the nearest \
+             known one is \"max_ttl\""
         ]
     );
     let refusal = bench.refusal("tidy", json!({"dryrun": true})).await;
     assert_eq!(
         refusal,
-        "unrecognized parameters: [dryrun]; for \"dryrun\" the nearest known one is \"dry_run\". Nothing was done"
+        "unrecognized parameters: [dryrun]; for \"dryrun\" the nearest known one is \"dry_run\". \
+         Nothing was done"
     );
 }

@@ -60,39 +60,36 @@ fn attributes() -> Attributes<Book, Error> {
             |book, loan| book.loan = loan,
         )
         .shown("Seconds that it is lent."),
-        Attribute::read_only(
-            Field::string("shelf", "Where it stands."),
-            |book: &Book| book.title.to_uppercase(),
-        ),
+        Attribute::read_only(Field::string("shelf", "Where it stands."), |book: &Book| {
+            book.title.to_uppercase()
+        }),
     ])
 }
 
 /// Writes `data` over the stored book, if there is one, and reads it back.
 fn written(store: &Arc<Store>, data: Value) -> Result<Map<String, Value>, Error> {
-    let path = Path::new("book")
-        .fields(attributes().parameters())
-        .on(
-            Operation::Update,
-            "",
-            async |store: Arc<Store>, call: Call| {
-                let stored = store.lock().clone();
-                let book = match stored {
-                    Some(mut book) => {
-                        attributes().change(&call.fields, &mut book)?;
-                        book
-                    }
-                    None => {
-                        let mut book = Book::default();
-                        attributes().fill(&call.fields, &mut book)?;
-                        book
-                    }
-                };
-                let mut data = Map::new();
-                attributes().show(&book, &mut data);
-                *store.lock() = Some(book);
-                Ok::<_, Error>(Some(Response::new(data)))
-            },
-        );
+    let path = Path::new("book").fields(attributes().parameters()).on(
+        Operation::Update,
+        "",
+        async |store: Arc<Store>, call: Call| {
+            let stored = store.lock().clone();
+            let book = match stored {
+                Some(mut book) => {
+                    attributes().change(&call.fields, &mut book)?;
+                    book
+                }
+                None => {
+                    let mut book = Book::default();
+                    attributes().fill(&call.fields, &mut book)?;
+                    book
+                }
+            };
+            let mut data = Map::new();
+            attributes().show(&book, &mut data);
+            *store.lock() = Some(book);
+            Ok::<_, Error>(Some(Response::new(data)))
+        },
+    );
     let framework = Framework::builder(Arc::clone(store), host(None))
         .path(path)
         .build()
@@ -107,9 +104,15 @@ fn what_is_not_sent_has_its_default_first_and_stays_later() {
     let first = written(&store, json!({"pages": "320"})).unwrap();
     assert_eq!(
         Value::Object(first),
-        json!({"title": "untitled", "pages": 320, "lent": true, "loan": 1_209_600, "shelf": "UNTITLED"})
+        json!({
+            "title": "untitled", "pages": 320, "lent": true, "loan": 1_209_600, "shelf": "UNTITLED",
+        })
     );
-    written(&store, json!({"title": "moby", "lent": false, "loan": "1h"})).unwrap();
+    written(
+        &store,
+        json!({"title": "moby", "lent": false, "loan": "1h"}),
+    )
+    .unwrap();
     let third = written(&store, json!({"pages": 7})).unwrap();
     assert_eq!(
         Value::Object(third),
@@ -126,7 +129,9 @@ fn null_brings_the_default_back() {
     let back = written(&store, nulls).unwrap();
     assert_eq!(
         Value::Object(back),
-        json!({"title": "untitled", "pages": 0, "lent": true, "loan": 1_209_600, "shelf": "UNTITLED"})
+        json!({
+            "title": "untitled", "pages": 0, "lent": true, "loan": 1_209_600, "shelf": "UNTITLED",
+        })
     );
 }
 
@@ -134,7 +139,10 @@ fn null_brings_the_default_back() {
 fn a_value_that_does_not_fit_is_refused() {
     let store = Arc::new(Store::default());
     let error = written(&store, json!({"pages": 70_000})).unwrap_err();
-    assert_eq!(error, Error::BadRequest("pages: 70000 is out of range".to_owned()));
+    assert_eq!(
+        error,
+        Error::BadRequest("pages: 70000 is out of range".to_owned())
+    );
     assert!(store.lock().is_none());
 }
 

@@ -72,7 +72,8 @@ fn errors_are_told_apart() {
     assert_eq!(
         exists(Operation::Update, "books/moby", json!({"loan": "-5"})),
         Err(Error::BadRequest(
-            "Field validation failed: error converting input for field \"loan\": cannot provide negative value '-5'"
+            "Field validation failed: error converting input for field \"loan\": cannot provide \
+             negative value '-5'"
                 .to_owned()
         ))
     );

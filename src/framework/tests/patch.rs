@@ -22,7 +22,8 @@ fn null_removes_and_absence_keeps() {
     assert_eq!(
         patched(json!({"title": null, "tags": ""})),
         Ok(json!({
-            "title": "removed", "loan": "kept", "tags": "changed", "sent_loan": null, "effective_loan": 1_209_600,
+            "title": "removed", "loan": "kept", "tags": "changed", "sent_loan": null,
+            "effective_loan": 1_209_600,
         }))
     );
 }
@@ -31,9 +32,10 @@ fn null_removes_and_absence_keeps() {
 fn a_sent_value_is_told_from_a_default() {
     assert_eq!(
         patched(json!({"loan": "1h"})),
-        Ok(
-            json!({"title": "kept", "loan": "changed", "tags": "kept", "sent_loan": 3600, "effective_loan": 3600})
-        )
+        Ok(json!({
+            "title": "kept", "loan": "changed", "tags": "kept", "sent_loan": 3600,
+            "effective_loan": 3600,
+        }))
     );
 }
 
@@ -43,7 +45,8 @@ fn an_empty_duration_is_unset() {
         assert_eq!(
             patched(json!({"loan": loan})),
             Ok(json!({
-                "title": "kept", "loan": "removed", "tags": "kept", "sent_loan": null, "effective_loan": 1_209_600,
+                "title": "kept", "loan": "removed", "tags": "kept", "sent_loan": null,
+                "effective_loan": 1_209_600,
             }))
         );
     }

@@ -62,7 +62,9 @@ fn lists_come_with_and_without_slash() {
 #[test]
 fn what_is_not_a_name_is_told() {
     let refused = Err(Error::BadRequest(
-        "name: \"-a\" is not a name: use letters of English, digits and \"_\", and between them also \"-\" and \".\"".to_owned(),
+        "name: \"-a\" is not a name: use letters of English, digits and \"_\", and between them \
+         also \"-\" and \".\""
+            .to_owned(),
     ));
     assert_eq!(answer(Operation::Read, "books/-a", json!({})), refused);
     // No operation of the path, whatever the name.
@@ -132,12 +134,14 @@ fn fields_are_converted_and_moved() {
     let written = answer(
         Operation::Update,
         "books/moby",
-        json!({"title": 1851, "loan": "1h30m", "tags": "whale, sea", "key": "0000", "unknown": true}),
+        json!({"title": 1851, "loan": "1h30m", "tags": "whale, \
+            sea", "key": "0000", "unknown": true}),
     );
     assert_eq!(
         written,
         Ok(Some(json!({
-            "name": "moby", "title": "1851", "loan": 5400, "tags": ["whale", "sea"], "key_length": 4, "left": 1,
+            "name": "moby", "title": "1851", "loan": 5400, "tags": ["whale", "sea"],
+            "key_length": 4, "left": 1,
         })))
     );
     let defaults = answer(
@@ -148,7 +152,8 @@ fn fields_are_converted_and_moved() {
     assert_eq!(
         defaults,
         Ok(Some(json!({
-            "name": "emma", "title": "Emma", "loan": 1_209_600, "tags": null, "key_length": 4, "left": 0,
+            "name": "emma", "title": "Emma", "loan": 1_209_600, "tags": null, "key_length": 4,
+            "left": 0,
         })))
     );
 }
@@ -158,16 +163,18 @@ fn fields_that_do_not_convert_are_bad_requests() {
     for (data, message) in [
         (
             json!({"loan": "-5"}),
-            "Field validation failed: error converting input for field \"loan\": cannot provide negative value '-5'",
+            "Field validation failed: error converting input for field \"loan\": cannot provide \
+             negative value '-5'",
         ),
         (
             json!({"shelf": "top", "title": ["a"]}),
-            "Field validation failed: error converting input for field \"shelf\": \
-             \"top\" is not a whole number in decimal digits, of at most 64 bits",
+            "Field validation failed: error converting input for field \"shelf\": \"top\" is not a \
+             whole number in decimal digits, of at most 64 bits",
         ),
         (
             json!({"key": {"pin": "s3cret"}}),
-            "Field validation failed: error converting input for field \"key\": the value is not text",
+            "Field validation failed: error converting input for field \"key\": the value is not \
+             text",
         ),
     ] {
         let outcome = answer(Operation::Update, "books/moby", data);

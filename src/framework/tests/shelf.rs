@@ -35,8 +35,14 @@ pub(super) fn declared(builder: Builder<Shelf>) -> Builder<Shelf> {
         })
         .path(
             Path::new("hours")
-                .on(Operation::Read, "Read the opening hours.", async |_, _| HandlerResult::Ok(Some(response(json!({"open": "9"})))))
-                .on(Operation::Other("header".to_owned()), "Ask whether there are any.", |_, _| async { HandlerResult::Ok(None) }),
+                .on(Operation::Read, "Read the opening hours.", async |_, _| {
+                    HandlerResult::Ok(Some(response(json!({"open": "9"}))))
+                })
+                .on(
+                    Operation::Other("header".to_owned()),
+                    "Ask whether there are any.",
+                    |_, _| async { HandlerResult::Ok(None) },
+                ),
         )
         .path(
             Path::new("books/")
@@ -53,9 +59,17 @@ pub(super) fn declared(builder: Builder<Shelf>) -> Builder<Shelf> {
                 .field(Field::string("title", "The title.\nAs printed.").required())
                 .field(Field::duration("loan", "How long it is lent.").default("14d"))
                 .field(Field::comma_string_slice("tags", "What it is about."))
-                .field(Field::string("key", "The key of its case.").secret().default("none"))
+                .field(
+                    Field::string("key", "The key of its case.")
+                        .secret()
+                        .default("none"),
+                )
                 .field(Field::int("shelf", "Where it was.").deprecated())
-                .field(Field::bool("force", "Delete though it is lent.").query().only_for([Operation::Delete]))
+                .field(
+                    Field::bool("force", "Delete though it is lent.")
+                        .query()
+                        .only_for([Operation::Delete]),
+                )
                 .exists(async |shelf: Arc<Shelf>, call: Call| {
                     let name = call.fields.string("name").unwrap();
                     shelf.note(format!("exists {name}"));
@@ -68,10 +82,14 @@ pub(super) fn declared(builder: Builder<Shelf>) -> Builder<Shelf> {
                 .on(Operation::Update, "Change a book.", write_book)
                 .on(Operation::Patch, "Change parts of a book.", patch_book)
                 .on(Operation::Read, "Read a book.", read_book)
-                .on(Operation::Delete, "Remove a book.", async |_, call: Call| {
-                    assert!(call.fields.was_sent("name"));
-                    HandlerResult::Ok(None)
-                }),
+                .on(
+                    Operation::Delete,
+                    "Remove a book.",
+                    async |_, call: Call| {
+                        assert!(call.fields.was_sent("name"));
+                        HandlerResult::Ok(None)
+                    },
+                ),
         )
         .path(
             Path::new("loans/{name}")
@@ -86,18 +104,28 @@ pub(super) fn declared(builder: Builder<Shelf>) -> Builder<Shelf> {
                 .synopsis("Count the books.")
                 .field(Field::name("name", "Which room.").default("main"))
                 .on(Operation::Update, "Count.", async |_, call: Call| {
-                    HandlerResult::Ok(Some(response(json!({"room": call.fields.string("name"), "sent": call.fields.was_sent("name")}))))
+                    HandlerResult::Ok(Some(response(json!({
+                        "room": call.fields.string("name"), "sent": call.fields.was_sent("name"),
+                    }))))
                 }),
         )
         .path(
             Path::new("scraps/{rest*}")
                 .field(Field::string("rest", "Anything."))
                 .takes_any_parameters()
-                .on(Operation::List, "List scraps.", |_, _| async { HandlerResult::Ok(None) })
-                .on(Operation::Update, "Store a scrap.", async |_, call: Call| {
-                    let data = Value::Object(call.request.data);
-                    HandlerResult::Ok(Some(response(json!({"rest": call.fields.string("rest"), "data": data}))))
-                }),
+                .on(Operation::List, "List scraps.", |_, _| async {
+                    HandlerResult::Ok(None)
+                })
+                .on(
+                    Operation::Update,
+                    "Store a scrap.",
+                    async |_, call: Call| {
+                        let data = Value::Object(call.request.data);
+                        HandlerResult::Ok(Some(response(json!({
+                            "rest": call.fields.string("rest"), "data": data,
+                        }))))
+                    },
+                ),
         )
         .secret(SecretType::new("loan").on_renew(renew).on_revoke(revoke))
         .secret(SecretType::new("gift").on_revoke(revoke))

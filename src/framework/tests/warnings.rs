@@ -30,7 +30,8 @@ fn unknown_and_replaced_parameters_are_named() {
         warnings(Operation::Update, "books/moby", data),
         Some(vec![
             "Endpoint ignored these unrecognized parameters: [alpha qqq]".to_owned(),
-            "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [name]"
+            "Endpoint replaced the value of these parameters with the values captured from the \
+             endpoint's path: [name]"
                 .to_owned(),
         ])
     );
@@ -41,7 +42,8 @@ fn an_absent_capture_is_replaced_too() {
     assert_eq!(
         warnings(Operation::Update, "audit", json!({"name": "attic"})),
         Some(vec![
-            "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [name]"
+            "Endpoint replaced the value of these parameters with the values captured from the \
+             endpoint's path: [name]"
                 .to_owned(),
         ])
     );
@@ -116,7 +118,8 @@ fn reads_and_lists_warn_as_well() {
 fn the_nearest_parameter_of_the_operation_is_named() {
     let ignored = |name: &str, nearest: &str| {
         Some(vec![format!(
-            "Endpoint ignored these unrecognized parameters: [{name}]; for {name:?} the nearest known one is {nearest:?}"
+            "Endpoint ignored these unrecognized parameters: [{name}]; for {name:?} the nearest \
+             known one is {nearest:?}"
         )])
     };
     let update = |data| warnings(Operation::Update, "books/moby", data);
@@ -164,7 +167,9 @@ fn what_acts_outside_of_storage_refuses_unknown_parameters() {
     assert_eq!(
         burn(json!({"dryrun": true, "zz": 1})).err(),
         Some(Error::BadRequest(
-            "unrecognized parameters: [dryrun zz]; for \"dryrun\" the nearest known one is \"dry_run\". Nothing was done".to_owned()
+            "unrecognized parameters: [dryrun zz]; for \"dryrun\" the nearest known one is \
+             \"dry_run\". Nothing was done"
+                .to_owned()
         ))
     );
     assert_eq!(

@@ -91,7 +91,8 @@ fn events_carry_the_fields_of_their_spans() {
         let inner = tracing::debug_span!("inner", kind = "inner", late = tracing::field::Empty);
         let _inner = inner.enter();
         inner.record("late", 7);
-        tracing::warn!(count = 3, ratio = f64::NAN, r#type = true, error = ?Some("x"), "it {}", "happened");
+        tracing::warn!(count = 3, ratio = f64::NAN, r#type = true, error = ?Some("x"), "it \
+            {}", "happened");
         tracing::trace!(kind = "own", "again");
     });
     let [first, second] = lines.as_slice() else {

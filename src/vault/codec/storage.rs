@@ -177,8 +177,9 @@ fn refusal(text: String) -> Result<(), StorageError> {
         text if text.is_empty() => Ok(()),
         text if text.contains(READ_ONLY) => Err(StorageError::ReadOnly),
         text if text.contains(SETTING_UP) => Err(StorageError::Refused(format!(
-            "{text}; unless the server has just started, this node became active without the plugin's file: put the file there \
-             and run vault operator step-down, as a reload is not enough"
+            "{text}; unless the server has just started, this node became active without the \
+             plugin's file: put the file there and run vault operator step-down, as a reload is \
+             not enough"
         ))),
         text => Err(StorageError::Refused(text)),
     }

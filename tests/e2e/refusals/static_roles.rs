@@ -50,8 +50,7 @@ async fn static_roles_and_the_rest() {
         (
             "static-roles/bad",
             json!({ "astra_roles": READ_ONLY, "rotation_period": "1h", "config": "none" }),
-            "config \"none\" does not exist: write it first, with token=… at \
-             config/none"
+            "config \"none\" does not exist: write it first, with token=… at config/none"
                 .to_owned(),
         ),
         (
@@ -79,15 +78,13 @@ async fn static_roles_and_the_rest() {
         (
             "rotate-root/none",
             json!({}),
-            "config \"none\" does not exist: write it first, with token=… at \
-             config/none"
+            "config \"none\" does not exist: write it first, with token=… at config/none"
                 .to_owned(),
         ),
         (
             "tidy",
             json!({ "config": "none" }),
-            "config \"none\" does not exist: write it first, with token=… at \
-             config/none"
+            "config \"none\" does not exist: write it first, with token=… at config/none"
                 .to_owned(),
         ),
     ];

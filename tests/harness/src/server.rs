@@ -408,18 +408,11 @@ impl Server {
             }
         };
         format!(
-            "{storage}\n\
-             listener \"tcp\" {{\n  \
-               address = \"127.0.0.1:{port}\"\n  \
-               cluster_address = \"127.0.0.1:{cluster_port}\"\n  \
-               tls_disable = true\n\
-             }}\n\
-             api_addr = \"http://127.0.0.1:{port}\"\n\
-             cluster_addr = \"https://127.0.0.1:{cluster_port}\"\n\
-             plugin_directory = \"{}\"\n\
-             log_level = \"{}\"\n\
-             raw_storage_endpoint = {}\n\
-             {}{}",
+            "{storage}\nlistener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  cluster_address = \
+             \"127.0.0.1:{cluster_port}\"\n  tls_disable = true\n}}\napi_addr = \
+             \"http://127.0.0.1:{port}\"\ncluster_addr = \
+             \"https://127.0.0.1:{cluster_port}\"\nplugin_directory = \"{}\"\nlog_level = \
+             \"{}\"\nraw_storage_endpoint = {}\n{}{}",
             self.plugin_directory().display(),
             self.options.log_level,
             self.options.raw_storage,

@@ -162,7 +162,8 @@ impl CustomRoles {
             (Ok(None), CreateRoleError::NotMade(_)) => {
                 note.creates.retain(|create| *create != nonce);
                 if let Err(cause) = self.save(scope, &note).await {
-                    tracing::debug!(owner = %scope.owner, %cause, "the note of a refused custom role stays until the next tick");
+                    tracing::debug!(owner = %scope.owner, %cause, "the note of a refused custom \
+                        role stays until the next tick");
                 }
             }
             // It may be on its way, so the note stays for the tick.
@@ -193,9 +194,9 @@ fn free_name(
         .any(|released| released.role_id == other.id);
     let warning = (!is_released).then(|| {
         format!(
-            "policy: the organization of config \"{}\" already has a custom role \"{usual}\" ({}), of which this mount knows \
-             nothing, perhaps of a mount restored from the same snapshot: that one is left alone, and the role's own is called \
-             \"{name}\"",
+            "policy: the organization of config \"{}\" already has a custom role \"{usual}\" ({}), \
+             of which this mount knows nothing, perhaps of a mount restored from the same \
+             snapshot: that one is left alone, and the role's own is called \"{name}\"",
             scope.connection.name, other.id
         )
     });

@@ -48,7 +48,8 @@ impl CustomRoles {
                     config = connection.name,
                     owner = %scope.owner,
                     org_id = scope.org_id,
-                    "custom roles wait to be brought in step in an organization that the config is no longer for"
+                    "custom roles wait to be brought in step in an organization that the config is \
+                     no longer for"
                 );
             }
             return Ok(());
@@ -88,11 +89,13 @@ impl CustomRoles {
         let known = || custom.nonces.iter().chain(&note.updates);
         match listed {
             None => {
-                tracing::warn!(%owner, "the custom role was deleted in Astra; write the role again");
+                tracing::warn!(%owner, "the custom role was deleted in Astra; write the role \
+                    again");
                 Ok(())
             }
             Some(role) if is_foreign(role, known()) => {
-                tracing::warn!(%owner, custom_role = role.name, "the custom role is left alone: somebody else has written it since");
+                tracing::warn!(%owner, custom_role = role.name, "the custom role is left alone: \
+                    somebody else has written it since");
                 Ok(())
             }
             Some(role) => self.send_stored(scope, custom, role, deadline).await,

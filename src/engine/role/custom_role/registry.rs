@@ -69,7 +69,8 @@ impl CustomRoles {
             self.save(scope, &note).await
         };
         if let Err(error) = finished.await {
-            tracing::debug!(owner = %scope.owner, %error, "the note of a custom role stays until the next tick");
+            tracing::debug!(owner = %scope.owner, %error, "the note of a custom role stays until \
+                the next tick");
         }
     }
 
@@ -79,8 +80,8 @@ impl CustomRoles {
             Ok(note) => Ok(note.unwrap_or_default()),
             // What it told is lost; the role must not be lost with it.
             Err(error @ StoreError::Damaged { .. }) => {
-                tracing::error!(owner = %scope.owner, %error, "the note of a custom role cannot be read; a custom role of \
-                     an interrupted write may stay in Astra");
+                tracing::error!(owner = %scope.owner, %error, "the note of a custom role cannot be \
+                    read; a custom role of an interrupted write may stay in Astra");
                 Ok(Note::default())
             }
             Err(error) => Err(error.into()),

@@ -107,7 +107,8 @@ impl CustomRoles {
             Err(error) => Ok(match self.empty(scope, note, role_id, deadline).await {
                 Ok(()) => Removal::Emptied(error),
                 Err(cause) => {
-                    tracing::warn!(owner = %scope.owner, role_id, %cause, "a custom role that cannot be deleted keeps its rights");
+                    tracing::warn!(owner = %scope.owner, role_id, %cause, "a custom role that \
+                        cannot be deleted keeps its rights");
                     Removal::Kept(error)
                 }
             }),

@@ -18,8 +18,8 @@ use crate::secret::Secret;
 pub enum BundleError {
     /// The database is asleep, or changes its state.
     #[error(
-        "config \"{config}\": database {database} gives no secure connect bundle in its present state: resume it, or set \
-         secure_connect_bundle=false on the role ({source})"
+        "config \"{config}\": database {database} gives no secure connect bundle in its present \
+         state: resume it, or set secure_connect_bundle=false on the role ({source})"
     )]
     NotNow {
         /// The config.

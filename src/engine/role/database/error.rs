@@ -11,8 +11,8 @@ pub enum DatabaseError {
     NeedsDatabase(&'static str),
     /// The database is of another organization.
     #[error(
-        "database_id: database {database} belongs to organization {owner}, not to {org_id}, which config \"{config}\" is for: use the \
-         config of its organization"
+        "database_id: database {database} belongs to organization {owner}, not to {org_id}, which \
+         config \"{config}\" is for: use the config of its organization"
     )]
     Elsewhere {
         /// Name and id.
@@ -36,8 +36,9 @@ pub enum DatabaseError {
     },
     /// There is no such database.
     #[error(
-        "database_id: the organization of config \"{config}\" has no database \"{wanted}\"; {offer}: give the id of a database \
-         of this organization, or use the config of the other one (list databases/{config} shows all)"
+        "database_id: the organization of config \"{config}\" has no database \"{wanted}\"; \
+         {offer}: give the id of a database of this organization, or use the config of the other \
+         one (list databases/{config} shows all)"
     )]
     Unknown {
         /// The config.

@@ -23,23 +23,38 @@ const BUNDLE: &str = "secure_connect_bundle";
 static ATTRIBUTES: LazyLock<Attributes<Wanted, Infallible>> = LazyLock::new(|| {
     Attributes::new([
         Attribute::new(
-            Field::string(ID, "Id of the database that applications connect to. Adds what they need for that to each credential."),
+            Field::string(
+                ID,
+                "Id of the database that applications connect to. Adds what they need for that to \
+                 each credential.",
+            ),
             |wanted: &Wanted| wanted.id.clone(),
             |wanted, id| wanted.id = id,
         )
         .shown("Id of the database. Empty without one."),
         Attribute::new(
-            Field::string(REGION, "Region of the database. Empty means its primary region."),
+            Field::string(
+                REGION,
+                "Region of the database. Empty means its primary region.",
+            ),
             |wanted: &Wanted| wanted.region.clone(),
             |wanted, region| wanted.region = region,
         ),
         Attribute::new(
-            Field::string(KEYSPACE, "Keyspace of the database. Empty means its default keyspace."),
+            Field::string(
+                KEYSPACE,
+                "Keyspace of the database. Empty means its default keyspace.",
+            ),
             |wanted: &Wanted| wanted.keyspace.clone(),
             |wanted, keyspace| wanted.keyspace = keyspace,
         ),
         Attribute::new(
-            Field::bool(BUNDLE, "Whether each credential carries a download link for the database's secure connect bundle, valid for about five minutes.").default(false),
+            Field::bool(
+                BUNDLE,
+                "Whether each credential carries a download link for the database's secure connect \
+                 bundle, valid for about five minutes.",
+            )
+            .default(false),
             |wanted: &Wanted| wanted.secure_connect_bundle,
             |wanted, bundle| wanted.secure_connect_bundle = bundle,
         )

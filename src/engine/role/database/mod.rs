@@ -152,15 +152,16 @@ impl Wanted {
         let mut warnings = Vec::new();
         if database.status != "ACTIVE" {
             warnings.push(format!(
-                "database_id: database {} is {}, not ACTIVE: credentials are minted, but it may not answer, and gives no \
-                 secure connect bundle, until it is resumed",
+                "database_id: database {} is {}, not ACTIVE: credentials are minted, but it may \
+                 not answer, and gives no secure connect bundle, until it is resumed",
                 named(database),
                 database.status
             ));
         }
         if api_endpoint.is_empty() {
             warnings.push(format!(
-                "database_id: the API endpoint of database {} is not known, so credentials carry an empty api_endpoint",
+                "database_id: the API endpoint of database {} is not known, so credentials carry \
+                 an empty api_endpoint",
                 named(database)
             ));
         }

@@ -99,11 +99,36 @@ fn the_endpoint_follows_environment_and_region() {
 #[test]
 fn each_mistake_is_named() {
     for (wanted, expected) in [
-        (wanted("db-3", "", ""), "database_id: the organization of config \"default\" has no database \"db-3\"; it has \"audits\" (db-2), \"orders\" (db-1): give the id of a database of this organization, or use the config of the other one (list databases/default shows all)".to_owned()),
-        (wanted("orders", "", ""), "database_id: \"orders\" is a name, and names need not be unique: give the id, db-1".to_owned()),
-        (wanted("db-9", "", ""), format!("database_id: database \"theirs\" (db-9) belongs to organization other-org, not to {ORG}, which config \"default\" is for: use the config of its organization")),
-        (wanted("db-1", "us-west2", ""), "region: database \"orders\" (db-1) has no region \"us-west2\": it has \"europe-west1\", \"us-east1\"".to_owned()),
-        (wanted("db-1", "", "ap"), "keyspace: database \"orders\" (db-1) has no keyspace \"ap\": it has \"app\", \"audit\"".to_owned()),
+        (
+            wanted("db-3", "", ""),
+            "database_id: the organization of config \"default\" has no database \"db-3\"; it has \
+             \"audits\" (db-2), \"orders\" (db-1): give the id of a database of this organization, \
+             or use the config of the other one (list databases/default shows all)"
+                .to_owned(),
+        ),
+        (
+            wanted("orders", "", ""),
+            "database_id: \"orders\" is a name, and names need not be unique: give the id, db-1"
+                .to_owned(),
+        ),
+        (
+            wanted("db-9", "", ""),
+            format!(
+                "database_id: database \"theirs\" (db-9) belongs to organization other-org, not to \
+                 {ORG}, which config \"default\" is for: use the config of its organization"
+            ),
+        ),
+        (
+            wanted("db-1", "us-west2", ""),
+            "region: database \"orders\" (db-1) has no region \"us-west2\": it has \
+             \"europe-west1\", \"us-east1\""
+                .to_owned(),
+        ),
+        (
+            wanted("db-1", "", "ap"),
+            "keyspace: database \"orders\" (db-1) has no keyspace \"ap\": it has \"app\", \"audit\""
+                .to_owned(),
+        ),
     ] {
         assert_eq!(choose(&wanted, URL).unwrap_err(), expected);
     }
@@ -142,7 +167,8 @@ fn a_sleeping_database_is_a_warning() {
     assert_eq!(
         warnings,
         [
-            "database_id: database \"orders\" (db-1) is HIBERNATED, not ACTIVE: credentials are minted, but it may not answer, and gives no secure connect bundle, until it is resumed"
+            "database_id: database \"orders\" (db-1) is HIBERNATED, not ACTIVE: credentials are \
+             minted, but it may not answer, and gives no secure connect bundle, until it is resumed"
         ]
     );
 }

@@ -152,8 +152,9 @@ async fn an_astra_role_that_became_a_token_admin_is_refused_at_the_mint() {
         .unwrap();
     bench.tick().await;
     let expected = format!(
-        "the Astra role \"Team A\" ({}) may create tokens, roles, users or passwords, so tokens with it could outlive their lease by \
-         making others: take those rights from it, choose another one, or set allow_token_admin=true on config \"default\"",
+        "the Astra role \"Team A\" ({}) may create tokens, roles, users or passwords, so tokens \
+         with it could outlive their lease by making others: take those rights from it, choose \
+         another one, or set allow_token_admin=true on config \"default\"",
         team.id
     );
     assert_eq!(refused(&bench, "ta").await, expected);

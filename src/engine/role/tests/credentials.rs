@@ -87,8 +87,8 @@ async fn without_a_bundle_no_token_is_minted() {
     };
     assert_eq!(status.code(), 503);
     let expected = format!(
-        "config \"default\": database {vector} gives no secure connect bundle in its present state: resume it, or set \
-         secure_connect_bundle=false on the role ("
+        "config \"default\": database {vector} gives no secure connect bundle in its present \
+         state: resume it, or set secure_connect_bundle=false on the role ("
     );
     assert!(message.starts_with(&expected), "{message}");
     assert!(bench.astra.live_tokens().is_empty());

@@ -309,8 +309,9 @@ async fn a_config_that_moved_names_the_custom_role_that_it_left_behind() {
     assert_eq!(
         warnings,
         [format!(
-            "the custom Astra role \"{name}\" ({left}) stays in organization {}, because config \"default\" is now for {}: delete it \
-             there, or give the config a root token of that organization again",
+            "the custom Astra role \"{name}\" ({left}) stays in organization {}, because config \
+             \"default\" is now for {}: delete it there, or give the config a root token of that \
+             organization again",
             first.id, second.id
         )]
     );

@@ -19,8 +19,8 @@ async fn a_reason_may_be_required() {
         let outcome = bench.call(Operation::Read, "creds/app", data).await;
         assert_eq!(
             refused(outcome),
-            "role \"app\" needs a reason: say why the credential is wanted, for instance vault read astra/creds/app \
-             reason=OPS-1234"
+            "role \"app\" needs a reason: say why the credential is wanted, for instance vault \
+             read astra/creds/app reason=OPS-1234"
         );
     }
     assert!(bench.astra.live_tokens().is_empty());
@@ -47,8 +47,9 @@ async fn the_limit_holds_and_an_ended_lease_makes_room() {
     let outcome = bench.call(Operation::Read, "creds/app", json!({})).await;
     assert_eq!(
         refused(outcome),
-        "role \"app\" may have no more live tokens (it has 2, its max_active is 2): wait until a lease ends, revoke leases that are not needed (vault \
-         lease revoke astra/creds/app/<id>; tokens/default shows for whom they were minted), or raise max_active at roles/app"
+        "role \"app\" may have no more live tokens (it has 2, its max_active is 2): wait until a \
+         lease ends, revoke leases that are not needed (vault lease revoke astra/creds/app/<id>; \
+         tokens/default shows for whom they were minted), or raise max_active at roles/app"
     );
     bench.revoke(&first).await.unwrap();
     bench.read_response("creds/app").await;
@@ -134,7 +135,8 @@ async fn where_tokens_cannot_be_counted_the_answer_says_so() {
     bench.write("roles/app", role).await.unwrap();
     for _ in 0..2 {
         let credential = bench.read_response("creds/app").await;
-        let expected = "max_active of role \"app\" is not enforced: without descriptions its tokens cannot be counted";
+        let expected = "max_active of role \"app\" is not enforced: without descriptions its \
+            tokens cannot be counted";
         let warnings = credential.warnings();
         assert!(
             warnings.iter().any(|warning| warning == expected),

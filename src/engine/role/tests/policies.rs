@@ -105,7 +105,8 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_role() {
     assert_eq!(
         delete(&bench).await,
         [format!(
-            "live tokens that hold the custom Astra role \"{}\" (1) lose its rights with it; their leases stay and are still revoked",
+            "live tokens that hold the custom Astra role \"{}\" (1) lose its rights with it; their \
+             leases stay and are still revoked",
             role.name
         )]
     );
@@ -148,7 +149,8 @@ async fn switching_to_astra_roles_deletes_the_custom_role_and_back_makes_one() {
     let both = json!({"policy": policy(&["db-cql"]), "astra_roles": "RO User"});
     assert_eq!(
         bench.refusal("roles/app", both).await,
-        "astra_roles and policy are both given: give the names or ids of Astra roles, or a policy for a role of its own, not both"
+        "astra_roles and policy are both given: give the names or ids of Astra roles, or a policy \
+         for a role of its own, not both"
     );
     let none = bench
         .call(Operation::Patch, "roles/app", json!({"policy": null}))
@@ -317,8 +319,9 @@ async fn a_custom_role_of_unknown_origin_is_left_alone() {
     assert_eq!(
         written.warnings(),
         [format!(
-            "policy: the organization of config \"default\" already has a custom role \"{}\" ({}), of which this mount knows nothing, \
-             perhaps of a mount restored from the same snapshot: that one is left alone, and the role's own is called \"{}\"",
+            "policy: the organization of config \"default\" already has a custom role \"{}\" ({}), \
+             of which this mount knows nothing, perhaps of a mount restored from the same \
+             snapshot: that one is left alone, and the role's own is called \"{}\"",
             role.name, theirs.id, own.name
         )]
     );
@@ -345,7 +348,8 @@ async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_again() {
     assert_eq!(
         read.warnings(),
         [format!(
-            "policy: its custom Astra role ({}) is no longer in the organization: write the role again with its policy to make it again",
+            "policy: its custom Astra role ({}) is no longer in the organization: write the role \
+             again with its policy to make it again",
             role.id
         )]
     );
@@ -363,8 +367,8 @@ async fn a_root_token_without_the_right_is_told_so_and_nothing_is_stored() {
     let given = json!({"policy": policy(&["db-cql"])});
     let fault = bench.astra.add_fault(status(403, "POST", ROLES)).unwrap();
     let refused = bench.refusal("roles/app", given).await;
-    let expected = "policy: the root token of config \"default\" may not keep custom roles: give it org-role-write and \
-                    org-role-delete, or use astra_roles instead (";
+    let expected = "policy: the root token of config \"default\" may not keep custom roles: give \
+        it org-role-write and org-role-delete, or use astra_roles instead (";
     assert!(refused.starts_with(expected), "{refused}");
     bench.astra.remove_fault(fault).unwrap();
     assert_eq!(notes(&bench), Vec::<String>::new());
@@ -381,7 +385,10 @@ async fn bad_policies_are_refused_before_anything_happens() {
         not_json.starts_with("policy: the text is not JSON ("),
         "{not_json}"
     );
-    let foreign = json!({"resources": ["drn:astra:org:00000000-0000-4000-8000-000000000000"], "actions": ["db-cql"], "effect": "allow"});
+    let foreign = json!({
+        "resources": ["drn:astra:org:00000000-0000-4000-8000-000000000000"], "actions": ["db-cql"],
+        "effect": "allow",
+    });
     let foreign = bench.refusal("roles/app", json!({"policy": foreign})).await;
     assert!(
         foreign.contains("which config \"default\" is for"),

@@ -55,8 +55,9 @@ async fn a_root_token_that_can_grant_nothing_is_told_of_when_it_is_written() {
     assert_eq!(
         warnings(&bench, "config", config(&bench, &token)).await,
         [
-            "the root token has no rights on databases, just org-token-read, org-token-write: Astra lets no token grant more than \
-             its own rights, so give it all that roles are to grant"
+            "the root token has no rights on databases, just org-token-read, org-token-write: \
+             Astra lets no token grant more than its own rights, so give it all that roles are to \
+             grant"
         ]
     );
     let told = warnings(&bench, "roles/app", json!({"astra_roles": "RO User"})).await;
@@ -64,7 +65,10 @@ async fn a_root_token_that_can_grant_nothing_is_told_of_when_it_is_written() {
     assert!(
         told.starts_with("astra_roles: \"RO User\" grants ")
             && told.contains("db-table-select")
-            && told.contains(", which the root token of config \"default\" lacks, so Astra may refuse to mint (403)"),
+            && told.contains(
+                ", which the root token of config \"default\" lacks, so Astra may refuse to mint \
+                 (403)"
+            ),
         "{told}"
     );
     // And so it is.
@@ -119,8 +123,8 @@ async fn a_policy_is_compared_with_the_root_tokens_rights_and_with_the_database(
     assert_eq!(
         told,
         [format!(
-            "policy: none of its resources is in database {database}, which the credentials are for: add \"{here}\", its keyspaces \
-             and their tables"
+            "policy: none of its resources is in database {database}, which the credentials are \
+             for: add \"{here}\", its keyspaces and their tables"
         )]
     );
     let told = warnings(
@@ -133,12 +137,13 @@ async fn a_policy_is_compared_with_the_root_tokens_rights_and_with_the_database(
         told,
         [
             format!(
-                "policy: it grants db-cql on drn:astra:org:{org}:db:{database}, which the root token of config \"default\" lacks, so \
-                 Astra may refuse to mint (403): give the root token those rights, or grant less"
+                "policy: it grants db-cql on drn:astra:org:{org}:db:{database}, which the root \
+                 token of config \"default\" lacks, so Astra may refuse to mint (403): give the \
+                 root token those rights, or grant less"
             ),
             format!(
-                "policy: none of its resources is in keyspace \"app\", which the credentials are for: add \"{here}:keyspace:app\" \
-                 and its tables"
+                "policy: none of its resources is in keyspace \"app\", which the credentials are \
+                 for: add \"{here}:keyspace:app\" and its tables"
             )
         ]
     );

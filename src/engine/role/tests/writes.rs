@@ -23,12 +23,19 @@ fn writable(data: &Map<String, Value>) -> Value {
 async fn what_was_read_can_be_written_back() {
     let bench = AstraMount::configured().await;
     let database = bench.astra.seeds().databases["vector_db"].clone();
-    let policy = json!({"resources": ["drn:astra:org:__ORG_ID__"], "actions": ["db-cql"], "effect": "allow", "description": "d"});
+    let policy = json!({
+        "resources": ["drn:astra:org:__ORG_ID__"], "actions": ["db-cql"], "effect": "allow",
+        "description": "d",
+    });
     for role in [
         json!({"astra_roles": "RO User,R/W User"}),
-        json!({"policy": policy, "require_reason": true, "max_active": 7, "ttl": "1h", "max_ttl": "2h", "description": "x"}),
+        json!({
+            "policy": policy, "require_reason": true, "max_active": 7, "ttl": "1h", "max_ttl": "2h",
+            "description": "x",
+        }),
         json!({"policy": format!(" {policy} ")}),
-        json!({"astra_roles": ["RO User"], "database_id": database.id, "keyspace": "app", "secure_connect_bundle": true}),
+        json!({"astra_roles": ["RO \
+            User"], "database_id": database.id, "keyspace": "app", "secure_connect_bundle": true}),
     ] {
         bench.write("roles/app", role.clone()).await.unwrap();
         let first = bench.read_response("roles/app").await;
@@ -110,19 +117,82 @@ async fn bad_input_is_refused_and_changes_nothing() {
         role
     };
     for (data, expected) in [
-        (json!({}), "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead".to_owned()),
-        (json!({"astra_roles": "RO Uzer"}), "astra_roles: the organization has no role \"RO Uzer\"; the nearest names are \"RO User\", \"R/W User\", \"API RO User\"".to_owned()),
-        (json!({"astra_roles": "Database Administrator"}), "astra_roles: \"Database Administrator\" may create tokens, roles, users or passwords, so its tokens could outlive their lease by making others: choose a role without org-token-write, org-role-write, org-user-write, org-external-auth-write and org-db-passwordreset, or set allow_token_admin=true on the config".to_owned()),
-        (role(json!({"config": "nope"})), "config \"nope\" does not exist: write it first, with token=… at config/nope".to_owned()),
-        (role(json!({"ttl": "2h", "max_ttl": "1h"})), "ttl: 2h is longer than max_ttl, 1h: shorten ttl or lengthen max_ttl".to_owned()),
-        (role(json!({"max_active": -1})), "max_active: -1 is out of range: give a number from 1 to 1000000, or 0 for no limit".to_owned()),
-        (role(json!({"keyspace": "app"})), "keyspace needs database_id: give the id of the database, or leave keyspace out".to_owned()),
-        (role(json!({"database_id": "vector_db"})), format!("database_id: \"vector_db\" is a name, and names need not be unique: give the id, {vector}")),
-        (role(json!({"database_id": "00000000-0000-4000-8000-000000000000"})), format!("database_id: the organization of config \"default\" has no database \"00000000-0000-4000-8000-000000000000\"; it has \"classic_db\" ({classic}), \"vector_db\" ({vector}): give the id of a database of this organization, or use the config of the other one (list databases/default shows all)")),
-        (role(json!({"database_id": vector, "region": "mars"})), format!("region: database \"vector_db\" ({vector}) has no region \"mars\": it has \"europe-west1\", \"us-east1\"")),
-        (role(json!({"database_id": vector, "keyspace": "nope"})), format!("keyspace: database \"vector_db\" ({vector}) has no keyspace \"nope\": it has \"app\", \"default_keyspace\"")),
+        (
+            json!({}),
+            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy \
+             instead"
+                .to_owned(),
+        ),
+        (
+            json!({"astra_roles": "RO Uzer"}),
+            "astra_roles: the organization has no role \"RO Uzer\"; the nearest names are \"RO \
+             User\", \"R/W User\", \"API RO User\""
+                .to_owned(),
+        ),
+        (
+            json!({"astra_roles": "Database Administrator"}),
+            "astra_roles: \"Database Administrator\" may create tokens, roles, users or passwords, \
+             so its tokens could outlive their lease by making others: choose a role without \
+             org-token-write, org-role-write, org-user-write, org-external-auth-write and \
+             org-db-passwordreset, or set allow_token_admin=true on the config"
+                .to_owned(),
+        ),
+        (
+            role(json!({"config": "nope"})),
+            "config \"nope\" does not exist: write it first, with token=… at config/nope"
+                .to_owned(),
+        ),
+        (
+            role(json!({"ttl": "2h", "max_ttl": "1h"})),
+            "ttl: 2h is longer than max_ttl, 1h: shorten ttl or lengthen max_ttl"
+                .to_owned(),
+        ),
+        (
+            role(json!({"max_active": -1})),
+            "max_active: -1 is out of range: give a number from 1 to 1000000, or 0 for no limit"
+                .to_owned(),
+        ),
+        (
+            role(json!({"keyspace": "app"})),
+            "keyspace needs database_id: give the id of the database, or leave keyspace out"
+                .to_owned(),
+        ),
+        (
+            role(json!({"database_id": "vector_db"})),
+            format!(
+                "database_id: \"vector_db\" is a name, and names need not be unique: give the id, \
+                 {vector}"
+            ),
+        ),
+        (
+            role(json!({"database_id": "00000000-0000-4000-8000-000000000000"})),
+            format!(
+                "database_id: the organization of config \"default\" has no database \
+                 \"00000000-0000-4000-8000-000000000000\"; it has \"classic_db\" ({classic}), \
+                 \"vector_db\" ({vector}): give the id of a database of this organization, or use \
+                 the config of the other one (list databases/default shows all)"
+            ),
+        ),
+        (
+            role(json!({"database_id": vector, "region": "mars"})),
+            format!(
+                "region: database \"vector_db\" ({vector}) has no region \"mars\": it has \
+                 \"europe-west1\", \"us-east1\""
+            ),
+        ),
+        (
+            role(json!({"database_id": vector, "keyspace": "nope"})),
+            format!(
+                "keyspace: database \"vector_db\" ({vector}) has no keyspace \"nope\": it has \
+                 \"app\", \"default_keyspace\""
+            ),
+        ),
     ] {
-        assert_eq!(bench.refusal("roles/app", data.clone()).await, expected, "for {data}");
+        assert_eq!(
+            bench.refusal("roles/app", data.clone()).await,
+            expected,
+            "for {data}"
+        );
         let missing = bench.call(Operation::Read, "roles/app", json!({})).await;
         assert!(missing.unwrap().is_none(), "stored by {data}");
     }
@@ -139,9 +209,9 @@ async fn a_database_of_another_organization_is_refused() {
     assert_eq!(
         bench.refusal("roles/app", role).await,
         format!(
-            "database_id: the organization of config \"second\" has no database \"{vector}\"; it has no database that the root \
-             token can see: give the id of a database of this organization, or use the config of the other one (list \
-             databases/second shows all)"
+            "database_id: the organization of config \"second\" has no database \"{vector}\"; it \
+             has no database that the root token can see: give the id of a database of this \
+             organization, or use the config of the other one (list databases/second shows all)"
         )
     );
 }
@@ -155,8 +225,9 @@ async fn a_sleeping_database_is_accepted_with_a_warning() {
     assert_eq!(
         answer.warnings(),
         [format!(
-            "database_id: database \"classic_db\" ({classic}) is HIBERNATED, not ACTIVE: credentials are minted, but it may not \
-             answer, and gives no secure connect bundle, until it is resumed"
+            "database_id: database \"classic_db\" ({classic}) is HIBERNATED, not ACTIVE: \
+             credentials are minted, but it may not answer, and gives no secure connect bundle, \
+             until it is resumed"
         )]
     );
 }

@@ -43,7 +43,12 @@ async fn other_service(bench: &AstraMount) -> Emulator {
     };
     let other = Emulator::start(options).await.unwrap();
     let organizations = other.seeds().organizations;
-    let config = |organization: usize| json!({"token": organizations[organization].root_token, "url": other.url(), "rotation_period": 60});
+    let config = |organization: usize| {
+        json!({
+            "token": organizations[organization].root_token, "url": other.url(),
+            "rotation_period": 60,
+        })
+    };
     bench.write("config/a-slow", config(0)).await.unwrap();
     for number in 0..STATIC_ROLES {
         static_role(bench, "a-slow", &format!("slow-{number}")).await;
@@ -95,7 +100,8 @@ async fn an_organization_that_hangs_holds_up_no_other() {
     };
     tokio::select! {
         biased;
-        () = bench.tick() => panic!("the tick is over, and the other organization had not its turn"),
+        () = bench.tick() => panic!("the tick is over, and the other organization had not its \
+            turn"),
         () = others_work => {}
     }
     assert!(other.journal().len() > STATIC_ROLES, "nothing hung");

@@ -97,8 +97,9 @@ async fn bad_settings_are_refused_and_change_nothing() {
         ),
         (
             json!({"rotation_schedule": "@daily"}),
-            "rotation_schedule: \"@daily\" is not a schedule: it has 1 fields; give a cron expression of five fields in UTC \
-             (minute, hour, day of month, month, day of week), for instance \"0 3 * * SAT\"",
+            "rotation_schedule: \"@daily\" is not a schedule: it has 1 fields; give a cron \
+             expression of five fields in UTC (minute, hour, day of month, month, day of week), \
+             for instance \"0 3 * * SAT\"",
         ),
         (
             json!({"rotation_schedule": "61 0 * * *"}),

@@ -25,8 +25,8 @@ use time::format_description::well_known::Rfc3339;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What a write of a whole read warns of.
-const SHOWN_ONLY: &str = "Endpoint ignored these parameters, which a read shows and no write takes: \
-     [astra_role_ids client_id expires_at last_vault_rotation next_rotation rotation_error]";
+const SHOWN_ONLY: &str = "Endpoint ignored these parameters, which a read shows and no write \
+    takes: [astra_role_ids client_id expires_at last_vault_rotation next_rotation rotation_error]";
 
 fn role() -> Value {
     json!({"astra_roles": READER, "rotation_period": "24h"})

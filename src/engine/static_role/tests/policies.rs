@@ -265,7 +265,8 @@ async fn a_config_that_is_gone_is_named_as_the_one_to_clean() {
     assert_eq!(
         texts[1],
         format!(
-            "config \"default\" does not exist, so the custom Astra role with id {} stays in its organization: delete it in Astra",
+            "config \"default\" does not exist, so the custom Astra role with id {} stays in its \
+             organization: delete it in Astra",
             role.id
         )
     );

@@ -122,11 +122,13 @@ async fn bad_input_is_refused_and_changes_nothing() {
     for (data, text) in [
         (
             json!({"astra_roles": READER}),
-            "rotation_period or rotation_schedule is missing: give one of the two, for instance rotation_period=24h",
+            "rotation_period or rotation_schedule is missing: give one of the two, for instance \
+             rotation_period=24h",
         ),
         (
             json!({"rotation_period": 60}),
-            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead",
+            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy \
+             instead",
         ),
         (
             with("rotation_period", json!(10)),
@@ -138,7 +140,8 @@ async fn bad_input_is_refused_and_changes_nothing() {
         ),
         (
             with("overlap", json!("24h")),
-            "overlap: 24h is not less than the time between two rotations, 24h: shorten overlap or rotate less often",
+            "overlap: 24h is not less than the time between two rotations, 24h: shorten overlap or \
+             rotate less often",
         ),
         (
             with("astra_roles", json!("Nobody")),

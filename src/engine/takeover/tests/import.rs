@@ -127,7 +127,10 @@ async fn the_fixtures_are_reported_dry_and_then_taken_over() {
     let crossed = mount.word("$ID_CROSSED");
     assert_eq!(
         report["tokens"],
-        json!({"stored": 5, "live": 3, "in_another_organization": {crossed: "prod"}, "gone": 0, "empty": 2, "unknown": 0, "unreadable": {}})
+        json!({
+            "stored": 5, "live": 3, "in_another_organization": {crossed: "prod"}, "gone": 0,
+            "empty": 2, "unknown": 0, "unreadable": {},
+        })
     );
 
     let (real, _) = mount.imported(json!({})).await;
@@ -173,7 +176,10 @@ async fn entries_of_version_1_are_taken_over_and_version_2_wins() {
         (&json!(0), &json!(0))
     );
     assert_eq!(action(&report, "roles", &mount.fill("$ORG_A-")), "skip");
-    let newer = json!({"role_name": "api_ro_user", "role_id": "$READER", "org_id": "$ORG_A", "ttl": 60_000_000_000_i64, "max_ttl": 60_000_000_001_i64});
+    let newer = json!({
+        "role_name": "api_ro_user", "role_id": "$READER", "org_id": "$ORG_A",
+        "ttl": 60_000_000_000_i64, "max_ttl": 60_000_000_001_i64,
+    });
     mount.store("role/$ORG_A:api_ro_user", &newer).await;
     let (report, warnings) = mount.imported(json!({})).await;
     assert_eq!(
@@ -488,7 +494,10 @@ async fn what_the_operator_wrote_by_hand_is_adopted_or_a_problem() {
 #[tokio::test]
 async fn a_root_token_of_another_organization_is_imported_under_its_own() {
     let mount = OldMount::new(Version::Two).await;
-    let config = json!({"astra_token": "$ROOT_A", "url": "$URL", "org_id": "$ORG_B", "logical_name": "b", "caller_mode": 2});
+    let config = json!({
+        "astra_token": "$ROOT_A", "url": "$URL", "org_id": "$ORG_B", "logical_name": "b",
+        "caller_mode": 2,
+    });
     mount.store("config/$ORG_B", &config).await;
     let (report, warnings) = mount.imported(json!({})).await;
     // Both have one root token, so they become one config.
@@ -500,7 +509,9 @@ async fn a_root_token_of_another_organization_is_imported_under_its_own() {
     );
     let mount = OldMount::new(Version::One).await;
     mount.remove("config/$ORG_A").await;
-    let config = json!({"astra_token": "$ROOT_B", "url": "$URL", "org_id": "$ORG_A", "logical_name": "prod"});
+    let config = json!({
+        "astra_token": "$ROOT_B", "url": "$URL", "org_id": "$ORG_A", "logical_name": "prod",
+    });
     mount.store("config/$ORG_A", &config).await;
     let (report, warnings) = mount.imported(json!({})).await;
     assert_eq!(

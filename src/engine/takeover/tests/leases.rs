@@ -96,7 +96,9 @@ async fn the_old_response_in_a_request_changes_nothing() {
         (Operation::Revoke, "2 standard"),
     ] {
         let mut request = on_lease(operation, &mount.lease(name));
-        let old = json!({"clientId": "another", "orgId": "another", "token": mount.word("$TOKEN_SIDECAR")});
+        let old = json!({
+            "clientId": "another", "orgId": "another", "token": mount.word("$TOKEN_SIDECAR"),
+        });
         request.data = old.as_object().unwrap().clone();
         mount.bench.handle(request).await.unwrap();
     }
@@ -338,7 +340,10 @@ async fn however_tokens_and_leases_are_crossed_all_end_by_their_own_organization
                 client_id.to_owned(),
                 orgs[actual].1.split(':').nth(1).unwrap().to_owned(),
             );
-            let lease = json!({"secret_type": "astra_token", "orgId": orgs[named].0, "clientId": client_id, "roleName": "r", "tokenId": client_id});
+            let lease = json!({
+                "secret_type": "astra_token", "orgId": orgs[named].0, "clientId": client_id,
+                "roleName": "r", "tokenId": client_id,
+            });
             leases.push(lease.as_object().unwrap().clone());
         }
         for lease in &leases {

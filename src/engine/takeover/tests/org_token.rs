@@ -41,7 +41,9 @@ async fn in_sidecar_mode_each_request_mints_under_a_lease() {
         .into_iter()
         .enumerate()
     {
-        let asked = json!({"role_name": "API_RO_User", "logical_name": "ignored", "metadata": ["a=b", "c=d"]});
+        let asked = json!({
+            "role_name": "API_RO_User", "logical_name": "ignored", "metadata": ["a=b", "c=d"],
+        });
         let answer = mount
             .ask(operation, "$ORG_B", asked)
             .await

@@ -115,8 +115,9 @@ fn promises_hold_for_seeds() {
     }
     let took = began.elapsed().as_secs_f64();
     println!(
-        "seeds {from} to {}: {done} histories of {OPERATIONS} operations in {took:.1} s, {:.0} operations a second; {requests} \
-         requests to Astra, {minted} tokens; {broken} seeds broke a promise; in order {} s after the last trouble at the latest",
+        "seeds {from} to {}: {done} histories of {OPERATIONS} operations in {took:.1} s, {:.0} \
+         operations a second; {requests} requests to Astra, {minted} tokens; {broken} seeds broke \
+         a promise; in order {} s after the last trouble at the latest",
         from + done - 1,
         (done as usize * OPERATIONS) as f64 / took,
         slowest.as_secs()

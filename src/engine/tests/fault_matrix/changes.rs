@@ -67,7 +67,9 @@ fn told(outcome: HandlerResult) -> Result<(), Error> {
 }
 
 fn policy_role(action: &str) -> Value {
-    let policy = json!({ "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": [action], "effect": "allow" });
+    let policy = json!({
+        "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": [action], "effect": "allow",
+    });
     json!({ "policy": policy, "ttl": "1h" })
 }
 

@@ -156,7 +156,8 @@ fn expected(scenario: Scenario, condition: &str) -> Expected {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a step of its own in scripts/test, as its deadlines are short: cargo test --lib fault_matrix -- --ignored"]
+#[ignore = "a step of its own in scripts/test, as its deadlines are short: cargo test --lib \
+    fault_matrix -- --ignored"]
 async fn every_operation_under_every_condition_ends_as_expected() {
     let only = std::env::var("FAULT_ROWS").unwrap_or_default();
     let mut failed = Vec::new();

@@ -49,7 +49,8 @@ const LEFT: &str = "once the faults are over";
 const AT_ONCE: usize = 160;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a step of its own in scripts/test, as its deadlines are short: cargo test --lib fault_matrix -- --ignored"]
+#[ignore = "a step of its own in scripts/test, as its deadlines are short: cargo test --lib \
+    fault_matrix -- --ignored"]
 async fn every_fault_at_every_call_ends_as_the_table_says() {
     let mut cells = cells();
     // For work on some rows: FAULT_ROWS=committed runs those whose name contains it.

@@ -50,7 +50,9 @@ proptest! {
     #[test]
     fn secrets_are_not_repeated(kind in prop::sample::select(ALL.to_vec()), noise in "[A-Za-z:=]{8,16}") {
         let marked = format!("hush{noise}");
-        for input in [json!(marked), json!([marked]), json!({"key": {"nested": marked}}), json!([[marked]])] {
+        for input in [json!(marked), json!([marked]), json!({
+            "key": {"nested": marked},
+        }), json!([[marked]])] {
             if let Err(mismatch) = coerce(kind, input) {
                 prop_assert!(!mismatch.without_value().contains(&marked));
             }
