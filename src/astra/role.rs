@@ -211,6 +211,12 @@ impl Policy {
         odd.map(String::as_str)
     }
 
+    /// Whether it names an organization by the placeholder of built-in roles.
+    pub fn is_of_any_organization(&self) -> bool {
+        let mut resources = self.resources.iter();
+        resources.any(|resource| resource.contains(ORG_PLACEHOLDER))
+    }
+
     /// The resources with the organization's id where built-in roles have a placeholder.
     pub fn resources_in(&self, org_id: &str) -> Vec<String> {
         let resources = self.resources.iter();

@@ -9,6 +9,7 @@ mod fetch;
 mod in_process;
 mod mint;
 mod outcome;
+mod proxy;
 mod role;
 mod server;
 mod tls;

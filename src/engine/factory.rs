@@ -133,6 +133,7 @@ mod tests {
             ("astra-roles/default/", Operation::List),
             ("astra-roles/default/API R/W User", Operation::Read),
             ("databases/default/", Operation::List),
+            ("databases/default/vector_db", Operation::Read),
             ("tokens/default/", Operation::List),
             ("tidy", Operation::Update),
             ("metrics", Operation::Read),

@@ -70,6 +70,9 @@ const OTHER: &[(&str, &str)] = &[
         "marks are not base64",
         "never shown: StoreError::Damaged tells the place only",
     ),
+    ("RO Svc Acct", "the name of a built-in role in Astra"),
+    ("R/W Svc Acct", "the name of a built-in role in Astra"),
+    ("Admin Svc Acct", "the name of a built-in role in Astra"),
     (
         "the engine's paths are defined wrong: …",
         "a mistake in the code, which every test would meet",

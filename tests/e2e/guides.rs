@@ -139,6 +139,24 @@ async fn who_follows_the_guides_comes_from_nothing_to_nothing() {
     reader.follow(CONFIGURE, &variables).await;
     assert!(!astra.live().is_empty(), "nothing was minted");
     reader.follow(TROUBLESHOOT, &[]).await;
+    // What has no lease, and what disabling the mount alone would leave.
+    let kept = || {
+        let roles = astra.emulator.roles(None).unwrap().into_iter();
+        // The guide's own role for the root token is not the engine's.
+        let names = roles.map(|role| role.name);
+        names.filter(|name| name.starts_with("vault-") && name != "vault-root")
+    };
+    assert!(kept().count() > 0, "no custom role");
+    let descriptions: Vec<String> = astra
+        .emulator
+        .live_tokens()
+        .into_iter()
+        .map(|token| token.description)
+        .collect();
+    for purpose in ["rotate-root/default", "static-roles/nightly"] {
+        let is_there = descriptions.iter().any(|one| one.contains(purpose));
+        assert!(is_there, "no token for {purpose}: {descriptions:?}");
+    }
     let audit_log = reader.server.data_directory().join("../audit.log");
     let variables = [
         ("AUDIT_LOG", audit_log.display().to_string()),
@@ -147,4 +165,5 @@ async fn who_follows_the_guides_comes_from_nothing_to_nothing() {
     reader.follow(OPERATE, &variables).await;
     let left = astra.emulator.invariants();
     assert_eq!((left.orphans, left.live_tokens), (0, 0));
+    assert_eq!(kept().collect::<Vec<_>>(), Vec::<String>::new());
 }

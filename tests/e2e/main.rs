@@ -38,6 +38,7 @@ mod roles;
 mod rotation;
 mod secrets;
 mod setup;
+mod tables;
 mod takeover;
 mod tidy;
 mod upgrade;

@@ -124,6 +124,10 @@ async fn roles() {
             json!({ "policy": policy, "database_id": database }),
         ),
         (
+            "access",
+            json!({ "access": "read-write", "database_id": database, "keyspace": "app" }),
+        ),
+        (
             "text",
             json!({ "policy": format!("{policy:#}\n"), "ttl": "1h" }),
         ),
@@ -156,6 +160,10 @@ async fn static_roles() {
         (
             "policy",
             json!({ "policy": policy, "rotation_period": 3_600 }),
+        ),
+        (
+            "access",
+            json!({ "access": "admin", "database_id": database, "rotation_period": 3_600 }),
         ),
     ] {
         let path = format!("static-roles/{name}");

@@ -1,4 +1,5 @@
 use std::time::Duration;
+use std::time::SystemTime;
 
 use time::macros::datetime;
 
@@ -38,6 +39,37 @@ async fn reads_the_organization() {
     let seen = server.seen().pop().unwrap();
     assert_eq!(seen.line, "GET /v2/currentOrg");
     assert_eq!(seen.headers.len(), 4, "{:?}", seen.headers);
+}
+
+#[tokio::test]
+async fn a_refusal_tells_by_how_much_the_clocks_differ() {
+    let day = Duration::from_secs(86_400);
+    for (theirs, words) in [
+        (SystemTime::now() - day, Some("ahead of")),
+        (SystemTime::now() + day, Some("behind")),
+        (SystemTime::now() + Duration::from_secs(30), None),
+    ] {
+        let date = httpdate::fmt_http_date(theirs);
+        let headers = format!("content-type: application/json\r\ndate: {date}\r\n");
+        let refusal = r#"{"errors":[{"message":"tokenExpiry is not in the future"}]}"#;
+        let act = answer(400, &headers, refusal);
+        let server = Server::start(move |_, _| act.clone()).await;
+        let error = client(config(&server.url)).current_org(soon()).await;
+        let error = error.unwrap_err().to_string();
+        let told = error.split_once("; this node's clock is ");
+        let told = told.map(|(before, clock)| {
+            assert!(
+                before.ends_with(": Astra says \"tokenExpiry is not in the future\""),
+                "{error}"
+            );
+            let (seconds, rest) = clock.split_once(" s ").unwrap();
+            let seconds: u64 = seconds.parse().unwrap();
+            // The answer has whole seconds, and the request takes its time.
+            assert!((86_000..=86_800).contains(&seconds), "{error}");
+            rest.strip_suffix(" Astra's: set it right").unwrap()
+        });
+        assert_eq!(told, words, "{error}");
+    }
 }
 
 #[tokio::test]

@@ -125,6 +125,7 @@ fn merged(
                 entry.root_expires_at = None;
                 entry.root_role_ids.clear();
                 entry.minted = false;
+                entry.ends_by_schedule = false;
             }
             ATTRIBUTES.change(fields, &mut entry)?;
             entry

@@ -47,6 +47,9 @@ pub struct ConfigEntry {
     /// When Astra ends the root token; `None` where it does not, or that is not known.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub root_expires_at: Option<OffsetDateTime>,
+    /// Whether rotation chose that end by the schedule, so that the next token gets another.
+    #[serde(default)]
+    pub ends_by_schedule: bool,
     /// Ids of the root token's own Astra roles, which a rotation keeps; empty where they are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub root_role_ids: Vec<String>,
@@ -96,6 +99,7 @@ impl ConfigEntry {
             root_role_ids: Vec::new(),
             retired: Vec::new(),
             minted: false,
+            ends_by_schedule: false,
             pending_delete: Vec::new(),
             rotation: None,
             rotation_set_at: Some(now),
@@ -152,6 +156,13 @@ impl ConfigEntry {
         let end = self.root_expires_at.filter(|_| is_ours);
         let before_end = end.map(|end| before_end(self.token_set_at, end, Duration::ZERO));
         earlier(self.scheduled_rotation(), before_end).filter(|_| !self.disable_automated_rotation)
+    }
+
+    /// When Astra is to end a root token that is minted at `now`, where a schedule replaces it before.
+    pub fn scheduled_end(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let schedule = self.rotation.as_ref();
+        let schedule = schedule.filter(|_| !self.disable_automated_rotation)?;
+        Some(schedule.token_end(now, Duration::ZERO))
     }
 
     fn scheduled_rotation(&self) -> Option<OffsetDateTime> {

@@ -23,6 +23,9 @@ use crate::vault::Response;
 
 const ROLE: &str = "role";
 
+/// So many characters of a description are in a list, which is to fit a terminal.
+const LISTED_DESCRIPTION: usize = 60;
+
 pub(super) fn list_path() -> Path<Engine> {
     Path::new("astra-roles/{config}/")
         .field(config_field())
@@ -34,8 +37,8 @@ pub(super) fn list_path() -> Path<Engine> {
         .returns(Field::of_list())
         .synopsis("The roles of an Astra organization, built in and custom.")
         .help(
-            "The keys are the names that astra_roles of a Vault role takes; where several Astra \
-             roles have one name, their ids stand in its place.",
+            "The keys are the names that astra_roles of a Vault role takes; where several Astra roles have one name, \
+             their ids stand in its place. Long descriptions end in \"…\"; astra-roles/<config>/<role> has the whole.",
         )
 }
 
@@ -71,9 +74,13 @@ async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let mut key_info = Map::new();
     for role in &roles {
         let is_unique = roles.iter().filter(|other| other.name == role.name).count() == 1;
+        let mut info = listed(role);
         let key = if is_unique { &role.name } else { &role.id };
+        if !is_unique {
+            info.insert("name".into(), role.name.as_str().into());
+        }
         keys.push(key.clone());
-        key_info.insert(key.clone(), Value::Object(shown(role)));
+        key_info.insert(key.clone(), Value::Object(info));
     }
     keys.sort();
     Ok(Some(Response::list(keys, key_info)))
@@ -118,6 +125,30 @@ async fn roles(engine: &Engine, call: &Call) -> Result<Vec<Role>, Error> {
     Ok(roles)
 }
 
+/// What fits a line of a list.
+fn listed(role: &Role) -> Map<String, Value> {
+    let policy = role.policy.as_ref();
+    let description = policy.map_or("", |policy| policy.description.as_str());
+    let mut info = Map::new();
+    info.insert("id".into(), role.id.as_str().into());
+    info.insert("description".into(), shortened(description).into());
+    if let Some(policy) = policy {
+        info.insert("action_count".into(), policy.actions.len().into());
+    }
+    info.insert("token_admin".into(), role.grants_token_admin().into());
+    info
+}
+
+/// The beginning of `text`, and a sign where that is not all.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= LISTED_DESCRIPTION {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(LISTED_DESCRIPTION - 1).collect();
+    short.push('…');
+    short
+}
+
 fn shown(role: &Role) -> Map<String, Value> {
     let mut data = Map::new();
     data.insert("id".into(), role.id.as_str().into());
@@ -130,4 +161,18 @@ fn shown(role: &Role) -> Map<String, Value> {
     }
     data.insert("token_admin".into(), role.grants_token_admin().into());
     data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_description_is_cut_with_a_sign() {
+        let fits = "ä".repeat(LISTED_DESCRIPTION);
+        assert_eq!(shortened(&fits), fits);
+        let long = shortened(&"ä".repeat(LISTED_DESCRIPTION + 1));
+        assert_eq!(long.chars().count(), LISTED_DESCRIPTION);
+        assert!(long.ends_with("ä…"), "{long}");
+    }
 }

@@ -19,6 +19,16 @@ pub enum DiscoveryError {
         /// Their ids.
         ids: String,
     },
+    /// Several databases have the name.
+    #[error("database: \"{wanted}\" is the name of {count} databases; use an id instead: {ids}")]
+    AmbiguousDatabase {
+        /// What was asked for.
+        wanted: String,
+        /// How many have it.
+        count: usize,
+        /// Their ids.
+        ids: String,
+    },
     /// More tokens are asked for than one answer may have.
     #[error("limit: {given} is out of range: give a number from 1 to {MAX_TOKENS}")]
     Limit {
@@ -38,7 +48,9 @@ pub enum DiscoveryError {
 impl Classified for DiscoveryError {
     fn fault(&self) -> Fault {
         match self {
-            Self::AmbiguousRole { .. } | Self::Limit { .. } => Fault::Caller,
+            Self::AmbiguousRole { .. } | Self::AmbiguousDatabase { .. } | Self::Limit { .. } => {
+                Fault::Caller
+            }
             Self::Busy { .. } => Fault::Overload,
         }
     }

@@ -19,7 +19,8 @@ pub fn paths() -> Vec<Path<Engine>> {
     vec![
         astra_roles::list_path(),
         astra_roles::read_path(),
-        databases::path(),
+        databases::list_path(),
+        databases::read_path(),
         tokens::path(),
     ]
 }

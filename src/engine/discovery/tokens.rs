@@ -106,7 +106,6 @@ pub(crate) fn shown(tagged: &TaggedToken, names: &OwnerNames) -> Value {
     json!({
         "role": names.name_of(tagged),
         "minted_for": tagged.purpose(),
-        "astra_role_ids": tagged.token.roles,
         "generated_on": time_text(tagged.token.generated_on),
         "expires_at": time_text(tagged.token.token_expiry),
     })

@@ -37,17 +37,19 @@ pub enum RoleError {
         /// The largest number.
         max: u32,
     },
-    /// Neither of the two is given.
+    /// None of the three is given.
     #[error(
-        "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead"
+        "astra_roles is missing: give one or more names or ids of Astra roles, or policy or access instead"
     )]
     NothingGranted,
-    /// Both are given.
-    #[error(
-        "astra_roles and policy are both given: give the names or ids of Astra roles, or a policy \
-         for a role of its own, not both"
-    )]
-    GrantedTwice,
+    /// More than one of the three is given.
+    #[error("{first} and {second} are both given: give one of astra_roles, policy and access")]
+    GrantedTwice {
+        /// One of them.
+        first: &'static str,
+        /// Another.
+        second: &'static str,
+    },
     /// An Astra role has rights that need the config's permission.
     #[error(
         "astra_roles: \"{0}\" may create tokens, roles, users or passwords, so its tokens could \
@@ -129,7 +131,7 @@ impl Classified for RoleError {
             | Self::TtlTooLong { .. }
             | Self::MaxActiveOutOfRange { .. }
             | Self::NothingGranted
-            | Self::GrantedTwice
+            | Self::GrantedTwice { .. }
             | Self::GrantsTokenAdmin(_)
             | Self::BecameTokenAdmin { .. }
             | Self::UnknownAstraRole { .. }

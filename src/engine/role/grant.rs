@@ -6,6 +6,8 @@ use serde_json::Map;
 use serde_json::Value;
 
 use super::PolicyOwner;
+use super::access::Access;
+use super::access_error::AccessError;
 use super::astra_role::AstraRole;
 use super::custom_role::PolicyRole;
 use super::custom_role::Scope;
@@ -18,6 +20,7 @@ use crate::framework::Fields;
 
 const ASTRA_ROLES: &str = "astra_roles";
 const POLICY: &str = "policy";
+const ACCESS: &str = "access";
 
 /// What tokens may do, as it is stored: one of the two.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -46,15 +49,21 @@ pub enum Grant {
         /// Whether it is part of this request.
         is_sent: bool,
     },
+    /// By the policy that the engine makes for the role's database.
+    Access {
+        /// What tokens may do there.
+        access: Access,
+        /// Whether it is part of this request.
+        is_sent: bool,
+    },
 }
 
-/// The fields `astra_roles` and `policy`.
-pub fn declare() -> [Field; 2] {
+/// The fields `astra_roles`, `policy` and `access`.
+pub fn declare() -> [Field; 3] {
     [
         Field::comma_string_slice(
             ASTRA_ROLES,
-            "Astra roles that each token gets: names or ids. Exactly one of astra_roles and policy \
-             is needed.",
+            "Astra roles that each token gets: names or ids. Exactly one of astra_roles, policy and access is needed.",
         ),
         Field::json(
             POLICY,
@@ -62,11 +71,15 @@ pub fn declare() -> [Field; 2] {
              description. The engine keeps a custom Astra role for it. {{org_id}} in resources \
              stands for the organization's id.",
         ),
+        Field::string(
+            ACCESS,
+            "What each token may do in the database database_id: read-only, read-write or admin. With keyspace in that keyspace only, else in all. The engine keeps a custom Astra role for it, with the actions on databases of Astra's built-in Service Account role of that kind.",
+        ),
     ]
 }
 
 /// What a read shows of them.
-pub fn shown() -> [Field; 3] {
+pub fn shown() -> [Field; 6] {
     [
         Field::string_slice(
             ASTRA_ROLES,
@@ -79,6 +92,19 @@ pub fn shown() -> [Field; 3] {
         )
         .required(),
         Field::json(POLICY, "The policy as it was written. Empty without one.").required(),
+        Field::string(
+            ACCESS,
+            "What tokens may do in the database. Empty with Astra roles or a policy.",
+        )
+        .required(),
+        Field::string_slice(
+            "access_actions",
+            "The actions that access stands for. Absent without it.",
+        ),
+        Field::string_slice(
+            "access_resources",
+            "What the actions apply to. Absent without access.",
+        ),
     ]
 }
 
@@ -118,6 +144,20 @@ impl Granted {
             .collect()
     }
 
+    /// What tokens may do in the role's database, if that is how it was written.
+    pub fn access(&self) -> Option<Access> {
+        self.policy.as_ref().and_then(|custom| custom.access)
+    }
+
+    /// Adds to an entry of a list by what tokens have their rights.
+    pub fn list(&self, info: &mut Map<String, Value>) {
+        let access = self.access();
+        let has_policy = self.policy.is_some() && access.is_none();
+        info.insert(ASTRA_ROLES.into(), self.given_roles().into());
+        info.insert("has_policy".into(), has_policy.into());
+        info.insert(ACCESS.into(), access.map_or("", Access::name).into());
+    }
+
     /// The custom role that this gives up when `next` takes its place in the same organization.
     pub fn abandoned_for(&self, next: Option<&Self>) -> Option<&PolicyRole> {
         let next = next.and_then(|next| next.policy.as_ref());
@@ -140,10 +180,19 @@ impl Granted {
 
     /// Adds what a read shows.
     pub fn show(&self, data: &mut Map<String, Value>) {
-        let policy = self.policy.as_ref().map(|policy| policy.given.clone());
+        let custom = self.policy.as_ref();
+        let policy = custom.filter(|custom| custom.access.is_none());
+        let policy = policy.map(|policy| policy.given.clone());
         data.insert(ASTRA_ROLES.into(), self.given_roles().into());
         data.insert("astra_role_ids".into(), self.role_ids().into());
         data.insert(POLICY.into(), policy.unwrap_or_else(|| "".into()));
+        let access = self.access();
+        data.insert(ACCESS.into(), access.map_or("", Access::name).into());
+        if let Some(custom) = custom.filter(|_| access.is_some()) {
+            let policy = custom.policy.clone();
+            data.insert("access_actions".into(), policy.actions.into());
+            data.insert("access_resources".into(), policy.resources.into());
+        }
     }
 }
 
@@ -157,45 +206,79 @@ impl Grant {
         roles.sort();
         roles.dedup();
         let policy = sent.json(POLICY).filter(|policy| !is_empty(policy));
-        let stored_roles = || {
-            stored
-                .filter(|_| !fields.was_sent(ASTRA_ROLES))
-                .map(Granted::given_roles)
-                .filter(|roles| !roles.is_empty())
-                .map(|given| Self::AstraRoles {
-                    given,
-                    is_sent: false,
-                })
-        };
-        let stored_policy = || {
-            let policy = stored
-                .filter(|_| !fields.was_sent(POLICY))
-                .and_then(|granted| granted.policy.as_ref());
-            policy.map(|policy| Self::Policy {
-                given: policy.given.clone(),
-                is_sent: false,
-            })
-        };
-        match (roles.is_empty(), policy) {
-            (false, Some(_)) => Err(RoleError::GrantedTwice.into()),
-            (false, None) => Ok(Self::AstraRoles {
+        let access = sent.string(ACCESS).unwrap_or_default();
+        let given = [
+            (ASTRA_ROLES, !roles.is_empty()),
+            (POLICY, policy.is_some()),
+            (ACCESS, !access.is_empty()),
+        ];
+        let given: Vec<&str> = given
+            .into_iter()
+            .filter_map(|(field, is_given)| is_given.then_some(field))
+            .collect();
+        if let [first, second, ..] = given.as_slice() {
+            return Err(RoleError::GrantedTwice { first, second }.into());
+        }
+        let is_sent = true;
+        if !roles.is_empty() {
+            return Ok(Self::AstraRoles {
                 given: roles,
-                is_sent: true,
+                is_sent,
+            });
+        }
+        if let Some(given) = policy {
+            return Ok(Self::Policy { given, is_sent });
+        }
+        if !access.is_empty() {
+            let access = Access::parse(&access)?;
+            return Ok(Self::Access { access, is_sent });
+        }
+        let kept = stored.and_then(|stored| Self::kept(fields, stored));
+        kept.ok_or_else(|| RoleError::NothingGranted.into())
+    }
+
+    /// What is `stored`, unless the request empties it.
+    fn kept(fields: &Fields, stored: &Granted) -> Option<Self> {
+        let is_sent = false;
+        let field = stored
+            .policy
+            .as_ref()
+            .map_or(ASTRA_ROLES, PolicyRole::field);
+        if fields.was_sent(field) {
+            return None;
+        }
+        match &stored.policy {
+            Some(custom) => Some(match custom.access {
+                Some(access) => Self::Access { access, is_sent },
+                None => Self::Policy {
+                    given: custom.given.clone(),
+                    is_sent,
+                },
             }),
-            (true, Some(given)) => Ok(Self::Policy {
-                given,
-                is_sent: true,
-            }),
-            (true, None) => stored_roles()
-                .or_else(stored_policy)
-                .ok_or_else(|| RoleError::NothingGranted.into()),
+            None => Some(Self::AstraRoles {
+                given: stored.given_roles(),
+                is_sent,
+            })
+            .filter(|_| !stored.astra_roles.is_empty()),
         }
     }
 
-    /// Whether a write of this in the place of `stored` may change custom Astra roles.
-    pub fn changes_astra(&self, stored: Option<&Granted>) -> bool {
+    /// Refuses `access` where the id of the role's `database` is empty.
+    pub fn check_database(&self, database: &str) -> Result<(), Error> {
+        match self {
+            Self::Access { access, .. } if database.is_empty() => {
+                Err(AccessError::NeedsDatabase(access.name()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a write of this in the place of `stored` may change custom Astra roles; with another
+    /// database than before also one that leaves `access` as it is.
+    pub fn changes_astra(&self, stored: Option<&Granted>, is_other_database: bool) -> bool {
         match self {
             Self::Policy { is_sent, .. } => *is_sent,
+            Self::Access { is_sent, .. } => *is_sent || is_other_database,
             Self::AstraRoles { .. } => stored.is_some_and(|stored| stored.policy.is_some()),
         }
     }

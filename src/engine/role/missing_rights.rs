@@ -39,8 +39,8 @@ pub async fn warning(
         Some(roles) => roles,
         None => client.roles(deadline.at_most(PATIENCE)).await.ok()?,
     };
-    let subject = match granted.policy {
-        Some(_) => "policy: it".to_owned(),
+    let subject = match &granted.policy {
+        Some(custom) => format!("{}: it", custom.field()),
         None => format!("astra_roles: {}", quoted(&granted.given_roles())),
     };
     let lacking = lacking(&connection.entry, granted, &roles)?;

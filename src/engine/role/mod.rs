@@ -1,8 +1,11 @@
 //! Roles: which Astra roles a credential gets, from which config, for how long.
 
+mod access;
+mod access_error;
 mod active_limit;
 mod astra_role;
 mod attributes;
+mod coverage;
 mod credential;
 mod custom_role;
 pub mod database;

@@ -66,12 +66,11 @@ pub fn paths() -> Vec<Path<Engine>> {
             .refuses_unknown_parameters()
             .synopsis("Which Astra roles a credential gets, and for how long.")
             .help(
-                "Names of Astra roles are looked up in the organization when the role is written, \
-                 and stored with their ids: a later change of a name in Astra changes nothing \
-                 here. A read shows as unresolved_astra_roles what can no longer be found. With a \
-                 policy the engine keeps a custom Astra role, named vault-<mount id>-<role>, which \
-                 is updated and deleted with this role; tokens that hold it lose its rights when \
-                 it is deleted. ttl and max_ttl are capped by the mount's.",
+                "Names of Astra roles are looked up in the organization when the role is written, and stored with their ids: \
+                 a later change of a name in Astra changes nothing here. A read shows as unresolved_astra_roles what can no longer \
+                 be found. With policy or access the engine keeps a custom Astra role, named vault-<mount id>-<role>, which is updated and \
+                 deleted with this role; tokens that hold it lose its rights when it is deleted. ttl and max_ttl are capped by \
+                 the mount's.",
             ),
     ]
 }
@@ -100,12 +99,14 @@ async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     let names = engine.roles.names().await?;
     for name in &names {
         let info = match engine.roles.load(name).await? {
-            Loaded::Valid(role) => json!({
-                "config": role.config,
-                "astra_roles": role.granted.given_roles(),
-                "has_policy": role.granted.policy.is_some(),
-                "database_id": role.database.as_ref().map_or("", |database| &database.id),
-            }),
+            Loaded::Valid(role) => {
+                let database = role.database.as_ref().map_or("", |database| &database.id);
+                let mut info = Map::new();
+                info.insert("config".into(), role.config.as_str().into());
+                role.granted.list(&mut info);
+                info.insert("database_id".into(), database.into());
+                info.into()
+            }
             Loaded::Corrupt(corrupt) => json!({"error": corrupt.error.to_string()}),
             Loaded::Missing => continue,
         };

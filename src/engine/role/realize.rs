@@ -7,7 +7,10 @@ use serde_json::Value;
 use super::DatabaseChoice;
 use super::Granted;
 use super::PolicyOwner;
+use super::access::Access;
+use super::access_error::AccessError;
 use super::astra_role::AstraRole;
+use super::coverage;
 use super::custom_role::PolicyRole;
 use super::custom_role::Scope;
 use super::custom_role::remember;
@@ -35,6 +38,15 @@ pub struct Asked {
     database: Wanted,
     /// Whether the database is part of this request.
     is_database_sent: bool,
+    /// Whether it is another than is stored.
+    is_other_database: bool,
+}
+
+/// A policy that is to be kept, and what it was made of.
+struct AskedPolicy {
+    given: Value,
+    access: Option<Access>,
+    policy: Policy,
 }
 
 /// What the organization was found to have of it, or got.
@@ -59,16 +71,20 @@ pub struct Known<'a> {
 impl Asked {
     /// What the sent fields make of what is `stored`; refuses what can be refused without asking Astra.
     pub fn read(fields: &Fields, stored: Known<'_>) -> Result<Self, Error> {
+        let grant = Grant::read(fields, stored.granted)?;
+        let database = Wanted::read(fields, stored.database)?;
+        grant.check_database(&database.id)?;
         Ok(Self {
-            grant: Grant::read(fields, stored.granted)?,
-            database: Wanted::read(fields, stored.database)?,
+            is_other_database: Wanted::of(stored.database) != database,
+            grant,
+            database,
             is_database_sent: Wanted::is_asked_again(fields),
         })
     }
 
     /// Whether a write of this in the place of `stored` may change custom Astra roles.
     pub fn changes_astra(&self, stored: Option<&Granted>) -> bool {
-        self.grant.changes_astra(stored)
+        self.grant.changes_astra(stored, self.is_other_database)
     }
 
     /// Makes it so in Astra, for `owner`, and says what is to be stored.
@@ -88,9 +104,10 @@ impl Asked {
             .database
             .choice(known.database, again, connection, deadline);
         let (database, mut warnings) = choice.await?;
+        let wanted = database.as_ref();
         let (granted, found) = self
             .grant
-            .realize(engine, connection, owner, known.granted, deadline)
+            .realize(engine, connection, owner, known.granted, wanted, deadline)
             .await?;
         // What is looked up now is there.
         if known.granted == Some(&granted) {
@@ -107,13 +124,14 @@ impl Asked {
 }
 
 impl Grant {
-    /// Makes it so in Astra; the second part are warnings.
+    /// Makes it so in Astra, for `database`; the second part are warnings.
     async fn realize(
         self,
         engine: &Engine,
         connection: &Connection,
         owner: PolicyOwner<'_>,
         known: Option<&Granted>,
+        database: Option<&DatabaseChoice>,
         deadline: Deadline,
     ) -> Result<(Granted, Vec<String>), Error> {
         match self {
@@ -137,8 +155,40 @@ impl Grant {
                 Ok((granted, warning.into_iter().collect()))
             }
             Self::Policy { given, .. } => {
-                let known = known.and_then(|known| known.policy.as_ref());
-                keep_policy(engine, connection, owner, given, known, deadline).await
+                let org_id = org_id(connection, deadline).await?;
+                let policy = Policy::parse(&given, &connection.name, &org_id)?;
+                let lacks = coverage::no_tables(&policy);
+                let asked = AskedPolicy {
+                    given,
+                    access: None,
+                    policy,
+                };
+                let scope = Scope {
+                    connection,
+                    org_id: &org_id,
+                    owner,
+                };
+                let kept = keep_policy(engine, &scope, asked, known, deadline).await?;
+                let (granted, mut warnings) = kept;
+                warnings.extend(lacks);
+                Ok((granted, warnings))
+            }
+            Self::Access { access, .. } => {
+                let database = database.ok_or(AccessError::NeedsDatabase(access.name()))?;
+                let org_id = org_id(connection, deadline).await?;
+                let roles = list(engine, connection, deadline).await?;
+                let keyspace = &database.given_keyspace;
+                let asked = AskedPolicy {
+                    given: Value::Null,
+                    access: Some(access),
+                    policy: access.policy(&roles, &org_id, &database.id, keyspace)?,
+                };
+                let scope = Scope {
+                    connection,
+                    org_id: &org_id,
+                    owner,
+                };
+                keep_policy(engine, &scope, asked, known, deadline).await
             }
         }
     }
@@ -147,24 +197,19 @@ impl Grant {
 /// Sends a policy to Astra, also one that is stored already: somebody may have changed it there.
 async fn keep_policy(
     engine: &Engine,
-    connection: &Connection,
-    owner: PolicyOwner<'_>,
-    given: Value,
-    known: Option<&PolicyRole>,
+    scope: &Scope<'_>,
+    asked: AskedPolicy,
+    known: Option<&Granted>,
     deadline: Deadline,
 ) -> Result<(Granted, Vec<String>), Error> {
-    let org_id = org_id(connection, deadline).await?;
-    let policy = Policy::parse(&given, &connection.name, &org_id)?;
-    policy.check_token_admin(connection.entry.allow_token_admin)?;
-    let scope = Scope {
-        connection,
-        org_id: &org_id,
-        owner,
-    };
-    let known = known.filter(|known| known.is_in(&org_id));
+    let connection = scope.connection;
+    let allowed = connection.entry.allow_token_admin;
+    asked.policy.check_token_admin(allowed)?;
+    let known = known.and_then(|known| known.policy.as_ref());
+    let known = known.filter(|known| known.is_in(scope.org_id));
     let ensured = engine
         .custom_roles
-        .ensure(&scope, &policy, known, deadline)
+        .ensure(scope, &asked.policy, known, deadline)
         .await?;
     engine
         .token_admins
@@ -176,13 +221,14 @@ async fn keep_policy(
     for nonce in ensured.nonces {
         remember(&mut nonces, nonce);
     }
-    let is_new = known.is_none_or(|known| known.policy != policy);
+    let is_new = known.is_none_or(|known| known.policy != asked.policy);
     let custom = PolicyRole {
-        given,
-        policy,
+        given: asked.given,
+        access: asked.access,
+        policy: asked.policy,
         role_id: ensured.role_id,
         name: ensured.name,
-        org_id,
+        org_id: scope.org_id.to_owned(),
         nonces,
     };
     let granted = Granted {
@@ -197,6 +243,19 @@ async fn keep_policy(
         granted,
         ensured.warning.into_iter().chain(lacking).collect(),
     ))
+}
+
+/// The organization's roles, as they are now.
+async fn list(
+    engine: &Engine,
+    connection: &Connection,
+    deadline: Deadline,
+) -> Result<Vec<Role>, Error> {
+    let roles = connection.client.roles(deadline).await.map_err(|error| {
+        astra_error::request_error("list the organization's roles", connection, &error)
+    })?;
+    engine.token_admins.learn(&connection.name, &roles);
+    Ok(roles)
 }
 
 /// Looks the Astra roles up, unless they are known and were not sent.  The second part are the

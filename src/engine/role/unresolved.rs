@@ -116,22 +116,22 @@ fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
     }
     if let Some(policy) = &granted.policy {
         let id = &policy.role_id;
+        let field = policy.field();
         match by_id(roles, id).map(|listed| drift(policy, listed)) {
             Some(None) => {}
             Some(Some(Drift::Changed)) => unresolved.warnings.push(format!(
-                "policy: its custom Astra role ({id}) was changed in Astra and does not grant this \
-                 policy: it gets it back within an hour, or at once when the role is written"
+                "{field}: its custom Astra role ({id}) was changed in Astra and does not grant this {field}: it gets it back within \
+                 an hour, or at once when the role is written"
             )),
             Some(Some(Drift::Foreign)) => unresolved.warnings.push(format!(
-                "policy: its custom Astra role ({id}) was written since by another cluster with \
-                 this mount's storage, or after the snapshot that this storage is restored from, \
-                 and may grant something else: write the role to make it grant this policy"
+                "{field}: its custom Astra role ({id}) was written since by another cluster with this mount's storage, or after \
+                 the snapshot that this storage is restored from, and may grant something else: write the role to make it grant \
+                 this {field}"
             )),
             None => {
                 unresolved.given.push(id.clone());
                 unresolved.gone.push(format!(
-                    "policy: its custom Astra role ({id}) is no longer in the organization: write \
-                     the role again with its policy to make it again"
+                    "{field}: its custom Astra role ({id}) is no longer in the organization: write the role again with its {field} to make it again"
                 ));
             }
         }

@@ -160,13 +160,14 @@ async fn replace(
     old: Arc<Connection>,
     deadline: Deadline,
 ) -> Result<Rotated, Error> {
-    let uncommitted = mint(engine, &old, deadline).await.map_err(unchanged)?;
+    let (uncommitted, ends_by_schedule) = mint(engine, &old, deadline).await.map_err(unchanged)?;
     failpoint::hit("rotate-root.minted");
     let now = engine.clock.now();
     let expires_at = uncommitted.life.map(|life| life.end(now));
-    let entry = old
+    let mut entry = old
         .entry
         .rotated(uncommitted.token.token.clone(), expires_at, now);
+    entry.ends_by_schedule = ends_by_schedule;
     if let Err(error) = prove(&old, &entry, deadline).await {
         uncommitted.rollback(deadline).await;
         return Err(unchanged(error));
@@ -197,11 +198,12 @@ async fn replace(
     })
 }
 
+/// The new token, and whether its end follows from the schedule.
 async fn mint(
     engine: &Engine,
     old: &Arc<Connection>,
     deadline: Deadline,
-) -> Result<UncommittedToken, Error> {
+) -> Result<(UncommittedToken, bool), Error> {
     let now = engine.clock.now();
     let present = RootSpec::of(old, now, deadline).await?;
     let mint = Mint {
@@ -215,7 +217,8 @@ async fn mint(
         reason: None,
         text: "",
     };
-    mint.mint(deadline).await
+    let minted = mint.mint(deadline).await?;
+    Ok((minted, present.ends_by_schedule))
 }
 
 /// Tries the new token for all that a root token must do, in the old one's organization.

@@ -16,8 +16,10 @@ use crate::engine::error::Error;
 pub struct RootSpec {
     /// The ids of its Astra roles.
     pub role_ids: Vec<String>,
-    /// When it is to end; `None` where the present one does not say.
+    /// When it is to end; `None` where the present one does not say, and no schedule does.
     pub expiry: Option<OffsetDateTime>,
+    /// Whether that follows from the schedule.
+    pub ends_by_schedule: bool,
 }
 
 impl RootSpec {
@@ -45,9 +47,21 @@ impl RootSpec {
                 astra_error::request_error("list the organization's roles", connection, &error)
             })?
         };
+        let entry = &connection.entry;
+        let role_ids = role_ids(&token, &roles).map_err(refuse)?;
+        // An end that an operator chose is kept.
+        let given = match entry.ends_by_schedule {
+            true => None,
+            false => expiry(&token, entry.token_set_at, now),
+        };
+        let scheduled = match given {
+            Some(_) => None,
+            None => entry.scheduled_end(now),
+        };
         Ok(Self {
-            role_ids: role_ids(&token, &roles).map_err(refuse)?,
-            expiry: expiry(&token, connection.entry.token_set_at, now),
+            role_ids,
+            expiry: given.or(scheduled),
+            ends_by_schedule: scheduled.is_some(),
         })
     }
 }

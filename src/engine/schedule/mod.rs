@@ -31,6 +31,10 @@ pub enum Schedule {
     Cron(CronSchedule),
 }
 
+/// How much longer than two rotations a token lasts in Astra: rotation may fail all that time before
+/// anyone loses access, but a token that everyone has forgotten does end.
+const RESERVE: Duration = Duration::days(90);
+
 /// When a token that is in use since `since` and that Astra ends at `end` is to be replaced at the
 /// latest: a quarter of its life before its end but at most a day, or `reserve` before where that is
 /// more, and not in the first half of its life.
@@ -81,6 +85,21 @@ impl Schedule {
         }
     }
 
+    /// When Astra is to end a token that is minted at `now` and lives on for `overlap` after its
+    /// rotation, in whole seconds: 90 days after the second rotation from now would have been due.
+    pub fn token_end(&self, now: OffsetDateTime, overlap: Duration) -> OffsetDateTime {
+        let interval = self
+            .next_after(now)
+            .map_or(Duration::ZERO, |next| next - now);
+        let longest = Duration::seconds(i64::try_from(MAX_PERIOD).unwrap_or(i64::MAX));
+        let life = interval
+            .saturating_mul(2)
+            .saturating_add(overlap)
+            .saturating_add(RESERVE)
+            .min(longest);
+        whole(now).saturating_add(life)
+    }
+
     /// The shortest time between two rotations, in seconds, as far as the next hundred after `now`
     /// tell.
     pub fn shortest_gap(&self, now: OffsetDateTime) -> u64 {
@@ -99,6 +118,11 @@ impl Schedule {
             }
         }
     }
+}
+
+/// `time` in whole seconds.
+pub fn whole(time: OffsetDateTime) -> OffsetDateTime {
+    time.replace_nanosecond(0).unwrap_or(time)
 }
 
 #[cfg(test)]

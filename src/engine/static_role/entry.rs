@@ -8,7 +8,6 @@ use time::OffsetDateTime;
 use crate::engine::role::DatabaseChoice;
 use crate::engine::role::Granted;
 use crate::engine::role::PolicyRole;
-use crate::engine::schedule::MAX_PERIOD;
 use crate::engine::schedule::Schedule;
 use crate::engine::schedule::before_end;
 use crate::engine::schedule::earlier;
@@ -17,9 +16,6 @@ use crate::secret::Secret;
 
 /// How long the previous token lives on unless the role says otherwise, in seconds.
 const DEFAULT_OVERLAP: u64 = 3600;
-/// How much longer than two rotations a token lasts in Astra: rotation may fail all that time before
-/// anyone loses access, but a token that everyone has forgotten does end.
-const RESERVE: Duration = Duration::days(90);
 /// How many replaced tokens live on at once: rotating by hand again and again must not pile them up.
 pub const MAX_PREVIOUS: usize = 8;
 
@@ -141,18 +137,8 @@ impl StaticRoleEntry {
 
     /// When Astra is to end a token that is minted at `now`.
     pub fn expiry(&self, now: OffsetDateTime) -> OffsetDateTime {
-        let interval = self
-            .schedule
-            .next_after(now)
-            .map_or(Duration::ZERO, |next| next - now);
         let overlap = Duration::seconds(i64::try_from(self.overlap(now)).unwrap_or(i64::MAX));
-        let longest = Duration::seconds(i64::try_from(MAX_PERIOD).unwrap_or(i64::MAX));
-        let life = interval
-            .saturating_mul(2)
-            .saturating_add(overlap)
-            .saturating_add(RESERVE)
-            .min(longest);
-        whole(now).saturating_add(life)
+        self.schedule.token_end(now, overlap)
     }
 
     /// When the current token was made, as a read shows it.
@@ -224,9 +210,4 @@ impl StaticRoleEntry {
             });
         }
     }
-}
-
-/// `time` in whole seconds.
-pub fn whole(time: OffsetDateTime) -> OffsetDateTime {
-    time.replace_nanosecond(0).unwrap_or(time)
 }

@@ -102,7 +102,7 @@ fn named_path() -> Path<Engine> {
         .synopsis("One long-lived token, replaced on a schedule.")
         .help(
             "Writing a static role mints its token at once; static-creds/<name> reads it. Changing \
-             astra_roles replaces the token at once. With a policy the engine keeps a custom Astra \
+             astra_roles replaces the token at once. With policy or access the engine keeps a custom Astra \
              role, named vault-<mount id>-static-roles/<name>; a change of the policy changes the \
              present token's rights in place, previous tokens included. A rotation that fails \
              keeps the present token and is tried again, at most an hour later; rotation_error \
@@ -156,8 +156,7 @@ async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
 fn listed(role: &StaticRoleEntry) -> Map<String, Value> {
     let mut info = Map::new();
     info.insert("config".into(), role.config.as_str().into());
-    info.insert("astra_roles".into(), role.granted.given_roles().into());
-    info.insert("has_policy".into(), role.granted.policy.is_some().into());
+    role.granted.list(&mut info);
     let database = role.database.as_ref().map_or("", |database| &database.id);
     info.insert("database_id".into(), database.into());
     schedule::show(Some(&role.schedule), &mut info);

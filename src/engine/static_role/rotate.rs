@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::entry::CurrentToken;
 use super::entry::MAX_PREVIOUS;
 use super::entry::StaticRoleEntry;
-use super::entry::whole;
 use super::error::StaticRoleError;
 use super::remove::delete_due;
 use crate::astra;
@@ -25,6 +24,7 @@ use crate::engine::minting::PropagationBackoff;
 use crate::engine::minting::UncommittedToken;
 use crate::engine::minting::decide;
 use crate::engine::role;
+use crate::engine::schedule::whole;
 use crate::engine::store::Key;
 
 /// Replaces the token of the role called `name`, whose change the caller holds, and deletes those

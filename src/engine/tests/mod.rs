@@ -8,6 +8,7 @@ mod discovery;
 mod expiry;
 mod fault_matrix;
 mod inputs;
+mod inputs_by_field;
 mod interleavings;
 mod lease;
 mod metrics;

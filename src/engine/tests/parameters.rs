@@ -101,6 +101,12 @@ fn table() -> Vec<(&'static str, &'static str, Operation, Answer)> {
             Warned,
         ),
         (
+            "databases/{config}/{database*}",
+            "databases/default/vector_db",
+            Operation::Read,
+            Warned,
+        ),
+        (
             "tokens/{config}/",
             "tokens/default/",
             Operation::List,

@@ -10,7 +10,9 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use harness::READ_ONLY;
+use harness::SOON;
 use harness::TestMount;
+use harness::wait_until;
 
 use crate::setup;
 
@@ -96,6 +98,63 @@ async fn the_agent_template_fills_the_environment_of_an_application() {
         .ok(&["lease", "revoke", "-sync", "-prefix", "astra/creds/app"])
         .await;
     assert!(!mount.astra.accepts(values[4]).await);
+    mount.finish().await;
+}
+
+/// What a refused renewal looks like to those who read an agent's log.
+#[tokio::test]
+async fn a_refused_renewal_reads_well_in_the_agents_log() {
+    let mount = setup::mount("agent-refused").await;
+    let role = json!({ "astra_roles": READ_ONLY, "ttl": "12s", "max_ttl": "1h" });
+    mount.write("roles/app", role).await.ok();
+    let folder = tempfile::tempdir().unwrap();
+    let template = format!(
+        "{{{{ with secret \"{}\" }}}}{{{{ .Data.client_id }}}}{{{{ end }}}}",
+        mount.path("creds/app")
+    );
+    std::fs::write(folder.path().join("vault-agent.ctmpl"), template).unwrap();
+    if !run_agent(&mount, folder.path()).await {
+        return;
+    }
+    let file = folder.path().join("astra.env");
+    std::fs::remove_file(&file).unwrap();
+    let log = folder.path().join("agent.log");
+    let output = std::fs::File::create(&log).unwrap();
+    let mut agent = Command::new(&mount.cli.binary)
+        .args(["agent", "-config=vault-agent.hcl"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", folder.path())
+        .env("VAULT_ADDR", &mount.cli.address)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().unwrap())
+        .stderr(output)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    wait_until("the agent has a credential", SOON, async || file.exists()).await;
+    mount.api.delete(&mount.path("roles/app")).await.ok();
+    let expected = "role \"app\" does not exist any more, so its leases are not extended";
+    let text = || std::fs::read_to_string(&log).unwrap().replace('\\', "");
+    wait_until("the renewal is refused", SOON, async || {
+        text().contains(expected)
+    })
+    .await;
+    let text = text();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains(expected))
+        .collect();
+    for line in lines {
+        let printed_by_go = ["logical.Response", "%!w", "<nil>"];
+        assert!(
+            !printed_by_go.iter().any(|word| line.contains(word)),
+            "{line}"
+        );
+    }
+    agent.kill().await.unwrap();
+    harness::revoke_prefix(&mount.api, &mount.path("creds/")).await;
     mount.finish().await;
 }
 

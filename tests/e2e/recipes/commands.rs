@@ -127,16 +127,16 @@ async fn from_the_role_to_the_databases_own_apis() {
     let mut shell = Shell::new(&mount);
     shell.set("DATABASE_ID", &database.id);
 
-    // With an Astra role, then with a policy of its own.
-    let [by_role, by_policy] = blocks("The role")[..] else {
-        panic!("two ways to write the role");
+    // With an Astra role, for the database alone, then with a policy of its own.
+    let [by_role, by_access, by_policy] = blocks("The role")[..] else {
+        panic!("three ways to write the role");
     };
     let printed = shell.run(by_role).await;
     assert!(
         printed.contains(&database.id) && printed.contains(READ_ONLY),
         "{printed}"
     );
-    for way in [by_role, by_policy] {
+    for way in [by_role, by_access, by_policy] {
         shell.run(way).await;
         let answer = mount.read("creds/app").await.ok();
         let credential = mount.hold(&answer);

@@ -123,8 +123,8 @@ async fn roles() {
         ),
         (
             json!({ "astra_roles": READ_ONLY, "policy": "{\"effect\":\"allow\"}" }),
-            "astra_roles and policy are both given: give the names or ids of Astra roles, or a \
-             policy for a role of its own, not both".to_owned(),
+            "astra_roles and policy are both given: give one of astra_roles, policy and access"
+                .to_owned(),
         ),
         (
             json!({ "astra_roles": READ_ONLY, "max_active": -1 }),
@@ -138,8 +138,7 @@ async fn roles() {
         ),
         (
             json!({ "ttl": "1h" }),
-            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy \
-             instead".to_owned(),
+            "astra_roles is missing: give one or more names or ids of Astra roles, or policy or access instead".to_owned(),
         ),
     ];
     for (body, text) in cases {

@@ -56,8 +56,7 @@ async fn static_roles_and_the_rest() {
         (
             "static-roles/bad",
             json!({ "rotation_period": "1h" }),
-            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy \
-             instead"
+            "astra_roles is missing: give one or more names or ids of Astra roles, or policy or access instead"
                 .to_owned(),
         ),
         (

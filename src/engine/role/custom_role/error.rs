@@ -12,8 +12,8 @@ use crate::engine::error::Fault;
 pub enum CustomRoleError {
     /// The root token lacks the right.
     #[error(
-        "policy: the root token of config \"{config}\" may not keep custom roles: give it \
-         org-role-write and org-role-delete, or use astra_roles instead ({source})"
+        "policy, access: the root token of config \"{config}\" may not keep custom roles: give it org-role-write and org-role-delete, \
+         or use astra_roles instead ({source})"
     )]
     Forbidden {
         /// The config.

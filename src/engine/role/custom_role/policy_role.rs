@@ -5,13 +5,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::nonce::Nonce;
+use crate::engine::role::access::Access;
 use crate::engine::role::policy::Policy;
 
 /// A policy and the custom Astra role that the engine keeps for it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct PolicyRole {
-    /// What the operator wrote, text or object; reads return it unchanged.
+    /// What the operator wrote, text or object; reads return it unchanged.  Null with `access`.
     pub given: Value,
+    /// What the policy was made of, if not of `given`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     /// What it means.
     pub policy: Policy,
     /// The custom Astra role's id.
@@ -28,6 +32,14 @@ pub struct PolicyRole {
 }
 
 impl PolicyRole {
+    /// The field that it was written with.
+    pub fn field(&self) -> &'static str {
+        match self.access {
+            Some(_) => "access",
+            None => "policy",
+        }
+    }
+
     /// Whether it is in the organization `org_id`, as far as is known.
     pub fn is_in(&self, org_id: &str) -> bool {
         self.org_id.is_empty() || self.org_id == org_id

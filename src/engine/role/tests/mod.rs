@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod access;
 mod changed_in_astra;
+mod cql;
 mod credentials;
 mod evidence;
 mod limits;

@@ -149,15 +149,14 @@ async fn switching_to_astra_roles_deletes_the_custom_role_and_back_makes_one() {
     let both = json!({"policy": policy(&["db-cql"]), "astra_roles": "RO User"});
     assert_eq!(
         bench.refusal("roles/app", both).await,
-        "astra_roles and policy are both given: give the names or ids of Astra roles, or a policy \
-         for a role of its own, not both"
+        "astra_roles and policy are both given: give one of astra_roles, policy and access"
     );
     let none = bench
         .call(Operation::Patch, "roles/app", json!({"policy": null}))
         .await;
     assert_eq!(
         refused(none),
-        "astra_roles is missing: give one or more names or ids of Astra roles, or a policy instead"
+        "astra_roles is missing: give one or more names or ids of Astra roles, or policy or access instead"
     );
     assert_eq!(kept(&bench).len(), 1);
 }
@@ -367,7 +366,7 @@ async fn a_root_token_without_the_right_is_told_so_and_nothing_is_stored() {
     let given = json!({"policy": policy(&["db-cql"])});
     let fault = bench.astra.add_fault(status(403, "POST", ROLES)).unwrap();
     let refused = bench.refusal("roles/app", given).await;
-    let expected = "policy: the root token of config \"default\" may not keep custom roles: give \
+    let expected = "policy, access: the root token of config \"default\" may not keep custom roles: give \
         it org-role-write and org-role-delete, or use astra_roles instead (";
     assert!(refused.starts_with(expected), "{refused}");
     bench.astra.remove_fault(fault).unwrap();

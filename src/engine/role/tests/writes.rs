@@ -119,8 +119,7 @@ async fn bad_input_is_refused_and_changes_nothing() {
     for (data, expected) in [
         (
             json!({}),
-            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy \
-             instead"
+            "astra_roles is missing: give one or more names or ids of Astra roles, or policy or access instead"
                 .to_owned(),
         ),
         (

@@ -77,6 +77,39 @@ async fn a_life_time_is_kept() {
 }
 
 #[tokio::test]
+async fn a_scheduled_rotation_gives_the_token_an_end() {
+    let bench = AstraMount::configured().await;
+    let days_left = async |data: serde_json::Value| {
+        bench.write("config", data).await.unwrap();
+        rotate(&bench).await.unwrap();
+        let root = bench.astra.token(&root_of(&bench).await).unwrap();
+        let expiry = root.token_expiry?;
+        let expiry = time::OffsetDateTime::parse(&expiry, &Rfc3339).unwrap();
+        Some((expiry - bench.astra.now() + time::Duration::HOUR).whole_days())
+    };
+    assert_eq!(days_left(json!({})).await, None);
+    let period = |days: u32| json!({"rotation_period": format!("{days}d")});
+    assert_eq!(days_left(period(30)).await, Some(2 * 30 + 90));
+    assert_eq!(
+        bench.read_data("config").await["next_rotation"]
+            .as_str()
+            .unwrap()
+            .len(),
+        20
+    );
+    // It follows the schedule, and goes with it.
+    assert_eq!(days_left(period(60)).await, Some(2 * 60 + 90));
+    assert_eq!(
+        days_left(json!({"disable_automated_rotation": true})).await,
+        None
+    );
+    let again = json!({"disable_automated_rotation": false});
+    assert_eq!(days_left(again).await, Some(2 * 60 + 90));
+    assert_eq!(days_left(json!({"rotation_period": 0})).await, None);
+    assert!(bench.astra.violations().is_empty());
+}
+
+#[tokio::test]
 async fn a_replaced_token_is_not_taken_back() {
     let mut bench = AstraMount::configured().await;
     let first = bench.astra.root_token();

@@ -127,8 +127,7 @@ async fn bad_input_is_refused_and_changes_nothing() {
         ),
         (
             json!({"rotation_period": 60}),
-            "astra_roles is missing: give one or more names or ids of Astra roles, or a policy \
-             instead",
+            "astra_roles is missing: give one or more names or ids of Astra roles, or policy or access instead",
         ),
         (
             with("rotation_period", json!(10)),

@@ -1,0 +1,43 @@
+//! What a policy lacks to be of use: a warning, since Astra may know more than this engine.
+
+use super::policy::Policy;
+
+/// What the actions on tables begin with.
+const TABLE_ACTION: &str = "db-table-";
+
+/// Warns of actions on tables where no resource is a table.
+pub fn no_tables(policy: &Policy) -> Option<String> {
+    let action = policy
+        .actions
+        .iter()
+        .find(|action| action.starts_with(TABLE_ACTION))?;
+    let has_tables = policy.resources.iter().any(|one| one.contains(":table:"));
+    (!has_tables).then(|| {
+        format!(
+            "policy: it has {action}, but none of its resources is a table, and a resource covers its own level only: add for \
+             instance \"drn:astra:org:{{{{org_id}}}}:db:*:keyspace:*:table:*\""
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_on_tables_need_tables() {
+        let told = |resource: &str, action: &str| {
+            no_tables(&Policy {
+                resources: vec![resource.to_owned()],
+                actions: vec!["db-cql".to_owned(), action.to_owned()],
+                description: String::new(),
+            })
+        };
+        let tables = "policy: it has db-table-select, but none of its resources is a table, and a resource covers its own level only: add for instance \"drn:astra:org:{{org_id}}:db:*:keyspace:*:table:*\"";
+        let keyspace = "drn:astra:org:o:db:d:keyspace:app";
+        assert_eq!(told(keyspace, "db-table-select").as_deref(), Some(tables));
+        assert_eq!(told(keyspace, "db-rest"), None);
+        let table = format!("{keyspace}:table:*");
+        assert_eq!(told(&table, "db-table-select"), None);
+    }
+}
