@@ -10,7 +10,7 @@ use super::creds;
 use super::discovery;
 use super::metrics_path;
 use super::periodic;
-use super::role;
+use super::role_path;
 use super::rotation;
 use super::static_role;
 use super::status;
@@ -38,7 +38,7 @@ impl AstraFactory {
         let engine = Arc::new(Engine::new(mount, self.deadlines));
         let paths = [
             config::paths(),
-            role::paths(),
+            role_path::paths(),
             creds::paths(),
             rotation::paths(),
             static_role::paths(),

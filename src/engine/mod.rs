@@ -28,6 +28,7 @@ mod periodic;
 mod recent_deletions;
 mod registry;
 mod role;
+mod role_path;
 mod rotation;
 mod schedule;
 mod seen_tokens;
@@ -65,9 +66,9 @@ use role::ActiveLimits;
 use role::Comparisons;
 use role::CustomRoles;
 use role::Roles;
+use role::StaticRoles;
 use role::TokenAdmins;
 use seen_tokens::SeenTokens;
-use static_role::StaticRoles;
 use store::Store;
 
 /// One mounted secrets engine.

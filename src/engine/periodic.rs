@@ -8,7 +8,7 @@ use super::failpoint;
 use super::in_use;
 use super::intent::InUseTokens;
 use super::metrics_path;
-use super::role;
+use super::role_path;
 use super::rotation;
 use super::store::Key;
 use crate::astra::Deadline;
@@ -67,7 +67,7 @@ async fn sweep_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let sweeps = names
         .iter()
         .map(|name| sweep(engine, name, &in_use, deadline));
-    let custom_roles = role::reconcile_all(engine, deadline);
+    let custom_roles = role_path::reconcile_all(engine, deadline);
     let (_, _, custom_roles) = futures_util::future::join3(
         uncertain,
         futures_util::future::join_all(sweeps),

@@ -27,7 +27,7 @@ use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
-use crate::engine::role::missing_rights;
+use crate::engine::role_path::missing_rights;
 use crate::engine::schedule;
 use crate::framework::Call;
 use crate::framework::Fields;

@@ -16,10 +16,10 @@ use crate::engine::minting::AskedExpiry;
 use crate::engine::minting::Lifetime;
 use crate::engine::minting::Mint;
 use crate::engine::minting::take_back;
-use crate::engine::role;
 use crate::engine::role::Permit;
 use crate::engine::role::RoleEntry;
 use crate::engine::role::database::bundle::bundle_url;
+use crate::engine::role_path::unresolved;
 use crate::vault::Request;
 use crate::vault::Response;
 
@@ -68,7 +68,8 @@ impl WantedCredential<'_> {
         failpoint::hit("mint.limits-asked");
         let mut term = EffectiveTtl::new(&role, limits, self.requested);
         let deadline = Deadline::after(engine.deadlines.operation);
-        role::check_token_admin(engine, &connection, &role.granted, deadline).await?;
+        let admins = &engine.token_admins;
+        admins.check(&connection, &role.granted, deadline).await?;
         let asked = term.expiry(engine.clock.now());
         let mint = self.mint(&connection, &role, asked);
         let _permit = self.acquire(&mint, &role, deadline).await?;
@@ -83,9 +84,7 @@ impl WantedCredential<'_> {
             Ok(minted) => minted,
             Err(error) => {
                 let granted = &role.granted;
-                return Err(
-                    role::unresolved::explain(error, engine, name, granted, &connection).await,
-                );
+                return Err(unresolved::explain(error, engine, name, granted, &connection).await);
             }
         };
         let undo = take_back(

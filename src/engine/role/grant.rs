@@ -9,10 +9,10 @@ use super::PolicyOwner;
 use super::access::Access;
 use super::access_error::AccessError;
 use super::astra_role::AstraRole;
+use super::custom_role::CustomRoles;
 use super::custom_role::PolicyRole;
 use super::custom_role::Scope;
 use super::error::RoleError;
-use crate::engine::Engine;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::framework::Field;
@@ -167,14 +167,19 @@ impl Granted {
 
     /// The owner's entry is stored with this: Astra and storage agree about its custom role, if it has
     /// one.
-    pub async fn stored(&self, engine: &Engine, connection: &Connection, owner: PolicyOwner<'_>) {
+    pub async fn stored(
+        &self,
+        custom_roles: &CustomRoles,
+        connection: &Connection,
+        owner: PolicyOwner<'_>,
+    ) {
         if let Some(custom) = &self.policy {
             let scope = Scope {
                 connection,
                 org_id: &custom.org_id,
                 owner,
             };
-            engine.custom_roles.stored(&scope, &custom.nonces).await;
+            custom_roles.stored(&scope, &custom.nonces).await;
         }
     }
 

@@ -1,55 +1,44 @@
-//! Roles: which Astra roles a credential gets, from which config, for how long.
+//! Roles and static roles as they are stored, and what they grant: which Astra roles a credential
+//! gets, from which config, for how long.
 
-mod access;
-mod access_error;
+pub mod access;
+pub mod access_error;
 mod active_limit;
-mod astra_role;
-mod attributes;
-mod coverage;
+pub mod astra_role;
+pub mod coverage;
 mod credential;
-mod custom_role;
+pub mod custom_role;
 pub mod database;
-mod drift;
+pub mod drift;
 mod entry;
 mod error;
 pub mod grant;
-pub mod missing_rights;
-mod name;
-mod paths;
-mod policy;
+pub mod policy;
 mod policy_error;
 mod policy_owner;
-mod realize;
-mod reconcile;
 mod registry;
-mod released_role;
-mod resolve;
+pub mod resolve;
+mod static_entry;
+mod static_registry;
 #[cfg(test)]
 mod tests;
 mod token_admin;
-pub mod unresolved;
-mod write;
 
 pub use active_limit::ActiveLimits;
 pub use active_limit::Permit;
 pub use credential::Credential;
-pub use custom_role::Claim;
 pub use custom_role::CustomRoles;
-pub use custom_role::PendingNote;
 pub use custom_role::PolicyRole;
 pub use drift::Comparisons;
 pub use entry::DatabaseChoice;
 pub use entry::RoleEntry;
+pub use error::RoleError;
 pub use grant::Granted;
-pub use paths::paths;
 pub use policy_owner::PolicyOwner;
-pub use realize::Asked;
-pub use realize::Known;
-pub use reconcile::reconcile_all;
-pub use reconcile::reconcile_one;
 pub use registry::Roles;
-pub use released_role::ReleasedCustomRole;
-pub use released_role::unreachable_role_warning;
+pub use static_entry::CurrentToken;
+pub use static_entry::MAX_PREVIOUS;
+pub use static_entry::PreviousToken;
+pub use static_entry::StaticRoleEntry;
+pub use static_registry::StaticRoles;
 pub use token_admin::TokenAdmins;
-pub use token_admin::check as check_token_admin;
-pub use write::cap_warnings;

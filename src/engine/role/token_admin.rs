@@ -15,7 +15,6 @@ use super::Granted;
 use super::error::RoleError;
 use crate::astra::Deadline;
 use crate::astra::Role;
-use crate::engine::Engine;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 
@@ -52,6 +51,34 @@ impl TokenAdmins {
         }
     }
 
+    /// Refuses to mint tokens with `granted` where they could make lasting credentials and the config
+    /// does not allow that.  Asks Astra only before it refuses.
+    pub async fn check(
+        &self,
+        connection: &Connection,
+        granted: &Granted,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        if connection.entry.allow_token_admin {
+            return Ok(());
+        }
+        let config = &connection.name;
+        let Some((given, id)) = suspect(self, config, granted) else {
+            return Ok(());
+        };
+        // What was seen last may be of the past.
+        if !self.is_recent(config)
+            && let Ok(roles) = connection.client.roles(deadline).await
+        {
+            self.learn(config, &roles);
+            return match suspect(self, config, granted) {
+                Some((given, id)) => Err(refusal(config, &given, &id)),
+                None => Ok(()),
+            };
+        }
+        Err(refusal(config, &given, &id))
+    }
+
     /// Whether the last list showed the role `id` as a token admin; `None` where there was no list.
     fn is_admin(&self, config: &str, id: &str) -> Option<bool> {
         let seen = self.seen();
@@ -67,35 +94,6 @@ impl TokenAdmins {
     fn seen(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
         self.seen.lock()
     }
-}
-
-/// Refuses to mint tokens with `granted` where they could make lasting credentials and the config does
-/// not allow that.  Asks Astra only before it refuses.
-pub async fn check(
-    engine: &Engine,
-    connection: &Connection,
-    granted: &Granted,
-    deadline: Deadline,
-) -> Result<(), Error> {
-    if connection.entry.allow_token_admin {
-        return Ok(());
-    }
-    let config = &connection.name;
-    let admins = &engine.token_admins;
-    let Some((given, id)) = suspect(admins, config, granted) else {
-        return Ok(());
-    };
-    // What was seen last may be of the past.
-    if !admins.is_recent(config)
-        && let Ok(roles) = connection.client.roles(deadline).await
-    {
-        admins.learn(config, &roles);
-        return match suspect(admins, config, granted) {
-            Some((given, id)) => Err(refusal(config, &given, &id)),
-            None => Ok(()),
-        };
-    }
-    Err(refusal(config, &given, &id))
 }
 
 /// The first Astra role of `granted` that is a token admin, as far as is known: what was written and

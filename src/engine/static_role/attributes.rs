@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::entry::StaticRoleEntry;
 use crate::engine::connection;
+use crate::engine::role::StaticRoleEntry;
 use crate::engine::time_text::time_text;
 use crate::framework::Attribute;
 use crate::framework::Attributes;

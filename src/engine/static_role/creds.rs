@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::entry::StaticRoleEntry;
 use super::error::StaticRoleError;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::error::HandlerResult;
 use crate::engine::failures::Failures;
 use crate::engine::role::Credential;
+use crate::engine::role::StaticRoleEntry;
 use crate::engine::role::database::bundle::bundle_url;
 use crate::engine::schedule::Schedule;
 use crate::engine::store::Key;

@@ -9,13 +9,13 @@ use std::collections::HashMap;
 
 use tokio::time::Instant;
 
-use super::entry::StaticRoleEntry;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::intent::Owner;
+use crate::engine::role::StaticRoleEntry;
 use crate::engine::tagged_token::MountTokenFilter;
 
 /// The current tokens that are to be looked for, by client id, each with its static role's name.

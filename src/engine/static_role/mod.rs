@@ -2,22 +2,17 @@
 
 mod attributes;
 mod creds;
-mod entry;
 mod error;
 mod listed;
 mod paths;
 mod reconcile;
-mod registry;
 mod remove;
 mod rotate;
 #[cfg(test)]
 mod tests;
 mod write;
 
-#[cfg(test)]
-pub use entry::StaticRoleEntry;
 pub use reconcile::reconcile;
-pub use registry::StaticRoles;
 
 use super::Engine;
 use crate::framework::Path;

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::attributes::ATTRIBUTES;
 use super::attributes::OVERLAP;
-use super::entry::StaticRoleEntry;
 use super::error::StaticRoleError;
 use super::remove;
 use super::rotate;
@@ -23,6 +22,7 @@ use crate::engine::failures;
 use crate::engine::failures::Failures;
 use crate::engine::registry::Loaded;
 use crate::engine::role;
+use crate::engine::role::StaticRoleEntry;
 use crate::engine::role::grant;
 use crate::engine::schedule;
 use crate::engine::store::Key;

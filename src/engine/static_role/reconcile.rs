@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-use super::entry::StaticRoleEntry;
 use super::listed;
 use super::listed::Unseen;
 use super::remove::delete_due;
@@ -17,10 +16,11 @@ use crate::engine::Engine;
 use crate::engine::error::Error;
 use crate::engine::failures::Failures;
 use crate::engine::registry::Loaded;
-use crate::engine::role;
-use crate::engine::role::Claim;
-use crate::engine::role::PendingNote;
 use crate::engine::role::PolicyOwner;
+use crate::engine::role::StaticRoleEntry;
+use crate::engine::role::custom_role::Claim;
+use crate::engine::role::custom_role::PendingNote;
+use crate::engine::role_path;
 use crate::engine::store::Key;
 
 /// How many roles of one config a tick works on at most.
@@ -196,6 +196,6 @@ async fn reconcile_custom_role(
             .is_some_and(|entry| entry.previous_uses_custom_role()),
     };
     let owner = PolicyOwner::StaticRole(name);
-    role::reconcile_one(engine, config, &note.org_id, owner, claim, deadline).await;
+    role_path::reconcile_one(engine, config, &note.org_id, owner, claim, deadline).await;
     Ok(())
 }

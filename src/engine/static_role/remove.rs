@@ -1,7 +1,5 @@
 //! Deleting the tokens of static roles: replaced ones, and all when the role goes.
 
-use super::entry::PreviousToken;
-use super::entry::StaticRoleEntry;
 use super::error::StaticRoleError;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -11,8 +9,10 @@ use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::failures::Failures;
 use crate::engine::role::PolicyOwner;
-use crate::engine::role::ReleasedCustomRole;
-use crate::engine::role::unreachable_role_warning;
+use crate::engine::role::PreviousToken;
+use crate::engine::role::StaticRoleEntry;
+use crate::engine::role_path::ReleasedCustomRole;
+use crate::engine::role_path::unreachable_role_warning;
 use crate::engine::store::Key;
 
 /// Deletes the role called `name`, whose change the caller holds, its tokens, and the custom Astra role

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use super::entry::CurrentToken;
-use super::entry::MAX_PREVIOUS;
-use super::entry::StaticRoleEntry;
 use super::error::StaticRoleError;
 use super::remove::delete_due;
 use crate::astra;
@@ -23,7 +20,9 @@ use crate::engine::minting::Mint;
 use crate::engine::minting::PropagationBackoff;
 use crate::engine::minting::UncommittedToken;
 use crate::engine::minting::decide;
-use crate::engine::role;
+use crate::engine::role::CurrentToken;
+use crate::engine::role::MAX_PREVIOUS;
+use crate::engine::role::StaticRoleEntry;
 use crate::engine::schedule::whole;
 use crate::engine::store::Key;
 
@@ -73,7 +72,8 @@ pub async fn mint_and_store(
     deadline: Deadline,
 ) -> Result<Vec<String>, Error> {
     let connection = engine.configs.require(&entry.config).await?;
-    role::check_token_admin(engine, &connection, &entry.granted, deadline).await?;
+    let admins = &engine.token_admins;
+    admins.check(&connection, &entry.granted, deadline).await?;
     let now = engine.clock.now();
     let asked = entry.expiry(now);
     let mint = Mint {

@@ -3,7 +3,6 @@
 use time::OffsetDateTime;
 
 use super::attributes::ATTRIBUTES;
-use super::entry::StaticRoleEntry;
 use super::error::StaticRoleError;
 use super::rotate::mint_and_store;
 use super::rotate::rotate;
@@ -12,10 +11,11 @@ use crate::engine::Engine;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::registry::Loaded;
-use crate::engine::role::Asked;
-use crate::engine::role::Known;
 use crate::engine::role::PolicyOwner;
-use crate::engine::role::ReleasedCustomRole;
+use crate::engine::role::StaticRoleEntry;
+use crate::engine::role_path::Asked;
+use crate::engine::role_path::Known;
+use crate::engine::role_path::ReleasedCustomRole;
 use crate::engine::schedule;
 use crate::engine::schedule::Schedule;
 use crate::framework::Fields;
@@ -75,7 +75,9 @@ pub async fn write(
     failpoint::hit("static-role.checked");
     warnings.extend(store(engine, name, entry, deadline).await?);
     failpoint::hit("static-role.stored");
-    granted.stored(engine, &connection, owner).await;
+    granted
+        .stored(&engine.custom_roles, &connection, owner)
+        .await;
     if let Some(released) = released {
         let stored = engine.static_roles.find(name).await?;
         // Until the overlap is over the previous token needs it; then a tick deletes it.

@@ -17,7 +17,7 @@ use crate::engine::host::Limits;
 use crate::engine::registry::Loaded;
 use crate::engine::role::Granted;
 use crate::engine::role::RoleEntry;
-use crate::engine::role::cap_warnings;
+use crate::engine::role_path::cap_warnings;
 use crate::framework::is_name;
 
 /// Plans for all roles, in the order of their keys; what must change in `configs` for them is noted there.

@@ -22,7 +22,7 @@ use crate::engine::intent::RequestMark;
 use crate::engine::intent::Tag;
 use crate::engine::role::PolicyRole;
 use crate::engine::role::RoleEntry;
-use crate::engine::static_role::StaticRoleEntry;
+use crate::engine::role::StaticRoleEntry;
 use crate::engine::store::Key;
 use crate::vault::HandlerResult;
 use crate::vault::Response;

@@ -17,7 +17,7 @@ use super::operation::config;
 use super::operation::role;
 use super::world::World;
 use crate::engine::clock::simulated;
-use crate::engine::static_role::StaticRoleEntry;
+use crate::engine::role::StaticRoleEntry;
 use crate::engine::store::Key;
 use crate::vault::HandlerResult;
 use crate::vault::Operation as Asked;

@@ -6,8 +6,6 @@ use serde_json::Map;
 use serde_json::json;
 
 use super::attributes::ATTRIBUTES;
-use super::database;
-use super::grant;
 use super::name::NAME;
 use super::name::name_of;
 use super::unresolved;
@@ -16,6 +14,8 @@ use crate::engine::Engine;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::registry::Loaded;
+use crate::engine::role::database;
+use crate::engine::role::grant;
 use crate::framework::Call;
 use crate::framework::Field;
 use crate::framework::Path;

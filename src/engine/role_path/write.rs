@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use super::Asked;
 use super::Known;
-use super::PolicyOwner;
 use super::ReleasedCustomRole;
-use super::RoleEntry;
 use super::attributes::ATTRIBUTES;
-use super::error::RoleError;
 use super::name::name_of;
 use super::unreachable_role_warning;
 use crate::astra::Deadline;
@@ -20,6 +17,9 @@ use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::host::Limits;
 use crate::engine::registry::Loaded;
+use crate::engine::role::PolicyOwner;
+use crate::engine::role::RoleEntry;
+use crate::engine::role::RoleError;
 use crate::framework::Call;
 use crate::framework::Fields;
 use crate::framework::format_seconds;
@@ -69,7 +69,9 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     failpoint::hit("role.checked");
     let role = engine.roles.put(&name, role).await?;
     failpoint::hit("role.stored");
-    role.granted.stored(&engine, &connection, owner).await;
+    role.granted
+        .stored(&engine.custom_roles, &connection, owner)
+        .await;
     if let Some(abandoned) = abandoned {
         warnings.extend(abandoned.remove(&engine, deadline).await);
     }

@@ -2,15 +2,15 @@
 
 use futures_util::future::join_all;
 
-use super::PolicyOwner;
-use super::custom_role::Claim;
-use super::custom_role::PendingNote;
-use super::custom_role::Scope;
-use super::drift;
+use super::repair;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::error::Error;
 use crate::engine::registry::Loaded;
+use crate::engine::role::PolicyOwner;
+use crate::engine::role::custom_role::Claim;
+use crate::engine::role::custom_role::PendingNote;
+use crate::engine::role::custom_role::Scope;
 use crate::engine::store::Key;
 
 /// Finishes what a dead process or an outage left between storage and Astra, and once an hour compares
@@ -28,7 +28,7 @@ pub async fn reconcile_all(engine: &Engine, deadline: Deadline) -> Result<(), Er
         }
     });
     join_all(notes).await;
-    drift::repair_all(engine, deadline).await
+    repair::repair_all(engine, deadline).await
 }
 
 async fn reconcile_role(

@@ -4,22 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::DatabaseChoice;
-use super::Granted;
-use super::PolicyOwner;
-use super::access::Access;
-use super::access_error::AccessError;
-use super::astra_role::AstraRole;
-use super::coverage;
-use super::custom_role::PolicyRole;
-use super::custom_role::Scope;
-use super::custom_role::remember;
-use super::database::Wanted;
-use super::grant::Grant;
 use super::missing_rights;
-use super::policy::Policy;
-use super::resolve::resolve;
-use super::token_admin;
 use super::unresolved;
 use crate::astra::Deadline;
 use crate::astra::Role;
@@ -27,6 +12,20 @@ use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
+use crate::engine::role::DatabaseChoice;
+use crate::engine::role::Granted;
+use crate::engine::role::PolicyOwner;
+use crate::engine::role::access::Access;
+use crate::engine::role::access_error::AccessError;
+use crate::engine::role::astra_role::AstraRole;
+use crate::engine::role::coverage;
+use crate::engine::role::custom_role::PolicyRole;
+use crate::engine::role::custom_role::Scope;
+use crate::engine::role::custom_role::remember;
+use crate::engine::role::database::Wanted;
+use crate::engine::role::grant::Grant;
+use crate::engine::role::policy::Policy;
+use crate::engine::role::resolve::resolve;
 use crate::framework::Fields;
 
 /// How long the write of a role whose Astra roles are known waits for the organization.
@@ -145,7 +144,8 @@ impl Grant {
                     policy: None,
                 };
                 // What was not looked up again may not be allowed any more.
-                token_admin::check(engine, connection, &granted, deadline).await?;
+                let admins = &engine.token_admins;
+                admins.check(connection, &granted, deadline).await?;
                 let warning = match listed {
                     Some(_) => {
                         missing_rights::warning(connection, &granted, listed, deadline).await

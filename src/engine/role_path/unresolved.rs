@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use super::Granted;
-use super::drift::Drift;
-use super::drift::drift;
 use crate::astra;
 use crate::astra::Deadline;
 use crate::astra::Role;
@@ -13,6 +10,9 @@ use crate::engine::connection::Connection;
 use crate::engine::error::Classified;
 use crate::engine::error::Error;
 use crate::engine::error::Fault;
+use crate::engine::role::Granted;
+use crate::engine::role::drift::Drift;
+use crate::engine::role::drift::drift;
 
 /// How long a read waits for the organization: it must not hang while Astra is down.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -163,9 +163,9 @@ fn by_id<'a>(roles: &'a [Role], id: &str) -> Option<&'a Role> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::PolicyRole;
-    use super::super::astra_role::AstraRole;
     use super::*;
+    use crate::engine::role::PolicyRole;
+    use crate::engine::role::astra_role::AstraRole;
 
     fn astra(id: &str, name: &str) -> Role {
         Role {

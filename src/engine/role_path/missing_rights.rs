@@ -4,8 +4,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::DatabaseChoice;
-use super::Granted;
 use crate::astra::Deadline;
 use crate::astra::Lacking;
 use crate::astra::Policy;
@@ -15,6 +13,8 @@ use crate::engine::connection::ConfigEntry;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::registry::Loaded;
+use crate::engine::role::DatabaseChoice;
+use crate::engine::role::Granted;
 
 /// How long the write of a role waits for the list of roles that only warnings need.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::RoleEntry;
-use super::error::RoleError;
 use crate::engine::connection;
+use crate::engine::role::RoleEntry;
+use crate::engine::role::RoleError;
 use crate::framework::Attribute;
 use crate::framework::Attributes;
 use crate::framework::Field;

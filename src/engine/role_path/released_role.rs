@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::PolicyOwner;
-use super::PolicyRole;
-use super::custom_role::Removal;
-use super::custom_role::Scope;
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
 use crate::engine::Engine;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
+use crate::engine::role::PolicyOwner;
+use crate::engine::role::PolicyRole;
+use crate::engine::role::custom_role::Removal;
+use crate::engine::role::custom_role::Scope;
 
 /// A custom role that is noted to go.
 pub struct ReleasedCustomRole<'a> {

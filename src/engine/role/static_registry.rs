@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry::StaticRoleEntry;
+use super::StaticRoleEntry;
 use crate::engine::error::Error;
 use crate::engine::host::Host;
 use crate::engine::registry::EntryKind;

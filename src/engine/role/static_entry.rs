@@ -5,9 +5,9 @@ use serde::Serialize;
 use time::Duration;
 use time::OffsetDateTime;
 
-use crate::engine::role::DatabaseChoice;
-use crate::engine::role::Granted;
-use crate::engine::role::PolicyRole;
+use super::DatabaseChoice;
+use super::Granted;
+use super::PolicyRole;
 use crate::engine::schedule::Schedule;
 use crate::engine::schedule::before_end;
 use crate::engine::schedule::earlier;

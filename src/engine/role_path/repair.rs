@@ -1,0 +1,179 @@
+//! The tick's comparison of what storage says of custom roles with what Astra has.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use time::Duration;
+
+use crate::astra::Deadline;
+use crate::astra::Role;
+use crate::engine::Engine;
+use crate::engine::astra_error;
+use crate::engine::connection::Connection;
+use crate::engine::error::Error;
+use crate::engine::registry::Loaded;
+use crate::engine::role::PolicyOwner;
+use crate::engine::role::PolicyRole;
+use crate::engine::role::custom_role::Scope;
+use crate::engine::role::drift::Drift;
+use crate::engine::role::drift::INTERVAL;
+use crate::engine::role::drift::drift;
+
+/// How soon it tries again where the organization did not answer.
+const RETRY: Duration = Duration::minutes(10);
+
+/// What is to be compared in one config.
+#[derive(Default)]
+struct Work {
+    /// Whether any role uses the config.
+    is_used: bool,
+    /// Roles that have a policy.
+    roles: Vec<String>,
+    /// Static roles that have a policy.
+    static_roles: Vec<String>,
+}
+
+/// Compares the Astra roles of all configs whose time has come, side by side, from one list for each,
+/// and brings custom roles back that were changed by hand.  Failures are logged.
+pub async fn repair_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+    let now = engine.clock.now();
+    let mut due: BTreeMap<String, Work> = engine
+        .configs
+        .names()
+        .await?
+        .into_iter()
+        .filter(|config| engine.comparisons.is_due(config, now))
+        .map(|config| (config, Work::default()))
+        .collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    find_work(engine, &mut due).await?;
+    let configs = due.iter().map(|(config, work)| async move {
+        let wait = match repair_config(engine, config, work, deadline).await {
+            Ok(()) => INTERVAL,
+            Err(error) => {
+                tracing::warn!(config, %error, "cannot compare Astra roles with what is stored; a \
+                    later tick tries again");
+                RETRY
+            }
+        };
+        engine
+            .comparisons
+            .set_next(config, now.saturating_add(wait));
+    });
+    join_all(configs).await;
+    Ok(())
+}
+
+async fn find_work(engine: &Engine, due: &mut BTreeMap<String, Work>) -> Result<(), Error> {
+    for (name, loaded) in engine.roles.load_all().await? {
+        if let Loaded::Valid(role) = loaded
+            && let Some(work) = due.get_mut(&role.config)
+        {
+            work.is_used = true;
+            if role.granted.policy.is_some() {
+                work.roles.push(name);
+            }
+        }
+    }
+    for (name, loaded) in engine.static_roles.load_all().await? {
+        if let Loaded::Valid(role) = loaded
+            && let Some(work) = due.get_mut(&role.config)
+        {
+            work.is_used = true;
+            if role.claim().is_some() {
+                work.static_roles.push(name);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn repair_config(
+    engine: &Engine,
+    config: &str,
+    work: &Work,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    if !work.is_used {
+        return Ok(());
+    }
+    let Some(connection) = engine.configs.find(config).await? else {
+        return Ok(());
+    };
+    let roles = connection.client.roles(deadline).await.map_err(|error| {
+        astra_error::request_error("list the organization's roles", &connection, &error)
+    })?;
+    engine.token_admins.learn(config, &roles);
+    for name in &work.roles {
+        // A request that is changing the role brings it in step itself.
+        let Some(_changing) = engine.roles.try_lock(name) else {
+            continue;
+        };
+        if let Loaded::Valid(role) = engine.roles.load(name).await?
+            && role.config == config
+            && let Some(custom) = &role.granted.policy
+        {
+            let owner = PolicyOwner::Role(name);
+            repair(engine, &connection, owner, custom, &roles, deadline).await?;
+        }
+    }
+    for name in &work.static_roles {
+        let Some(_changing) = engine.static_roles.try_lock(name) else {
+            continue;
+        };
+        if let Loaded::Valid(role) = engine.static_roles.load(name).await?
+            && role.config == config
+            && let Some(custom) = role.claim()
+        {
+            let owner = PolicyOwner::StaticRole(name);
+            repair(engine, &connection, owner, custom, &roles, deadline).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn repair(
+    engine: &Engine,
+    connection: &Connection,
+    owner: PolicyOwner<'_>,
+    custom: &PolicyRole,
+    roles: &[Role],
+    deadline: Deadline,
+) -> Result<(), Error> {
+    let is_it = |role: &&Role| role.id.eq_ignore_ascii_case(&custom.role_id);
+    // One that is gone shows when the role is read.
+    let Some(listed) = roles.iter().find(is_it) else {
+        return Ok(());
+    };
+    match drift(custom, listed) {
+        None => Ok(()),
+        Some(Drift::Foreign) => {
+            tracing::warn!(
+                %owner,
+                custom_role = listed.name,
+                "a custom role is left alone: somebody else has written it since; write the role \
+                 to make it grant its policy again"
+            );
+            Ok(())
+        }
+        Some(Drift::Changed) => {
+            tracing::warn!(%owner, custom_role = listed.name, "a custom role was changed in Astra; \
+                it gets the stored policy back");
+            let scope = Scope {
+                connection,
+                org_id: &custom.org_id,
+                owner,
+            };
+            let sent = engine
+                .custom_roles
+                .send_stored(&scope, custom, listed, deadline)
+                .await;
+            sent?;
+            // What was listed is of the past.
+            engine.token_admins.forget(&connection.name, &listed.id);
+            Ok(())
+        }
+    }
+}
