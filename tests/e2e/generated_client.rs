@@ -54,6 +54,7 @@ async fn a_generated_client_reads_a_credential_into_typed_fields() {
     assert_eq!(role["types"]["ttl"], "int");
     assert_eq!(role["data"]["ttl"], 3600);
     assert_eq!(role["types"]["astra_roles"], "list[str]");
+    mount.api.delete(&path).await;
     mount.finish().await;
 }
 
