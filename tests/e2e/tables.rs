@@ -24,7 +24,7 @@ async fn fill(mount: &TestMount) {
         .clone();
     let roles = json!([READ_ONLY, "R/W Svc Acct"]);
     let role = json!({ "astra_roles": roles, "database_id": id, "keyspace": "app", "ttl": "1h",
-                       "description": "order service in production" });
+                       "description": "nightly" });
     mount.write("roles/payments-orders-ro", role).await.ok();
     let own = json!({ "access": "read-write", "database_id": id, "keyspace": "app" });
     mount.write("roles/payments-orders-rw", own).await.ok();

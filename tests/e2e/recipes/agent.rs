@@ -147,7 +147,7 @@ async fn a_refused_renewal_reads_well_in_the_agents_log() {
         .filter(|line| line.contains(expected))
         .collect();
     for line in lines {
-        let printed_by_go = ["logical.Response", "%!w", "<nil>"];
+        let printed_by_go = ["&logical.Response", "%!w", "<nil>"];
         assert!(
             !printed_by_go.iter().any(|word| line.contains(word)),
             "{line}"
