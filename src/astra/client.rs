@@ -165,6 +165,7 @@ impl Client {
             permits: Semaphore::new(limit),
             policy,
             request_timeout: config.request_timeout,
+            clock: Mutex::default(),
         };
         let root_client_id = token_format::client_id(config.token.expose()).ok();
         Ok(Self(Arc::new(Inner {
@@ -180,6 +181,11 @@ impl Client {
     /// Tells `observer` of every request from now on; the first one stays.
     pub fn observe(&self, observer: Arc<dyn Observer>) {
         let _ = self.0.transport.observer.set(observer);
+    }
+
+    /// What time it is by Astra's clock, as the newest answer told; `None` before the first one.
+    pub fn astra_time(&self) -> Option<time::OffsetDateTime> {
+        self.0.transport.astra_time()
     }
 
     /// The waits for a caller that repeats a rate-limited mint under another description.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use reqwest::Method;
 use reqwest::Response;
 use reqwest::header;
@@ -106,9 +107,18 @@ pub(super) struct Transport {
     /// The proxy that requests go through.
     pub(super) proxy: Option<String>,
     pub(super) request_timeout: Duration,
+    /// Astra's time, and when the newest answer told it.
+    pub(super) clock: Mutex<Option<(OffsetDateTime, Instant)>>,
 }
 
 impl Transport {
+    /// What time it is by Astra's clock; `None` before the first answer.
+    pub(super) fn astra_time(&self) -> Option<OffsetDateTime> {
+        let (time, since) = (*self.clock.lock())?;
+        let elapsed = time::Duration::try_from(since.elapsed()).ok()?;
+        time.checked_add(elapsed)
+    }
+
     /// Sends a request, again where that is safe, and returns what `reader` makes of the body of its
     /// success.
     pub(super) async fn send<R: BodyReader>(
@@ -204,6 +214,9 @@ impl Transport {
         let sent = self.http.send(builder).await;
         let mut response = sent.map_err(|error| self.failed(request, call(), error))?;
         let headers = response.headers();
+        if let Some(time) = their_time(headers) {
+            *self.clock.lock() = Some((time, Instant::now()));
+        }
         let head = ResponseHead {
             is_encoded: headers
                 .get(header::CONTENT_ENCODING)
@@ -270,9 +283,14 @@ impl Transport {
 
 /// How many seconds this machine's clock is ahead of the other side's, to the second.
 fn clock_difference(headers: &HeaderMap) -> Option<i64> {
-    let date = headers.get(header::DATE)?.to_str().ok()?;
-    let theirs = OffsetDateTime::from(httpdate::parse_http_date(date).ok()?);
+    let theirs = their_time(headers)?;
     Some((OffsetDateTime::now_utc() - theirs).whole_seconds())
+}
+
+/// When the answer was made, by the other side's clock.
+fn their_time(headers: &HeaderMap) -> Option<OffsetDateTime> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    Some(httpdate::parse_http_date(date).ok()?.into())
 }
 
 fn asked_wait(headers: &HeaderMap) -> Option<Duration> {

@@ -145,7 +145,7 @@ fn shown_where_known() -> Vec<Field> {
         Field::int(
             "live_tokens",
             "How many tokens of this config are live, all kinds. Absent while Astra does not \
-             answer.",
+             answer, and where it keeps no descriptions.",
         ),
         Field::int("live_lease_tokens", "How many of them are under leases."),
         Field::int(
@@ -371,7 +371,9 @@ impl<'a> ConfigStatus<'a> {
         if let Some(pending) = self.pending_intents {
             shown.insert("pending_intents".into(), pending.into());
         }
-        if let Some(seen) = &self.seen {
+        // Without descriptions a count of 0 would say that there are none.
+        let seen = self.seen.as_ref();
+        if let Some(seen) = seen.filter(|_| !self.connection.ignores_description()) {
             shown.insert("live_tokens".into(), seen.live().into());
             shown.insert("live_lease_tokens".into(), seen.leased.into());
             shown.insert(

@@ -1,8 +1,5 @@
 //! TLS: lines 15 to 19.
 
-use std::time::Duration;
-use std::time::Instant;
-
 use rustls::SignatureScheme;
 use tonic::Code;
 use tonic::Status;
@@ -12,6 +9,7 @@ use vault_plugin_secrets_astra::proto::grpc::health::v1::health_client::HealthCl
 use crate::host::Dial;
 use crate::host::Host;
 use crate::host::Identity;
+use crate::host::LONG;
 use crate::host::Services;
 use crate::host::mount_config;
 use crate::host::multiplex_id;
@@ -25,11 +23,7 @@ async fn check(dial: Dial) -> Result<(), Status> {
     let request = HealthCheckRequest {
         service: "plugin".to_owned(),
     };
-    let checked = tokio::time::timeout(
-        Duration::from_secs(10),
-        HealthClient::new(channel).check(request),
-    )
-    .await;
+    let checked = tokio::time::timeout(LONG, HealthClient::new(channel).check(request)).await;
     checked
         .unwrap_or_else(|_| panic!("neither served nor refused"))
         .map(drop)
@@ -78,13 +72,7 @@ async fn c18_a_brokered_server_with_another_certificate_is_refused() {
     let (id, brokered) = host.offer_as(&Identity::new(), services.clone());
     host.announce(id, &brokered).await;
     let client = host.client(&multiplex_id());
-    let begun = Instant::now();
     let error = Host::setup(&client, id, mount_config()).await;
-    assert!(
-        begun.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        begun.elapsed()
-    );
     assert!(!error.is_empty());
     assert_eq!(brokered.accepted(), 0);
     assert!(services.storage.calls().is_empty());

@@ -235,18 +235,27 @@ async fn a_hundred_thousand_tokens() {
         .collect();
     assert_eq!(kept, rest[..50], "insertion order");
     assert_eq!(listed.len(), rest.len() + 9);
-    let started = Instant::now();
-    for _ in 0..200 {
-        let token = astra.mint().await;
-        assert_eq!(
-            astra.delete(token["clientId"].as_str().unwrap()).await.0,
-            204
-        );
+    // The best of many rounds counts, in turn with an emulator without tokens: a busy machine slows both.
+    let empty = Astra::new().await;
+    let (mut best, mut best_empty) = (Duration::MAX, Duration::MAX);
+    for _ in 0..20 {
+        best = best.min(round(&astra).await);
+        best_empty = best_empty.min(round(&empty).await);
     }
     assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        started.elapsed()
+        best < best_empty * 5,
+        "{best:?}, and {best_empty:?} without"
     );
     assert_eq!(astra.emulator.invariants().orphans, 0);
+}
+
+/// How long ten mints and deletions take.
+async fn round(astra: &Astra) -> Duration {
+    let started = Instant::now();
+    for _ in 0..10 {
+        let token = astra.mint().await;
+        let client_id = token["clientId"].as_str().unwrap();
+        assert_eq!(astra.delete(client_id).await.0, 204);
+    }
+    started.elapsed()
 }

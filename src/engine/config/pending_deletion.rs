@@ -125,7 +125,11 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
             );
             continue;
         }
-        match client.delete_token(client_id, deadline).await {
+        let deleted = match client.delete_token(client_id, deadline).await {
+            Err(_) if delete_by_another(engine, entry, client_id, deadline).await => continue,
+            deleted => deleted,
+        };
+        match deleted {
             Ok(_) => {}
             // The token that deletes is the last that is deleted: when it is dead, all is done, or
             // nothing of it can be done any more.
@@ -146,4 +150,35 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
     engine.pending_deletions.delete(client_id).await?;
     failpoint::hit("config.pending-deletion-done");
     Ok(())
+}
+
+/// Deletes a token with the root token of another config for the same organization: the entry's own may
+/// be dead, or of another organization, where an operator wrote it untried.
+async fn delete_by_another(
+    engine: &Engine,
+    entry: &ConfigEntry,
+    client_id: &str,
+    deadline: Deadline,
+) -> bool {
+    let Some(org_id) = &entry.org_id else {
+        return false;
+    };
+    // Configs that cannot be read delete nothing, and the first failure is what the operator is told.
+    let configs = engine.configs.load_all().await.unwrap_or_default();
+    for (_, config) in configs {
+        if let Loaded::Valid(config) = config
+            && config.entry.org_id.as_ref() == Some(org_id)
+            && let Ok(deletion) = config.client.delete_token(client_id, deadline).await
+        {
+            let by = &config.name;
+            tracing::info!(
+                config = by,
+                client_id,
+                ?deletion,
+                "another config deleted a root token of a deleted one"
+            );
+            return true;
+        }
+    }
+    false
 }

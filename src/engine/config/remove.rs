@@ -74,6 +74,9 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         ..Subject::default()
     };
     engine.events.publish(EngineEvent::ConfigDelete, subject);
+    // Blocks with nothing to look for go with the config.  Others stay: should the config be written again,
+    // they tell which tokens no caller received.
+    connection.ledger.close().await;
     let forgotten = forget(&engine, &connection, deadline).await;
     let mut warnings: Vec<String> = forgotten.into_iter().collect();
     warnings.extend(users.map(|Users { words: users, .. }| {

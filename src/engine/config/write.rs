@@ -124,6 +124,7 @@ fn merged(
                 entry.token_set_at = now;
                 entry.root_expires_at = None;
                 entry.root_role_ids.clear();
+                entry.root_life = None;
                 entry.minted = false;
                 entry.ends_by_schedule = false;
             }

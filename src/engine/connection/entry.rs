@@ -13,6 +13,7 @@ use crate::astra::Client;
 use crate::astra::ClientConfig;
 use crate::astra::UrlError;
 use crate::engine::schedule::Schedule;
+use crate::engine::schedule::TICK_REACH;
 use crate::engine::schedule::before_end;
 use crate::engine::schedule::earlier;
 use crate::engine::time_text::time_text;
@@ -59,6 +60,10 @@ pub struct ConfigEntry {
     /// Whether rotation minted the root token, so that no one else has it.
     #[serde(default)]
     pub minted: bool,
+    /// How long the token that rotation minted was asked to last; `None` for a token of the operator's,
+    /// and for one that was minted before this was kept.
+    #[serde(default)]
+    pub root_life: Option<RootLife>,
     /// Client ids of replaced root tokens that are still to be deleted in Astra.
     #[serde(default)]
     pub pending_delete: Vec<String>,
@@ -71,6 +76,27 @@ pub struct ConfigEntry {
     /// Whether `rotation` is suspended.
     #[serde(default)]
     pub disable_automated_rotation: bool,
+}
+
+/// How long root tokens are to last.  What Astra makes of it may be less; the next one is asked for
+/// with the same all the same.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RootLife {
+    /// Until they are deleted.
+    Unlimited,
+    /// So many seconds.
+    Seconds(u64),
+}
+
+/// A root token that rotation minted.
+pub struct NewRoot {
+    /// The token.
+    pub token: Secret,
+    /// How long it was asked to last.
+    pub asked: RootLife,
+    /// When Astra ends it.
+    pub expires_at: Option<OffsetDateTime>,
 }
 
 /// How many replaced root tokens are remembered.
@@ -100,6 +126,7 @@ impl ConfigEntry {
             retired: Vec::new(),
             minted: false,
             ends_by_schedule: false,
+            root_life: None,
             pending_delete: Vec::new(),
             rotation: None,
             rotation_set_at: Some(now),
@@ -125,14 +152,8 @@ impl ConfigEntry {
         })
     }
 
-    /// The entry with `token`, which rotation minted at `now` and Astra ends at `expires_at`, in place of
-    /// the present root token.
-    pub fn rotated(
-        &self,
-        token: Secret,
-        expires_at: Option<OffsetDateTime>,
-        now: OffsetDateTime,
-    ) -> Self {
+    /// The entry with `new`, which rotation minted at `now`, in place of the present root token.
+    pub fn rotated(&self, new: NewRoot, now: OffsetDateTime) -> Self {
         let mut entry = self.clone();
         entry.retired.push(fingerprint(&self.token));
         if entry.retired.len() > MAX_RETIRED {
@@ -141,9 +162,10 @@ impl ConfigEntry {
             entry.retired.remove(1);
         }
         entry.pending_delete.push(self.token_client_id().to_owned());
-        entry.token = token;
+        entry.token = new.token;
         entry.token_set_at = now;
-        entry.root_expires_at = expires_at;
+        entry.root_expires_at = new.expires_at;
+        entry.root_life = Some(new.asked);
         entry.minted = true;
         entry
     }
@@ -174,6 +196,12 @@ impl ConfigEntry {
     pub fn expiry_warning(&self) -> Option<String> {
         let end = self.root_expires_at?;
         let ends = time_text(Some(end));
+        if end - self.token_set_at < TICK_REACH {
+            return Some(format!(
+                "the root token ends at {ends}, which may be before a tick of the host replaces it, as that takes up to two \
+                 minutes: write a token that lasts longer"
+            ));
+        }
         match (self.next_rotation(), self.scheduled_rotation()) {
             (None, _) => Some(format!(
                 "the root token ends at {ends}, and nothing replaces it before: set \
@@ -231,7 +259,12 @@ mod tests {
         let first = fingerprint(&entry.token);
         for n in 0..1000 {
             let before = fingerprint(&entry.token);
-            entry = entry.rotated(token(n), None, datetime!(2026-11-23 12:00 UTC));
+            let new = NewRoot {
+                token: token(n),
+                asked: RootLife::Unlimited,
+                expires_at: None,
+            };
+            entry = entry.rotated(new, datetime!(2026-11-23 12:00 UTC));
             assert!(entry.retired.contains(&first) && entry.retired.contains(&before));
             assert!(entry.retired.len() <= MAX_RETIRED);
             assert_eq!(entry.token_client_id(), format!("{n:A>24}"));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::engine::intent::DescriptionForm;
 pub struct Health {
     /// Held while the organization's live tokens are read for a caller.
     pub listing: tokio::sync::Mutex<()>,
-    ignores_description: AtomicBool,
+    /// How many mints in a row came back without their description.
+    undescribed_mints: AtomicU32,
     ignores_expiry: AtomicBool,
     plain_descriptions: AtomicBool,
     /// The newest failure of each request that has not succeeded since, by the request's name.
@@ -74,7 +76,12 @@ pub struct LastError {
 impl Health {
     /// Whether tokens come without their description: lost tokens cannot be found then.
     pub fn ignores_description(&self) -> bool {
-        self.ignores_description.load(Ordering::Relaxed)
+        self.undescribed_mints.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether that was so twice in a row: one odd answer switches no limit off.
+    pub fn certainly_ignores_description(&self) -> bool {
+        self.undescribed_mints.load(Ordering::Relaxed) > 1
     }
 
     /// Whether tokens come without an expiry: only the end of the lease ends them then.
@@ -118,8 +125,14 @@ impl Health {
 
     /// Remembers what the newest token showed.
     pub fn minted(&self, ignores_description: bool, ignores_expiry: bool) {
-        self.ignores_description
-            .store(ignores_description, Ordering::Relaxed);
+        let in_a_row = match ignores_description {
+            true => self
+                .undescribed_mints
+                .load(Ordering::Relaxed)
+                .saturating_add(1),
+            false => 0,
+        };
+        self.undescribed_mints.store(in_a_row, Ordering::Relaxed);
         self.ignores_expiry.store(ignores_expiry, Ordering::Relaxed);
     }
 

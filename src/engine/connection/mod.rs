@@ -16,6 +16,8 @@ pub use entry::ConfigEntry;
 pub use entry::DEFAULT_CONCURRENCY;
 pub use entry::DEFAULT_REQUEST_TIMEOUT;
 pub use entry::DEFAULT_URL;
+pub use entry::NewRoot;
+pub use entry::RootLife;
 pub use entry::fingerprint;
 pub use error::ClientError;
 pub use health::Health;
@@ -36,11 +38,18 @@ impl Connection {
     /// Whether the organization keeps no descriptions, as the newest token or the newest list shows:
     /// tokens cannot be counted then, and lost ones cannot be found.
     pub fn ignores_description(&self) -> bool {
-        let lists_none = self
-            .client
-            .last_list()
-            .is_some_and(|list| list.descriptions == Descriptions::Missing);
-        lists_none || self.health.ignores_description()
+        self.lists_no_descriptions() || self.health.ignores_description()
+    }
+
+    /// Whether `max_active` cannot be enforced: the newest list shows no descriptions, or two mints in a
+    /// row came back without theirs.
+    pub fn cannot_count_tokens(&self) -> bool {
+        self.lists_no_descriptions() || self.health.certainly_ignores_description()
+    }
+
+    fn lists_no_descriptions(&self) -> bool {
+        let list = self.client.last_list();
+        list.is_some_and(|list| list.descriptions == Descriptions::Missing)
     }
 }
 

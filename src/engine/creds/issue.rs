@@ -160,7 +160,7 @@ impl WantedCredential<'_> {
         role: &RoleEntry,
         deadline: Deadline,
     ) -> Result<Option<Permit>, Error> {
-        if role.max_active == 0 || mint.connection.ignores_description() {
+        if role.max_active == 0 || mint.connection.cannot_count_tokens() {
             return Ok(None);
         }
         // A token of this request's own first try must not count.

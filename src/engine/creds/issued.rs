@@ -56,6 +56,7 @@ impl Issued<'_> {
             role: self.name.to_owned(),
             minted_at: Some(now),
             expires_at: self.life.map(|life| life.end(now)),
+            astra_expires_at: self.life.and_then(|life| life.end_of_astra(now)),
         };
         let mut lease = data.lease(term.ttl, term.max_ttl)?;
         if let Some(record) = record {
@@ -84,7 +85,7 @@ impl Issued<'_> {
                  be found again"
                     .to_owned(),
             );
-            if self.role.max_active > 0 {
+            if self.role.max_active > 0 && self.connection.cannot_count_tokens() {
                 warnings.push(format!(
                     "max_active of role \"{}\" is not enforced: without descriptions its tokens \
                      cannot be counted",

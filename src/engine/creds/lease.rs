@@ -57,6 +57,13 @@ pub struct LeaseData {
     /// When Astra ends the token by itself, by this node's clock; `None` where it does not.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
+    /// The same by Astra's clock, where the two differ.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    pub astra_expires_at: Option<OffsetDateTime>,
 }
 
 fn default_config() -> String {
@@ -105,15 +112,15 @@ pub async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
 async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
     engine.host.recent_writer_limits().await?;
     let now = engine.clock.now();
+    let deadline = Deadline::after(engine.deadlines.operation);
     // Where nothing can be deleted any more, there is nothing left to delete if Astra has ended it.
-    let is_over = data.is_over(now);
+    let is_over = is_over(engine, &data, now, deadline).await?;
     let connection = match data.connection(engine).await? {
         Ok(connection) => connection,
         Err(_) if is_over => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     failpoint::hit("revoke.config-found");
-    let deadline = Deadline::after(engine.deadlines.operation);
     let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
     let is_young = data.is_young(now, window);
     match connection
@@ -152,11 +159,37 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
     }
 }
 
+/// Whether Astra has ended the token by itself for certain: by this node's clock, which somebody may have
+/// set meanwhile, and by Astra's.  Without a config no one tells what time it is for Astra.
+async fn is_over(
+    engine: &Engine,
+    data: &LeaseData,
+    now: OffsetDateTime,
+    deadline: Deadline,
+) -> Result<bool, Error> {
+    if !data.is_over(now, now) {
+        return Ok(false);
+    }
+    let Some(connection) = engine.configs.find(&data.config).await? else {
+        return Ok(true);
+    };
+    let client = &connection.client;
+    if client.astra_time().is_none() {
+        // Any answer tells the time, also a refusal.
+        let _ = client.current_org(deadline).await;
+    }
+    let by_astra = client.astra_time();
+    Ok(by_astra.is_some_and(|by_astra| data.is_over(now, by_astra)))
+}
+
 impl LeaseData {
-    /// Whether Astra has ended the token by itself for certain, at `now`.
-    fn is_over(&self, now: OffsetDateTime) -> bool {
-        self.expires_at
-            .is_some_and(|expiry| expiry + MINT_SLACK < now)
+    /// Whether the token has ended by itself at `now` by this node's clock, and `by_astra` by Astra's.
+    fn is_over(&self, now: OffsetDateTime, by_astra: OffsetDateTime) -> bool {
+        let has_ended = |end: Option<OffsetDateTime>, now| {
+            end.is_some_and(|end: OffsetDateTime| end + MINT_SLACK < now)
+        };
+        let astra_end = self.astra_expires_at.or(self.expires_at);
+        has_ended(self.expires_at, now) && has_ended(astra_end, by_astra)
     }
 
     /// Whether the token is younger than `window` at `now`, so that Astra may not show it yet.

@@ -39,7 +39,7 @@ impl Recorder {
     /// The next event: its kind and metadata.
     async fn next(&self) -> (String, BTreeMap<String, String>) {
         let mut received = self.received.lock().await;
-        let event = timeout(Duration::from_secs(10), received.recv());
+        let event = timeout(Duration::from_secs(120), received.recv());
         let event = event.await.expect("an event").unwrap();
         (event.kind, event.metadata.into_iter().collect())
     }

@@ -193,6 +193,13 @@ impl RecoveredBlocks {
             })
             .map(|token| token.tag.block)
             .collect();
+        for block in &restored {
+            tracing::warn!(
+                block = %block,
+                "a token is newer than the stored intents, so storage was restored from a snapshot, or somebody made up the \
+                 token's description: none of the block's tokens is deleted"
+            );
+        }
         listed
             .iter()
             .filter(|token| !restored.contains(&token.tag.block))

@@ -91,15 +91,17 @@ fn of_configs(
         "When the root token is rotated next; absent without a schedule.",
         &rows(&|one| Some(unix(one.entry.next_rotation()?))),
     )?;
+    // Without descriptions a count of 0 would say that there are none.
+    let counted = |one: &Connection| one.health.seen().filter(|_| !one.ignores_description());
     gauges.set(
         "astra_live_lease_tokens",
         "Live tokens under leases, at the last list of tokens.",
-        &rows(&|one| Some(one.health.seen()?.leased as f64)),
+        &rows(&|one| Some(counted(one)?.leased as f64)),
     )?;
     gauges.set(
         "astra_live_static_role_tokens",
         "Live tokens of static roles, at the last list of tokens.",
-        &rows(&|one| Some(one.health.seen()?.of_static_roles as f64)),
+        &rows(&|one| Some(counted(one)?.of_static_roles as f64)),
     )?;
     gauges.set(
         "astra_token_list_age_seconds",

@@ -70,6 +70,11 @@ impl Lifetime {
         }
     }
 
+    /// When the token ends by Astra's clock, where that is another time than [`Lifetime::end`].
+    pub fn end_of_astra(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        (self.end(now) != self.expiry).then_some(self.expiry)
+    }
+
     /// Whether the token ends no later than asked for: by its expiry, or by the length of its life.
     pub fn is_within(&self, asked: AskedExpiry) -> bool {
         self.expiry <= asked.expiry + MINT_SLACK

@@ -70,6 +70,11 @@ pub enum UnusableRoot {
     /// It does not do what a root token must.
     #[error(transparent)]
     NotVerified(#[from] VerifyError),
+    /// It ends before it could be replaced for certain, and the present one does not.
+    #[error(
+        "Astra ends it at {0}, which is too soon: a tick of the host may take two minutes to replace it"
+    )]
+    EndsTooSoon(String),
     /// It leads elsewhere.
     #[error("it belongs to organization {new}, the present one to {present}")]
     OtherOrganization {

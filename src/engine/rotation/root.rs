@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 use super::error::RotationError;
 use super::error::UnusableRoot;
 use super::root_spec::RootSpec;
@@ -16,6 +18,7 @@ use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::ConfigEntry;
 use crate::engine::connection::Connection;
+use crate::engine::connection::NewRoot;
 use crate::engine::connection::OtherRoots;
 use crate::engine::connection::verify;
 use crate::engine::error::Error;
@@ -29,7 +32,9 @@ use crate::engine::minting::Mint;
 use crate::engine::minting::PropagationBackoff;
 use crate::engine::minting::UncommittedToken;
 use crate::engine::minting::decide;
+use crate::engine::schedule::TICK_REACH;
 use crate::engine::store::Key;
+use crate::engine::time_text::time_text;
 
 /// How long requests that began with the old token may go on before it is deleted all the same.
 const LAST_USES: Duration = Duration::from_secs(10);
@@ -98,7 +103,10 @@ pub async fn reconcile(engine: &Engine, name: &str, deadline: Deadline) -> Resul
     // A rotation for which there is no time is not tried, instead of failing.
     let is_time = deadline.remaining() >= engine.deadlines.min_for_rotation();
     if due(&connection.entry) && may_try && is_time {
-        replace_noted(engine, connection, deadline).await?;
+        let rotated = replace_noted(engine, connection, deadline).await?;
+        for warning in rotated.warnings {
+            tracing::warn!(config = name, "{warning}");
+        }
     }
     Ok(())
 }
@@ -160,19 +168,32 @@ async fn replace(
     old: Arc<Connection>,
     deadline: Deadline,
 ) -> Result<Rotated, Error> {
-    let (uncommitted, ends_by_schedule) = mint(engine, &old, deadline).await.map_err(unchanged)?;
+    let present = RootSpec::of(&old, engine.clock.now(), deadline)
+        .await
+        .map_err(unchanged)?;
+    let uncommitted = mint(engine, &old, &present, deadline)
+        .await
+        .map_err(unchanged)?;
     failpoint::hit("rotate-root.minted");
     let now = engine.clock.now();
-    let expires_at = uncommitted.life.map(|life| life.end(now));
-    let mut entry = old
-        .entry
-        .rotated(uncommitted.token.token.clone(), expires_at, now);
-    entry.ends_by_schedule = ends_by_schedule;
-    if let Err(error) = prove(&old, &entry, deadline).await {
+    let new = NewRoot {
+        token: uncommitted.token.token.clone(),
+        asked: present.life,
+        expires_at: uncommitted.life.map(|life| life.end(now)),
+    };
+    let mut entry = old.entry.rotated(new, now);
+    entry.ends_by_schedule = present.scheduled_end.is_some();
+    let present_end = old.entry.root_expires_at.or(present.present_end);
+    let proved = match lasts(&old.name, &entry, present_end, now) {
+        Ok(()) => prove(&old, &entry, deadline).await,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = proved {
         uncommitted.rollback(deadline).await;
         return Err(unchanged(error));
     }
     failpoint::hit("rotate-root.proved");
+    let expiry_warning = entry.expiry_warning();
     let uncommitted = store(engine, &old, entry, uncommitted, deadline)
         .await
         .map_err(unchanged)?;
@@ -183,7 +204,7 @@ async fn replace(
     failpoint::hit("rotate-root.kept");
     // From here on the new token is the root token, whatever else fails.
     let new = engine.configs.require(&old.name).await?;
-    let warnings = if is_unused(&old, deadline).await {
+    let mut warnings = if is_unused(&old, deadline).await {
         delete_replaced(engine, &new, deadline).await
     } else {
         vec![
@@ -192,6 +213,7 @@ async fn replace(
                 .to_owned(),
         ]
     };
+    warnings.extend(expiry_warning);
     Ok(Rotated {
         client_id,
         warnings,
@@ -202,23 +224,45 @@ async fn replace(
 async fn mint(
     engine: &Engine,
     old: &Arc<Connection>,
+    present: &RootSpec,
     deadline: Deadline,
-) -> Result<(UncommittedToken, bool), Error> {
+) -> Result<UncommittedToken, Error> {
     let now = engine.clock.now();
-    let present = RootSpec::of(old, now, deadline).await?;
     let mint = Mint {
         connection: old,
         role: &format!("rotate-root/{}", old.name),
-        role_ids: present.role_ids,
-        expiry: present.expiry.map(|expiry| AskedExpiry { expiry, now }),
+        role_ids: present.role_ids.clone(),
+        expiry: present
+            .expiry(now)
+            .map(|expiry| AskedExpiry { expiry, now }),
         // A request that the host repeats must not delete what may be the root token by now.
         request_id: "",
         display_name: "",
         reason: None,
         text: "",
     };
-    let minted = mint.mint(deadline).await?;
-    Ok((minted, present.ends_by_schedule))
+    mint.mint(deadline).await
+}
+
+/// Whether the new token lasts until a tick can replace it, or at least longer than the present one,
+/// which ends at `present_end`: no rotation may take a config nearer to the end of its root token.
+fn lasts(
+    name: &str,
+    entry: &ConfigEntry,
+    present_end: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Result<(), RotationError> {
+    let Some(end) = entry.root_expires_at else {
+        return Ok(());
+    };
+    let present_lasts = present_end.is_none_or(|present_end| present_end > end);
+    if end - now >= TICK_REACH || !present_lasts {
+        return Ok(());
+    }
+    Err(RotationError::NotTaken {
+        config: name.to_owned(),
+        source: UnusableRoot::EndsTooSoon(time_text(Some(end))),
+    })
 }
 
 /// Tries the new token for all that a root token must do, in the old one's organization.

@@ -1,5 +1,6 @@
 //! What the present root token is, so that the next can be the same.
 
+use time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -10,25 +11,24 @@ use crate::astra::Role;
 use crate::astra::TokenEntry;
 use crate::engine::astra_error;
 use crate::engine::connection::Connection;
+use crate::engine::connection::RootLife;
 use crate::engine::error::Error;
 
 /// What the next root token is to be.
 pub struct RootSpec {
     /// The ids of its Astra roles.
     pub role_ids: Vec<String>,
-    /// When it is to end; `None` where the present one does not say, and no schedule does.
-    pub expiry: Option<OffsetDateTime>,
-    /// Whether that follows from the schedule.
-    pub ends_by_schedule: bool,
+    /// How long it is to last: as the operator's token was made to.
+    pub life: RootLife,
+    /// When it is to end by the schedule, where the operator's token had no end.
+    pub scheduled_end: Option<OffsetDateTime>,
+    /// When Astra ends the present one, by Astra's clock.
+    pub present_end: Option<OffsetDateTime>,
 }
 
 impl RootSpec {
     /// What Astra's list tells of the root token of `connection`.
-    pub async fn of(
-        connection: &Connection,
-        now: OffsetDateTime,
-        deadline: Deadline,
-    ) -> Result<Self, Error> {
+    pub async fn of(connection: &Connection, deadline: Deadline) -> Result<Self, Error> {
         let client = &connection.client;
         let client_id = connection.entry.token_client_id();
         let token = client.token(client_id, deadline).await.map_err(|error| {
@@ -50,19 +50,30 @@ impl RootSpec {
         let entry = &connection.entry;
         let role_ids = role_ids(&token, &roles).map_err(refuse)?;
         // An end that an operator chose is kept.
-        let given = match entry.ends_by_schedule {
-            true => None,
-            false => expiry(&token, entry.token_set_at, now),
+        let life = match entry.root_life {
+            Some(life) => life,
+            None if entry.ends_by_schedule => RootLife::Unlimited,
+            None => life(&token, entry.token_set_at),
         };
-        let scheduled = match given {
-            Some(_) => None,
-            None => entry.scheduled_end(now),
+        let scheduled_end = match life {
+            RootLife::Unlimited => entry.scheduled_end(now),
+            RootLife::Seconds(_) => None,
         };
         Ok(Self {
             role_ids,
-            expiry: given.or(scheduled),
-            ends_by_schedule: scheduled.is_some(),
+            life,
+            scheduled_end,
+            present_end: token.token_expiry,
         })
+    }
+
+    /// When a token that is minted at `now` is to end.
+    pub fn expiry(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let RootLife::Seconds(seconds) = self.life else {
+            return self.scheduled_end;
+        };
+        let life = Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX));
+        now.replace_nanosecond(0).ok()?.checked_add(life)
     }
 }
 
@@ -93,19 +104,16 @@ fn role_ids(token: &TokenEntry, roles: &[Role]) -> Result<Vec<String>, UnclearRo
     Ok(ids)
 }
 
-/// As long from `now` as the token was made to last; where the list does not tell when it was made,
-/// from when it was stored.
-fn expiry(
-    token: &TokenEntry,
-    set_at: OffsetDateTime,
-    now: OffsetDateTime,
-) -> Option<OffsetDateTime> {
-    let expiry = token.token_expiry?;
-    let life = expiry - token.generated_on.unwrap_or(set_at);
-    if !life.is_positive() {
-        return None;
+/// As long as the token was made to last; where the list does not tell when it was made, from when it
+/// was stored.
+fn life(token: &TokenEntry, set_at: OffsetDateTime) -> RootLife {
+    let life = token
+        .token_expiry
+        .map(|expiry| expiry - token.generated_on.unwrap_or(set_at));
+    match life.map(|life| u64::try_from(life.whole_seconds())) {
+        Some(Ok(seconds @ 1..)) => RootLife::Seconds(seconds),
+        _ => RootLife::Unlimited,
     }
-    now.replace_nanosecond(0).ok()?.checked_add(life)
 }
 
 #[cfg(test)]
@@ -166,16 +174,22 @@ mod tests {
         let now = datetime!(2026-11-23 12:00:00.7 UTC);
         let set_at = datetime!(2026-11-02 00:00 UTC);
         let mut token = token(&[ONE]);
-        assert_eq!(expiry(&token, set_at, now), None);
+        let expiry = |token: &TokenEntry| {
+            let spec = RootSpec {
+                role_ids: Vec::new(),
+                life: life(token, set_at),
+                scheduled_end: None,
+                present_end: token.token_expiry,
+            };
+            spec.expiry(now)
+        };
+        assert_eq!(expiry(&token), None);
         token.token_expiry = Some(datetime!(2026-12-01 00:00 UTC));
-        assert_eq!(
-            expiry(&token, set_at, now),
-            Some(datetime!(2026-12-22 12:00 UTC))
-        );
+        assert_eq!(expiry(&token), Some(datetime!(2026-12-22 12:00 UTC)));
         token.generated_on = Some(datetime!(2026-11-01 00:00 UTC));
-        assert_eq!(
-            expiry(&token, set_at, now),
-            Some(datetime!(2026-12-23 12:00 UTC))
-        );
+        assert_eq!(expiry(&token), Some(datetime!(2026-12-23 12:00 UTC)));
+        // Nonsense says nothing.
+        token.generated_on = Some(datetime!(2026-12-02 00:00 UTC));
+        assert_eq!(expiry(&token), None);
     }
 }

@@ -35,13 +35,19 @@ pub enum Schedule {
 /// anyone loses access, but a token that everyone has forgotten does end.
 const RESERVE: Duration = Duration::days(90);
 
+/// How long a tick may take to replace what is due: the host calls it about once a minute, and it ends
+/// within another.
+pub const TICK_REACH: Duration = Duration::minutes(2);
+
 /// When a token that is in use since `since` and that Astra ends at `end` is to be replaced at the
 /// latest: a quarter of its life before its end but at most a day, or `reserve` before where that is
-/// more, and not in the first half of its life.
+/// more, and not in the first half of its life.  A token of a short life is replaced in its first half
+/// too: no later than a tick needs, at the next one if it must be.
 pub fn before_end(since: OffsetDateTime, end: OffsetDateTime, reserve: Duration) -> OffsetDateTime {
     let life = (end - since).max(Duration::ZERO);
     let quarter = (life / 4_i32).min(Duration::DAY);
-    end - quarter.max(reserve).min(life / 2_i32)
+    let margin = quarter.max(reserve).min(life / 2_i32);
+    end - margin.max(TICK_REACH).min(life)
 }
 
 /// The earlier of two times, where both are known.
@@ -166,6 +172,30 @@ mod tests {
             cron("0 0 29 2 *").shortest_gap(now),
             4 * 365 * 86_400 + 86_400
         );
+    }
+
+    #[test]
+    fn a_tick_comes_between_due_and_end() {
+        let since = datetime!(2026-11-23 12:00 UTC);
+        let due = |life: i64, reserve: i64| {
+            let [life, reserve] = [life, reserve].map(Duration::seconds);
+            (before_end(since, since + life, reserve) - since).whole_seconds()
+        };
+        // (life, reserve, due): a quarter before the end, the reserve, two minutes, at once.
+        for (life, reserve, wanted) in [
+            (1_000, 0, 750),
+            (1_000, 400, 600),
+            (1_000, 900, 500),
+            (240, 0, 120),
+            (130, 0, 10),
+            (96, 0, 0),
+            (96, 50, 0),
+            (0, 0, 0),
+            (-5, 0, -5),
+            (40 * 86_400, 0, 39 * 86_400),
+        ] {
+            assert_eq!(due(life, reserve), wanted, "{life} {reserve}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 mod answers;
 mod credential;
 mod mount;
-mod simulation;
+pub mod simulation;
+#[allow(clippy::unwrap_used)]
+pub mod virtual_time;
 
 pub use answers::not_renewed;
 pub use answers::refused;

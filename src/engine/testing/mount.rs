@@ -20,6 +20,8 @@ use super::Credential;
 use super::Leased;
 use super::credential::Told;
 use super::refused;
+use super::simulation::trace::Trace;
+use super::virtual_time;
 use crate::engine::AstraFactory;
 use crate::engine::Deadlines;
 use crate::engine::Engine;
@@ -68,6 +70,13 @@ impl AstraMount {
     /// The same with other settings.
     pub async fn with(options: Options, deadlines: Deadlines) -> Self {
         let astra = Emulator::start(options).await.unwrap();
+        Self::over(astra, deadlines, Arc::new(NoEvents))
+    }
+
+    /// The same under [virtual time](virtual_time::run).
+    pub fn in_virtual_time(deadlines: Deadlines) -> Self {
+        let trace = Arc::new(Trace::new(false));
+        let astra = virtual_time::astra(Options::default(), trace);
         Self::over(astra, deadlines, Arc::new(NoEvents))
     }
 

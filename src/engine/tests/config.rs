@@ -403,6 +403,17 @@ async fn without_descriptions_the_live_tokens_of_a_config_are_not_known() {
 }
 
 #[tokio::test]
+async fn a_deleted_config_leaves_nothing_in_storage() {
+    let bench = AstraMount::mounted().await;
+    let credential = bench.mint("reader").await.unwrap();
+    bench.revoke(&credential).await.unwrap();
+    bench.delete("roles/reader", json!({})).await.unwrap();
+    bench.delete("config", json!({})).await.unwrap();
+    let keys = bench.storage.keys();
+    assert_eq!(keys, ["v1/mount"]);
+}
+
+#[tokio::test]
 async fn no_two_configs_have_one_root_token() {
     let bench = AstraMount::mounted().await;
     let client_id = bench

@@ -349,6 +349,32 @@ async fn the_list_of_another_organization_is_no_evidence() {
     }
 }
 
+/// What cannot be deleted counts as ended only once both clocks say so: this node's may have been set.
+#[tokio::test]
+async fn no_clock_alone_ends_a_token_that_cannot_be_deleted() {
+    let longer = Duration::from_secs(40 * 86_400);
+    for is_ahead in [true, false] {
+        let mut bench = AstraMount::mounted().await;
+        let credential = bench.mint("reader").await.unwrap();
+        let other = &bench.astra.seeds().organizations[2];
+        let untried = json!({"token": other.root_token, "verify": false, "force": true});
+        bench.write("config", untried).await.unwrap();
+        match is_ahead {
+            true => bench.restart_ahead(longer),
+            false => bench.astra.advance_clock(longer),
+        }
+        let text = bench.revoke(&credential).await.err().unwrap().to_string();
+        assert!(text.contains("organization"), "{text}");
+        if is_ahead {
+            bench.astra.advance_clock(longer);
+        }
+        // A new process has not heard what time it was for Astra.
+        bench.restart_ahead(longer);
+        bench.revoke(&credential).await.unwrap();
+        assert!(bench.live().is_empty());
+    }
+}
+
 #[tokio::test]
 async fn what_astra_ended_by_itself_needs_no_revocation() {
     let bench = AstraMount::mounted().await;

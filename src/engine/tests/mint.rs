@@ -384,6 +384,38 @@ async fn a_list_without_descriptions_is_noticed() {
             );
         }
         let status = bench.read("status").await.unwrap();
-        assert_eq!(status["configs"]["default"]["ignores_description"], true);
+        let status = &status["configs"]["default"];
+        assert_eq!(status["ignores_description"], true);
+        // Not 0, which would say that there are none.
+        assert!(status.get("live_tokens").is_none(), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn one_answer_without_a_description_switches_no_limit_off() {
+    let bench = AstraMount::mounted().await;
+    let limited = json!({"astra_roles": READER, "max_active": 2});
+    bench.write("roles/reader", limited).await.unwrap();
+    let bare = Fault::MissingFields {
+        fields: vec!["description".to_owned()],
+    };
+    bench.fault_once("POST", "*", bare);
+    let odd = bench.mint("reader").await.unwrap();
+    assert!(!odd.warnings.is_empty());
+    bench.mint("reader").await.unwrap();
+    let refused = bench.mint("reader").await.unwrap_err().to_string();
+    assert!(
+        refused.contains("may have no more live tokens"),
+        "{refused}"
+    );
+    // Twice in a row it is how the organization is.
+    let knobs = json!({"ignore_description": true});
+    bench.astra.set_knobs(knobs).unwrap();
+    let more = json!({"astra_roles": READER, "max_active": 5});
+    bench.write("roles/reader", more).await.unwrap();
+    for is_off in [false, true] {
+        let warnings = bench.mint("reader").await.unwrap().warnings;
+        let is_told = warnings.iter().any(|text| text.contains("is not enforced"));
+        assert_eq!(is_told, is_off, "{warnings:?}");
     }
 }

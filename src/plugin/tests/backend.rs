@@ -56,7 +56,7 @@ pub(super) async fn in_flight(storage: &Storage, count: usize) {
 /// The limit is only there so that a failing test ends.
 async fn becomes(mut counter: watch::Receiver<usize>, count: usize) {
     let reached = tokio::time::timeout(
-        Duration::from_secs(10),
+        Duration::from_secs(120),
         counter.wait_for(|value| *value == count),
     );
     assert!(

@@ -1,7 +1,6 @@
 //! How the process ends, and what it finishes first.
 
 use std::time::Duration;
-use std::time::Instant;
 
 use tonic::Code;
 
@@ -20,7 +19,11 @@ use crate::proto::plugin::grpc_stdio_client::GrpcStdioClient;
 
 #[tokio::test]
 async fn shutdown_is_answered_and_finishes_what_runs() {
-    let mut host = Host::start().await;
+    let mut host = Host::with(Limits {
+        drain: Duration::from_secs(60),
+        ..limits()
+    })
+    .await;
     let mount = host.mount("a").await;
     host.read("a", "get/x").await;
     let mut client = host.backend();
@@ -30,16 +33,12 @@ async fn shutdown_is_answered_and_finishes_what_runs() {
             .await
     });
     reaches(&host.counters.started, 1).await;
-    let start = Instant::now();
     GrpcControllerClient::new(host.channel.clone())
         .shutdown(Empty {})
         .await
         .unwrap();
-    assert!(
-        start.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        start.elapsed()
-    );
+    // It is answered although the request has not ended, and would not for a minute.
+    assert_eq!(*host.counters.finished.borrow(), 0);
     reaches(&host.counters.cleaned, 1).await;
     host.counters.gate.send_replace(true);
     assert!(
@@ -49,11 +48,6 @@ async fn shutdown_is_answered_and_finishes_what_runs() {
     let counters = std::sync::Arc::clone(&host.counters);
     let directory = host.plugin_socket.parent().unwrap().to_owned();
     assert_eq!(host.ended().await, ShutdownReason::Shutdown);
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
-    );
     assert_eq!(*counters.undone.borrow(), 0);
     assert!(!directory.exists());
     mount.proxy.has_open(0).await;
@@ -85,7 +79,11 @@ async fn an_idle_plugin_ends_at_once_though_the_host_stays_connected() {
 
 #[tokio::test]
 async fn shutdown_undoes_what_the_host_no_longer_hears() {
-    let mut host = Host::start().await;
+    let mut host = Host::with(Limits {
+        drain: Duration::from_secs(60),
+        ..limits()
+    })
+    .await;
     let _mount = host.mount("a").await;
     let mut client = host.backend();
     let call = tokio::spawn(async move {

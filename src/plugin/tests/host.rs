@@ -266,7 +266,7 @@ impl Host {
 
     /// The reason why the plugin ended.
     pub(super) async fn ended(self) -> ShutdownReason {
-        tokio::time::timeout(Duration::from_secs(10), self.plugin)
+        tokio::time::timeout(Duration::from_secs(120), self.plugin)
             .await
             .unwrap()
             .unwrap()

@@ -94,7 +94,7 @@ async fn the_announcement_may_come_late_or_not_at_all() {
     let start = Instant::now();
     let error = host.setup(&never).await.unwrap_err();
     assert!(error.contains("did not announce"), "{error}");
-    assert!((4..8).contains(&start.elapsed().as_secs()));
+    assert!(start.elapsed() >= Duration::from_secs(4));
     host.mount("next").await;
 }
 
@@ -259,12 +259,11 @@ async fn cleaning_up_ends_storage_calls_that_run() {
             .into_inner()
     });
     in_flight(&mount.storage, 1).await;
-    let start = Instant::now();
+    // The storage call would hang for ever.
     host.backend()
         .cleanup(named(pb::Empty {}, "a"))
         .await
         .unwrap();
-    assert!(start.elapsed() < Duration::from_secs(5));
     in_flight(&mount.storage, 0).await;
     mount.proxy.has_open(0).await;
     let error = reading.await.unwrap().err.unwrap();

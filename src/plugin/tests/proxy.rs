@@ -73,7 +73,7 @@ impl Proxy {
     pub(super) async fn has_open(&self, count: usize) {
         let mut open = self.open.subscribe();
         let reached = tokio::time::timeout(
-            Duration::from_secs(10),
+            Duration::from_secs(120),
             open.wait_for(|open| *open == count),
         )
         .await;

@@ -69,7 +69,7 @@ pub(crate) use system::System;
 pub(crate) use tls::Dial;
 
 /// The limit for things that take milliseconds on an idle machine.
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(120);
 
 /// A running plugin with everything that a host opens right after the start.
 pub(crate) struct Host {

@@ -1,5 +1,7 @@
 //! Root tokens that are to be deleted, and could not be at once.
 
+use std::time::Duration;
+
 use astra_emulator::PortalToken;
 use serde_json::json;
 
@@ -171,4 +173,28 @@ async fn what_a_deleted_config_leaves_stays_if_another_config_has_it() {
     bench.tick().await;
     bench.read_data("creds/other").await;
     assert!(bench.is_live(&shared));
+}
+
+#[tokio::test]
+async fn another_config_of_the_organization_deletes_what_the_deleted_one_cannot() {
+    let mut bench = AstraMount::new().await;
+    rotate(&bench).await.unwrap();
+    let minted = root_of(&bench).await;
+    let other = bench.astra.seeds().organizations[2].root_token.clone();
+    let untried = json!({"token": other, "verify": false});
+    bench.write("config", untried).await.unwrap();
+    let force = json!({"force": true});
+    let deleted = bench.call(Operation::Delete, "config", force).await;
+    let texts = warnings(deleted.unwrap());
+    assert!(texts.iter().any(|text| text.contains(&minted)), "{texts:?}");
+    bench.tick().await;
+    assert!(bench.is_live(&minted));
+    let own = bench.config(json!({"token": bench.another_root_token()}));
+    bench.write("config/second", own).await.unwrap();
+    bench.advance(Duration::from_secs(3_600));
+    bench.tick().await;
+    assert!(!bench.is_live(&minted));
+    let keys = bench.storage.keys();
+    let left = |key: &String| key.starts_with("v1/pending-deletion/");
+    assert!(!keys.iter().any(left), "{keys:?}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::refused;
 use super::root_of;
+use super::rotate;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
 use crate::engine::testing::warnings;
@@ -192,4 +193,68 @@ async fn a_root_token_is_rotated_before_it_ends() {
     let role = json!({"astra_roles": READER});
     bench.write("roles/reader", role).await.unwrap();
     bench.read_data("creds/reader").await;
+}
+
+#[tokio::test]
+async fn no_rotation_takes_a_token_that_ends_before_the_next_tick_for_certain() {
+    let mut bench = AstraMount::new().await;
+    let first = root_of(&bench).await;
+    let knobs = json!({"rewrite_expiry": {"life_s": 96}});
+    bench.astra.set_knobs(knobs).unwrap();
+    let period = json!({"rotation_period": 229});
+    bench.write("config", period).await.unwrap();
+    for _ in 0..10 {
+        bench.advance(Duration::from_secs(60));
+        bench.tick().await;
+        assert_eq!(root_of(&bench).await, first);
+        assert!(bench.is_live(&first));
+    }
+    let config = bench.read_data("config").await;
+    let last_error = config["last_error"].as_str().unwrap();
+    assert!(last_error.contains("which is too soon"), "{last_error}");
+    assert!(bench.minted().is_empty());
+    // Two minutes are enough: each tick replaces it.
+    let knobs = json!({"rewrite_expiry": {"life_s": 121}});
+    bench.astra.set_knobs(knobs).unwrap();
+    let mut before = first;
+    rotate(&bench).await.unwrap();
+    for _ in 0..3 {
+        bench.advance(Duration::from_secs(60));
+        bench.tick().await;
+        let root = root_of(&bench).await;
+        assert!(root != before && bench.is_live(&root));
+        before = root;
+    }
+    // What the first one was asked for is asked for again: it had no end.
+    let usual = serde_json::to_value(astra_emulator::Knobs::default()).unwrap();
+    bench.astra.set_knobs(usual).unwrap();
+    bench.advance(Duration::from_secs(60));
+    bench.tick().await;
+    assert_ne!(root_of(&bench).await, before);
+    let status = bench.read_data("status").await;
+    assert_eq!(status["configs"]["default"]["root_expires_at"], json!(""));
+}
+
+#[tokio::test]
+async fn a_root_token_that_ends_even_sooner_is_replaced_with_a_warning() {
+    let bench = AstraMount::new().await;
+    let roles = bench.astra.seeds().tokens["org_admin"].roles.clone();
+    let ending = PortalToken {
+        roles,
+        expires_in_s: Some(80),
+        ..PortalToken::default()
+    };
+    let token = bench.astra.create_token(ending).unwrap().token;
+    let texts = warnings(
+        bench
+            .write("config", bench.config(json!({"token": token})))
+            .await
+            .unwrap(),
+    );
+    assert!(texts[0].contains("may be before a tick"), "{texts:?}");
+    let knobs = json!({"rewrite_expiry": {"life_s": 96}});
+    bench.astra.set_knobs(knobs).unwrap();
+    let rotated = rotate(&bench).await.unwrap();
+    let texts = warnings(rotated);
+    assert!(texts[0].contains("may be before a tick"), "{texts:?}");
 }

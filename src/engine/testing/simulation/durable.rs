@@ -20,6 +20,9 @@ use crate::vault::StorageError;
 /// What storage holds.
 pub type Entries = BTreeMap<String, Entry>;
 
+/// What cannot be read: the beginning of an entry, and what a newer version wrote.
+const UNREADABLE: [&[u8]; 2] = [br#"{"version":1"#, br#"{"version":999}"#];
+
 /// Storage that outlives every process.
 #[derive(Default)]
 pub struct Durable {
@@ -90,6 +93,28 @@ impl Durable {
         intents
             .map(|(key, entry)| (key.clone(), entry.clone()))
             .collect()
+    }
+
+    /// Damages an entry, or lets it be a newer version's; whether there is one.
+    pub fn damage(&self, key: &str, newer: bool) -> bool {
+        let mut entries = self.entries.lock();
+        let entry = entries.get_mut(key);
+        let value = UNREADABLE[usize::from(newer)].to_vec();
+        entry.map(|entry| entry.value = value).is_some()
+    }
+
+    /// Whether the entry was [damaged](Durable::damage).
+    pub fn is_damaged(&self, key: &str) -> bool {
+        let entries = self.entries.lock();
+        let entry = entries.get(key);
+        entry.is_some_and(|entry| UNREADABLE.contains(&entry.value.as_slice()))
+    }
+
+    /// Whether any entry is damaged.
+    pub fn has_damage(&self) -> bool {
+        let entries = self.entries.lock();
+        let mut values = entries.values();
+        values.any(|entry| UNREADABLE.contains(&entry.value.as_slice()))
     }
 
     /// Whether writes fail.

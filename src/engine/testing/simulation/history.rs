@@ -14,7 +14,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::durable::WriteFault;
-use super::operation::ORGS;
+use super::operation::CONFIGS;
+use super::operation::Folder;
 use super::operation::Operation;
 use super::operation::RootToken;
 
@@ -23,7 +24,7 @@ use super::operation::RootToken;
 pub struct History {
     /// Decides ids, delays and orders.
     pub seed: u64,
-    /// How many organizations there are.
+    /// How many configs there are.
     pub orgs: usize,
     /// What happens, in order.
     pub steps: Vec<Step>,
@@ -53,7 +54,7 @@ impl History {
         let steps = steps.collect();
         Self {
             seed,
-            orgs: ORGS,
+            orgs: CONFIGS,
             steps,
         }
     }
@@ -104,6 +105,7 @@ enum Kind {
     Limit,
     Snapshot,
     Restore,
+    Damage,
     Clock,
     WriteConfig,
     ForeignToken,
@@ -138,6 +140,7 @@ impl Mix {
             (4, 3, Kind::Limit),
             (2, 1, Kind::Snapshot),
             (1, 1, Kind::Restore),
+            (1, 2, Kind::Damage),
             (2, 1, Kind::Clock),
             (3, 5, Kind::WriteConfig),
             (2, 2, Kind::ForeignToken),
@@ -158,9 +161,9 @@ impl Mix {
             .map(|(weight, _, kind)| (weight, kind))
             .collect();
         let total = weights.iter().map(|(weight, _)| weight).sum();
-        let mut troubled: Vec<usize> = (0..ORGS).filter(|_| rng.bool()).collect();
+        let mut troubled: Vec<usize> = (0..CONFIGS).filter(|_| rng.bool()).collect();
         if troubled.is_empty() {
-            troubled.push(rng.usize(..ORGS));
+            troubled.push(rng.usize(..CONFIGS));
         }
         Self {
             weights,
@@ -182,7 +185,7 @@ impl Mix {
                 None => true,
             });
         let kind = kind.map_or(Kind::Mint, |(_, kind)| *kind);
-        let org = rng.usize(..ORGS);
+        let org = rng.usize(..CONFIGS);
         let troubled = *rng.choice(&self.troubled).unwrap_or(&0);
         made(kind, org, troubled, rng)
     }
@@ -227,6 +230,15 @@ fn made(kind: Kind, org: usize, troubled: usize, rng: &mut Rng) -> Operation {
         Kind::Limit => limit(troubled, rng),
         Kind::Snapshot => Operation::Snapshot,
         Kind::Restore => Operation::Restore,
+        Kind::Damage => Operation::Damage {
+            org,
+            role,
+            folder: *rng
+                .choice([Folder::Config, Folder::Role, Folder::StaticRole].iter())
+                .unwrap_or(&Folder::Role),
+            newer: rng.bool(),
+            seconds: rng.u64(20..300),
+        },
         Kind::Clock => Operation::SetClock {
             ahead: *rng
                 .choice([0, 0, -40, 40, -10_800, 10_800].iter())

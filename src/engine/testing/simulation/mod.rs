@@ -8,17 +8,18 @@
     clippy::panic
 )]
 
-mod chance;
+pub mod chance;
+mod damage;
 mod durable;
 mod history;
 mod host;
 mod invariants;
-mod network;
+pub mod network;
 mod operation;
 mod perform;
 mod process;
 mod run;
 mod shrink;
 mod tests;
-mod trace;
+pub mod trace;
 mod world;

@@ -9,6 +9,7 @@ use astra_emulator::NoAnswer;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use reqwest::Body;
+use tokio::sync::oneshot;
 
 use super::chance;
 use super::trace::Trace;
@@ -31,20 +32,27 @@ impl HttpService for Network {
         let (astra, trace) = (self.astra.clone(), Arc::clone(&self.trace));
         let [there, back] =
             chance::draw(|rng| [rng.u64(1..=30), rng.u64(1..=30)]).map(Duration::from_millis);
+        let (mut answered, answer) = oneshot::channel();
         // What has been sent arrives, also when the sender is dead by then.
-        let exchange = tokio::spawn(async move {
+        tokio::spawn(async move {
             tokio::time::sleep(there).await;
             let what = format!("{} {}", request.method(), request.uri().path());
-            let answer = astra.answer(request).await;
+            let answering = astra.answer(request);
+            let answer = tokio::select! {
+                biased;
+                answer = answering => answer,
+                // As at the end of a connection: what was begun goes on without it.
+                () = answered.closed() => return trace.note(format_args!("astra: {what}: for nobody")),
+            };
             match &answer {
                 Ok(answer) => trace.note(format_args!("astra: {what}: {}", answer.status())),
                 Err(error) => trace.note(format_args!("astra: {what}: {error}")),
             }
             tokio::time::sleep(back).await;
-            answer
+            let _ = answered.send(answer);
         });
         Box::pin(async move {
-            match exchange.await {
+            match answer.await {
                 Ok(Ok(answer)) => Ok(answer.map(Body::wrap)),
                 Ok(Err(error @ NoAnswer::Refused)) => {
                     Err(SendError::Unreachable(error.to_string()))

@@ -6,8 +6,11 @@ use serde::Serialize;
 
 use super::durable::WriteFault;
 
-/// How many organizations there are, each with a config of its own.
+/// How many organizations there are.
 pub const ORGS: usize = 3;
+/// How many configs: one for each organization, and a second one for the first.  An operation names an
+/// organization by the config that it goes through.
+pub const CONFIGS: usize = 4;
 
 /// One thing that happens.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -54,6 +57,15 @@ pub enum Operation {
     Snapshot,
     /// The last snapshot is restored.
     Restore,
+    /// An entry in storage is damaged, or written by a newer version; the host's process starts anew, and
+    /// after so many seconds an operator repairs it.
+    Damage {
+        org: usize,
+        role: usize,
+        folder: Folder,
+        newer: bool,
+        seconds: u64,
+    },
     /// The node's clock is set, so many seconds from the right time.
     SetClock { ahead: i64 },
     /// An operator writes a config.
@@ -109,9 +121,20 @@ pub enum RootToken {
     Foreign,
 }
 
+/// Which entry is damaged.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Folder {
+    Config,
+    Role,
+    StaticRole,
+}
+
 /// The config of an organization.
 pub fn config(org: usize) -> &'static str {
-    ["default", "second", "third"].get(org).unwrap_or(&"other")
+    ["default", "second", "third", "fourth"]
+        .get(org)
+        .unwrap_or(&"other")
 }
 
 /// A role of an organization.

@@ -93,6 +93,16 @@ impl World {
                     self.repair().await;
                 }
             }
+            Operation::Damage {
+                org,
+                role: number,
+                folder,
+                newer,
+                seconds,
+            } => {
+                let time = Duration::from_secs(seconds);
+                self.damage(org, number, folder, newer, time).await;
+            }
             Operation::SetClock { ahead } => self.set_clock(ahead),
             other => self.operate(other).await,
         }
@@ -136,7 +146,7 @@ impl World {
                 self.ask(Some(org), Asked::Update, &path, data).await;
             }
             Operation::DeleteRole { org, role: number } => {
-                self.delete(org, "roles", &role(org, number)).await;
+                self.delete(org, "roles", &role(org, number), false).await;
             }
             Operation::WriteStatic {
                 org,
@@ -154,7 +164,8 @@ impl World {
                 self.ask(Some(org), Asked::Update, &path, data).await;
             }
             Operation::DeleteStatic { org, role: number } => {
-                self.delete(org, "static-roles", &role(org, number)).await;
+                self.delete(org, "static-roles", &role(org, number), false)
+                    .await;
             }
             Operation::RotateStatic { org, role: number } => {
                 let path = format!("rotate-role/{}", role(org, number));
@@ -189,10 +200,15 @@ impl World {
     }
 
     /// Deletes a role or a static role, and notes what the engine says is left.
-    async fn delete(self: &Rc<Self>, org: usize, folder: &str, name: &str) {
+    pub(super) async fn delete(self: &Rc<Self>, org: usize, folder: &str, name: &str, force: bool) {
         let stored = self.stored::<StaticRoleEntry>(Key::STATIC_ROLES);
         let path = format!("{folder}/{name}");
-        let deleted = self.ask(Some(org), Asked::Delete, &path, json!({})).await;
+        let forced = if force {
+            json!({"force": true})
+        } else {
+            json!({})
+        };
+        let deleted = self.ask(Some(org), Asked::Delete, &path, forced).await;
         let Some(Ok(Some(response))) = deleted else {
             return;
         };
@@ -256,11 +272,12 @@ impl World {
             RootToken::Kept => {}
             RootToken::New => data["token"] = self.root_token(org).into(),
             RootToken::Foreign => {
-                data["token"] = self.root_token((org + 1) % self.orgs.len()).into()
+                let other = self.another(org).unwrap_or(org);
+                data["token"] = self.root_token(other).into()
             }
         }
         let path = format!("config/{}", config(org));
-        let is_foreign = token == RootToken::Foreign && self.orgs.len() > 1;
+        let is_foreign = token == RootToken::Foreign && self.another(org).is_some();
         if is_foreign {
             // Refused or not, nothing is expected of it.
             self.orgs[org].trouble(Duration::from_secs(60));
@@ -292,7 +309,7 @@ impl World {
 
     async fn fail(self: &Rc<Self>, org: usize, rule: FaultRule, seconds: u64) {
         let time = Duration::from_secs(seconds);
-        self.orgs[org].trouble(time + AFTERMATH);
+        self.trouble(org, time + AFTERMATH);
         let id = self
             .astra
             .add_fault(rule.of_org(&self.orgs[org].id))
@@ -303,11 +320,7 @@ impl World {
 
     async fn turn_knobs(self: &Rc<Self>, org: usize, knobs: Value, seconds: u64) {
         let time = Duration::from_secs(seconds);
-        self.orgs[org].trouble(time + AFTERMATH);
-        if knobs.get("create_visible_scope").is_none() {
-            // A root token that rotation made meanwhile has an early end.
-            self.orgs[org].trouble(Duration::from_secs(7_200));
-        }
+        self.trouble(org, time + AFTERMATH);
         let id = &self.orgs[org].id;
         self.astra.set_org_knobs(id, knobs).unwrap();
         tokio::time::sleep(time).await;

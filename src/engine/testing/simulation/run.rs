@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::chance;
@@ -15,6 +14,7 @@ use super::operation::RootToken;
 use super::world::World;
 use crate::engine::connection::ConfigEntry;
 use crate::engine::store::Key;
+use crate::engine::testing::virtual_time;
 use astra_emulator::TokenState;
 
 /// The shortest time after the last trouble until all must be in order: creates that were on their way
@@ -28,8 +28,6 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(4_500);
 pub struct Outcome {
     /// The promises that were broken, in order.
     pub violations: Vec<String>,
-    /// Of the log.
-    pub hash: u64,
     /// The log, if it was kept.
     pub trace: Vec<String>,
     /// How long it took after the last trouble until all was in order.
@@ -42,16 +40,7 @@ pub struct Outcome {
 
 /// Runs a history on this thread.
 pub fn run(history: &History, keeps_trace: bool) -> Outcome {
-    chance::seed(history.seed);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let outcome = LocalSet::new().block_on(&runtime, play(history.clone(), keeps_trace));
-    crate::astra::simulated_network::set(None);
-    crate::engine::clock::simulated::set(None);
-    outcome
+    virtual_time::run(history.seed, play(history.clone(), keeps_trace))
 }
 
 /// What each organization has when a history begins.
@@ -115,7 +104,6 @@ async fn play(history: History, keeps_trace: bool) -> Outcome {
     let stats = world.astra.stats();
     Outcome {
         violations: world.violations.borrow().clone(),
-        hash: world.trace.hash(),
         trace: world.trace.lines(),
         recovered_after,
         requests: stats.requests,

@@ -1,10 +1,16 @@
 //! Runs of the simulation.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use parking_lot::Mutex;
+
 use super::history::History;
+use super::run::Outcome;
 use super::run::run;
 use super::shrink::kind;
 use super::shrink::shrink;
@@ -54,7 +60,7 @@ fn a_history_replays_exactly() {
         for (one, other) in first.trace.iter().zip(&second.trace) {
             assert_eq!(one, other, "seed {seed}");
         }
-        assert_eq!(first.hash, second.hash, "seed {seed}");
+        assert_eq!(first.trace.len(), second.trace.len(), "seed {seed}");
         assert!(first.minted > 10, "{}", first.minted);
     }
 }
@@ -90,36 +96,64 @@ fn promises_hold_for_seeds() {
     let from = number("SIMULATE_FROM").unwrap_or(1);
     let seeds = number("SIMULATE_SEEDS").unwrap_or(3);
     let time = number("SIMULATE_SECONDS").map(Duration::from_secs);
-    let began = Instant::now();
     let surveys = std::env::var_os("SIMULATE_SURVEY").is_some();
-    let (mut done, mut broken, mut requests, mut minted) = (0, 0, 0, 0);
-    let mut slowest = Duration::ZERO;
-    for seed in from..from + seeds {
-        if time.is_some_and(|time| began.elapsed() >= time) {
-            break;
+    let began = Instant::now();
+    let next = AtomicU64::new(from);
+    let totals = Mutex::new(Totals::default());
+    // Each seed is played by one thread, as all that it depends on is the thread's own.
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let is_late = time.is_some_and(|time| began.elapsed() >= time);
+                    let is_over = is_late || (!surveys && !totals.lock().broken.is_empty());
+                    if seed - from >= seeds || is_over {
+                        return;
+                    }
+                    let outcome = run(&History::generate(seed, OPERATIONS), false);
+                    totals.lock().add(seed, &outcome);
+                }
+            });
         }
-        let history = History::generate(seed, OPERATIONS);
-        let outcome = run(&history, false);
-        match outcome.violations.first() {
-            Some(first) if surveys => {
-                broken += 1;
-                println!("seed {seed}: {first} ({} in all)", outcome.violations.len());
-            }
-            Some(_) => check(&history),
-            None => {}
-        }
-        done += 1;
-        requests += outcome.requests;
-        minted += outcome.minted;
-        slowest = slowest.max(outcome.recovered_after);
-    }
+    });
+    let totals = totals.into_inner();
     let took = began.elapsed().as_secs_f64();
     println!(
-        "seeds {from} to {}: {done} histories of {OPERATIONS} operations in {took:.1} s, {:.0} \
-         operations a second; {requests} requests to Astra, {minted} tokens; {broken} seeds broke \
-         a promise; in order {} s after the last trouble at the latest",
-        from + done - 1,
-        (done as usize * OPERATIONS) as f64 / took,
-        slowest.as_secs()
+        "seeds from {from}: {} histories of {OPERATIONS} operations in {took:.1} s, {:.0} operations a second; {} requests to \
+         Astra, {} tokens; {} seeds broke a promise; in order {} s after the last trouble at the latest",
+        totals.done,
+        (totals.done * OPERATIONS) as f64 / took,
+        totals.requests,
+        totals.minted,
+        totals.broken.len(),
+        totals.slowest.as_secs()
     );
+    match totals.broken.first() {
+        Some(seed) if !surveys => check(&History::generate(*seed, OPERATIONS)),
+        _ => {}
+    }
+}
+
+/// What came of all seeds.
+#[derive(Default)]
+struct Totals {
+    done: usize,
+    requests: u64,
+    minted: u64,
+    slowest: Duration,
+    broken: BTreeSet<u64>,
+}
+
+impl Totals {
+    fn add(&mut self, seed: u64, outcome: &Outcome) {
+        if let Some(first) = outcome.violations.first() {
+            self.broken.insert(seed);
+            println!("seed {seed}: {first} ({} in all)", outcome.violations.len());
+        }
+        self.done += 1;
+        self.requests += outcome.requests;
+        self.minted += outcome.minted;
+        self.slowest = self.slowest.max(outcome.recovered_after);
+    }
 }

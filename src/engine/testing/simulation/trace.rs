@@ -5,16 +5,10 @@ use std::fmt::Display;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// The log of a run, as a hash, and in full where somebody wants to read it.
+/// The log of a run, for runs that somebody reads.
 pub struct Trace {
     began: Instant,
-    log: Mutex<Log>,
-    keeps: bool,
-}
-
-struct Log {
-    hash: u64,
-    lines: Vec<String>,
+    lines: Option<Mutex<Vec<String>>>,
 }
 
 impl Trace {
@@ -22,33 +16,22 @@ impl Trace {
     pub fn new(keeps: bool) -> Self {
         Self {
             began: Instant::now(),
-            log: Mutex::new(Log {
-                hash: 0xcbf2_9ce4_8422_2325,
-                lines: Vec::new(),
-            }),
-            keeps,
+            lines: keeps.then(Mutex::default),
         }
     }
 
     /// Adds a line.
     pub fn note(&self, what: impl Display) {
-        let line = format!("{:>11.3} {what}", self.began.elapsed().as_secs_f64());
-        let mut log = self.log.lock();
-        log.hash = line.bytes().fold(log.hash, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        if self.keeps {
-            log.lines.push(line);
+        if let Some(lines) = &self.lines {
+            let time = self.began.elapsed().as_secs_f64();
+            lines.lock().push(format!("{time:>11.3} {what}"));
         }
-    }
-
-    /// The hash of all lines so far.
-    pub fn hash(&self) -> u64 {
-        self.log.lock().hash
     }
 
     /// The lines, if they were kept.
     pub fn lines(&self) -> Vec<String> {
-        self.log.lock().lines.clone()
+        self.lines
+            .as_ref()
+            .map_or_else(Vec::new, |lines| lines.lock().clone())
     }
 }

@@ -11,7 +11,6 @@ use astra_emulator::Emulator;
 use astra_emulator::Options;
 use astra_emulator::TokenState;
 use time::OffsetDateTime;
-use time::macros::datetime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -20,15 +19,11 @@ use super::durable::Durable;
 use super::durable::Entries;
 use super::host::Lease;
 use super::host::LeaseState;
-use super::network::Network;
+use super::operation::ORGS;
 use super::process::Process;
 use super::trace::Trace;
-use crate::astra::simulated_network;
 use crate::engine::clock::now_utc;
-use crate::engine::clock::simulated;
-
-/// When every history begins.
-const BEGIN: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
+use crate::engine::testing::virtual_time;
 
 /// All there is.
 pub struct World {
@@ -82,7 +77,7 @@ pub struct World {
     requests: Cell<u64>,
 }
 
-/// An organization.
+/// An organization, as one config has it.
 pub struct Org {
     /// Its number.
     pub number: usize,
@@ -105,30 +100,23 @@ pub struct Snapshot {
 }
 
 impl World {
-    /// A deployment with `orgs` organizations, nothing of which is configured.
+    /// A deployment for `orgs` configs, none of which is written.
     pub fn new(seed: u64, orgs: usize, keeps_trace: bool) -> Rc<Self> {
         let options = Options {
             seed,
             journal_size: 0,
-            start_time: Some(BEGIN),
             ..Options::default()
         };
-        let astra = Emulator::in_process(options).unwrap();
-        simulated::set(Some(BEGIN));
         let trace = Arc::new(Trace::new(keeps_trace));
-        let network = Network {
-            astra: astra.clone(),
-            trace: Arc::clone(&trace),
-        };
-        simulated_network::set(Some(Arc::new(network)));
+        let astra = virtual_time::astra(options, Arc::clone(&trace));
         let now = Instant::now();
         let bystanders = astra.tokens(false).into_iter();
         let bystanders = bystanders.filter(|token| token.state == TokenState::Active);
         let bystanders = bystanders.map(|token| token.client_id).collect();
-        let seeds = astra.seeds().organizations.into_iter().take(orgs);
-        let orgs = seeds.enumerate().map(|(number, seed)| Org {
+        let seeds = astra.seeds().organizations;
+        let orgs = (0..orgs).map(|number| Org {
             number,
-            id: seed.id,
+            id: seeds[number % ORGS].id.clone(),
             troubled_until: Cell::new(now),
             was_foreign: Cell::new(false),
             is_broken: Cell::new(true),
@@ -198,6 +186,21 @@ impl World {
         clocks_agree && org_is_calm && self.shaken_until.get() < now && !self.durable.is_failing()
     }
 
+    /// The organization of the config has trouble, which may show for so long to all of its configs.
+    pub fn trouble(&self, org: usize, time: Duration) {
+        let id = &self.orgs[org].id;
+        for org in self.orgs.iter().filter(|org| org.id == *id) {
+            org.trouble(time);
+        }
+    }
+
+    /// A config of another organization.
+    pub fn another(&self, org: usize) -> Option<usize> {
+        let count = self.orgs.len();
+        let mut others = (1..count).map(|step| (org + step) % count);
+        others.find(|other| self.orgs[*other].id != self.orgs[org].id)
+    }
+
     /// Something happens to nodes or storage, which may show for so long.
     pub fn shake(&self, time: Duration) {
         let until = Instant::now() + time;
@@ -253,6 +256,10 @@ impl World {
 
     /// Saves storage and leases.
     pub fn save(&self) {
+        // No one would know how to repair an entry that comes back damaged.
+        if self.durable.has_damage() {
+            return;
+        }
         *self.snapshot.borrow_mut() = Some(Snapshot {
             entries: self.durable.entries(),
             leases: self.leases.borrow().clone(),

@@ -22,9 +22,9 @@ impl Variant {
         self.name == "late"
     }
 
-    /// Seconds for one attempt: a huge body must come in time also where the machine is busy.
-    pub fn attempt(&self) -> u64 {
-        if self.name == "huge-body" { 5 } else { 1 }
+    /// Whether it is about what happens to connections, which a service in this process has not.
+    pub fn needs_sockets(&self) -> bool {
+        self.needs_tls() || self.spoils_the_next()
     }
 
     /// Whether it is about TLS, so that the API must speak it.
