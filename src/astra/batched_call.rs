@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 /// Shares the result of a call among callers who each need one that *started after they asked*.
 ///
@@ -25,8 +25,8 @@ struct State<Q, T> {
 
 struct Group<Q, T> {
     questions: Vec<Q>,
-    receiver: watch::Receiver<Option<T>>,
-    sender: watch::Sender<Option<T>>,
+    /// Who waits, in the order in which they asked, which is the order in which they hear.
+    callers: Vec<oneshot::Sender<T>>,
 }
 
 impl<Q: Send + 'static, T: Clone + Send + Sync + 'static> BatchedCall<Q, T> {
@@ -47,18 +47,15 @@ impl<Q: Send + 'static, T: Clone + Send + Sync + 'static> BatchedCall<Q, T> {
         C: Fn(Vec<Q>) -> F + Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let mut receiver = {
+        let receiver = {
             let mut state = self.0.lock();
-            let group = state.next.get_or_insert_with(|| {
-                let (sender, receiver) = watch::channel(None);
-                Group {
-                    questions: Vec::new(),
-                    receiver,
-                    sender,
-                }
+            let group = state.next.get_or_insert_with(|| Group {
+                questions: Vec::new(),
+                callers: Vec::new(),
             });
+            let (sender, receiver) = oneshot::channel();
             group.questions.push(question);
-            let receiver = group.receiver.clone();
+            group.callers.push(sender);
             if !state.is_running {
                 state.is_running = true;
                 let running = Running {
@@ -69,8 +66,7 @@ impl<Q: Send + 'static, T: Clone + Send + Sync + 'static> BatchedCall<Q, T> {
             }
             receiver
         };
-        let result = receiver.wait_for(Option::is_some).await;
-        result.ok().and_then(|value| value.clone())
+        receiver.await.ok()
     }
 }
 
@@ -79,10 +75,14 @@ async fn serve<Q, T, C, F>(mut running: Running<Q, T>, call: C)
 where
     C: Fn(Vec<Q>) -> F,
     F: Future<Output = T>,
+    T: Clone,
 {
     while let Some(group) = running.next_group() {
         let result = call(group.questions).await;
-        group.sender.send_replace(Some(result));
+        for caller in group.callers {
+            // Who has gone needs it no more.
+            let _ = caller.send(result.clone());
+        }
     }
 }
 

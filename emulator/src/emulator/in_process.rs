@@ -12,6 +12,7 @@ use std::task::Context;
 use std::task::Poll;
 
 use bytes::Bytes;
+use hyper::StatusCode;
 use hyper::body::Body;
 use hyper::body::Frame;
 use hyper::body::SizeHint;
@@ -43,6 +44,8 @@ pub enum NoAnswer {
 pub struct AnswerBody {
     body: ReplyBody,
     connection: Arc<ConnectionState>,
+    /// The status says that there is no body, so none of it is sent.
+    is_bare: bool,
 }
 
 impl Emulator {
@@ -87,7 +90,12 @@ impl Emulator {
         };
         let answer = service.serve(request, connection.clone(), guard).await;
         let answer = answer.map_err(|_| NoAnswer::Disconnected)?;
-        let answer = answer.map(|body| AnswerBody { body, connection });
+        let is_bare = answer.status() == StatusCode::NO_CONTENT;
+        let answer = answer.map(|body| AnswerBody {
+            body,
+            connection,
+            is_bare,
+        });
         if answer.body().is_end_stream() {
             answer.body().written();
         }
@@ -111,6 +119,9 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.is_bare {
+            return Poll::Ready(None);
+        }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if self.body.is_end_stream() && matches!(polled, Poll::Ready(Some(Ok(_)) | None)) {
             self.written();
@@ -119,11 +130,14 @@ impl Body for AnswerBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.is_bare || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match self.is_bare {
+            true => SizeHint::with_exact(0),
+            false => self.body.size_hint(),
+        }
     }
 }
 

@@ -159,7 +159,6 @@ impl World {
         gives_up: Option<Duration>,
     ) -> (Answered, Instant) {
         let mut interruptions = self.interruptions.subscribe();
-        interruptions.borrow_and_update();
         let marks = !request.id.is_empty();
         let mut repeated = false;
         loop {
@@ -171,7 +170,7 @@ impl World {
             let ended = tokio::select! {
                 biased;
                 answer = answer => answer.map_or(Answered::Died, Answered::Done),
-                _ = interruptions.changed() => Answered::Died,
+                _ = interruptions.recv() => Answered::Died,
                 () = patience => Answered::GaveUp,
             };
             let may_wait = matches!(request.operation, Operation::Update | Operation::Delete);
@@ -189,10 +188,7 @@ impl World {
                     return (Answered::Done(outcome), began);
                 }
                 Answered::Died
-                    if marks
-                        && self.repeats.get()
-                        && !interruptions.has_changed().unwrap_or(true)
-                        && !repeated =>
+                    if marks && self.repeats.get() && interruptions.is_empty() && !repeated =>
                 {
                     self.interrupted.borrow_mut().insert(request.id.clone());
                     self.trace.note(format_args!("  repeating {}", request.id));

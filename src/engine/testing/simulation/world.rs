@@ -11,7 +11,7 @@ use astra_emulator::Emulator;
 use astra_emulator::Options;
 use astra_emulator::TokenState;
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use super::durable::Access;
@@ -42,7 +42,7 @@ pub struct World {
     /// Grows with each start of the host.
     pub era: Cell<u64>,
     /// Told when the host forgets what it was waiting for.
-    pub interruptions: watch::Sender<u64>,
+    pub interruptions: broadcast::Sender<()>,
     /// Whether the host repeats what a death of the plugin has interrupted.
     pub repeats: Cell<bool>,
     /// Whether a tick is in flight.
@@ -130,7 +130,7 @@ impl World {
             orgs,
             leases: RefCell::default(),
             era: Cell::new(0),
-            interruptions: watch::Sender::new(0),
+            interruptions: broadcast::Sender::new(16),
             repeats: Cell::new(false),
             ticking: Cell::new(false),
             interrupted: RefCell::default(),
@@ -247,7 +247,7 @@ impl World {
             ended = clean_up => if ended.is_err() && Rc::ptr_eq(&ending, &self.active()) {
                 self.violation("the clean-up took more than 10 s".to_owned());
             },
-            _ = interruptions.changed() => return,
+            _ = interruptions.recv() => return,
         }
         if Rc::ptr_eq(&ending, &self.active()) {
             self.crash(false);
@@ -305,7 +305,7 @@ impl World {
     }
 
     fn interrupt(&self) {
-        self.interruptions.send_modify(|number| *number += 1);
+        let _ = self.interruptions.send(());
         self.ticking.set(false);
     }
 
