@@ -74,9 +74,6 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         ..Subject::default()
     };
     engine.events.publish(EngineEvent::ConfigDelete, subject);
-    // Blocks with nothing to look for go with the config.  Others stay: should the config be written again,
-    // they tell which tokens no caller received.
-    connection.ledger.close().await;
     let forgotten = forget(&engine, &connection, deadline).await;
     let mut warnings: Vec<String> = forgotten.into_iter().collect();
     warnings.extend(users.map(|Users { words: users, .. }| {
@@ -119,6 +116,9 @@ impl Drop for Ending<'_> {
 /// The config of `connection` was deleted: deletes the root tokens that no one else has, those that
 /// rotation minted, and says what is not deleted yet.
 async fn forget(engine: &Engine, connection: &Connection, deadline: Deadline) -> Option<String> {
+    // Blocks with nothing to look for go with the config.  Others stay: should the config be written again,
+    // they tell which tokens no caller received.
+    connection.ledger.close().await;
     Failures::clear(&engine.store, &Key::root_rotation(&connection.name)).await;
     pending_deletion::run(engine, &connection.name, &connection.entry, deadline).await
 }
