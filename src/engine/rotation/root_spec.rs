@@ -28,7 +28,11 @@ pub struct RootSpec {
 
 impl RootSpec {
     /// What Astra's list tells of the root token of `connection`.
-    pub async fn of(connection: &Connection, deadline: Deadline) -> Result<Self, Error> {
+    pub async fn of(
+        connection: &Connection,
+        now: OffsetDateTime,
+        deadline: Deadline,
+    ) -> Result<Self, Error> {
         let client = &connection.client;
         let client_id = connection.entry.token_client_id();
         let token = client.token(client_id, deadline).await.map_err(|error| {
