@@ -177,7 +177,7 @@ async fn what_a_deleted_config_leaves_stays_if_another_config_has_it() {
 
 #[tokio::test]
 async fn another_config_of_the_organization_deletes_what_the_deleted_one_cannot() {
-    let mut bench = AstraMount::new().await;
+    let mut bench = AstraMount::configured().await;
     rotate(&bench).await.unwrap();
     let minted = root_of(&bench).await;
     let other = bench.astra.seeds().organizations[2].root_token.clone();

@@ -197,7 +197,7 @@ async fn a_root_token_is_rotated_before_it_ends() {
 
 #[tokio::test]
 async fn no_rotation_takes_a_token_that_ends_before_the_next_tick_for_certain() {
-    let mut bench = AstraMount::new().await;
+    let mut bench = AstraMount::configured().await;
     let first = root_of(&bench).await;
     let knobs = json!({"rewrite_expiry": {"life_s": 96}});
     bench.astra.set_knobs(knobs).unwrap();
@@ -237,7 +237,7 @@ async fn no_rotation_takes_a_token_that_ends_before_the_next_tick_for_certain() 
 
 #[tokio::test]
 async fn a_root_token_that_ends_even_sooner_is_replaced_with_a_warning() {
-    let bench = AstraMount::new().await;
+    let bench = AstraMount::configured().await;
     let roles = bench.astra.seeds().tokens["org_admin"].roles.clone();
     let ending = PortalToken {
         roles,

@@ -11,7 +11,7 @@ use super::operation::role;
 use super::world::World;
 use crate::engine::connection::ConfigEntry;
 use crate::engine::role::RoleEntry;
-use crate::engine::static_role::StaticRoleEntry;
+use crate::engine::role::StaticRoleEntry;
 use crate::engine::store::Key;
 
 /// How long an operator may be busy with repairs.
