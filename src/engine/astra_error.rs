@@ -8,7 +8,7 @@ use crate::astra;
 
 /// Astra did not do what was needed.
 #[derive(Debug, thiserror::Error)]
-pub enum AstraError {
+pub(super) enum AstraError {
     /// A request did not get what it needs: what was tried, where, and why it failed.
     #[error("config \"{config}\": cannot {what}: {source}")]
     Request {
@@ -50,7 +50,7 @@ impl Classified for AstraError {
 }
 
 /// The failure of a request that was to do `what` in the connection's organization.
-pub fn request_error(what: &str, connection: &Connection, error: &astra::Error) -> Error {
+pub(super) fn request_error(what: &str, connection: &Connection, error: &astra::Error) -> Error {
     connection.health.failed(error);
     let failure = AstraError::Request {
         config: connection.name.clone(),
@@ -61,7 +61,11 @@ pub fn request_error(what: &str, connection: &Connection, error: &astra::Error) 
 }
 
 /// The failure of a revocation.
-pub fn revoke_error(connection: &Connection, client_id: &str, error: &astra::Error) -> Error {
+pub(super) fn revoke_error(
+    connection: &Connection,
+    client_id: &str,
+    error: &astra::Error,
+) -> Error {
     connection.health.failed(error);
     let failure = AstraError::Revocation {
         config: connection.name.clone(),

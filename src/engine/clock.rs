@@ -8,13 +8,13 @@ use time::OffsetDateTime;
 
 /// The engine's clock, by which rotations fall due: the system's, which tests can set forward.
 #[derive(Default)]
-pub struct Clock {
+pub(crate) struct Clock {
     ahead: AtomicI64,
 }
 
 impl Clock {
     /// Now, in UTC.
-    pub fn now(&self) -> OffsetDateTime {
+    pub(crate) fn now(&self) -> OffsetDateTime {
         now_utc() + Duration::seconds(self.ahead.load(Ordering::Relaxed))
     }
 
@@ -27,7 +27,7 @@ impl Clock {
 }
 
 /// This node's time, in UTC.
-pub fn now_utc() -> OffsetDateTime {
+pub(super) fn now_utc() -> OffsetDateTime {
     #[cfg(test)]
     if let Some(now) = simulated::now() {
         return now;

@@ -45,7 +45,7 @@ pub trait Classified: std::error::Error + Send + Sync + 'static {
 pub struct Error(Arc<dyn Classified>);
 
 /// What a handler of the engine results in.
-pub type HandlerResult = Result<Option<Response>, Error>;
+pub(super) type HandlerResult = Result<Option<Response>, Error>;
 
 impl Error {
     /// Whose fault it is.

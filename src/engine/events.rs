@@ -14,14 +14,14 @@ use crate::vault::Events;
 const UNDER_WAY: usize = 64;
 
 /// Tells the host what happened in one mount.
-pub struct EventPublisher {
+pub(crate) struct EventPublisher {
     service: Arc<dyn Events>,
     free: Arc<Semaphore>,
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum EngineEvent {
+pub(crate) enum EngineEvent {
     /// A config was written.
     ConfigWrite,
     /// A config was deleted.
@@ -46,7 +46,7 @@ pub enum EngineEvent {
 
 /// What an event says beside its kind; what is empty is left out.  None of it is secret.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     /// The path below the mount that the event is about.
     pub path: &'a str,
     /// The config.
@@ -93,7 +93,7 @@ impl EngineEvent {
 
 impl EventPublisher {
     /// Tells `service`.
-    pub fn new(service: Arc<dyn Events>) -> Self {
+    pub(crate) fn new(service: Arc<dyn Events>) -> Self {
         Self {
             service,
             free: Arc::new(Semaphore::new(UNDER_WAY)),
@@ -101,7 +101,7 @@ impl EventPublisher {
     }
 
     /// Publishes that `kind` has happened to `subject`; returns at once.
-    pub fn publish(&self, kind: EngineEvent, subject: Subject<'_>) {
+    pub(crate) fn publish(&self, kind: EngineEvent, subject: Subject<'_>) {
         if !self.service.has_subscribers() {
             return;
         }

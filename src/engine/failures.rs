@@ -23,7 +23,7 @@ const LONGEST_WAIT: Duration = Duration::HOUR;
 /// The failures since the last success, stored apart from the token, so that noting a failure never
 /// rewrites a secret.  No entry means no failure.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Failures {
+pub(super) struct Failures {
     /// How many in a row.
     pub count: u32,
     /// What happened last, for the operator.
@@ -35,13 +35,13 @@ pub struct Failures {
 
 impl Failures {
     /// The failures stored at `key`.
-    pub async fn load(store: &Store, key: &Key) -> Result<Option<Self>, StoreError> {
+    pub(super) async fn load(store: &Store, key: &Key) -> Result<Option<Self>, StoreError> {
         store.get(key).await
     }
 
     /// Notes one more failure at `now`; `end` is when Astra ends the token that is to be replaced, before
     /// which it is tried again.  The note is not worth an error of its own.
-    pub async fn note(
+    pub(super) async fn note(
         store: &Store,
         key: &Key,
         error: &Error,
@@ -60,7 +60,7 @@ impl Failures {
     }
 
     /// Forgets the failures, if there are any.
-    pub async fn clear(store: &Store, key: &Key) {
+    pub(super) async fn clear(store: &Store, key: &Key) {
         if matches!(Self::load(store, key).await, Ok(None)) {
             return;
         }
@@ -84,7 +84,7 @@ impl Failures {
 }
 
 /// Shows when the next rotation is due and what came of the last try.
-pub fn show(
+pub(super) fn show(
     next: Option<OffsetDateTime>,
     failures: Option<Failures>,
     data: &mut Map<String, Value>,
@@ -102,7 +102,7 @@ pub fn show(
 }
 
 /// The fields that [`show`] adds.
-pub fn shown() -> [Field; 2] {
+pub(super) fn shown() -> [Field; 2] {
     [
         Field::string(
             "next_rotation",

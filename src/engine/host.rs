@@ -13,7 +13,7 @@ use crate::vault::SystemView;
 
 /// The mount's limits at one moment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// The mount's default lease TTL.
     pub default_ttl: Duration,
     /// The mount's maximum lease TTL.
@@ -26,7 +26,7 @@ pub struct Limits {
 const MAX_AGE: Duration = Duration::from_millis(200);
 
 /// The host's system view.
-pub struct Host {
+pub(crate) struct Host {
     system: Arc<dyn SystemView>,
     view: Mutex<Option<View>>,
 }
@@ -40,7 +40,7 @@ struct View {
 
 impl Host {
     /// The host behind `system`.
-    pub fn new(system: Arc<dyn SystemView>) -> Self {
+    pub(crate) fn new(system: Arc<dyn SystemView>) -> Self {
         Self {
             system,
             view: Mutex::new(None),
@@ -49,23 +49,23 @@ impl Host {
 
     /// Refuses with the host's read-only text where this node may not write, so that the host
     /// forwards the request.  Comes before every side effect outside of the host.
-    pub async fn require_writer(&self) -> Result<(), Error> {
+    pub(crate) async fn require_writer(&self) -> Result<(), Error> {
         self.writer_limits().await.map(drop)
     }
 
     /// The mount's limits, once this node is known to be a writer.
-    pub async fn writer_limits(&self) -> Result<Limits, Error> {
+    pub(crate) async fn writer_limits(&self) -> Result<Limits, Error> {
         self.view(Duration::ZERO).await?.writer_limits()
     }
 
     /// Like [`Host::writer_limits`], for what a busy mount does many times a second: the answer may
     /// be up to a fifth of a second old.
-    pub async fn recent_writer_limits(&self) -> Result<Limits, Error> {
+    pub(crate) async fn recent_writer_limits(&self) -> Result<Limits, Error> {
         self.view(MAX_AGE).await?.writer_limits()
     }
 
     /// Whether this node may write, as of a fifth of a second ago; not if the host does not say.
-    pub async fn may_write_recently(&self) -> bool {
+    pub(crate) async fn may_write_recently(&self) -> bool {
         self.view(MAX_AGE).await.is_ok_and(|view| view.may_write)
     }
 

@@ -8,7 +8,7 @@ use super::registry::Loaded;
 
 /// All root tokens and all tokens of static roles.  What an entry that cannot be read uses is known
 /// by its owner only.
-pub async fn tokens(engine: &Engine) -> Result<InUseTokens, Error> {
+pub(super) async fn tokens(engine: &Engine) -> Result<InUseTokens, Error> {
     let mut in_use = InUseTokens::default();
     let configs = engine.configs.load_all().await?;
     for (name, loaded) in &configs {

@@ -11,7 +11,7 @@ use super::store::Key;
 use super::store::Store;
 
 /// The mount's random id, made at the first use that can store it.
-pub struct Identity {
+pub(crate) struct Identity {
     store: Store,
     mount_id: OnceCell<MountId>,
 }
@@ -23,7 +23,7 @@ struct MountEntry {
 
 impl Identity {
     /// The identity in `store`.
-    pub fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store) -> Self {
         Self {
             store,
             mount_id: OnceCell::new(),
@@ -31,7 +31,7 @@ impl Identity {
     }
 
     /// The mount's id.  Stored before it is used, so that no two ids are ever in use.
-    pub async fn mount_id(&self) -> Result<MountId, Error> {
+    pub(crate) async fn mount_id(&self) -> Result<MountId, Error> {
         self.mount_id
             .get_or_try_init(|| async {
                 if let Some(entry) = self.store.get::<MountEntry>(&Key::mount()).await? {

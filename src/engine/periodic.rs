@@ -16,7 +16,7 @@ use crate::framework::Call;
 
 /// One tick.  The host drops what a tick answers, so failures are logged here; one config's
 /// failure does not keep the others waiting.
-pub async fn periodic(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
+pub(super) async fn periodic(engine: Arc<Engine>, _call: Call) -> Result<(), Error> {
     if engine.host.require_writer().await.is_err() {
         engine.seen_tokens.clear();
         return Ok(());
@@ -93,7 +93,7 @@ async fn sweep(engine: &Engine, name: &str, in_use: &InUseTokens, deadline: Dead
 }
 
 /// Another node wrote the entry at `key`.
-pub async fn invalidate(engine: Arc<Engine>, key: String) {
+pub(super) async fn invalidate(engine: Arc<Engine>, key: String) {
     if let Some(name) = key.strip_prefix(Key::CONFIGS) {
         engine.configs.invalidate(name).await;
     } else if let Some(name) = key.strip_prefix(Key::ROLES) {
@@ -108,7 +108,7 @@ pub async fn invalidate(engine: Arc<Engine>, key: String) {
 }
 
 /// The mount goes away: leaves nothing for the next process to look for, where it can.
-pub async fn cleanup(engine: Arc<Engine>) {
+pub(super) async fn cleanup(engine: Arc<Engine>) {
     for ledger in engine.configs.ledgers() {
         ledger.close().await;
     }

@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 /// The client ids of young tokens that were deleted, each for as long as the token counts as young.
 #[derive(Default)]
-pub struct RecentDeletions {
+pub(crate) struct RecentDeletions {
     deleted: Mutex<HashMap<String, Instant>>,
 }
 
 impl RecentDeletions {
     /// Remembers for `window` that Astra has deleted the token with `client_id`.
-    pub fn record(&self, client_id: &str, window: Duration) {
+    pub(crate) fn record(&self, client_id: &str, window: Duration) {
         let now = Instant::now();
         let mut deleted = self.deleted.lock();
         deleted.retain(|_, until| *until > now);
@@ -25,7 +25,7 @@ impl RecentDeletions {
     }
 
     /// Whether Astra deleted the token with `client_id` a short time ago.
-    pub fn contains(&self, client_id: &str) -> bool {
+    pub(crate) fn contains(&self, client_id: &str) -> bool {
         let deleted = self.deleted.lock();
         deleted
             .get(client_id)

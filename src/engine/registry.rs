@@ -26,7 +26,7 @@ use super::store::Store;
 use super::store::StoreError;
 
 /// One kind of entry.
-pub trait EntryKind: Send + Sync + 'static {
+pub(crate) trait EntryKind: Send + Sync + 'static {
     /// The entry as it is stored.
     type Stored: Clone + DeserializeOwned + Send + Serialize + Sync;
     /// What requests use: the entry itself, or what is made of it.
@@ -49,7 +49,7 @@ pub trait EntryKind: Send + Sync + 'static {
 }
 
 /// Why an entry that was read cannot be used.
-pub enum OpenError {
+pub(crate) enum OpenError {
     /// The entry makes no sense.
     Corrupt(Error),
     /// The host failed.
@@ -57,7 +57,7 @@ pub enum OpenError {
 }
 
 /// What is stored under a name.
-pub enum Loaded<T> {
+pub(crate) enum Loaded<T> {
     /// An entry that can be used.
     Valid(Arc<T>),
     /// An entry that cannot be used.
@@ -68,7 +68,7 @@ pub enum Loaded<T> {
 
 /// Why a stored entry cannot be used.
 #[derive(Clone, Debug)]
-pub struct Corrupt {
+pub(crate) struct Corrupt {
     /// The reason and the remedy.
     pub error: Error,
     /// Whether a newer version of the engine wrote it: a write must not replace what it says.
@@ -76,7 +76,7 @@ pub struct Corrupt {
 }
 
 /// The entries of one kind in one mount.
-pub struct Registry<K: EntryKind> {
+pub(crate) struct Registry<K: EntryKind> {
     pub(super) kind: K,
     store: Store,
     host: Arc<Host>,
@@ -93,7 +93,7 @@ struct NameLocks(Mutex<HashMap<String, Arc<AsyncMutex<()>>>>);
 
 impl Corrupt {
     /// Whether a write may take the entry's place; the error where it may not.
-    pub fn check_replaceable(self) -> Result<(), Error> {
+    pub(crate) fn check_replaceable(self) -> Result<(), Error> {
         if self.is_newer {
             Err(self.error)
         } else {
@@ -105,7 +105,7 @@ impl Corrupt {
     ///
     /// # Errors
     /// The reason, where it was asked for without: what the entry says should not be lost unseen.
-    pub fn check_forced(self, force: bool) -> Result<Error, Error> {
+    pub(crate) fn check_forced(self, force: bool) -> Result<Error, Error> {
         match force {
             true => Ok(self.error),
             false => Err(self.error),
@@ -119,7 +119,7 @@ impl<T> Loaded<T> {
     ///
     /// # Errors
     /// The entry may not be replaced, because a newer version wrote it.
-    pub fn replaceable(self) -> Result<Option<Arc<T>>, Error> {
+    pub(crate) fn replaceable(self) -> Result<Option<Arc<T>>, Error> {
         match self {
             Self::Valid(value) => Ok(Some(value)),
             Self::Missing => Ok(None),
@@ -130,7 +130,7 @@ impl<T> Loaded<T> {
 
 impl<K: EntryKind> Registry<K> {
     /// The entries of `kind` in `store`.
-    pub fn with_kind(kind: K, store: Store, host: Arc<Host>) -> Self {
+    pub(crate) fn with_kind(kind: K, store: Store, host: Arc<Host>) -> Self {
         Self {
             kind,
             store,
@@ -142,7 +142,7 @@ impl<K: EntryKind> Registry<K> {
     }
 
     /// The entry called `name`, which must be usable if there is one.
-    pub async fn find(&self, name: &str) -> Result<Option<Arc<K::Value>>, Error> {
+    pub(crate) async fn find(&self, name: &str) -> Result<Option<Arc<K::Value>>, Error> {
         match self.load(name).await? {
             Loaded::Valid(value) => Ok(Some(value)),
             Loaded::Missing => Ok(None),
@@ -152,7 +152,7 @@ impl<K: EntryKind> Registry<K> {
 
     /// What is stored under `name`.  The error is the host's; that the entry cannot be used is an
     /// answer.
-    pub async fn load(&self, name: &str) -> Result<Loaded<K::Value>, Error> {
+    pub(crate) async fn load(&self, name: &str) -> Result<Loaded<K::Value>, Error> {
         let caches = self.host.may_write_recently().await;
         if !caches {
             self.cached().clear();
@@ -177,7 +177,7 @@ impl<K: EntryKind> Registry<K> {
     }
 
     /// What is stored under each name, sorted by name.
-    pub async fn load_all(&self) -> Result<Vec<(String, Loaded<K::Value>)>, Error> {
+    pub(crate) async fn load_all(&self) -> Result<Vec<(String, Loaded<K::Value>)>, Error> {
         let mut all = Vec::new();
         for name in self.names().await? {
             let loaded = self.load(&name).await?;
@@ -188,7 +188,7 @@ impl<K: EntryKind> Registry<K> {
 
     /// The names of the entries that are `wanted`, and, marked so, of those that cannot be read: they
     /// may be.
-    pub async fn names_where(
+    pub(crate) async fn names_where(
         &self,
         wanted: impl Fn(&K::Value) -> bool + Send,
     ) -> Result<Vec<String>, Error> {
@@ -204,22 +204,22 @@ impl<K: EntryKind> Registry<K> {
     }
 
     /// The names under which something is stored, sorted.
-    pub async fn names(&self) -> Result<Vec<String>, Error> {
+    pub(crate) async fn names(&self) -> Result<Vec<String>, Error> {
         Ok(self.store.list(K::FOLDER).await?)
     }
 
     /// Keeps others from changing the entry called `name`: a change reads, asks Astra, and then writes.
-    pub async fn lock(&self, name: &str) -> OwnedMutexGuard<()> {
+    pub(crate) async fn lock(&self, name: &str) -> OwnedMutexGuard<()> {
         self.changes.lock(name).await
     }
 
     /// [`Registry::lock`] if the entry is not being changed.
-    pub fn try_lock(&self, name: &str) -> Option<OwnedMutexGuard<()>> {
+    pub(crate) fn try_lock(&self, name: &str) -> Option<OwnedMutexGuard<()>> {
         self.changes.of(name).try_lock_owned().ok()
     }
 
     /// Stores `entry` under `name`; the next request uses it.
-    pub async fn put(&self, name: &str, entry: K::Stored) -> Result<Arc<K::Value>, Error> {
+    pub(crate) async fn put(&self, name: &str, entry: K::Stored) -> Result<Arc<K::Value>, Error> {
         let _access = self.access.lock(name).await;
         // What is made of the entry comes first, so that a failure stores nothing.
         let value = self.kind.open(name, entry.clone()).await;
@@ -232,14 +232,14 @@ impl<K: EntryKind> Registry<K> {
     }
 
     /// Removes the entry called `name`.
-    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, name: &str) -> Result<(), Error> {
         let _access = self.access.lock(name).await;
         self.cached().remove(name);
         Ok(self.store.delete(&K::key(name)).await?)
     }
 
     /// Another node changed the entry called `name`.
-    pub async fn invalidate(&self, name: &str) {
+    pub(crate) async fn invalidate(&self, name: &str) {
         // A read that is in flight may have seen the former entry.
         let _access = self.access.lock(name).await;
         self.cached().remove(name);

@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const NAME: &str = "name";
 
 /// The paths.  `status` alone stands before the list, whose pattern also matches it.
-pub fn paths() -> Vec<Path<Engine>> {
+pub(super) fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("status")
             .on(Operation::Read, "Read how all configs fare.", read)
@@ -388,7 +388,7 @@ impl<'a> ConfigStatus<'a> {
 
 /// Counts the mount's live tokens of a config; `None` where Astra does not answer.  What is seen is
 /// remembered for metrics.
-pub async fn look(
+pub(super) async fn look(
     engine: &Engine,
     connection: &Connection,
     deadline: Deadline,

@@ -21,20 +21,20 @@ const VERSION: u32 = 1;
 
 /// Typed access to the mount's storage.
 #[derive(Clone)]
-pub struct Store {
+pub(crate) struct Store {
     storage: Arc<dyn Storage>,
 }
 
 /// Where something is stored.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Key {
+pub(crate) struct Key {
     path: String,
     seal_wrap: bool,
 }
 
 /// Why an entry could not be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// The host's storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -78,12 +78,12 @@ struct VersionOnly {
 
 impl Key {
     /// The mount's own identity.
-    pub fn mount() -> Self {
+    pub(crate) fn mount() -> Self {
         Self::plain("v1/mount")
     }
 
     /// A config, seal-wrapped: it holds the root token.
-    pub fn config(name: &str) -> Self {
+    pub(crate) fn config(name: &str) -> Self {
         Self {
             path: format!("v1/config/{name}"),
             seal_wrap: true,
@@ -91,12 +91,12 @@ impl Key {
     }
 
     /// A role.
-    pub fn role(name: &str) -> Self {
+    pub(crate) fn role(name: &str) -> Self {
         Self::plain(format!("v1/role/{name}"))
     }
 
     /// A static role, seal-wrapped: it holds its token.
-    pub fn static_role(name: &str) -> Self {
+    pub(crate) fn static_role(name: &str) -> Self {
         Self {
             path: format!("v1/static-role/{name}"),
             seal_wrap: true,
@@ -104,7 +104,7 @@ impl Key {
     }
 
     /// A deleted config whose root token, of this client id, is to be deleted; seal-wrapped too.
-    pub fn pending_deletion(client_id: &str) -> Self {
+    pub(crate) fn pending_deletion(client_id: &str) -> Self {
         Self {
             path: format!("v1/pending-deletion/{client_id}"),
             seal_wrap: true,
@@ -112,60 +112,60 @@ impl Key {
     }
 
     /// What failed when a config's root token was to be rotated.
-    pub fn root_rotation(config: &str) -> Self {
+    pub(crate) fn root_rotation(config: &str) -> Self {
         Self::plain(format!("v1/rotation/root/{config}"))
     }
 
     /// What failed when a static role's token was to be rotated.
-    pub fn static_rotation(name: &str) -> Self {
+    pub(crate) fn static_rotation(name: &str) -> Self {
         Self::plain(format!("v1/rotation/static/{name}"))
     }
 
     /// What failed when the root token of a deleted config was to be deleted.
-    pub fn deletion_failures(client_id: &str) -> Self {
+    pub(crate) fn deletion_failures(client_id: &str) -> Self {
         Self::plain(format!("v1/rotation/pending-deletion/{client_id}"))
     }
 
     /// The record of what was taken over from the archived Go engine.
-    pub fn takeover() -> Self {
+    pub(crate) fn takeover() -> Self {
         Self::plain(Self::TAKEOVER)
     }
 
     /// A block of intents.
-    pub fn intent(config: &str, block: impl fmt::Display) -> Self {
+    pub(crate) fn intent(config: &str, block: impl fmt::Display) -> Self {
         Self::plain(format!("v1/intent/{config}/{block}"))
     }
 
     /// The note that a role's custom Astra role in the organization `org_id` may be out of step.
-    pub fn custom_role(config: &str, org_id: &str, role: &str) -> Self {
+    pub(crate) fn custom_role(config: &str, org_id: &str, role: &str) -> Self {
         Self::plain(format!("v1/custom-role/{config}/{org_id}/{role}"))
     }
 
     /// The note that a static role's custom Astra role in the organization `org_id` may be out of step.
-    pub fn static_custom_role(config: &str, org_id: &str, name: &str) -> Self {
+    pub(crate) fn static_custom_role(config: &str, org_id: &str, name: &str) -> Self {
         Self::plain(format!("v1/static-custom-role/{config}/{org_id}/{name}"))
     }
 
     /// Where the record of what was taken over is.
-    pub const TAKEOVER: &'static str = "v1/takeover";
+    pub(crate) const TAKEOVER: &'static str = "v1/takeover";
     /// The folder of all configs.
-    pub const CONFIGS: &'static str = "v1/config/";
+    pub(crate) const CONFIGS: &'static str = "v1/config/";
     /// The folder of all roles.
-    pub const ROLES: &'static str = "v1/role/";
+    pub(crate) const ROLES: &'static str = "v1/role/";
     /// The folder of all static roles.
-    pub const STATIC_ROLES: &'static str = "v1/static-role/";
+    pub(crate) const STATIC_ROLES: &'static str = "v1/static-role/";
     /// The folder of all deleted configs whose root tokens are to be deleted.
-    pub const PENDING_DELETIONS: &'static str = "v1/pending-deletion/";
+    pub(crate) const PENDING_DELETIONS: &'static str = "v1/pending-deletion/";
     /// The folder of all intents: a folder per config.
-    pub const INTENTS: &'static str = "v1/intent/";
+    pub(crate) const INTENTS: &'static str = "v1/intent/";
 
     /// The folder of all notes about custom roles of roles: a folder per config, and in it one per organization.
-    pub const CUSTOM_ROLES: &'static str = "v1/custom-role/";
+    pub(crate) const CUSTOM_ROLES: &'static str = "v1/custom-role/";
     /// The folder of all notes about custom roles of static roles: a folder per config, and in it one per organization.
-    pub const STATIC_CUSTOM_ROLES: &'static str = "v1/static-custom-role/";
+    pub(crate) const STATIC_CUSTOM_ROLES: &'static str = "v1/static-custom-role/";
 
     /// The folder of a config's blocks of intents.
-    pub fn intents(config: &str) -> String {
+    pub(crate) fn intents(config: &str) -> String {
         format!("{}{config}/", Self::INTENTS)
     }
 
@@ -179,12 +179,15 @@ impl Key {
 
 impl Store {
     /// The store over the host's `storage`.
-    pub fn new(storage: Arc<dyn Storage>) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
         Self { storage }
     }
 
     /// The entry at `key`.
-    pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+    ) -> Result<Option<T>, StoreError> {
         let Some(entry) = self.storage.get(&key.path).await? else {
             return Ok(None);
         };
@@ -206,7 +209,7 @@ impl Store {
     }
 
     /// Stores `value`; durable when this returns.
-    pub async fn put<T: Serialize>(&self, key: &Key, value: &T) -> Result<(), StoreError> {
+    pub(crate) async fn put<T: Serialize>(&self, key: &Key, value: &T) -> Result<(), StoreError> {
         let value = serde_json::to_vec(&Versioned {
             version: VERSION,
             value,
@@ -221,12 +224,12 @@ impl Store {
     }
 
     /// Removes the entry at `key`.
-    pub async fn delete(&self, key: &Key) -> Result<(), StoreError> {
+    pub(crate) async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         Ok(self.storage.delete(&key.path).await?)
     }
 
     /// The names below `folder`, sorted, folders without their slash.
-    pub async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+    pub(crate) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let mut names: Vec<String> = self
             .storage
             .list(folder)

@@ -10,7 +10,7 @@ use crate::astra::Error;
 use crate::astra::TokenEntry;
 
 /// A live token that this mount minted.
-pub struct TaggedToken {
+pub(super) struct TaggedToken {
     /// What Astra says of it.
     pub token: TokenEntry,
     /// For whom it was minted.
@@ -18,12 +18,15 @@ pub struct TaggedToken {
 }
 
 /// The live tokens that this mount minted from the connection's config.
-pub async fn live(connection: &Connection, deadline: Deadline) -> Result<Vec<TaggedToken>, Error> {
+pub(super) async fn live(
+    connection: &Connection,
+    deadline: Deadline,
+) -> Result<Vec<TaggedToken>, Error> {
     connection.client.tokens(tagged(connection), deadline).await
 }
 
 /// Finds the tokens that this mount minted from the connection's config in a list.
-pub fn tagged(
+pub(super) fn tagged(
     connection: &Connection,
 ) -> impl Fn(&TokenEntry) -> Option<TaggedToken> + Clone + Send + Sync + use<> {
     let own = MountTokenFilter::of(connection);
@@ -37,14 +40,14 @@ pub fn tagged(
 
 /// How a token is known to be minted by a mount from one of its configs.
 #[derive(Clone, Copy)]
-pub struct MountTokenFilter {
+pub(super) struct MountTokenFilter {
     mount: MountId,
     config: ConfigMark,
 }
 
 impl MountTokenFilter {
     /// The tokens that this mount minted from the connection's config.
-    pub fn of(connection: &Connection) -> Self {
+    pub(super) fn of(connection: &Connection) -> Self {
         Self {
             mount: connection.ledger.mount(),
             config: ConfigMark::of(&connection.name),
@@ -52,7 +55,7 @@ impl MountTokenFilter {
     }
 
     /// The tag of `token`, if it is one of them.
-    pub fn tag(&self, token: &TokenEntry) -> Option<Tag> {
+    pub(super) fn tag(&self, token: &TokenEntry) -> Option<Tag> {
         let tag = Tag::parse(token.description.as_deref()?)?;
         (tag.mount == self.mount && tag.owner.config() == self.config).then_some(tag)
     }
@@ -60,17 +63,17 @@ impl MountTokenFilter {
 
 impl TaggedToken {
     /// Its tag.
-    pub fn tag(&self) -> Option<Tag> {
+    pub(super) fn tag(&self) -> Option<Tag> {
         Tag::parse(self.token.description.as_deref()?)
     }
 
     /// The Vault role, as the description has it: perhaps cut.
-    pub fn described_role(&self) -> &str {
+    pub(super) fn described_role(&self) -> &str {
         self.words().split(' ').next().unwrap_or_default()
     }
 
     /// For whom and why, as the description has it.
-    pub fn purpose(&self) -> &str {
+    pub(super) fn purpose(&self) -> &str {
         self.words().split_once(' ').map_or("", |(_, rest)| rest)
     }
 

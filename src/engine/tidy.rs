@@ -27,7 +27,7 @@ use crate::vault::Operation;
 use crate::vault::Response;
 
 /// The path.
-pub fn paths() -> Vec<Path<Engine>> {
+pub(super) fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("tidy")
             .field(

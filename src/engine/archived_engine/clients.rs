@@ -17,11 +17,11 @@ const CONCURRENCY: usize = 32;
 
 /// The clients that were needed so far, by the organization's key.
 #[derive(Default)]
-pub struct OldClients(Mutex<HashMap<String, (OldConfig, Client)>>);
+pub(crate) struct OldClients(Mutex<HashMap<String, (OldConfig, Client)>>);
 
 impl OldClients {
     /// The client of `config`; the error says why there can be none.
-    pub fn client(&self, org_key: &str, config: &OldConfig) -> Result<Client, String> {
+    pub(crate) fn client(&self, org_key: &str, config: &OldConfig) -> Result<Client, String> {
         let mut clients = self.0.lock();
         if let Some((_, client)) = clients.get(org_key).filter(|(known, _)| known == config) {
             return Ok(client.clone());

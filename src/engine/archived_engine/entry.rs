@@ -12,7 +12,7 @@ use crate::secret::Secret;
 
 /// `config/<organization>`.
 #[derive(Clone, Deserialize, PartialEq)]
-pub struct OldConfig {
+pub(crate) struct OldConfig {
     /// The root token, as it was typed.
     #[serde(default = "no_secret")]
     pub astra_token: Secret,
@@ -30,7 +30,7 @@ pub struct OldConfig {
 /// How `org/token` answered for an organization.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum CallerMode {
+pub(crate) enum CallerMode {
     /// A write mints, a read shows what was minted.
     #[default]
     Standard,
@@ -40,7 +40,7 @@ pub enum CallerMode {
 
 /// `role/<organization>:<name>`; before version 2 `role/<organization>-<name>`.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
-pub struct OldRole {
+pub(crate) struct OldRole {
     /// The name.
     #[serde(default)]
     pub role_name: String,
@@ -60,7 +60,7 @@ pub struct OldRole {
 
 /// `token/<SHA-256 of organization, role and logical name>` or `token/<client id>`.
 #[derive(Clone, Deserialize)]
-pub struct OldToken {
+pub(crate) struct OldToken {
     /// The client id; empty where Astra refused the mint, which the archived engine stored all the same.
     #[serde(default, rename = "clientId")]
     pub client_id: String,
@@ -89,7 +89,7 @@ pub struct OldToken {
 #[error(
     "the storage entry {key} is not what the archived engine wrote (line {line}, column {column})"
 )]
-pub struct Unreadable {
+pub(crate) struct Unreadable {
     key: String,
     line: usize,
     column: usize,
@@ -97,7 +97,7 @@ pub struct Unreadable {
 
 impl OldConfig {
     /// How `org/token` answered.
-    pub fn caller_mode(&self) -> CallerMode {
+    pub(crate) fn caller_mode(&self) -> CallerMode {
         match self.caller_mode {
             2 => CallerMode::Sidecar,
             _ => CallerMode::Standard,
@@ -108,7 +108,7 @@ impl OldConfig {
 impl OldRole {
     /// `ttl` and `max_ttl` in whole seconds, rounded up; 0 means the mount's.  What the archived engine
     /// would not have stored, a longer `ttl` than `max_ttl`, is cut.
-    pub fn seconds(&self) -> (u64, u64) {
+    pub(crate) fn seconds(&self) -> (u64, u64) {
         let seconds = |nanoseconds: i64| {
             u64::try_from(nanoseconds)
                 .unwrap_or_default()

@@ -4,7 +4,7 @@ use sha2::Digest;
 use sha2::Sha256;
 
 /// What a role is called in reports and in the record: its organization's key and its name.
-pub fn role_id(org_key: &str, name: &str) -> String {
+pub(crate) fn role_id(org_key: &str, name: &str) -> String {
     format!("{org_key}:{name}")
 }
 

@@ -13,16 +13,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-pub use entry::CallerMode;
-pub use entry::OldConfig;
-pub use entry::OldRole;
-pub use entry::OldToken;
-pub use entry::Unreadable;
-pub use keys::role_id;
-pub use record::ImportedConfig;
-pub use record::Record;
-pub use storage::Folder;
-pub use storage::OldEntries;
+pub(super) use entry::CallerMode;
+pub(super) use entry::OldConfig;
+pub(super) use entry::OldRole;
+pub(super) use entry::OldToken;
+pub(super) use entry::Unreadable;
+pub(super) use keys::role_id;
+pub(super) use record::ImportedConfig;
+pub(super) use record::Record;
+pub(super) use storage::Folder;
+pub(super) use storage::OldEntries;
 
 use self::clients::OldClients;
 use self::record::Records;
@@ -32,7 +32,7 @@ use super::store::Store;
 use crate::vault::Storage;
 
 /// What is left of the archived engine in one mount.
-pub struct ArchivedEngine {
+pub(crate) struct ArchivedEngine {
     /// Its entries.
     pub entries: OldEntries,
     /// What was taken over.
@@ -45,7 +45,7 @@ pub struct ArchivedEngine {
 
 impl ArchivedEngine {
     /// What is left in `storage`, of which `store` is the part that this engine writes.
-    pub fn new(storage: Arc<dyn Storage>, store: Store, host: Arc<Host>) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, store: Store, host: Arc<Host>) -> Self {
         Self {
             entries: OldEntries::new(storage),
             records: Records::new(store, host),
@@ -55,7 +55,7 @@ impl ArchivedEngine {
     }
 
     /// How many tokens that may live the archived engine has stored for the organizations of `config`.
-    pub async fn tokens_of(&self, config: &str) -> Result<usize, Error> {
+    pub(crate) async fn tokens_of(&self, config: &str) -> Result<usize, Error> {
         let Some(record) = self.records.open().await else {
             return Ok(0);
         };

@@ -23,7 +23,7 @@ use crate::engine::store::StoreError;
 
 /// What was taken over.  It stays for ever: leases of the archived engine may live for years.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Record {
+pub(crate) struct Record {
     /// When the archived engine's entries were removed; until then the way back is open.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub finished_at: Option<OffsetDateTime>,
@@ -40,7 +40,7 @@ pub struct Record {
 
 /// The config that took the place of an old one.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct ImportedConfig {
+pub(crate) struct ImportedConfig {
     /// Its name.
     pub config: String,
     /// The organization that it was for then, if that was known.
@@ -52,7 +52,7 @@ pub struct ImportedConfig {
 }
 
 /// The record of one mount, if there is one.
-pub struct Records {
+pub(crate) struct Records {
     store: Store,
     host: Arc<Host>,
     /// What storage holds; only known while this node alone may write.
@@ -65,18 +65,18 @@ pub struct Records {
 
 impl Record {
     /// Whether the way back to the archived engine is open.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.finished_at.is_none()
     }
 
     /// The config that took the place of the old one of `org_key`.
-    pub fn config_of(&self, org_key: &str) -> Option<&str> {
+    pub(crate) fn config_of(&self, org_key: &str) -> Option<&str> {
         let imported = self.configs.get(org_key)?;
         Some(&imported.config)
     }
 
     /// The keys of the old configs whose place `config` took.
-    pub fn org_keys_of<'a>(&'a self, config: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn org_keys_of<'a>(&'a self, config: &'a str) -> impl Iterator<Item = &'a str> {
         let of_it = move |(_, imported): &(&String, &ImportedConfig)| imported.config == config;
         self.configs
             .iter()
@@ -86,7 +86,12 @@ impl Record {
 
     /// What the archived engine needs to know of a lease on a new token, so that it can renew and revoke
     /// it; nothing for configs that it does not have.
-    pub fn lease_data(&self, config: &str, role: &str, client_id: &str) -> Map<String, Value> {
+    pub(crate) fn lease_data(
+        &self,
+        config: &str,
+        role: &str,
+        client_id: &str,
+    ) -> Map<String, Value> {
         let mut data = Map::new();
         let of_role = self.org_keys_of(config).find_map(|org_key| {
             let prefix = role_id(org_key, "");
@@ -112,7 +117,7 @@ impl Record {
 
 impl Records {
     /// The record in `store`.
-    pub fn new(store: Store, host: Arc<Host>) -> Self {
+    pub(crate) fn new(store: Store, host: Arc<Host>) -> Self {
         Self {
             store,
             host,
@@ -123,7 +128,7 @@ impl Records {
     }
 
     /// The record; `None` where nothing was taken over.
-    pub async fn find(&self) -> Result<Option<Arc<Record>>, StoreError> {
+    pub(crate) async fn find(&self) -> Result<Option<Arc<Record>>, StoreError> {
         let caches = self.host.may_write_recently().await;
         if !caches {
             *self.cached.lock() = None;
@@ -144,7 +149,7 @@ impl Records {
 
     /// The record while the way back is open; `None` also where it cannot be read, which is logged: new
     /// tokens do not depend on it.
-    pub async fn open(&self) -> Option<Arc<Record>> {
+    pub(crate) async fn open(&self) -> Option<Arc<Record>> {
         match self.find().await {
             Ok(found) => found.filter(|record| record.is_open()),
             Err(error) => {
@@ -155,7 +160,7 @@ impl Records {
     }
 
     /// Stores the record; the next request uses it.
-    pub async fn put(&self, record: &Record) -> Result<(), Error> {
+    pub(crate) async fn put(&self, record: &Record) -> Result<(), Error> {
         let _access = self.access.lock().await;
         // Whether a write that fails has happened is not known.
         *self.cached.lock() = None;
@@ -165,12 +170,12 @@ impl Records {
     }
 
     /// Keeps others from taking something over meanwhile.
-    pub async fn lock(&self) -> MutexGuard<'_, ()> {
+    pub(crate) async fn lock(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().await
     }
 
     /// Another node changed the record.
-    pub async fn invalidate(&self) {
+    pub(crate) async fn invalidate(&self) {
         let _access = self.access.lock().await;
         *self.cached.lock() = None;
     }

@@ -15,7 +15,7 @@ use crate::vault::Storage;
 
 /// A folder of the archived engine, at the top of the mount's storage.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Folder {
+pub(crate) enum Folder {
     /// Its roles.
     Roles,
     /// The tokens that it minted.
@@ -25,7 +25,7 @@ pub enum Folder {
 }
 
 /// The entries of the archived engine.
-pub struct OldEntries {
+pub(crate) struct OldEntries {
     storage: Arc<dyn Storage>,
 }
 
@@ -34,7 +34,7 @@ type Read<T> = Result<T, Unreadable>;
 
 impl Folder {
     /// The beginning of its keys.
-    pub fn prefix(self) -> &'static str {
+    pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::Roles => "role/",
             Self::Tokens => "token/",
@@ -45,12 +45,12 @@ impl Folder {
 
 impl OldEntries {
     /// The entries in `storage`.
-    pub fn new(storage: Arc<dyn Storage>) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
         Self { storage }
     }
 
     /// All keys in `folder`, sorted; below it too, as names may have slashes.
-    pub async fn keys(&self, folder: Folder) -> Result<Vec<String>, Error> {
+    pub(crate) async fn keys(&self, folder: Folder) -> Result<Vec<String>, Error> {
         let mut keys = Vec::new();
         let mut folders = vec![folder.prefix().to_owned()];
         while let Some(folder) = folders.pop() {
@@ -68,22 +68,26 @@ impl OldEntries {
     }
 
     /// All configs, by their organization's key.
-    pub async fn configs(&self) -> Result<Vec<(String, Read<OldConfig>)>, Error> {
+    pub(crate) async fn configs(&self) -> Result<Vec<(String, Read<OldConfig>)>, Error> {
         self.all(Folder::Configs).await
     }
 
     /// All roles, by what follows `role/` in their keys.
-    pub async fn roles(&self) -> Result<Vec<(String, Read<OldRole>)>, Error> {
+    pub(crate) async fn roles(&self) -> Result<Vec<(String, Read<OldRole>)>, Error> {
         self.all(Folder::Roles).await
     }
 
     /// All stored tokens, by what follows `token/` in their keys.
-    pub async fn tokens(&self) -> Result<Vec<(String, Read<OldToken>)>, Error> {
+    pub(crate) async fn tokens(&self) -> Result<Vec<(String, Read<OldToken>)>, Error> {
         self.all(Folder::Tokens).await
     }
 
     /// A role, of whatever version.
-    pub async fn role(&self, org_key: &str, name: &str) -> Result<Option<Read<OldRole>>, Error> {
+    pub(crate) async fn role(
+        &self,
+        org_key: &str,
+        name: &str,
+    ) -> Result<Option<Read<OldRole>>, Error> {
         if name.is_empty() {
             return Ok(None);
         }
@@ -96,7 +100,7 @@ impl OldEntries {
     }
 
     /// The token that was minted under a logical name.
-    pub async fn named_token(
+    pub(crate) async fn named_token(
         &self,
         org_key: &str,
         role: &str,
@@ -107,12 +111,12 @@ impl OldEntries {
     }
 
     /// The key of the token called `id`, if it can be one.
-    pub fn token_key(id: &str) -> Option<String> {
+    pub(crate) fn token_key(id: &str) -> Option<String> {
         keys::token_key(id)
     }
 
     /// Removes the entry at `key`; a missing one is fine.
-    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), Error> {
         Ok(self.storage.delete(key).await?)
     }
 

@@ -12,7 +12,7 @@ use crate::engine::error::Fault;
 
 /// Why a request for a config failed.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(super) enum ConfigError {
     /// There is nothing to patch.
     #[error("config \"{0}\" does not exist: write it before patching it")]
     NothingToPatch(String),
@@ -158,7 +158,7 @@ pub enum ConfigError {
 
 /// Why the root tokens of a deleted config are not deleted yet.
 #[derive(Debug, thiserror::Error)]
-pub enum PendingDeletionError {
+pub(super) enum PendingDeletionError {
     /// They may be in use.
     #[error("a config that a newer version wrote may use them")]
     PerhapsInUse,

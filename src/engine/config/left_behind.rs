@@ -14,7 +14,7 @@ use crate::engine::tagged_token::live;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The warning about what stays in the organization of `former`; `None` where nothing does.
-pub async fn warning(engine: &Engine, former: &Connection) -> Result<Option<String>, Error> {
+pub(super) async fn warning(engine: &Engine, former: &Connection) -> Result<Option<String>, Error> {
     let Some(org_id) = &former.entry.org_id else {
         return Ok(None);
     };

@@ -6,9 +6,9 @@ mod error;
 mod left_behind;
 mod name;
 mod paths;
-pub mod pending_deletion;
+pub(super) mod pending_deletion;
 mod remove;
 mod users;
 mod write;
 
-pub use paths::paths;
+pub(super) use paths::paths;

@@ -4,10 +4,10 @@ use crate::engine::connection::DEFAULT;
 use crate::framework::Call;
 
 /// The field of the path.
-pub const NAME: &str = "name";
+pub(super) const NAME: &str = "name";
 
 /// The name; `config` alone is for the default config.
-pub fn name_of(call: &Call) -> String {
+pub(super) fn name_of(call: &Call) -> String {
     // `config` alone has no name field.
     if call.request.path.trim_end_matches('/') == "config" {
         return DEFAULT.to_owned();

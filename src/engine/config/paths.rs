@@ -28,7 +28,7 @@ use crate::vault::Response;
 
 /// The paths.  `config` alone is the default config, so it stands before the list, whose pattern
 /// also matches it.
-pub fn paths() -> Vec<Path<Engine>> {
+pub(crate) fn paths() -> Vec<Path<Engine>> {
     vec![
         config_path(
             Path::new("config/{name}").field(Field::name(NAME, "Name of the config.").required()),

@@ -21,7 +21,7 @@ use crate::engine::store::Key;
 
 /// Records durably that the root tokens of `entry` are to be deleted once its config is gone.  The
 /// caller holds the lock of its client id.
-pub async fn record(engine: &Engine, entry: &ConfigEntry) -> Result<(), Error> {
+pub(crate) async fn record(engine: &Engine, entry: &ConfigEntry) -> Result<(), Error> {
     if tokens(entry).next().is_some() {
         let client_id = entry.token_client_id();
         engine
@@ -35,7 +35,7 @@ pub async fn record(engine: &Engine, entry: &ConfigEntry) -> Result<(), Error> {
 
 /// The config of `entry` is gone: deletes the root tokens that are known to nothing else.  A failure
 /// is a warning, as the ticks try again.  The caller holds the lock of its client id.
-pub async fn run(
+pub(crate) async fn run(
     engine: &Engine,
     name: &str,
     entry: &ConfigEntry,
@@ -51,7 +51,7 @@ pub async fn run(
 }
 
 /// Finishes what is pending, each deletion side by side with the others.  Failures are logged.
-pub async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+pub(crate) async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let client_ids = engine.pending_deletions.names().await?;
     let deletions = client_ids.iter().map(|client_id| async move {
         if let Err(error) = reconcile_one(engine, client_id, deadline).await {

@@ -21,7 +21,7 @@ use crate::secret::Secret;
 
 /// A named connection to one organization, root token included; stored seal-wrapped.
 #[derive(Clone, Deserialize, PartialEq, Serialize)]
-pub struct ConfigEntry {
+pub(crate) struct ConfigEntry {
     /// The root token.
     #[serde(serialize_with = "crate::secret::serialize")]
     pub token: Secret,
@@ -82,7 +82,7 @@ pub struct ConfigEntry {
 /// with the same all the same.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RootLife {
+pub(crate) enum RootLife {
     /// Until they are deleted.
     Unlimited,
     /// So many seconds.
@@ -90,7 +90,7 @@ pub enum RootLife {
 }
 
 /// A root token that rotation minted.
-pub struct NewRoot {
+pub(crate) struct NewRoot {
     /// The token.
     pub token: Secret,
     /// How long it was asked to last.
@@ -102,15 +102,15 @@ pub struct NewRoot {
 /// How many replaced root tokens are remembered.
 const MAX_RETIRED: usize = 256;
 /// Where the DevOps API is unless the config says otherwise.
-pub const DEFAULT_URL: &str = "https://api.astra.datastax.com";
+pub(crate) const DEFAULT_URL: &str = "https://api.astra.datastax.com";
 /// Seconds that one HTTP attempt may take unless the config says otherwise.
-pub const DEFAULT_REQUEST_TIMEOUT: u64 = 30;
+pub(crate) const DEFAULT_REQUEST_TIMEOUT: u64 = 30;
 /// Requests at once unless the config says otherwise.
-pub const DEFAULT_CONCURRENCY: u32 = 32;
+pub(crate) const DEFAULT_CONCURRENCY: u32 = 32;
 
 impl ConfigEntry {
     /// A config with `token` at `url`, set at `now`, and else the defaults.
-    pub fn new(token: Secret, url: &BaseUrl, now: OffsetDateTime) -> Self {
+    pub(crate) fn new(token: Secret, url: &BaseUrl, now: OffsetDateTime) -> Self {
         Self {
             token,
             url: url.as_str().to_owned(),
@@ -135,12 +135,12 @@ impl ConfigEntry {
     }
 
     /// A client for it.
-    pub fn client(&self) -> Result<Client, ClientError> {
+    pub(crate) fn client(&self) -> Result<Client, ClientError> {
         Ok(Client::new(self.client_config()?)?)
     }
 
     /// The client's settings.
-    pub fn client_config(&self) -> Result<ClientConfig, UrlError> {
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, UrlError> {
         Ok(ClientConfig {
             base_url: BaseUrl::parse(&self.url)?,
             token: self.token.clone(),
@@ -153,7 +153,7 @@ impl ConfigEntry {
     }
 
     /// The entry with `new`, which rotation minted at `now`, in place of the present root token.
-    pub fn rotated(&self, new: NewRoot, now: OffsetDateTime) -> Self {
+    pub(crate) fn rotated(&self, new: NewRoot, now: OffsetDateTime) -> Self {
         let mut entry = self.clone();
         entry.retired.push(fingerprint(&self.token));
         if entry.retired.len() > MAX_RETIRED {
@@ -172,7 +172,7 @@ impl ConfigEntry {
 
     /// When the root token is due to be replaced: as scheduled, or before Astra ends it.  `None` where
     /// it is not the engine's to replace.
-    pub fn next_rotation(&self) -> Option<OffsetDateTime> {
+    pub(crate) fn next_rotation(&self) -> Option<OffsetDateTime> {
         // One that rotation minted is known to nothing but the engine.
         let is_ours = self.rotation.is_some() || self.minted;
         let end = self.root_expires_at.filter(|_| is_ours);
@@ -181,7 +181,7 @@ impl ConfigEntry {
     }
 
     /// When Astra is to end a root token that is minted at `now`, where a schedule replaces it before.
-    pub fn scheduled_end(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    pub(crate) fn scheduled_end(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let schedule = self.rotation.as_ref();
         let schedule = schedule.filter(|_| !self.disable_automated_rotation)?;
         Some(schedule.token_end(now, Duration::ZERO))
@@ -193,7 +193,7 @@ impl ConfigEntry {
     }
 
     /// What the operator should know of the root token's end.
-    pub fn expiry_warning(&self) -> Option<String> {
+    pub(crate) fn expiry_warning(&self) -> Option<String> {
         let end = self.root_expires_at?;
         let ends = time_text(Some(end));
         if end - self.token_set_at < TICK_REACH {
@@ -218,13 +218,13 @@ impl ConfigEntry {
     }
 
     /// The client id inside the root token, which is not secret.
-    pub fn token_client_id(&self) -> &str {
+    pub(crate) fn token_client_id(&self) -> &str {
         self.token.expose().split(':').nth(1).unwrap_or_default()
     }
 }
 
 /// The first 16 hex digits of the SHA-256 of a token: enough to compare, useless to an attacker.
-pub fn fingerprint(token: &Secret) -> String {
+pub(crate) fn fingerprint(token: &Secret) -> String {
     Sha256::digest(token.expose().as_bytes())
         .iter()
         .take(8)

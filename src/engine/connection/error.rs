@@ -7,7 +7,7 @@ use crate::engine::error::Fault;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub enum ConnectionError {
+pub(super) enum ConnectionError {
     /// Something needs a config that is not there.
     #[error("config \"{0}\" does not exist: write it first, with token=… at config/{0}")]
     Unknown(String),
@@ -23,7 +23,7 @@ pub enum ConnectionError {
 
 /// Why a stored config makes no client.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub(crate) enum ClientError {
     /// Its URL is of no use.
     #[error(transparent)]
     Url(#[from] UrlError),

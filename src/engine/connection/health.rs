@@ -18,7 +18,7 @@ use crate::engine::intent::DescriptionForm;
 
 /// What the organization's answers showed, kept in memory for `status`.
 #[derive(Default)]
-pub struct Health {
+pub(crate) struct Health {
     /// Held while the organization's live tokens are read for a caller.
     pub listing: tokio::sync::Mutex<()>,
     /// How many mints in a row came back without their description.
@@ -33,7 +33,7 @@ pub struct Health {
 
 /// The live tokens of a config, as a list of tokens had them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// When they were counted.
     pub at: Instant,
     /// Tokens under leases.
@@ -48,7 +48,7 @@ pub struct Seen {
 
 impl Seen {
     /// Nothing is counted yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             at: Instant::now(),
             leased: 0,
@@ -59,14 +59,14 @@ impl Seen {
     }
 
     /// All of them.
-    pub fn live(&self) -> usize {
+    pub(crate) fn live(&self) -> usize {
         self.leased + self.of_static_roles + self.roots
     }
 }
 
 /// A failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LastError {
+pub(crate) struct LastError {
     /// Its class, [`Error::kind`].
     pub class: &'static str,
     /// When.
@@ -75,22 +75,22 @@ pub struct LastError {
 
 impl Health {
     /// Whether tokens come without their description: lost tokens cannot be found then.
-    pub fn ignores_description(&self) -> bool {
+    pub(crate) fn ignores_description(&self) -> bool {
         self.undescribed_mints.load(Ordering::Relaxed) > 0
     }
 
     /// Whether that was so twice in a row: one odd answer switches no limit off.
-    pub fn certainly_ignores_description(&self) -> bool {
+    pub(crate) fn certainly_ignores_description(&self) -> bool {
         self.undescribed_mints.load(Ordering::Relaxed) > 1
     }
 
     /// Whether tokens come without an expiry: only the end of the lease ends them then.
-    pub fn ignores_expiry(&self) -> bool {
+    pub(crate) fn ignores_expiry(&self) -> bool {
         self.ignores_expiry.load(Ordering::Relaxed)
     }
 
     /// In which form a description is kept.
-    pub fn description_form(&self) -> DescriptionForm {
+    pub(crate) fn description_form(&self) -> DescriptionForm {
         match self.plain_descriptions.load(Ordering::Relaxed) {
             true => DescriptionForm::Plain,
             false => DescriptionForm::Full,
@@ -98,33 +98,33 @@ impl Health {
     }
 
     /// Remembers that longer descriptions, or other characters, are refused, cut or changed.
-    pub fn set_plain_descriptions(&self) {
+    pub(crate) fn set_plain_descriptions(&self) {
         self.plain_descriptions.store(true, Ordering::Relaxed);
     }
 
     /// What the newest count of tokens showed.
-    pub fn seen(&self) -> Option<Seen> {
+    pub(crate) fn seen(&self) -> Option<Seen> {
         self.seen.lock().clone()
     }
 
     /// Remembers a count of tokens.
-    pub fn saw(&self, seen: Seen) {
+    pub(crate) fn saw(&self, seen: Seen) {
         *self.seen.lock() = Some(seen);
     }
 
     /// The newest failure that is not over: the same request has not succeeded since.
-    pub fn last_error(&self) -> Option<LastError> {
+    pub(crate) fn last_error(&self) -> Option<LastError> {
         let failing = self.failing.lock();
         failing.values().max_by_key(|error| error.at).cloned()
     }
 
     /// When a request last failed since this process started.
-    pub fn failed_at(&self) -> Option<OffsetDateTime> {
+    pub(crate) fn failed_at(&self) -> Option<OffsetDateTime> {
         *self.failed_at.lock()
     }
 
     /// Remembers what the newest token showed.
-    pub fn minted(&self, ignores_description: bool, ignores_expiry: bool) {
+    pub(crate) fn minted(&self, ignores_description: bool, ignores_expiry: bool) {
         let in_a_row = match ignores_description {
             true => self
                 .undescribed_mints
@@ -137,7 +137,7 @@ impl Health {
     }
 
     /// Remembers a failure.
-    pub fn failed(&self, error: &Error) {
+    pub(crate) fn failed(&self, error: &Error) {
         let at = now_utc();
         let class = error.kind();
         let mut failing = self.failing.lock();
@@ -146,18 +146,18 @@ impl Health {
     }
 
     /// Remembers that the request called `call` succeeded.
-    pub fn succeeded(&self, call: &str) {
+    pub(crate) fn succeeded(&self, call: &str) {
         self.failing.lock().remove(call);
     }
 
     /// Forgets the failures that are not known to be over: the config was written and works.
-    pub fn forget_failures(&self) {
+    pub(crate) fn forget_failures(&self) {
         self.failing.lock().clear();
     }
 }
 
 /// Tells the health of a config, and another observer, of its requests.
-pub struct Observed {
+pub(super) struct Observed {
     /// What is told of success.
     pub health: Arc<Health>,
     /// What is told of everything.

@@ -12,23 +12,23 @@ mod verify;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-pub use entry::ConfigEntry;
-pub use entry::DEFAULT_CONCURRENCY;
-pub use entry::DEFAULT_REQUEST_TIMEOUT;
-pub use entry::DEFAULT_URL;
-pub use entry::NewRoot;
-pub use entry::RootLife;
-pub use entry::fingerprint;
-pub use error::ClientError;
-pub use health::Health;
-pub use health::Seen;
-pub use pending_deletions::PendingDeletions;
-pub use registry::Configs;
-pub use replaced_roots::ReplacedRoots;
-pub use shared_roots::OtherRoots;
-pub use verify::Verified;
-pub use verify::VerifyError;
-pub use verify::verify;
+pub(super) use entry::ConfigEntry;
+pub(super) use entry::DEFAULT_CONCURRENCY;
+pub(super) use entry::DEFAULT_REQUEST_TIMEOUT;
+pub(super) use entry::DEFAULT_URL;
+pub(super) use entry::NewRoot;
+pub(super) use entry::RootLife;
+pub(super) use entry::fingerprint;
+pub(super) use error::ClientError;
+pub(super) use health::Health;
+pub(super) use health::Seen;
+pub(super) use pending_deletions::PendingDeletions;
+pub(super) use registry::Configs;
+pub(super) use replaced_roots::ReplacedRoots;
+pub(super) use shared_roots::OtherRoots;
+pub(super) use verify::Verified;
+pub(super) use verify::VerifyError;
+pub(super) use verify::verify;
 
 use super::intent::Ledger;
 use crate::astra::Client;
@@ -37,13 +37,13 @@ use crate::astra::Descriptions;
 impl Connection {
     /// Whether the organization keeps no descriptions, as the newest token or the newest list shows:
     /// tokens cannot be counted then, and lost ones cannot be found.
-    pub fn ignores_description(&self) -> bool {
+    pub(crate) fn ignores_description(&self) -> bool {
         self.lists_no_descriptions() || self.health.ignores_description()
     }
 
     /// Whether `max_active` cannot be enforced: the newest list shows no descriptions, or two mints in a
     /// row came back without theirs.
-    pub fn cannot_count_tokens(&self) -> bool {
+    pub(crate) fn cannot_count_tokens(&self) -> bool {
         self.lists_no_descriptions() || self.health.certainly_ignores_description()
     }
 
@@ -54,10 +54,10 @@ impl Connection {
 }
 
 /// The config that is meant where none is named.
-pub const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 /// A config ready for use.
-pub struct Connection {
+pub(crate) struct Connection {
     /// The config's name.
     pub name: String,
     /// What is stored.

@@ -14,14 +14,14 @@ use crate::engine::store::Store;
 ///
 /// The lock of a name is held by a change of a config that has this root token, so that the token is
 /// not deleted while a config begins to use it, and not forgotten while a config still has it.
-pub type PendingDeletions = Registry<PendingDeletionKind>;
+pub(crate) type PendingDeletions = Registry<PendingDeletionKind>;
 
 /// Pending deletions are used as they are stored.
-pub struct PendingDeletionKind;
+pub(crate) struct PendingDeletionKind;
 
 impl PendingDeletions {
     /// The pending deletions in `store`.
-    pub fn new(store: Store, host: Arc<Host>) -> Self {
+    pub(crate) fn new(store: Store, host: Arc<Host>) -> Self {
         Self::with_kind(PendingDeletionKind, store, host)
     }
 }

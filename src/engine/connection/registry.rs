@@ -25,10 +25,10 @@ use crate::engine::store::Key;
 use crate::engine::store::Store;
 
 /// The configs of one mount.
-pub type Configs = Registry<ConfigKind>;
+pub(crate) type Configs = Registry<ConfigKind>;
 
 /// What configs need besides their entries.
-pub struct ConfigKind {
+pub(crate) struct ConfigKind {
     store: Store,
     identity: Arc<Identity>,
     late_create_window: Duration,
@@ -46,7 +46,7 @@ struct Lasting {
 
 impl Configs {
     /// The configs in `store`; `late_create_window` is how long lost tokens are looked for.
-    pub fn new(
+    pub(crate) fn new(
         store: Store,
         host: Arc<Host>,
         identity: Arc<Identity>,
@@ -64,13 +64,13 @@ impl Configs {
     }
 
     /// The config called `name`; a clear error where there is none.
-    pub async fn require(&self, name: &str) -> Result<Arc<Connection>, Error> {
+    pub(crate) async fn require(&self, name: &str) -> Result<Arc<Connection>, Error> {
         let found = self.find(name).await?;
         Ok(found.ok_or_else(|| ConnectionError::Unknown(name.to_owned()))?)
     }
 
     /// The ledgers in use.
-    pub fn ledgers(&self) -> Vec<Arc<Ledger>> {
+    pub(crate) fn ledgers(&self) -> Vec<Arc<Ledger>> {
         let lasting = self.kind.lasting.lock();
         lasting
             .values()

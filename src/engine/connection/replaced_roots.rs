@@ -9,18 +9,18 @@ use super::Connection;
 
 /// The connections that rotation replaced in this process, as far as requests still hold them.
 #[derive(Default)]
-pub struct ReplacedRoots(Mutex<Vec<Weak<Connection>>>);
+pub(crate) struct ReplacedRoots(Mutex<Vec<Weak<Connection>>>);
 
 impl ReplacedRoots {
     /// The root token of `connection` was replaced.
-    pub fn add(&self, connection: &Arc<Connection>) {
+    pub(crate) fn add(&self, connection: &Arc<Connection>) {
         let mut replaced = self.0.lock();
         replaced.retain(|other| other.strong_count() > 0);
         replaced.push(Arc::downgrade(connection));
     }
 
     /// Whether a request that began with a former root token of the config called `name` still runs.
-    pub fn are_in_use(&self, name: &str) -> bool {
+    pub(crate) fn are_in_use(&self, name: &str) -> bool {
         let replaced = self.0.lock();
         let mut in_use = replaced.iter().filter_map(Weak::upgrade);
         in_use.any(|connection| connection.name == name)

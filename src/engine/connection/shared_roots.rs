@@ -10,13 +10,13 @@ use crate::engine::error::Error;
 use crate::engine::registry::Loaded;
 
 /// The root tokens of all configs but one, each with the config that has it.
-pub struct OtherRoots {
+pub(crate) struct OtherRoots {
     by_client_id: BTreeMap<String, String>,
 }
 
 impl OtherRoots {
     /// The root tokens of the configs other than the one called `name`; of all where it is empty.
-    pub async fn than(configs: &Configs, name: &str) -> Result<Self, Error> {
+    pub(crate) async fn than(configs: &Configs, name: &str) -> Result<Self, Error> {
         let mut by_client_id = BTreeMap::new();
         for (other, loaded) in configs.load_all().await? {
             if let Loaded::Valid(connection) = loaded
@@ -29,7 +29,7 @@ impl OtherRoots {
     }
 
     /// The config that has the token with this client id.
-    pub fn owner(&self, client_id: &str) -> Option<&str> {
+    pub(crate) fn owner(&self, client_id: &str) -> Option<&str> {
         self.by_client_id.get(client_id).map(String::as_str)
     }
 }

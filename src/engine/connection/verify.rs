@@ -10,7 +10,7 @@ use crate::astra::TokenEntry;
 
 /// What the trial of a root token shows.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// The organization that it belongs to.
     pub org_id: String,
     /// When Astra ends it; `None` where it does not.
@@ -23,7 +23,7 @@ pub struct Verified {
 
 /// Uses the client's token for all that the engine will need, without changing anything, and
 /// returns what that shows.
-pub async fn verify(client: &Client, deadline: Deadline) -> Result<Verified, VerifyError> {
+pub(crate) async fn verify(client: &Client, deadline: Deadline) -> Result<Verified, VerifyError> {
     let org_id = client
         .current_org(deadline)
         .await
@@ -67,14 +67,14 @@ fn may_write(roles: &[Role], own: Option<&TokenEntry>) -> bool {
 /// The step that failed and why.
 #[derive(Debug, thiserror::Error)]
 #[error("the root token {step}: {cause}")]
-pub struct VerifyError {
+pub(crate) struct VerifyError {
     step: &'static str,
     cause: Error,
 }
 
 impl VerifyError {
     /// Whether Astra does not know the token; of a new token that may pass.
-    pub fn is_rejection(&self) -> bool {
+    pub(crate) fn is_rejection(&self) -> bool {
         matches!(self.cause, Error::Unauthorized { .. })
     }
 

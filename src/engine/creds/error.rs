@@ -5,7 +5,7 @@ use crate::engine::error::Fault;
 
 /// Why there is no credential.
 #[derive(Debug, thiserror::Error)]
-pub enum CredsError {
+pub(super) enum CredsError {
     /// There is no such role.
     #[error("role \"{0}\" does not exist: write it first, at roles/{0}")]
     UnknownRole(String),
@@ -24,7 +24,7 @@ pub enum CredsError {
 
 /// Why a lease was not made, extended or ended.
 #[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
+pub(crate) enum LeaseError {
     /// To the host a lease of 0 s means the mount's default.
     #[error("the lease would be over at once: read a new credential")]
     OverAtOnce,

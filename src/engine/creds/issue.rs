@@ -24,7 +24,7 @@ use crate::vault::Request;
 use crate::vault::Response;
 
 /// A credential of the role `name`, under a lease, for the caller of `request`; it is counted.
-pub async fn issue(
+pub(crate) async fn issue(
     engine: &Arc<Engine>,
     request: &Request,
     name: &str,

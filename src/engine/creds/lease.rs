@@ -32,11 +32,11 @@ use crate::vault::LeaseInfo;
 const VISIBLE_AFTER: Duration = Duration::from_secs(30);
 
 /// The word by which the host's lease finds its way back here.
-pub const SECRET_TYPE: &str = "astra_token";
+pub(crate) const SECRET_TYPE: &str = "astra_token";
 
 /// All that renew and revoke need; kept by the host with the lease, never shown.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct LeaseData {
+pub(super) struct LeaseData {
     /// The config that minted the token.
     #[serde(default = "default_config")]
     pub config: String,
@@ -74,7 +74,7 @@ impl LeaseData {
     /// A lease of `ttl` and `max_ttl` that carries this.
     ///
     /// To the host a ttl of 0 means the mount's default, so that is refused.
-    pub fn lease(&self, ttl: Duration, max_ttl: Duration) -> Result<Lease, Error> {
+    pub(super) fn lease(&self, ttl: Duration, max_ttl: Duration) -> Result<Lease, Error> {
         if ttl.is_zero() || max_ttl.is_zero() {
             return Err(LeaseError::OverAtOnce.into());
         }
@@ -90,7 +90,7 @@ impl LeaseData {
     }
 
     /// What the host's lease carries, and that lease.
-    pub fn of(call: Call) -> Result<(Self, LeaseInfo), Error> {
+    pub(super) fn of(call: Call) -> Result<(Self, LeaseInfo), Error> {
         let lease = call.request.lease.ok_or(LeaseError::Missing)?;
         // The cause could quote internal data; the shape is all that matters.
         let data = Self::deserialize(&lease.internal_data).map_err(|_| LeaseError::Foreign)?;
@@ -99,7 +99,7 @@ impl LeaseData {
 }
 
 /// Ends a lease: deletes its token.
-pub async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
+pub(crate) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
     failpoint::hit("revoke.received");
     let (data, _) = LeaseData::of(call)?;
     let (config, role) = (data.config.clone(), data.role.clone());

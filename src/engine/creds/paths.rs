@@ -14,7 +14,7 @@ use crate::vault::Operation;
 const NAME: &str = "name";
 
 /// The paths.
-pub fn paths() -> Vec<Path<Engine>> {
+pub(crate) fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("creds/{name}")
             .field(Field::name(NAME, "Name of the role.").required())

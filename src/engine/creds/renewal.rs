@@ -34,7 +34,7 @@ struct RenewalState {
 }
 
 /// Extends a lease on a token.
-pub async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
+pub(crate) async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let limits = engine.host.recent_writer_limits().await?;
     let (data, lease) = LeaseData::of(call)?;
     let role = engine.roles.find(&data.role).await?;
@@ -48,7 +48,7 @@ pub async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
 }
 
 /// The answer to the renewal of `lease`, whose token ends at `expiry`, or never.
-pub fn extend(
+pub(crate) fn extend(
     role: &RoleEntry,
     limits: Limits,
     lease: LeaseInfo,

@@ -12,7 +12,7 @@ use crate::framework::format_seconds;
 
 /// How much longer than its lease a token may live in Astra: time for the host to revoke it, with
 /// retries, before Astra does it by itself.
-pub const GRACE: Duration = Duration::from_secs(600);
+pub(super) const GRACE: Duration = Duration::from_secs(600);
 
 /// Where an organization lets tokens live no longer than this, the grace would take too much of their
 /// time: their leases last as long as they do.
@@ -20,13 +20,16 @@ const SHORT_LIFE: Duration = Duration::from_secs(2 * GRACE.as_secs());
 
 /// When the lease of a token that was made at `made` and ends at `expiry` has ended for certain, if
 /// that is before the token itself ends.
-pub fn lease_end_bound(made: OffsetDateTime, expiry: OffsetDateTime) -> Option<OffsetDateTime> {
+pub(crate) fn lease_end_bound(
+    made: OffsetDateTime,
+    expiry: OffsetDateTime,
+) -> Option<OffsetDateTime> {
     (expiry - made > SHORT_LIFE + MINT_SLACK).then(|| expiry - GRACE + MINT_SLACK)
 }
 
 /// The term of one credential.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct EffectiveTtl {
+pub(super) struct EffectiveTtl {
     /// How long the lease lasts until it must be renewed.
     pub ttl: Duration,
     /// How long it lasts in all.
@@ -41,7 +44,7 @@ pub struct EffectiveTtl {
 
 impl EffectiveTtl {
     /// The term for `role` on a mount with `limits`, when the caller asked for `requested`.
-    pub fn new(role: &RoleEntry, limits: Limits, requested: Option<Duration>) -> Self {
+    pub(super) fn new(role: &RoleEntry, limits: Limits, requested: Option<Duration>) -> Self {
         let mut warnings = Vec::new();
         let mut cap = |what: &str, wanted: Duration, cap: &str, most: Duration| {
             if wanted > most {
@@ -92,7 +95,7 @@ impl EffectiveTtl {
     }
 
     /// When Astra is to end a token that is minted at `now`.
-    pub fn expiry(&self, now: OffsetDateTime) -> AskedExpiry {
+    pub(super) fn expiry(&self, now: OffsetDateTime) -> AskedExpiry {
         let whole = now.replace_nanosecond(0).unwrap_or(now);
         let life = time::Duration::try_from(self.max_ttl + GRACE);
         AskedExpiry {
@@ -103,7 +106,7 @@ impl EffectiveTtl {
 
     /// Shortens the term so that the lease ends before its token, which has `left` to live because of
     /// `cause`: by the grace, where that leaves enough of it.
-    pub fn end_before(&mut self, left: Duration, cause: &str) {
+    pub(super) fn end_before(&mut self, left: Duration, cause: &str) {
         if left + MINT_SLACK >= self.max_ttl + GRACE {
             return;
         }
@@ -124,7 +127,7 @@ impl EffectiveTtl {
     }
 
     /// Warns that `what` was cut short by `cap`.
-    pub fn cap(&mut self, what: &str, wanted: Duration, most: Duration, cap: &str) {
+    pub(super) fn cap(&mut self, what: &str, wanted: Duration, most: Duration, cap: &str) {
         self.warnings.push(capped(what, wanted, most, cap));
     }
 }

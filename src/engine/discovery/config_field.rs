@@ -3,9 +3,9 @@
 use crate::framework::Field;
 
 /// Its name.
-pub const CONFIG: &str = "config";
+pub(super) const CONFIG: &str = "config";
 
 /// The field.
-pub fn config_field() -> Field {
+pub(super) fn config_field() -> Field {
     Field::name(CONFIG, "Name of the config whose organization is asked.").required()
 }

@@ -4,11 +4,11 @@ use crate::engine::error::Classified;
 use crate::engine::error::Fault;
 
 /// The most tokens of one answer.
-pub const MAX_TOKENS: usize = 10_000;
+pub(super) const MAX_TOKENS: usize = 10_000;
 
 /// An object cannot be shown.
 #[derive(Debug, thiserror::Error)]
-pub enum DiscoveryError {
+pub(super) enum DiscoveryError {
     /// Several Astra roles have the name.
     #[error("role: \"{wanted}\" is the name of {count} Astra roles; use an id instead: {ids}")]
     AmbiguousRole {

@@ -15,7 +15,7 @@ use super::Engine;
 use crate::framework::Path;
 
 /// The paths.
-pub fn paths() -> Vec<Path<Engine>> {
+pub(super) fn paths() -> Vec<Path<Engine>> {
     vec![
         astra_roles::list_path(),
         astra_roles::read_path(),

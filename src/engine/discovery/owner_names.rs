@@ -11,11 +11,11 @@ use crate::engine::intent::Owner;
 use crate::engine::tagged_token::TaggedToken;
 
 /// The roles that tokens of one config can be of.
-pub struct OwnerNames(HashMap<Owner, String>);
+pub(crate) struct OwnerNames(HashMap<Owner, String>);
 
 impl OwnerNames {
     /// The roles, static roles and root token that tokens of `config` can be of.
-    pub async fn of(engine: &Engine, config: &str) -> Result<Self, Error> {
+    pub(crate) async fn of(engine: &Engine, config: &str) -> Result<Self, Error> {
         let roles = engine.roles.names().await?;
         let static_roles = engine.static_roles.names().await?;
         let static_roles = static_roles
@@ -31,7 +31,7 @@ impl OwnerNames {
     }
 
     /// The role of `token`; as the description has it where the role is gone.
-    pub fn name_of<'a>(&'a self, token: &'a TaggedToken) -> &'a str {
+    pub(crate) fn name_of<'a>(&'a self, token: &'a TaggedToken) -> &'a str {
         match self.0.get(&token.owner) {
             Some(name) => name,
             None => token.described_role(),

@@ -20,10 +20,10 @@ use crate::engine::store::StoreError;
 
 /// How old the entry may be when an intent is taken: so long that a busy mount never writes for it,
 /// and so short that next to no snapshot falls between the last write and the next mint.
-pub const REFRESH: Duration = Duration::from_secs(5);
+pub(super) const REFRESH: Duration = Duration::from_secs(5);
 
 /// A block that this process reserved and whose intents it hands out.
-pub struct Block {
+pub(super) struct Block {
     /// The block's id, part of the tag of each of its tokens.
     pub id: BlockId,
     key: Key,
@@ -37,7 +37,7 @@ pub struct Block {
 
 /// How many intents were lost and cleared up, of all blocks of a ledger.
 #[derive(Debug, Default)]
-pub struct IntentCounts {
+pub(super) struct IntentCounts {
     /// Lost, ever.
     pub lost: AtomicU64,
     /// Of them cleared up.
@@ -58,7 +58,7 @@ struct Marks {
 
 /// A token that may exist although no one holds it; the next tick looks for it.
 #[derive(Clone, Debug)]
-pub struct Lost {
+pub(super) struct Lost {
     /// Its client id, where Astra's answer told it.
     pub client_id: Option<String>,
     /// When it was lost.
@@ -69,7 +69,7 @@ pub struct Lost {
 ///
 /// A mint ends by [`Intent::complete`], [`Intent::cancel`] or [`Intent::lose`].  An intent that is
 /// dropped without any of them counts as lost: its token is looked for.
-pub struct Intent {
+pub(crate) struct Intent {
     block: Arc<Block>,
     index: u16,
     write: u64,
@@ -89,7 +89,7 @@ enum State {
 
 impl Block {
     /// Reserves a new block for `config`; its entry is durable when this returns.
-    pub async fn reserve(store: &Store, config: &str) -> Result<Self, StoreError> {
+    pub(super) async fn reserve(store: &Store, config: &str) -> Result<Self, StoreError> {
         let id = BlockId::random();
         let key = Key::intent(config, id);
         let entry = BlockEntry::new();
@@ -115,7 +115,7 @@ impl Block {
     }
 
     /// The block with the counts that its intents are counted in.
-    pub fn counted_in(self, counts: &Arc<IntentCounts>) -> Self {
+    pub(super) fn counted_in(self, counts: &Arc<IntentCounts>) -> Self {
         Self {
             counts: Arc::clone(counts),
             ..self
@@ -123,7 +123,7 @@ impl Block {
     }
 
     /// The next free intent; `None` when the block is used up.
-    pub fn take(self: &Arc<Self>) -> Option<Intent> {
+    pub(super) fn take(self: &Arc<Self>) -> Option<Intent> {
         let mut marks = self.marks();
         if marks.next >= SIZE {
             return None;
@@ -140,12 +140,12 @@ impl Block {
     }
 
     /// How many mints are in flight.
-    pub fn open(&self) -> usize {
+    pub(super) fn open(&self) -> usize {
         usize::from(self.marks().open)
     }
 
     /// The tokens that may exist although no one holds them.
-    pub fn lost(&self) -> Vec<(u16, Lost)> {
+    pub(super) fn lost(&self) -> Vec<(u16, Lost)> {
         self.marks()
             .lost
             .iter()
@@ -154,7 +154,7 @@ impl Block {
     }
 
     /// Nothing is left of the lost token at `index`.
-    pub fn found(&self, index: u16) {
+    pub(super) fn found(&self, index: u16) {
         let mut marks = self.marks();
         if marks.lost.remove(&index).is_some() {
             self.counts.cleared.fetch_add(1, Ordering::Relaxed);
@@ -165,7 +165,7 @@ impl Block {
 
     /// Makes the marks durable if a token of the block is lost: a write that failed may have happened
     /// all the same, and would hide the lost token from the next process.
-    pub async fn save(&self) -> Result<(), StoreError> {
+    pub(super) async fn save(&self) -> Result<(), StoreError> {
         let version = {
             let marks = self.marks();
             if marks.lost.is_empty() {
@@ -179,13 +179,13 @@ impl Block {
     }
 
     /// Whether every intent was handed out and is done: the entry is of no more use.
-    pub fn is_spent(&self) -> bool {
+    pub(super) fn is_spent(&self) -> bool {
         let marks = self.marks();
         marks.next >= SIZE && marks.open == 0 && marks.lost.is_empty()
     }
 
     /// Removes the entry if no intent of the block is open or lost.
-    pub async fn retire(&self) -> Result<bool, StoreError> {
+    pub(super) async fn retire(&self) -> Result<bool, StoreError> {
         // No flush may follow the delete, or it would bring the entry back.
         let durable = self.durable.lock().await;
         {
@@ -216,7 +216,7 @@ impl Block {
 
     /// Writes the entry once more if its last write was long ago, so that snapshots of storage which
     /// were taken since are older than the intents that follow.
-    pub async fn refresh(&self) -> Result<(), StoreError> {
+    pub(super) async fn refresh(&self) -> Result<(), StoreError> {
         if self.marks().written.elapsed() < REFRESH {
             return Ok(());
         }
@@ -251,24 +251,24 @@ impl Block {
 
 impl Intent {
     /// The block the intent is from.
-    pub fn block(&self) -> BlockId {
+    pub(crate) fn block(&self) -> BlockId {
         self.block.id
     }
 
     /// The intent's place in its block.
-    pub fn index(&self) -> u16 {
+    pub(crate) fn index(&self) -> u16 {
         self.index
     }
 
     /// The newest write of the block's entry that was durable when the intent was taken.
-    pub fn write(&self) -> u64 {
+    pub(crate) fn write(&self) -> u64 {
         self.write
     }
 
     /// Marks the intent done, durably.  Only after this may the token be handed out.
     ///
     /// On an error the mark may or may not be durable: the caller must delete the token.
-    pub async fn complete(mut self) -> Result<Completed, (Self, StoreError)> {
+    pub(crate) async fn complete(mut self) -> Result<Completed, (Self, StoreError)> {
         let version = {
             let mut marks = self.block.marks();
             marks.entry.set(self.index, true);
@@ -291,13 +291,13 @@ impl Intent {
     }
 
     /// The token certainly does not exist: it was never minted, or its deletion is confirmed.
-    pub fn cancel(mut self) {
+    pub(crate) fn cancel(mut self) {
         self.block.marks().entry.set(self.index, true);
         self.finish();
     }
 
     /// The token may exist although no one holds it; the next tick looks for it.
-    pub fn lose(mut self, client_id: Option<String>) {
+    pub(crate) fn lose(mut self, client_id: Option<String>) {
         self.mark_lost(client_id);
     }
 
@@ -331,12 +331,12 @@ impl Drop for Intent {
 /// An intent whose token was about to be handed out.
 ///
 /// While it exists its block is not retired, so that it can be taken back.
-pub struct Completed(Intent);
+pub(crate) struct Completed(Intent);
 
 impl Completed {
     /// Takes the mark back, because the answer could not be delivered: from now on the token
     /// counts as lost, even if this process dies before it is deleted.
-    pub async fn reopen(self) -> (Intent, Result<(), StoreError>) {
+    pub(crate) async fn reopen(self) -> (Intent, Result<(), StoreError>) {
         let Self(mut intent) = self;
         intent.state = State::Open;
         let version = {

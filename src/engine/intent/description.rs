@@ -7,7 +7,7 @@ use super::Tag;
 
 /// What an organization keeps of a description (docs/internals/astra-api.md).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum DescriptionForm {
+pub(crate) enum DescriptionForm {
     /// 255 bytes of UTF-8: what is assumed until an organization shows otherwise.
     Full,
     /// 120 bytes of printable ASCII: what every organization has kept.
@@ -16,7 +16,7 @@ pub enum DescriptionForm {
 
 /// For whom a token is minted, in words.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Purpose<'a> {
+pub(crate) struct Purpose<'a> {
     /// The role's name.
     pub role: &'a str,
     /// The caller's display name.
@@ -29,7 +29,7 @@ pub struct Purpose<'a> {
 
 /// A description, and what became of the reason in it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Description {
+pub(crate) struct Description {
     /// The description.
     pub text: String,
     /// How many bytes of the reason are in it.
@@ -65,7 +65,7 @@ impl DescriptionForm {
     }
 
     /// Whether `text` could be kept in no other form than this.
-    pub fn is_needed_for(self, text: &str) -> bool {
+    pub(crate) fn is_needed_for(self, text: &str) -> bool {
         let plain = Self::Plain;
         self == Self::Full
             && (text.len() > plain.limit() || !text.chars().all(|char| plain.keeps(char)))
@@ -77,7 +77,7 @@ impl Description {
     ///
     /// Nothing else keeps the reason, so it comes before the caller, which the audit log has, and the
     /// role, which the tag tells; a fifth and an eighth of the room are theirs all the same.
-    pub fn new(tag: &Tag, purpose: Purpose<'_>, form: DescriptionForm) -> Self {
+    pub(crate) fn new(tag: &Tag, purpose: Purpose<'_>, form: DescriptionForm) -> Self {
         let mut text = String::with_capacity(form.limit());
         // Writing to a String cannot fail.
         let _ = write!(text, "{tag}");
@@ -107,7 +107,7 @@ impl Description {
 
     /// What the caller should know about the reason, once the organization has kept `echoed` of the
     /// description.
-    pub fn warning(&self, reason: &str, echoed: Option<&str>) -> Option<String> {
+    pub(crate) fn warning(&self, reason: &str, echoed: Option<&str>) -> Option<String> {
         let lost = match echoed {
             Some(echoed) if self.text.starts_with(echoed) => self.text.len() - echoed.len(),
             _ => 0,

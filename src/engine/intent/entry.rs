@@ -7,11 +7,11 @@ use serde::Serialize;
 
 /// How many intents one block holds: large enough that reserving costs next to nothing per mint,
 /// small enough that the entry stays a few hundred bytes.
-pub const SIZE: u16 = 1024;
+pub(super) const SIZE: u16 = 1024;
 
 /// A block as it is stored: one bit per intent, set when nothing is left to clean up for it.
 #[derive(Clone, Deserialize, Serialize)]
-pub struct BlockEntry {
+pub(crate) struct BlockEntry {
     #[serde(with = "bits")]
     done: Vec<u8>,
     /// Which write of this entry it is, from 0.
@@ -21,7 +21,7 @@ pub struct BlockEntry {
 
 impl BlockEntry {
     /// A block none of whose intents is done.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             done: vec![0; usize::from(SIZE / 8)],
             write: 0,
@@ -33,13 +33,13 @@ impl BlockEntry {
     /// An intent is taken after a write that is durable, so the process that took it left an entry at
     /// least as new.  Where it is older, somebody restored storage from a snapshot, and of what
     /// happened to the token since, its marks tell nothing.
-    pub fn is_older_than(&self, write: u64) -> bool {
+    pub(super) fn is_older_than(&self, write: u64) -> bool {
         self.write < write
     }
 
     /// Whether nothing is left to clean up for the intent at `index`.  An index that the entry
     /// does not cover was never handed out, so no token can carry it.
-    pub fn is_done(&self, index: u16) -> bool {
+    pub(crate) fn is_done(&self, index: u16) -> bool {
         match self.done.get(usize::from(index / 8)) {
             Some(byte) => byte & bit(index) != 0,
             None => true,
@@ -47,12 +47,12 @@ impl BlockEntry {
     }
 
     /// Something is left to clean up for the intent at `index` after all.
-    pub fn unmark(&mut self, index: u16) {
+    pub(super) fn unmark(&mut self, index: u16) {
         self.set(index, false);
     }
 
     /// Marks the intent at `index` as done, or not.
-    pub fn set(&mut self, index: u16, done: bool) {
+    pub(super) fn set(&mut self, index: u16, done: bool) {
         if let Some(byte) = self.done.get_mut(usize::from(index / 8)) {
             if done {
                 *byte |= bit(index)

@@ -8,7 +8,7 @@ use super::recovery::TaggedToken;
 
 /// What must not be deleted, whatever intents say.
 #[derive(Clone, Debug, Default)]
-pub struct InUseTokens {
+pub(crate) struct InUseTokens {
     client_ids: BTreeSet<String>,
     /// Of entries that cannot be read, so that the client ids are not known.
     unreadable: HashSet<Owner>,
@@ -16,22 +16,22 @@ pub struct InUseTokens {
 
 impl InUseTokens {
     /// The token with this client id is in use.
-    pub fn insert(&mut self, client_id: &str) {
+    pub(crate) fn insert(&mut self, client_id: &str) {
         self.client_ids.insert(client_id.to_owned());
     }
 
     /// Any token that was minted for `owner` may be in use.
-    pub fn insert_all_of(&mut self, owner: Owner) {
+    pub(crate) fn insert_all_of(&mut self, owner: Owner) {
         self.unreadable.insert(owner);
     }
 
     /// Whether the token with this client id is known to be in use.
-    pub fn contains(&self, client_id: &str) -> bool {
+    pub(crate) fn contains(&self, client_id: &str) -> bool {
         self.client_ids.contains(client_id)
     }
 
     /// Whether a token that was minted for `owner` may be in use without being known.
-    pub fn may_contain(&self, owner: Owner) -> bool {
+    pub(crate) fn may_contain(&self, owner: Owner) -> bool {
         self.unreadable.contains(&owner)
     }
 

@@ -42,7 +42,7 @@ const KEEP_SPENT: Duration = Duration::from_secs(60);
 const REPEATED: Duration = Duration::from_secs(90);
 
 /// Hands out intents for one config and clears up behind those whose mint came to nothing.
-pub struct Ledger {
+pub(crate) struct Ledger {
     config: String,
     store: Store,
     mount: MountId,
@@ -63,7 +63,7 @@ pub struct Ledger {
 
 /// The intents of a config in numbers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct LedgerCounts {
+pub(crate) struct LedgerCounts {
     /// Mints in flight.
     pub open: usize,
     /// Tokens that may exist although no one holds them, as far as this process knows.
@@ -76,7 +76,7 @@ pub struct LedgerCounts {
 
 /// Why clearing up must be tried again.
 #[derive(Debug, thiserror::Error)]
-pub enum ClearError {
+pub(crate) enum ClearError {
     /// The host's storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,7 +87,7 @@ pub enum ClearError {
 
 impl Ledger {
     /// The ledger of `config` in the mount with id `mount`.
-    pub fn new(config: &str, store: Store, mount: MountId) -> Self {
+    pub(crate) fn new(config: &str, store: Store, mount: MountId) -> Self {
         Self {
             config: config.to_owned(),
             store,
@@ -103,7 +103,7 @@ impl Ledger {
     }
 
     /// The ledger with another time than [`LATE_CREATE_WINDOW`].
-    pub fn with_late_create_window(self, late_create_window: Duration) -> Self {
+    pub(crate) fn with_late_create_window(self, late_create_window: Duration) -> Self {
         Self {
             late_create_window,
             ..self
@@ -111,12 +111,12 @@ impl Ledger {
     }
 
     /// The mount whose tags the tokens carry.
-    pub fn mount(&self) -> MountId {
+    pub(crate) fn mount(&self) -> MountId {
         self.mount
     }
 
     /// An intent for one mint; durable when this returns.
-    pub async fn begin(&self) -> Result<Intent, StoreError> {
+    pub(crate) async fn begin(&self) -> Result<Intent, StoreError> {
         loop {
             let current = self.current.lock().clone();
             if let Some(block) = current {
@@ -145,7 +145,7 @@ impl Ledger {
     ///
     /// Later than [`REPEATED`] no request can be such a one, so mints go on although tokens cannot be
     /// listed.
-    pub async fn undo_first_try(
+    pub(crate) async fn undo_first_try(
         &self,
         client: &Client,
         request: &RequestMark,
@@ -196,7 +196,7 @@ impl Ledger {
     ///
     /// Tokens that are `in_use` by the mount itself stay, whatever their intent says: a
     /// process can die between storing such a token and marking its intent.
-    pub async fn clear(
+    pub(crate) async fn clear(
         &self,
         client: &Client,
         in_use: &InUseTokens,
@@ -228,7 +228,7 @@ impl Ledger {
 
     /// The mount goes away in an orderly manner: removes the blocks that are of no more use, so
     /// that the next process has nothing to look for.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         *self.current.lock() = None;
         for block in self.blocks() {
             let retired = match block.retire().await {
@@ -243,7 +243,7 @@ impl Ledger {
     }
 
     /// The intents in numbers, without a look at storage.
-    pub fn counts(&self) -> LedgerCounts {
+    pub(crate) fn counts(&self) -> LedgerCounts {
         let recovered = self.recovered.get().map_or(0, |found| found.lock().len());
         let lost: usize = self.blocks().iter().map(|block| block.lost().len()).sum();
         LedgerCounts {
@@ -255,12 +255,12 @@ impl Ledger {
     }
 
     /// How many mints are in flight.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.blocks().iter().map(|block| block.open()).sum()
     }
 
     /// How many tokens may exist although no one holds them, as far as is known.
-    pub async fn pending(&self) -> Result<usize, StoreError> {
+    pub(crate) async fn pending(&self) -> Result<usize, StoreError> {
         // A node that only reads may ask too.  What it sees is not kept: by the time it clears up, the
         // storage has other blocks.
         let recovered = match self.recovered.get() {

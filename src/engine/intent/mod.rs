@@ -19,21 +19,21 @@ mod tag;
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;
 
-pub use block::Completed;
-pub use block::Intent;
-pub use description::Description;
-pub use description::DescriptionForm;
-pub use description::Purpose;
+pub(super) use block::Completed;
+pub(super) use block::Intent;
+pub(super) use description::Description;
+pub(super) use description::DescriptionForm;
+pub(super) use description::Purpose;
 #[cfg(test)]
-pub use entry::BlockEntry;
-pub use in_use::InUseTokens;
-pub use ledger::ClearError;
-pub use ledger::Ledger;
-pub use recovery::LATE_CREATE_WINDOW;
+pub(super) use entry::BlockEntry;
+pub(super) use in_use::InUseTokens;
+pub(super) use ledger::ClearError;
+pub(super) use ledger::Ledger;
+pub(super) use recovery::LATE_CREATE_WINDOW;
 #[cfg(test)]
-pub use tag::BlockId;
-pub use tag::ConfigMark;
-pub use tag::MountId;
-pub use tag::Owner;
-pub use tag::RequestMark;
-pub use tag::Tag;
+pub(super) use tag::BlockId;
+pub(super) use tag::ConfigMark;
+pub(super) use tag::MountId;
+pub(super) use tag::Owner;
+pub(super) use tag::RequestMark;
+pub(super) use tag::Tag;

@@ -20,13 +20,13 @@ use crate::engine::store::StoreError;
 /// How long a create that no one waits for any more may still take effect in Astra: twice the
 /// longest operation (docs/internals/architecture.md, "Intents"). Until then a clean list proves
 /// nothing.
-pub const LATE_CREATE_WINDOW: Duration = Duration::from_secs(120);
+pub(crate) const LATE_CREATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// How many repeated requests are remembered: the host repeats what a crash interrupted before all else.
 const MAX_RETRIES: usize = 4_096;
 
 /// The blocks that were in storage when this process first looked.
-pub struct RecoveredBlocks {
+pub(super) struct RecoveredBlocks {
     blocks: Vec<RecoveredBlock>,
     /// Tokens of those blocks as Astra listed them, sorted by the request they were minted for: if the
     /// host repeats the request, no caller received them.
@@ -37,7 +37,7 @@ pub struct RecoveredBlocks {
 
 /// A listed token with a tag.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct TaggedToken {
+pub(super) struct TaggedToken {
     /// What its description says of its origin.
     pub tag: Tag,
     /// Its client id.
@@ -46,7 +46,7 @@ pub struct TaggedToken {
 
 impl TaggedToken {
     /// What `token` is, if it has one.
-    pub fn of(token: &TokenEntry) -> Option<Self> {
+    pub(super) fn of(token: &TokenEntry) -> Option<Self> {
         Some(Self {
             tag: Tag::parse(token.description.as_deref()?)?,
             client_id: token.client_id.as_str().into(),
@@ -54,7 +54,7 @@ impl TaggedToken {
     }
 
     /// Finds the tokens of the `blocks` of `mount` in a list.
-    pub fn select(
+    pub(super) fn select(
         mount: MountId,
         blocks: BTreeSet<BlockId>,
     ) -> impl Fn(&TokenEntry) -> Option<Self> + Send + Sync {
@@ -76,7 +76,7 @@ impl RecoveredBlocks {
     ///
     /// A block that cannot be read does not say which of its tokens were handed out, so none of
     /// them may be deleted: it is left alone, and each of its tokens ends at its own expiry.
-    pub async fn load(store: &Store, config: &str) -> Result<Self, StoreError> {
+    pub(super) async fn load(store: &Store, config: &str) -> Result<Self, StoreError> {
         let mut blocks = Vec::new();
         for name in store.list(&Key::intents(config)).await? {
             let Some(id) = BlockId::parse(&name) else {
@@ -104,28 +104,28 @@ impl RecoveredBlocks {
     }
 
     /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
 
     /// How many blocks there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.blocks.len()
     }
 
     /// Whether [`RecoveredBlocks::note`] has seen a list.
-    pub fn is_noted(&self) -> bool {
+    pub(super) fn is_noted(&self) -> bool {
         self.by_request.is_some()
     }
 
     /// The blocks.
-    pub fn ids(&self) -> BTreeSet<BlockId> {
+    pub(super) fn ids(&self) -> BTreeSet<BlockId> {
         self.blocks.iter().map(|block| block.id).collect()
     }
 
     /// Remembers, the first time, which listed tokens of the mount belong to which request of the
     /// earlier process.
-    pub fn note(&mut self, listed: &[TaggedToken]) {
+    pub(super) fn note(&mut self, listed: &[TaggedToken]) {
         if self.is_noted() {
             return;
         }
@@ -138,14 +138,14 @@ impl RecoveredBlocks {
 
     /// The host may have repeated `request`: whatever the earlier process minted for it, no one
     /// received.  Until [`RecoveredBlocks::take`] this is left to clearing up.
-    pub fn remember_retry(&mut self, request: &RequestMark) {
+    pub(super) fn remember_retry(&mut self, request: &RequestMark) {
         if self.pending_retries.len() < MAX_RETRIES {
             self.pending_retries.insert(*request);
         }
     }
 
     /// [`RecoveredBlocks::take`] for all requests that are remembered.
-    pub fn take_retries(&mut self) {
+    pub(super) fn take_retries(&mut self) {
         for request in std::mem::take(&mut self.pending_retries) {
             self.take(&request);
         }
@@ -154,7 +154,7 @@ impl RecoveredBlocks {
     /// Takes the tokens that were minted for `request` by the earlier process.  Their marks go: from
     /// now on they count as received by no caller, so that clearing up deletes them if the caller fails
     /// to.
-    pub fn take(&mut self, request: &RequestMark) -> Vec<TaggedToken> {
+    pub(super) fn take(&mut self, request: &RequestMark) -> Vec<TaggedToken> {
         self.pending_retries.remove(request);
         let Some(noted) = &mut self.by_request else {
             return Vec::new();
@@ -171,14 +171,14 @@ impl RecoveredBlocks {
     }
 
     /// The block's entry as it should be stored.
-    pub fn entry(&self, id: &BlockId) -> Option<BlockEntry> {
+    pub(super) fn entry(&self, id: &BlockId) -> Option<BlockEntry> {
         let block = self.blocks.iter().find(|block| block.id == *id)?;
         Some(block.entry.clone())
     }
 
     /// The listed tokens that were minted but never marked done: no caller received them.  Storage that was
     /// restored from a snapshot knows no marks of what was minted after it; those tokens stay.
-    pub fn unmarked(&self, listed: &[TaggedToken]) -> Vec<TaggedToken> {
+    pub(super) fn unmarked(&self, listed: &[TaggedToken]) -> Vec<TaggedToken> {
         let by_id: BTreeMap<BlockId, &BlockEntry> = self
             .blocks
             .iter()
@@ -210,7 +210,7 @@ impl RecoveredBlocks {
 
     /// Called when a list was clean, or was made clean: the blocks for which that has been so for
     /// `window`.
-    pub fn clean_for(&mut self, window: Duration) -> Vec<BlockId> {
+    pub(super) fn clean_for(&mut self, window: Duration) -> Vec<BlockId> {
         let now = Instant::now();
         let mut finished = Vec::new();
         for block in &mut self.blocks {
@@ -223,7 +223,7 @@ impl RecoveredBlocks {
     }
 
     /// The block's entry is removed from storage.
-    pub fn remove(&mut self, id: &BlockId) {
+    pub(super) fn remove(&mut self, id: &BlockId) {
         self.blocks.retain(|block| block.id != *id);
         if self.blocks.is_empty() {
             self.by_request = None;

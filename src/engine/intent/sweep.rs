@@ -16,7 +16,7 @@ use crate::astra::Deletion;
 use crate::engine::failpoint;
 
 /// One sweep.
-pub struct Sweep<'a> {
+pub(super) struct Sweep<'a> {
     /// Whose tokens.
     pub mount: MountId,
     /// Where tokens are listed and deleted.
@@ -33,7 +33,7 @@ pub struct Sweep<'a> {
 
 impl Sweep<'_> {
     /// The tokens of the wanted blocks.
-    pub async fn listed(&self) -> Result<&[TaggedToken], astra::Error> {
+    pub(super) async fn listed(&self) -> Result<&[TaggedToken], astra::Error> {
         let list = || {
             let look = TaggedToken::select(self.mount, self.wanted.clone());
             self.client.shared_tokens(look, self.deadline)
@@ -44,14 +44,14 @@ impl Sweep<'_> {
     }
 
     /// Deletes one token.
-    pub async fn delete_one(&self, client_id: &str) -> Result<Deletion, astra::Error> {
+    pub(super) async fn delete_one(&self, client_id: &str) -> Result<Deletion, astra::Error> {
         let deletion = self.client.delete_token(client_id, self.deadline).await?;
         failpoint::hit("tick.token-deleted");
         Ok(deletion)
     }
 
     /// Deletes tokens side by side; tells the first error once all have been tried.
-    pub async fn delete_all(&self, client_ids: &[String]) -> Result<(), astra::Error> {
+    pub(super) async fn delete_all(&self, client_ids: &[String]) -> Result<(), astra::Error> {
         let deletions = client_ids
             .iter()
             .map(async |client_id| self.delete_one(client_id).await.map(drop));
@@ -60,6 +60,6 @@ impl Sweep<'_> {
 }
 
 /// The first error, if there is one.
-pub fn first_error(results: Vec<Result<(), astra::Error>>) -> Result<(), astra::Error> {
+pub(super) fn first_error(results: Vec<Result<(), astra::Error>>) -> Result<(), astra::Error> {
     results.into_iter().collect()
 }

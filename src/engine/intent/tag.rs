@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 /// Which mount, role, intent and request a token was minted for.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Tag {
+pub(crate) struct Tag {
     /// The mount that minted it.
     pub mount: MountId,
     /// The config and role it was minted for.
@@ -33,25 +33,25 @@ pub struct MountId(u64);
 
 /// A random id of a block of intents (16 hex digits).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct BlockId(u64);
+pub(crate) struct BlockId(u64);
 
 /// A short hash of the host's request id (12 hex digits): a repeated request is recognised by it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct RequestMark(u64);
+pub(crate) struct RequestMark(u64);
 
 /// Short hashes of a config's name (4 hex digits) and of a role's name (8 hex digits).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Owner(u64);
+pub(crate) struct Owner(u64);
 
 /// The short hash of a config's name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ConfigMark(u64);
+pub(crate) struct ConfigMark(u64);
 
 const PREFIX: &str = "vault";
 
 impl Tag {
     /// The tag at the start of `description`, if this engine wrote one.
-    pub fn parse(description: &str) -> Option<Self> {
+    pub(crate) fn parse(description: &str) -> Option<Self> {
         let tag = description.split(' ').next()?;
         let mut parts = tag.split(':');
         if parts.next()? != PREFIX {
@@ -132,12 +132,12 @@ impl BlockId {
     const DIGITS: usize = 16;
 
     /// A new random id.
-    pub fn random() -> Self {
+    pub(crate) fn random() -> Self {
         Self(random(Self::DIGITS))
     }
 
     /// The id written as `text`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         from_hex(text, Self::DIGITS).map(Self)
     }
 }
@@ -152,7 +152,7 @@ impl RequestMark {
     const DIGITS: usize = 12;
 
     /// The mark of the request with the host's `id`.
-    pub fn of(id: &str) -> Self {
+    pub(crate) fn of(id: &str) -> Self {
         Self(short_hash(id, Self::DIGITS))
     }
 }
@@ -163,20 +163,20 @@ impl Owner {
     const DIGITS: usize = Self::CONFIG_DIGITS + Self::ROLE_DIGITS;
 
     /// The owner of tokens minted for `role` from `config`.
-    pub fn of(config: &str, role: &str) -> Self {
+    pub(crate) fn of(config: &str, role: &str) -> Self {
         let ConfigMark(config) = ConfigMark::of(config);
         Self(config << (4 * Self::ROLE_DIGITS) | short_hash(role, Self::ROLE_DIGITS))
     }
 
     /// The config that tokens with this owner were minted from.
-    pub fn config(&self) -> ConfigMark {
+    pub(crate) fn config(&self) -> ConfigMark {
         ConfigMark(self.0 >> (4 * Self::ROLE_DIGITS))
     }
 }
 
 impl ConfigMark {
     /// The mark of `config`.
-    pub fn of(config: &str) -> Self {
+    pub(crate) fn of(config: &str) -> Self {
         Self(short_hash(config, Owner::CONFIG_DIGITS))
     }
 }

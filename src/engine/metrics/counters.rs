@@ -40,7 +40,7 @@ pub(super) struct Counters {
 
 /// What an operation of the mount does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Counted {
+pub(crate) enum Counted {
     /// A credential is minted.
     Mint,
     /// A lease is renewed.

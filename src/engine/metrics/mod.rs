@@ -11,7 +11,7 @@ use prometheus::proto::MetricFamily;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-pub use counters::Counted;
+pub(super) use counters::Counted;
 
 use super::error::Error;
 use super::error::Fault;
@@ -19,7 +19,7 @@ use crate::astra::Observer;
 use counters::Counters;
 
 /// The metrics of one mount on this node, since the process began.
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// `None` if the definitions of the families contradict each other, which a test would see.
     counters: Option<Counters>,
     last_tick: Mutex<Option<LastTick>>,
@@ -28,7 +28,7 @@ pub struct Metrics {
 
 /// The newest tick of the host.
 #[derive(Clone, Copy, Debug)]
-pub struct LastTick {
+pub(crate) struct LastTick {
     /// When it ended.
     pub ended_at: OffsetDateTime,
     /// How long it took.
@@ -43,7 +43,7 @@ struct OfConfig {
 
 impl Metrics {
     /// Nothing counted yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let counters = Counters::new()
             .inspect_err(|error| tracing::error!(%error, "metrics are defined wrong"))
             .ok();
@@ -55,7 +55,13 @@ impl Metrics {
     }
 
     /// Counts an operation for a role of a config.
-    pub fn count<T>(&self, counted: Counted, config: &str, role: &str, result: &Result<T, Error>) {
+    pub(crate) fn count<T>(
+        &self,
+        counted: Counted,
+        config: &str,
+        role: &str,
+        result: &Result<T, Error>,
+    ) {
         let fault: Option<Fault> = result.as_ref().err().map(Error::fault);
         if let (Some(counters), Some(outcome)) = (&self.counters, counters::outcome(fault)) {
             counters.operation(counted, config, role, outcome);
@@ -63,7 +69,12 @@ impl Metrics {
     }
 
     /// Counts a tick of the host that took so long.
-    pub fn ticked<T>(&self, ended_at: OffsetDateTime, took: Duration, result: &Result<T, Error>) {
+    pub(crate) fn ticked<T>(
+        &self,
+        ended_at: OffsetDateTime,
+        took: Duration,
+        result: &Result<T, Error>,
+    ) {
         *self.last_tick.lock() = Some(LastTick { ended_at, took });
         let fault = result.as_ref().err().map(Error::fault);
         if let (Some(counters), Some(outcome)) = (&self.counters, counters::outcome(fault)) {
@@ -72,24 +83,24 @@ impl Metrics {
     }
 
     /// The newest tick.
-    pub fn last_tick(&self) -> Option<LastTick> {
+    pub(crate) fn last_tick(&self) -> Option<LastTick> {
         *self.last_tick.lock()
     }
 
     /// Metrics are read now.
-    pub fn read_now(&self) {
+    pub(crate) fn read_now(&self) {
         *self.last_read.lock() = Some(Instant::now());
     }
 
     /// Whether metrics were read so short a time ago.
-    pub fn was_read_within(&self, time: Duration) -> bool {
+    pub(crate) fn was_read_within(&self, time: Duration) -> bool {
         self.last_read
             .lock()
             .is_some_and(|read| read.elapsed() <= time)
     }
 
     /// The families of what was counted.
-    pub fn gather(&self) -> Vec<MetricFamily> {
+    pub(crate) fn gather(&self) -> Vec<MetricFamily> {
         let counters = self.counters.as_ref();
         counters
             .map(|counters| counters.registry.gather())
@@ -97,7 +108,7 @@ impl Metrics {
     }
 
     /// What counts the requests of `config`.
-    pub fn observer(self: &Arc<Self>, config: &str) -> Arc<dyn Observer> {
+    pub(crate) fn observer(self: &Arc<Self>, config: &str) -> Arc<dyn Observer> {
         Arc::new(OfConfig {
             metrics: Arc::clone(self),
             config: config.to_owned(),

@@ -4,5 +4,5 @@ mod gauges;
 mod paths;
 mod refresh;
 
-pub use paths::paths;
-pub use refresh::refresh;
+pub(super) use paths::paths;
+pub(super) use refresh::refresh;

@@ -28,7 +28,7 @@ impl Classified for MetricsError {
 }
 
 /// The path.
-pub fn paths() -> Vec<Path<Engine>> {
+pub(crate) fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("metrics")
             .on(

@@ -15,7 +15,7 @@ const RECOUNT: Duration = Duration::from_secs(15 * 60);
 const UNREAD: Duration = Duration::from_secs(60 * 60);
 
 /// Counts the tokens of each config again, if metrics are read and it is time.
-pub async fn refresh(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+pub(crate) async fn refresh(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     if !engine.metrics.was_read_within(UNREAD) {
         return Ok(());
     }

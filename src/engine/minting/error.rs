@@ -6,7 +6,7 @@ use crate::engine::error::Fault;
 
 /// Why a token that Astra made is not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum MintingError {
+pub(super) enum MintingError {
     /// The config is being deleted; the deletion may be refused yet.
     #[error("config \"{config}\" is being deleted, so nothing is minted")]
     ConfigEnds {
@@ -55,7 +55,7 @@ pub enum MintingError {
 
 /// Why a token ends later than it was asked to.
 #[derive(Debug, thiserror::Error)]
-pub enum LateEnd {
+pub(super) enum LateEnd {
     /// Astra refused the expiry, and made a token without it.
     #[error("that was refused: {0}")]
     Refused(#[source] astra::Error),

@@ -6,15 +6,15 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 /// How much later than its token a lease may begin: the longest operation.
-pub const MINT_SLACK: Duration = Duration::from_secs(60);
+pub(crate) const MINT_SLACK: Duration = Duration::from_secs(60);
 
 /// A token with less time left is not handed out: a caller could not use it, and a lease of 0 s would
 /// mean the mount's default to the host.
-pub const SHORTEST: Duration = Duration::from_secs(5);
+pub(super) const SHORTEST: Duration = Duration::from_secs(5);
 
 /// When a token was to end, by the clock of this node.
 #[derive(Clone, Copy, Debug)]
-pub struct AskedExpiry {
+pub(crate) struct AskedExpiry {
     /// The expiry that was sent.
     pub expiry: OffsetDateTime,
     /// The node's time when it was worked out.
@@ -26,7 +26,7 @@ pub struct AskedExpiry {
 /// Its length is the difference of two times of Astra's, where both are known, so a difference between
 /// Astra's clock and this node's cancels out.
 #[derive(Clone, Copy, Debug)]
-pub struct Lifetime {
+pub(crate) struct Lifetime {
     /// When Astra ends the token, by Astra's clock.
     pub expiry: OffsetDateTime,
     /// From its making to its end; negative where the answer makes no sense.
@@ -39,7 +39,7 @@ pub struct Lifetime {
 
 impl Lifetime {
     /// The life of a token that was asked for at `sent`, when this node's clock showed `now`.
-    pub fn new(
+    pub(crate) fn new(
         expiry: OffsetDateTime,
         generated_on: Option<OffsetDateTime>,
         sent: Instant,
@@ -54,14 +54,14 @@ impl Lifetime {
     }
 
     /// How long the token lives from now on, at least.
-    pub fn left(&self) -> Duration {
+    pub(crate) fn left(&self) -> Duration {
         let length = Duration::try_from(self.length).unwrap_or_default();
         length.saturating_sub(self.sent.elapsed())
     }
 
     /// When the token ends by the clock of this node, which shows `now`: Astra's expiry, unless the
     /// clocks differ by more than a mint may take.
-    pub fn end(&self, now: OffsetDateTime) -> OffsetDateTime {
+    pub(crate) fn end(&self, now: OffsetDateTime) -> OffsetDateTime {
         let left = time::Duration::try_from(self.left()).unwrap_or(time::Duration::MAX);
         let end = now.saturating_add(left);
         match (end - self.expiry).unsigned_abs() > MINT_SLACK {
@@ -71,24 +71,24 @@ impl Lifetime {
     }
 
     /// When the token ends by Astra's clock, where that is another time than [`Lifetime::end`].
-    pub fn end_of_astra(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    pub(crate) fn end_of_astra(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         (self.end(now) != self.expiry).then_some(self.expiry)
     }
 
     /// Whether the token ends no later than asked for: by its expiry, or by the length of its life.
-    pub fn is_within(&self, asked: AskedExpiry) -> bool {
+    pub(crate) fn is_within(&self, asked: AskedExpiry) -> bool {
         self.expiry <= asked.expiry + MINT_SLACK
             || self.is_measured && self.length <= asked.length() + MINT_SLACK
     }
 
     /// How much longer than asked for the token lives, because this node's clock is ahead of Astra's.
-    pub fn excess(&self, asked: AskedExpiry) -> Option<Duration> {
+    pub(crate) fn excess(&self, asked: AskedExpiry) -> Option<Duration> {
         let excess = Duration::try_from(self.length - asked.length()).ok()?;
         (self.is_measured && excess > MINT_SLACK).then_some(excess)
     }
 
     /// Whether Astra took the expiry as asked for.
-    pub fn is_as_asked(&self, asked: AskedExpiry) -> bool {
+    pub(crate) fn is_as_asked(&self, asked: AskedExpiry) -> bool {
         (self.expiry - asked.expiry).unsigned_abs() <= MINT_SLACK
     }
 }

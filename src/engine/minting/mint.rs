@@ -38,7 +38,7 @@ use crate::engine::time_text::time_text;
 const ATTEMPTS: usize = 3;
 
 /// What to mint, and for whom.
-pub struct Mint<'a> {
+pub(crate) struct Mint<'a> {
     /// Where.
     pub connection: &'a Arc<Connection>,
     /// The Vault role's name; for tokens that the mount itself uses, the path that they are for, which
@@ -61,7 +61,7 @@ pub struct Mint<'a> {
 
 impl Mint<'_> {
     /// Deletes the token of the request's first try, if the host repeats it after a crash.
-    pub async fn undo_first_try(&self, deadline: Deadline) -> Result<(), Error> {
+    pub(crate) async fn undo_first_try(&self, deadline: Deadline) -> Result<(), Error> {
         if self.request_id.is_empty() {
             return Ok(());
         }
@@ -79,13 +79,13 @@ impl Mint<'_> {
     }
 
     /// Mints a token to hand out.  On an error no token is left, or an intent still stands for it.
-    pub async fn run(&self, deadline: Deadline) -> Result<Minted, Error> {
+    pub(crate) async fn run(&self, deadline: Deadline) -> Result<Minted, Error> {
         self.mint(deadline).await?.complete(deadline).await
     }
 
     /// Mints a token that is not to be handed out yet.  On an error no token is left, or an intent
     /// still stands for it.
-    pub async fn mint(&self, deadline: Deadline) -> Result<UncommittedToken, Error> {
+    pub(crate) async fn mint(&self, deadline: Deadline) -> Result<UncommittedToken, Error> {
         let Connection { name, client, .. } = self.connection.as_ref();
         self.undo_first_try(deadline).await?;
         failpoint::hit("mint.first-try-undone");

@@ -16,14 +16,14 @@ const WAITS: [Duration; 6] = [
 ];
 
 /// The waits between looks at a new token.
-pub struct PropagationBackoff {
+pub(crate) struct PropagationBackoff {
     waits: std::slice::Iter<'static, Duration>,
     deadline: Deadline,
 }
 
 impl PropagationBackoff {
     /// PropagationBackoff that ends with `deadline`, at the latest.
-    pub fn until(deadline: Deadline) -> Self {
+    pub(crate) fn until(deadline: Deadline) -> Self {
         Self {
             waits: WAITS.iter(),
             deadline,
@@ -31,7 +31,7 @@ impl PropagationBackoff {
     }
 
     /// Waits for the next look; false when it is over.
-    pub async fn wait(&mut self) -> bool {
+    pub(crate) async fn wait(&mut self) -> bool {
         match self.waits.next() {
             Some(wait) if self.deadline.remaining() > *wait => {
                 tokio::time::sleep(*wait).await;

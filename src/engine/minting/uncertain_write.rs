@@ -14,7 +14,7 @@ use crate::engine::minting::UncommittedToken;
 /// Tokens of which it is unknown whether they are stored, as storage cannot be read either.  Their
 /// intents stay open: neither are they cleared while this process lives, nor forgotten if it dies.
 #[derive(Default)]
-pub struct UncertainWrites {
+pub(crate) struct UncertainWrites {
     tokens: Mutex<Vec<UncommittedToken>>,
 }
 
@@ -24,13 +24,13 @@ impl UncertainWrites {
     }
 
     /// Takes all of them, to be resolved or put back.
-    pub fn take(&self) -> Vec<UncommittedToken> {
+    pub(crate) fn take(&self) -> Vec<UncommittedToken> {
         std::mem::take(&mut *self.lock())
     }
 
     /// Commits or rolls back `tokens`, now that `in_use` could be read, which must have happened after
     /// they were taken.  Where the entry itself cannot be read they wait on.
-    pub async fn resolve(
+    pub(crate) async fn resolve(
         &self,
         tokens: Vec<UncommittedToken>,
         in_use: &InUseTokens,
@@ -49,7 +49,7 @@ impl UncertainWrites {
     }
 
     /// Storage still cannot be read.
-    pub fn put_back(&self, tokens: Vec<UncommittedToken>) {
+    pub(crate) fn put_back(&self, tokens: Vec<UncommittedToken>) {
         self.lock().extend(tokens);
     }
 
@@ -63,7 +63,7 @@ impl UncertainWrites {
 ///
 /// # Errors
 /// `error`, unless the token was stored after all.
-pub async fn decide(
+pub(crate) async fn decide(
     uncertain_writes: &UncertainWrites,
     uncommitted: UncommittedToken,
     error: Error,

@@ -18,7 +18,7 @@ use crate::engine::intent::Tag;
 
 /// A token that no one holds yet: its intent still stands for it, so that a process which dies now
 /// leaves it to be found and deleted.
-pub struct UncommittedToken {
+pub(crate) struct UncommittedToken {
     /// The token.
     pub token: MintedToken,
     /// How long it lives; `None` where Astra confirmed no expiry.
@@ -31,7 +31,7 @@ pub struct UncommittedToken {
 }
 
 /// A token that is safe to hand out: its intent is done, durably.
-pub struct Minted {
+pub(crate) struct Minted {
     /// The token.
     pub token: MintedToken,
     /// Its intent, `block.index`.
@@ -47,7 +47,7 @@ pub struct Minted {
 impl UncommittedToken {
     /// Makes the completion durable, so that the token may be handed out; a token whose completion is
     /// not is deleted.
-    pub async fn complete(self, deadline: Deadline) -> Result<Minted, Error> {
+    pub(crate) async fn complete(self, deadline: Deadline) -> Result<Minted, Error> {
         let Self {
             token,
             life,
@@ -76,13 +76,13 @@ impl UncommittedToken {
     }
 
     /// For whom it was minted.
-    pub fn owner(&self) -> Owner {
+    pub(crate) fn owner(&self) -> Owner {
         self.tag.owner
     }
 
     /// The mount has stored the token for its own use, so nothing is left to clean up for it.  Should
     /// this not become durable, [tokens in use](crate::engine::in_use) stay all the same.
-    pub async fn commit(self) {
+    pub(crate) async fn commit(self) {
         if let Err((intent, error)) = self.intent.complete().await {
             tracing::debug!(%error, "the intent of a stored token is not marked; it stays all the \
                 same");
@@ -94,7 +94,7 @@ impl UncommittedToken {
     ///
     /// Where it turned out not to work, the answer may have named somebody else's token, so only
     /// what carries the tag is deleted, if tokens carry tags at all.
-    pub async fn rollback(self, deadline: Deadline) {
+    pub(crate) async fn rollback(self, deadline: Deadline) {
         let Self {
             token,
             life: _,
@@ -160,7 +160,7 @@ async fn remove(connection: &Connection, intent: Intent, client_id: String, dead
 }
 
 /// Takes back a token whose answer could not be delivered.
-pub async fn take_back(
+pub(crate) async fn take_back(
     connection: Arc<Connection>,
     completed: Completed,
     client_id: String,

@@ -23,7 +23,7 @@ const SYSTEM_KEYSPACES: [&str; 3] = ["system", "system_schema", "system_virtual_
 /// What tokens of a role may do in its database.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Access {
+pub(crate) enum Access {
     /// What Astra's Read Only Service Account may do there.
     ReadOnly,
     /// What Astra's Read/Write Service Account may do there.
@@ -36,13 +36,13 @@ impl Access {
     const ALL: [Self; 3] = [Self::ReadOnly, Self::ReadWrite, Self::Admin];
 
     /// Reads what an operator wrote.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let found = Self::ALL.into_iter().find(|access| access.name() == text);
         found.ok_or_else(|| AccessError::Unknown(text.to_owned()).into())
     }
 
     /// As operators write it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ReadOnly => "read-only",
             Self::ReadWrite => "read-write",
@@ -61,7 +61,7 @@ impl Access {
 
     /// The policy for the database with id `database` in the organization `org_id`, whose roles are
     /// `roles`; with an empty `keyspace` for all keyspaces.
-    pub fn policy(
+    pub(crate) fn policy(
         self,
         roles: &[Role],
         org_id: &str,

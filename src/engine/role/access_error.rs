@@ -5,7 +5,7 @@ use crate::engine::error::Fault;
 
 /// `access` is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum AccessError {
+pub(crate) enum AccessError {
     /// Another word.
     #[error("access: \"{0}\" is unknown: give read-only, read-write or admin")]
     Unknown(String),

@@ -30,7 +30,7 @@ const BELIEVED: Duration = Duration::from_secs(60);
 
 /// The gates of all roles that have a limit.
 #[derive(Default)]
-pub struct ActiveLimits {
+pub(crate) struct ActiveLimits {
     gates: Mutex<HashMap<(String, String), Arc<Limiter>>>,
 }
 
@@ -49,13 +49,13 @@ struct Bound {
 }
 
 /// Permission to mint one token; dropped when the mint is over, however it ended.
-pub struct Permit(Arc<Limiter>);
+pub(crate) struct Permit(Arc<Limiter>);
 
 impl ActiveLimits {
     /// Waits for permission to mint one more token of `role`, of which `limit` may be live.
     ///
     /// The refusal names count, limit and remedies; `mount` is the mount's path for them.
-    pub async fn acquire(
+    pub(crate) async fn acquire(
         &self,
         connection: &Connection,
         role: &str,

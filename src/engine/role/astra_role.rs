@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// An Astra role as the operator named it and as Astra knows it.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-pub struct AstraRole {
+pub(crate) struct AstraRole {
     /// The name or id that the operator wrote.
     pub given: String,
     /// The role's id.

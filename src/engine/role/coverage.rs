@@ -6,7 +6,7 @@ use super::policy::Policy;
 const TABLE_ACTION: &str = "db-table-";
 
 /// Warns of actions on tables where no resource is a table.
-pub fn no_tables(policy: &Policy) -> Option<String> {
+pub(crate) fn no_tables(policy: &Policy) -> Option<String> {
     let action = policy
         .actions
         .iter()

@@ -10,7 +10,7 @@ use crate::framework::Field;
 use crate::secret::Secret;
 
 /// The token of a role or a static role, as an application gets it.
-pub struct Credential<'a> {
+pub(crate) struct Credential<'a> {
     /// The application token.
     pub token: &'a Secret,
     /// Its client id.
@@ -29,7 +29,7 @@ pub struct Credential<'a> {
 
 impl Credential<'_> {
     /// The fields; only a leased credential always tells when it expires.
-    pub fn declare(is_leased: bool) -> Vec<Field> {
+    pub(crate) fn declare(is_leased: bool) -> Vec<Field> {
         let expires_at = Field::string(
             "expires_at",
             "When Astra ends the token by itself. Empty or absent where it does not.",
@@ -52,7 +52,7 @@ impl Credential<'_> {
     }
 
     /// The fields with their values.
-    pub fn into_data(self) -> Map<String, Value> {
+    pub(crate) fn into_data(self) -> Map<String, Value> {
         let mut data = Map::new();
         data.insert("token".into(), self.token.expose().into());
         data.insert("client_id".into(), self.client_id.into());

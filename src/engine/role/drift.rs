@@ -13,11 +13,11 @@ use super::custom_role::is_foreign;
 use crate::astra::Role;
 
 /// How often a tick compares.
-pub const INTERVAL: Duration = Duration::HOUR;
+pub(crate) const INTERVAL: Duration = Duration::HOUR;
 
 /// How a custom role in Astra differs from what storage says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Drift {
+pub(crate) enum Drift {
     /// It grants something else, although storage wrote it last: an operator changed it by hand.
     Changed,
     /// Somebody else wrote it: another cluster with this storage, or this one after the snapshot that
@@ -27,12 +27,12 @@ pub enum Drift {
 
 /// When each config is compared next.
 #[derive(Default)]
-pub struct Comparisons {
+pub(crate) struct Comparisons {
     next: Mutex<HashMap<String, OffsetDateTime>>,
 }
 
 /// How `listed` differs from the stored `custom`.
-pub fn drift(custom: &PolicyRole, listed: &Role) -> Option<Drift> {
+pub(crate) fn drift(custom: &PolicyRole, listed: &Role) -> Option<Drift> {
     if is_foreign(listed, custom.nonces.iter()) {
         return Some(Drift::Foreign);
     }
@@ -52,14 +52,14 @@ fn sorted(texts: &[String]) -> Vec<String> {
 
 impl Comparisons {
     /// Whether it is time to compare `config`.
-    pub fn is_due(&self, config: &str, now: OffsetDateTime) -> bool {
+    pub(crate) fn is_due(&self, config: &str, now: OffsetDateTime) -> bool {
         // A clock that was set back must not put it off.
         let is_waiting = |next: &OffsetDateTime| *next > now && *next - now <= INTERVAL;
         !self.next().get(config).is_some_and(is_waiting)
     }
 
     /// `config` is compared next at `next`.
-    pub fn set_next(&self, config: &str, next: OffsetDateTime) {
+    pub(crate) fn set_next(&self, config: &str, next: OffsetDateTime) {
         self.next().insert(config.to_owned(), next);
     }
 

@@ -10,7 +10,7 @@ use super::PolicyRole;
 
 /// A Vault role.  Entries of older versions lack the newer fields, which then have their defaults.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct RoleEntry {
+pub(crate) struct RoleEntry {
     /// The config whose organization mints the tokens.
     pub config: String,
     /// What each token may do.
@@ -38,7 +38,7 @@ pub struct RoleEntry {
 
 /// A database as the operator chose it, and what applications need to connect to it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct DatabaseChoice {
+pub(crate) struct DatabaseChoice {
     /// The database's id.
     pub id: String,
     /// The region that the operator wrote; empty for the primary one.
@@ -60,17 +60,17 @@ pub struct DatabaseChoice {
 
 impl RoleEntry {
     /// How long a lease lasts, if the role says.
-    pub fn ttl(&self) -> Option<Duration> {
+    pub(crate) fn ttl(&self) -> Option<Duration> {
         (self.ttl > 0).then(|| Duration::from_secs(self.ttl))
     }
 
     /// How long a lease lasts in all, if the role says.
-    pub fn max_ttl(&self) -> Option<Duration> {
+    pub(crate) fn max_ttl(&self) -> Option<Duration> {
         (self.max_ttl > 0).then(|| Duration::from_secs(self.max_ttl))
     }
 
     /// The custom Astra role that this role names in the organization `org_id` of `config`.
-    pub fn claim_in(&self, config: &str, org_id: &str) -> Option<&PolicyRole> {
+    pub(crate) fn claim_in(&self, config: &str, org_id: &str) -> Option<&PolicyRole> {
         let custom = self.granted.policy.as_ref();
         custom.filter(|custom| self.config == config && custom.is_in(org_id))
     }

@@ -7,7 +7,7 @@ use crate::framework::format_seconds;
 
 /// Why a role cannot be written or used.
 #[derive(Debug, thiserror::Error)]
-pub enum RoleError {
+pub(crate) enum RoleError {
     /// There is nothing to patch.
     #[error("role \"{0}\" does not exist: write it before patching it")]
     NothingToPatch(String),

@@ -24,7 +24,7 @@ const ACCESS: &str = "access";
 
 /// What tokens may do, as it is stored: one of the two.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Granted {
+pub(crate) struct Granted {
     /// The Astra roles that each token gets; empty with a policy.
     #[serde(default)]
     pub astra_roles: Vec<AstraRole>,
@@ -34,7 +34,7 @@ pub struct Granted {
 }
 
 /// What tokens may do, as it was asked for.
-pub enum Grant {
+pub(crate) enum Grant {
     /// By Astra roles.
     AstraRoles {
         /// Names or ids.
@@ -59,7 +59,7 @@ pub enum Grant {
 }
 
 /// The fields `astra_roles`, `policy` and `access`.
-pub fn declare() -> [Field; 3] {
+pub(crate) fn declare() -> [Field; 3] {
     [
         Field::comma_string_slice(
             ASTRA_ROLES,
@@ -79,7 +79,7 @@ pub fn declare() -> [Field; 3] {
 }
 
 /// What a read shows of them.
-pub fn shown() -> [Field; 6] {
+pub(crate) fn shown() -> [Field; 6] {
     [
         Field::string_slice(
             ASTRA_ROLES,
@@ -110,7 +110,7 @@ pub fn shown() -> [Field; 6] {
 
 impl Granted {
     /// The Astra role with `id`, which `is_token_admin` or not as far as is known.
-    pub fn of_role_id(id: &str, is_token_admin: bool) -> Self {
+    pub(crate) fn of_role_id(id: &str, is_token_admin: bool) -> Self {
         let role = AstraRole {
             given: id.to_owned(),
             id: id.to_owned(),
@@ -123,7 +123,7 @@ impl Granted {
     }
 
     /// The ids of the Astra roles, sorted, each once; with a policy its custom role's.
-    pub fn role_ids(&self) -> Vec<String> {
+    pub(crate) fn role_ids(&self) -> Vec<String> {
         let of_policy = self.policy.iter().map(|policy| policy.role_id.clone());
         let mut ids: Vec<String> = self
             .astra_roles
@@ -137,7 +137,7 @@ impl Granted {
     }
 
     /// The names or ids of Astra roles as the operator wrote them.
-    pub fn given_roles(&self) -> Vec<String> {
+    pub(crate) fn given_roles(&self) -> Vec<String> {
         self.astra_roles
             .iter()
             .map(|role| role.given.clone())
@@ -145,12 +145,12 @@ impl Granted {
     }
 
     /// What tokens may do in the role's database, if that is how it was written.
-    pub fn access(&self) -> Option<Access> {
+    pub(crate) fn access(&self) -> Option<Access> {
         self.policy.as_ref().and_then(|custom| custom.access)
     }
 
     /// Adds to an entry of a list by what tokens have their rights.
-    pub fn list(&self, info: &mut Map<String, Value>) {
+    pub(crate) fn list(&self, info: &mut Map<String, Value>) {
         let access = self.access();
         let has_policy = self.policy.is_some() && access.is_none();
         info.insert(ASTRA_ROLES.into(), self.given_roles().into());
@@ -159,7 +159,7 @@ impl Granted {
     }
 
     /// The custom role that this gives up when `next` takes its place in the same organization.
-    pub fn abandoned_for(&self, next: Option<&Self>) -> Option<&PolicyRole> {
+    pub(crate) fn abandoned_for(&self, next: Option<&Self>) -> Option<&PolicyRole> {
         let next = next.and_then(|next| next.policy.as_ref());
         let custom = self.policy.as_ref()?;
         (next.map(|next| &next.role_id) != Some(&custom.role_id)).then_some(custom)
@@ -167,7 +167,7 @@ impl Granted {
 
     /// The owner's entry is stored with this: Astra and storage agree about its custom role, if it has
     /// one.
-    pub async fn stored(
+    pub(crate) async fn stored(
         &self,
         custom_roles: &CustomRoles,
         connection: &Connection,
@@ -184,7 +184,7 @@ impl Granted {
     }
 
     /// Adds what a read shows.
-    pub fn show(&self, data: &mut Map<String, Value>) {
+    pub(crate) fn show(&self, data: &mut Map<String, Value>) {
         let custom = self.policy.as_ref();
         let policy = custom.filter(|custom| custom.access.is_none());
         let policy = policy.map(|policy| policy.given.clone());
@@ -204,7 +204,7 @@ impl Granted {
 impl Grant {
     /// What the sent fields make of what is `stored`: what is sent replaces it, be it of the other
     /// kind.  What is empty counts as left out, so that what was read can be written back.
-    pub fn read(fields: &Fields, stored: Option<&Granted>) -> Result<Self, Error> {
+    pub(crate) fn read(fields: &Fields, stored: Option<&Granted>) -> Result<Self, Error> {
         let sent = fields.sent();
         let roles = sent.strings(ASTRA_ROLES).unwrap_or_default();
         let mut roles: Vec<String> = roles.into_iter().filter(|role| !role.is_empty()).collect();
@@ -269,7 +269,7 @@ impl Grant {
     }
 
     /// Refuses `access` where the id of the role's `database` is empty.
-    pub fn check_database(&self, database: &str) -> Result<(), Error> {
+    pub(crate) fn check_database(&self, database: &str) -> Result<(), Error> {
         match self {
             Self::Access { access, .. } if database.is_empty() => {
                 Err(AccessError::NeedsDatabase(access.name()).into())
@@ -280,7 +280,7 @@ impl Grant {
 
     /// Whether a write of this in the place of `stored` may change custom Astra roles; with another
     /// database than before also one that leaves `access` as it is.
-    pub fn changes_astra(&self, stored: Option<&Granted>, is_other_database: bool) -> bool {
+    pub(crate) fn changes_astra(&self, stored: Option<&Granted>, is_other_database: bool) -> bool {
         match self {
             Self::Policy { is_sent, .. } => *is_sent,
             Self::Access { is_sent, .. } => *is_sent || is_other_database,

@@ -21,7 +21,7 @@ const RESOURCE_PREFIX: &str = "drn:astra:org:";
 /// Sorted, without repetition and with the organization's id filled in, so that two policies that
 /// mean the same are equal.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// What the actions apply to.
     pub resources: Vec<String>,
     /// What is allowed; Astra's list of actions is not closed.
@@ -34,7 +34,7 @@ pub struct Policy {
 impl Policy {
     /// Reads what an operator `given`, an object or JSON text, as a policy for the organization
     /// `org_id` of the config called `config`.
-    pub fn parse(given: &Value, config: &str, org_id: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(given: &Value, config: &str, org_id: &str) -> Result<Self, Error> {
         let parsed: Value;
         let object = match given {
             Value::Object(object) => object,
@@ -73,7 +73,7 @@ impl Policy {
     }
 
     /// Refuses rights to create tokens or roles unless `allow_token_admin`.
-    pub fn check_token_admin(&self, allow_token_admin: bool) -> Result<(), Error> {
+    pub(crate) fn check_token_admin(&self, allow_token_admin: bool) -> Result<(), Error> {
         if allow_token_admin || !self.for_astra("").grants_token_admin() {
             return Ok(());
         }
@@ -81,7 +81,7 @@ impl Policy {
     }
 
     /// The policy as Astra takes it, with `description`, on which Astra insists.
-    pub fn for_astra(&self, description: &str) -> astra::Policy {
+    pub(crate) fn for_astra(&self, description: &str) -> astra::Policy {
         astra::Policy {
             actions: self.actions.clone(),
             description: description.to_owned(),

@@ -10,11 +10,11 @@ const FORM: &str = "an Astra policy has the lists resources and actions, the tex
 /// A policy is refused.
 #[derive(Debug, thiserror::Error)]
 #[error("policy: {0}")]
-pub struct PolicyError(#[from] pub PolicyMistake);
+pub(super) struct PolicyError(#[from] pub PolicyMistake);
 
 /// What is wrong with it.
 #[derive(Debug, thiserror::Error)]
-pub enum PolicyMistake {
+pub(super) enum PolicyMistake {
     /// It cannot be read.
     #[error("the text is not JSON ({0}): {FORM}")]
     NotJson(#[source] serde_json::Error),

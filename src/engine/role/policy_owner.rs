@@ -13,7 +13,7 @@ const NAME_LIMIT: usize = 96;
 
 /// What has a policy: a role, or a static role, which may have the same name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum PolicyOwner<'a> {
+pub(crate) enum PolicyOwner<'a> {
     /// The role of this name.
     Role(&'a str),
     /// The static role of this name.
@@ -26,13 +26,13 @@ impl PolicyOwner<'_> {
     ///
     /// A static role's has the path before the name.  A name that would be too long ends in a slash and
     /// a hash.  No name of a Vault role contains a slash, so no two are alike.
-    pub fn custom_role(&self, connection: &Connection) -> String {
+    pub(crate) fn custom_role(&self, connection: &Connection) -> String {
         self.custom_role_in(&connection.ledger.mount().to_string())
     }
 
     /// Another name for it, which ends in `mark`, for an organization that has a custom role of the
     /// first name already.
-    pub fn other_custom_role(&self, connection: &Connection, mark: &str) -> String {
+    pub(crate) fn other_custom_role(&self, connection: &Connection, mark: &str) -> String {
         let first = self.custom_role(connection);
         let room = NAME_LIMIT.saturating_sub(mark.len() + 1);
         let head: String = first.chars().take(room).collect();
@@ -59,7 +59,7 @@ impl PolicyOwner<'_> {
     }
 
     /// Where the note about its custom roles in the organization `org_id` of `config` is stored.
-    pub fn note_key(&self, config: &str, org_id: &str) -> Key {
+    pub(crate) fn note_key(&self, config: &str, org_id: &str) -> Key {
         match self {
             Self::Role(name) => Key::custom_role(config, org_id, name),
             Self::StaticRole(name) => Key::static_custom_role(config, org_id, name),

@@ -12,19 +12,19 @@ use crate::engine::store::Key;
 use crate::engine::store::Store;
 
 /// The roles of one mount.
-pub type Roles = Registry<RoleKind>;
+pub(crate) type Roles = Registry<RoleKind>;
 
 /// Roles are used as they are stored.
-pub struct RoleKind;
+pub(crate) struct RoleKind;
 
 impl Roles {
     /// The roles in `store`.
-    pub fn new(store: Store, host: Arc<Host>) -> Self {
+    pub(crate) fn new(store: Store, host: Arc<Host>) -> Self {
         Self::with_kind(RoleKind, store, host)
     }
 
     /// The names of the roles that use, or whose unusable entries may use, the config called `config`.
-    pub async fn of_config(&self, config: &str) -> Result<Vec<String>, Error> {
+    pub(crate) async fn of_config(&self, config: &str) -> Result<Vec<String>, Error> {
         self.names_where(|role| role.config == config).await
     }
 }

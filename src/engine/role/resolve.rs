@@ -12,7 +12,7 @@ const SUGGESTIONS: usize = 3;
 /// What is `known` already keeps its id although the role has another name by now.  A miss names the
 /// nearest names; a name that several roles have is refused with their ids; a role
 /// whose tokens could make tokens or roles of their own is refused unless `allow_token_admin`.
-pub fn resolve(
+pub(crate) fn resolve(
     given: &[String],
     known: &[AstraRole],
     roles: &[Role],
@@ -73,7 +73,7 @@ fn find<'a>(text: &str, roles: &'a [Role]) -> Result<&'a Role, RoleError> {
 }
 
 /// The `names` most like `text`, nearest first.
-pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = text.to_lowercase();
     let mut scored: Vec<(f64, &str)> = names
         .map(|name| {

@@ -17,12 +17,12 @@ use crate::secret::Secret;
 /// How long the previous token lives on unless the role says otherwise, in seconds.
 const DEFAULT_OVERLAP: u64 = 3600;
 /// How many replaced tokens live on at once: rotating by hand again and again must not pile them up.
-pub const MAX_PREVIOUS: usize = 8;
+pub(crate) const MAX_PREVIOUS: usize = 8;
 
 /// A static role.  Token and timestamps are in one entry with it, so that no reader ever sees the one
 /// without the other; stored seal-wrapped.
 #[derive(Clone, Deserialize, PartialEq, Serialize)]
-pub struct StaticRoleEntry {
+pub(crate) struct StaticRoleEntry {
     /// The config whose organization has the tokens; constant.
     pub config: String,
     /// What the token may do.
@@ -52,7 +52,7 @@ pub struct StaticRoleEntry {
 
 /// The token that readers get.
 #[derive(Clone, Deserialize, PartialEq, Serialize)]
-pub struct CurrentToken {
+pub(crate) struct CurrentToken {
     /// The application token.
     #[serde(serialize_with = "crate::secret::serialize")]
     pub token: Secret,
@@ -78,7 +78,7 @@ pub struct CurrentToken {
 
 /// A replaced token.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct PreviousToken {
+pub(crate) struct PreviousToken {
     /// Its client id.
     pub client_id: String,
     /// The organization it belongs to.
@@ -93,7 +93,7 @@ pub struct PreviousToken {
 
 impl StaticRoleEntry {
     /// A static role with `schedule`, set at `now`, and nothing else yet.
-    pub fn new(schedule: Schedule, now: OffsetDateTime) -> Self {
+    pub(crate) fn new(schedule: Schedule, now: OffsetDateTime) -> Self {
         Self {
             config: String::new(),
             granted: Granted::default(),
@@ -108,47 +108,47 @@ impl StaticRoleEntry {
     }
 
     /// Whether the role exists, as opposed to tokens that its deletion left.
-    pub fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.current.is_some()
     }
 
     /// The client ids of all its tokens.
-    pub fn client_ids(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn client_ids(&self) -> impl Iterator<Item = &str> {
         let current = self.current.iter().map(|token| token.client_id.as_str());
         let previous = self.previous.iter().map(|token| token.client_id.as_str());
         current.chain(previous)
     }
 
     /// The custom Astra role that the role claims; none when it was deleted.
-    pub fn claim(&self) -> Option<&PolicyRole> {
+    pub(crate) fn claim(&self) -> Option<&PolicyRole> {
         self.granted.policy.as_ref().filter(|_| self.is_live())
     }
 
     /// Whether a token that is to live on for the overlap has its rights from a custom Astra role.
-    pub fn previous_uses_custom_role(&self) -> bool {
+    pub(crate) fn previous_uses_custom_role(&self) -> bool {
         self.is_live() && self.previous.iter().any(|token| token.by_policy)
     }
 
     /// Seconds that a replaced token lives on: less than the time between two rotations.
-    pub fn overlap(&self, now: OffsetDateTime) -> u64 {
+    pub(crate) fn overlap(&self, now: OffsetDateTime) -> u64 {
         let half = || self.schedule.shortest_gap(now) / 2;
         self.overlap.unwrap_or_else(|| DEFAULT_OVERLAP.min(half()))
     }
 
     /// When Astra is to end a token that is minted at `now`.
-    pub fn expiry(&self, now: OffsetDateTime) -> OffsetDateTime {
+    pub(crate) fn expiry(&self, now: OffsetDateTime) -> OffsetDateTime {
         let overlap = Duration::seconds(i64::try_from(self.overlap(now)).unwrap_or(i64::MAX));
         self.schedule.token_end(now, overlap)
     }
 
     /// When the current token was made, as a read shows it.
-    pub fn last_rotation(&self) -> String {
+    pub(crate) fn last_rotation(&self) -> String {
         time_text(self.current.as_ref().map(|current| current.rotated_at))
     }
 
     /// When the token is due to be replaced: as scheduled, or before Astra ends it, where the
     /// organization gives it less time than was asked for.
-    pub fn next_rotation(&self) -> Option<OffsetDateTime> {
+    pub(crate) fn next_rotation(&self) -> Option<OffsetDateTime> {
         let current = self.current.as_ref()?;
         let scheduled = self
             .schedule
@@ -165,7 +165,7 @@ impl StaticRoleEntry {
     }
 
     /// Whether the organization ends tokens too soon for the overlap that the operator asked for.
-    pub fn overlap_warning(&self) -> Option<String> {
+    pub(crate) fn overlap_warning(&self) -> Option<String> {
         let end = self.current.as_ref()?.expires_at?;
         let left = end - self.next_rotation()?;
         (left + Duration::MINUTE < self.wanted_overlap()).then(|| {
@@ -180,7 +180,7 @@ impl StaticRoleEntry {
 
     /// Puts `token` in the current one's place, which lives on for the overlap; tells how many previous
     /// tokens end before theirs is over, because there are too many.
-    pub fn replace(&mut self, token: CurrentToken, now: OffsetDateTime) -> usize {
+    pub(crate) fn replace(&mut self, token: CurrentToken, now: OffsetDateTime) -> usize {
         let overlap = i64::try_from(self.overlap(now)).unwrap_or(i64::MAX);
         let end = now.saturating_add(Duration::seconds(overlap));
         self.retire(end);
@@ -193,7 +193,7 @@ impl StaticRoleEntry {
     }
 
     /// The role is deleted at `now`: all its tokens are to be deleted.
-    pub fn tombstone(&mut self, now: OffsetDateTime) {
+    pub(crate) fn tombstone(&mut self, now: OffsetDateTime) {
         self.retire(now);
         for token in &mut self.previous {
             token.delete_at = token.delete_at.min(now);

@@ -12,24 +12,27 @@ use crate::engine::store::Key;
 use crate::engine::store::Store;
 
 /// The static roles of one mount, and the tokens that deleted ones left.
-pub type StaticRoles = Registry<StaticRoleKind>;
+pub(crate) type StaticRoles = Registry<StaticRoleKind>;
 
 /// Static roles are used as they are stored.
-pub struct StaticRoleKind;
+pub(crate) struct StaticRoleKind;
 
 impl StaticRoles {
     /// The static roles in `store`.
-    pub fn new(store: Store, host: Arc<Host>) -> Self {
+    pub(crate) fn new(store: Store, host: Arc<Host>) -> Self {
         Self::with_kind(StaticRoleKind, store, host)
     }
 
     /// The role called `name`, unless it was deleted.
-    pub async fn find_active(&self, name: &str) -> Result<Option<Arc<StaticRoleEntry>>, Error> {
+    pub(crate) async fn find_active(
+        &self,
+        name: &str,
+    ) -> Result<Option<Arc<StaticRoleEntry>>, Error> {
         Ok(self.find(name).await?.filter(|role| role.is_live()))
     }
 
     /// The names of what needs, or whose unusable entries may need, the config called `config`.
-    pub async fn of_config(&self, config: &str) -> Result<Vec<String>, Error> {
+    pub(crate) async fn of_config(&self, config: &str) -> Result<Vec<String>, Error> {
         self.names_where(|role| role.config == config).await
     }
 }

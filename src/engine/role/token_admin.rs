@@ -23,7 +23,7 @@ const BELIEVED: Duration = Duration::from_secs(60);
 
 /// By config, the Astra roles that the last list showed as token admins.
 #[derive(Default)]
-pub struct TokenAdmins {
+pub(crate) struct TokenAdmins {
     seen: Mutex<HashMap<String, Seen>>,
 }
 
@@ -35,7 +35,7 @@ struct Seen {
 
 impl TokenAdmins {
     /// Remembers what a list of the organization of `config` showed.
-    pub fn learn(&self, config: &str, roles: &[Role]) {
+    pub(crate) fn learn(&self, config: &str, roles: &[Role]) {
         let admins = roles.iter().filter(|role| role.grants_token_admin());
         let seen = Seen {
             admins: admins.map(|role| id_key(&role.id)).collect(),
@@ -45,7 +45,7 @@ impl TokenAdmins {
     }
 
     /// The role `id` has other rights by now than those that were listed.
-    pub fn forget(&self, config: &str, id: &str) {
+    pub(crate) fn forget(&self, config: &str, id: &str) {
         if let Some(seen) = self.seen().get_mut(config) {
             seen.admins.remove(&id_key(id));
         }
@@ -53,7 +53,7 @@ impl TokenAdmins {
 
     /// Refuses to mint tokens with `granted` where they could make lasting credentials and the config
     /// does not allow that.  Asks Astra only before it refuses.
-    pub async fn check(
+    pub(crate) async fn check(
         &self,
         connection: &Connection,
         granted: &Granted,

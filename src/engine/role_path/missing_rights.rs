@@ -25,7 +25,7 @@ const NAMED_ROLES: usize = 4;
 
 /// Warns of what `granted` grants and the root token of `connection` lacks.  `listed` are the
 /// organization's roles, if they were listed already; nothing is said where Astra does not tell them.
-pub async fn warning(
+pub(crate) async fn warning(
     connection: &Connection,
     granted: &Granted,
     listed: Option<Vec<Role>>,
@@ -49,7 +49,7 @@ pub async fn warning(
 
 /// Warns that the root token of `entry` cannot grant what roles are for, or what the roles of the config
 /// called `name` grant.  `roles` are those of the organization.
-pub async fn of_config(
+pub(crate) async fn of_config(
     engine: &Engine,
     name: &str,
     entry: &ConfigEntry,
@@ -86,7 +86,7 @@ pub async fn of_config(
 }
 
 /// Warns of a policy that does not reach the role's database, so that its credentials are of no use there.
-pub fn unreached(granted: &Granted, database: Option<&DatabaseChoice>) -> Option<String> {
+pub(crate) fn unreached(granted: &Granted, database: Option<&DatabaseChoice>) -> Option<String> {
     let (policy, database) = (&granted.policy.as_ref()?.policy, database?);
     let policy = policy.for_astra("");
     let id = &database.id;

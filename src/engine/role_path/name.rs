@@ -3,9 +3,9 @@
 use crate::framework::Call;
 
 /// The field of the path.
-pub const NAME: &str = "name";
+pub(super) const NAME: &str = "name";
 
 /// The name.
-pub fn name_of(call: &Call) -> String {
+pub(super) fn name_of(call: &Call) -> String {
     call.fields.string(NAME).unwrap_or_default()
 }

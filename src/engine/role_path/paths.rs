@@ -23,7 +23,7 @@ use crate::vault::Operation;
 use crate::vault::Response;
 
 /// The paths.
-pub fn paths() -> Vec<Path<Engine>> {
+pub(crate) fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("roles/")
             .on(Operation::List, "List the roles.", list)

@@ -32,7 +32,7 @@ use crate::framework::Fields;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a write asks for that the organization must have: rights, and a database.
-pub struct Asked {
+pub(crate) struct Asked {
     grant: Grant,
     database: Wanted,
     /// Whether the database is part of this request.
@@ -49,7 +49,7 @@ struct AskedPolicy {
 }
 
 /// What the organization was found to have of it, or got.
-pub struct Realized {
+pub(crate) struct Realized {
     /// What tokens may do.
     pub granted: Granted,
     /// The database that applications connect to.
@@ -60,7 +60,7 @@ pub struct Realized {
 
 /// What is stored already about the two.
 #[derive(Clone, Copy, Default)]
-pub struct Known<'a> {
+pub(crate) struct Known<'a> {
     /// What tokens may do.
     pub granted: Option<&'a Granted>,
     /// The database.
@@ -69,7 +69,7 @@ pub struct Known<'a> {
 
 impl Asked {
     /// What the sent fields make of what is `stored`; refuses what can be refused without asking Astra.
-    pub fn read(fields: &Fields, stored: Known<'_>) -> Result<Self, Error> {
+    pub(crate) fn read(fields: &Fields, stored: Known<'_>) -> Result<Self, Error> {
         let grant = Grant::read(fields, stored.granted)?;
         let database = Wanted::read(fields, stored.database)?;
         grant.check_database(&database.id)?;
@@ -82,7 +82,7 @@ impl Asked {
     }
 
     /// Whether a write of this in the place of `stored` may change custom Astra roles.
-    pub fn changes_astra(&self, stored: Option<&Granted>) -> bool {
+    pub(crate) fn changes_astra(&self, stored: Option<&Granted>) -> bool {
         self.grant.changes_astra(stored, self.is_other_database)
     }
 
@@ -90,7 +90,7 @@ impl Asked {
     ///
     /// `known` is what is stored, if it is of the same config.  With a policy a note stands from then on,
     /// until the caller has stored the answer and calls [`Granted::stored`].
-    pub async fn realize(
+    pub(crate) async fn realize(
         self,
         engine: &Engine,
         connection: &Connection,

@@ -16,7 +16,7 @@ use crate::engine::store::Key;
 /// Finishes what a dead process or an outage left between storage and Astra, and once an hour compares
 /// what storage says with what Astra has, each config side by side with the others.  Failures are
 /// logged; one role's failure does not keep the others waiting.
-pub async fn reconcile_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+pub(crate) async fn reconcile_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let pending = engine.custom_roles.pending(Key::CUSTOM_ROLES).await?;
     let notes = pending.iter().map(|(config, notes)| async move {
         for note in notes {
@@ -62,7 +62,7 @@ async fn reconcile_role(
 
 /// Finishes what the note about the custom roles of `owner` in the organization `org_id` tells of; the
 /// caller holds the lock of the role, and `claim` is what storage says.  A failure is logged.
-pub async fn reconcile_one(
+pub(crate) async fn reconcile_one(
     engine: &Engine,
     config: &str,
     org_id: &str,

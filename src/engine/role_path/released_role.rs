@@ -13,7 +13,7 @@ use crate::engine::role::custom_role::Removal;
 use crate::engine::role::custom_role::Scope;
 
 /// A custom role that is noted to go.
-pub struct ReleasedCustomRole<'a> {
+pub(crate) struct ReleasedCustomRole<'a> {
     connection: Arc<Connection>,
     /// The organization that it is in.
     org_id: String,
@@ -24,7 +24,7 @@ pub struct ReleasedCustomRole<'a> {
 impl<'a> ReleasedCustomRole<'a> {
     /// Notes durably, before it is so in storage, that `owner` gives up `custom` in the organization of
     /// `config`; `None` where that config is gone.
-    pub async fn note(
+    pub(crate) async fn note(
         engine: &Engine,
         config: &str,
         owner: PolicyOwner<'a>,
@@ -51,7 +51,7 @@ impl<'a> ReleasedCustomRole<'a> {
     }
 
     /// Deletes it; warns when that failed, and of leased tokens that hold it.
-    pub async fn remove(self, engine: &Engine, deadline: Deadline) -> Vec<String> {
+    pub(crate) async fn remove(self, engine: &Engine, deadline: Deadline) -> Vec<String> {
         let connection = &self.connection;
         let id = &self.custom.role_id;
         let name = self.name();
@@ -150,7 +150,7 @@ impl<'a> ReleasedCustomRole<'a> {
 }
 
 /// What to tell when the config of a deleted role that has `custom` is gone.
-pub fn unreachable_role_warning(config: &str, custom: &PolicyRole) -> String {
+pub(crate) fn unreachable_role_warning(config: &str, custom: &PolicyRole) -> String {
     format!(
         "config \"{config}\" does not exist, so the custom Astra role with id {} stays in its \
          organization: delete it in Astra",

@@ -35,7 +35,7 @@ struct Work {
 
 /// Compares the Astra roles of all configs whose time has come, side by side, from one list for each,
 /// and brings custom roles back that were changed by hand.  Failures are logged.
-pub async fn repair_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+pub(super) async fn repair_all(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let now = engine.clock.now();
     let mut due: BTreeMap<String, Work> = engine
         .configs

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a look at the organization's roles showed.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub struct Unresolved {
+pub(crate) struct Unresolved {
     /// What the operator wrote, as far as it no longer resolves.
     pub given: Vec<String>,
     /// What that means, for each.
@@ -29,14 +29,18 @@ pub struct Unresolved {
 }
 
 /// What a write of the role should warn of: what was looked up at an earlier write and is gone by now.
-pub async fn gone(engine: &Engine, granted: &Granted, connection: &Connection) -> Vec<String> {
+pub(crate) async fn gone(
+    engine: &Engine,
+    granted: &Granted,
+    connection: &Connection,
+) -> Vec<String> {
     let unresolved = look_up(engine, granted, connection).await;
     unresolved.map(|found| found.gone).unwrap_or_default()
 }
 
 /// The failure `error` of a mint for `role`, with the reason if Astra does not know what it grants any
 /// more: Astra names an id only.
-pub async fn explain(
+pub(crate) async fn explain(
     error: Error,
     engine: &Engine,
     role: &str,
@@ -63,7 +67,7 @@ pub async fn explain(
 /// A role grants what is no longer in the organization.
 #[derive(Debug, thiserror::Error)]
 #[error("role \"{role}\": {gone} ({source})")]
-pub struct AstraRoleGone {
+pub(crate) struct AstraRoleGone {
     role: String,
     gone: String,
     source: Error,
@@ -76,7 +80,7 @@ impl Classified for AstraRoleGone {
 }
 
 /// Looks the role's Astra roles up; `None` where the organization does not answer soon.
-pub async fn look_up(
+pub(crate) async fn look_up(
     engine: &Engine,
     granted: &Granted,
     connection: &Connection,

@@ -167,7 +167,7 @@ fn text(seconds: u64) -> String {
 }
 
 /// A role may ask for more than the mount allows, and gets less; the operator should know.
-pub fn cap_warnings(role: &RoleEntry, limits: Limits) -> Vec<String> {
+pub(crate) fn cap_warnings(role: &RoleEntry, limits: Limits) -> Vec<String> {
     let max = limits.max_ttl.as_secs();
     [("ttl", role.ttl), ("max_ttl", role.max_ttl)]
         .into_iter()

@@ -8,7 +8,7 @@ use crate::engine::error::Fault;
 
 /// Why a root token was not rotated.
 #[derive(Debug, thiserror::Error)]
-pub enum RotationError {
+pub(super) enum RotationError {
     /// Astra's list does not tell what the next token must be.
     #[error("config \"{config}\": {source}")]
     PresentUnclear {
@@ -35,7 +35,7 @@ pub enum RotationError {
 
 /// What is not known of the present root token.
 #[derive(Debug, thiserror::Error)]
-pub enum UnclearRoot {
+pub(super) enum UnclearRoot {
     /// It is not listed.
     #[error(
         "the organization does not list the root token with client id {0}, so its Astra roles are \
@@ -63,7 +63,7 @@ pub enum UnclearRoot {
 
 /// What is wrong with a new root token.
 #[derive(Debug, thiserror::Error)]
-pub enum UnusableRoot {
+pub(super) enum UnusableRoot {
     /// The config makes no client with it.
     #[error(transparent)]
     Client(#[from] ClientError),

@@ -3,11 +3,11 @@
 
 mod error;
 mod paths;
-pub mod root;
+pub(super) mod root;
 mod root_spec;
 #[cfg(test)]
 mod tests;
 mod tick;
 
-pub use paths::paths;
-pub use tick::tick;
+pub(super) use paths::paths;
+pub(super) use tick::tick;

@@ -18,7 +18,7 @@ use crate::vault::Response;
 const NAME: &str = "name";
 
 /// The paths.  `rotate-root` alone is for the default config.
-pub fn paths() -> Vec<Path<Engine>> {
+pub(crate) fn paths() -> Vec<Path<Engine>> {
     vec![
         Path::new("rotate-root/{name?}")
             .field(Field::name(NAME, "Name of the config.").default(connection::DEFAULT))

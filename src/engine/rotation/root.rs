@@ -43,7 +43,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What a rotation came to.
 #[derive(Debug)]
-pub struct Rotated {
+pub(crate) struct Rotated {
     /// The client id of the new root token.
     pub client_id: String,
     /// What is left to do, for the caller.
@@ -53,7 +53,11 @@ pub struct Rotated {
 /// Replaces the root token of the config called `name`, at once.
 ///
 /// On an error the old one is still in use and works.
-pub async fn rotate(engine: &Engine, name: &str, deadline: Deadline) -> Result<Rotated, Error> {
+pub(crate) async fn rotate(
+    engine: &Engine,
+    name: &str,
+    deadline: Deadline,
+) -> Result<Rotated, Error> {
     let _changing = engine.configs.lock(name).await;
     let connection = engine.configs.require(name).await?;
     replace_noted(engine, connection, deadline).await
@@ -61,7 +65,11 @@ pub async fn rotate(engine: &Engine, name: &str, deadline: Deadline) -> Result<R
 
 /// What the tick does for the config called `name`: deletes what is left of earlier rotations, and
 /// rotates if that is due.
-pub async fn reconcile(engine: &Engine, name: &str, deadline: Deadline) -> Result<(), Error> {
+pub(crate) async fn reconcile(
+    engine: &Engine,
+    name: &str,
+    deadline: Deadline,
+) -> Result<(), Error> {
     let Some(connection) = engine.configs.find(name).await? else {
         return Ok(());
     };

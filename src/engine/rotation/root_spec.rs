@@ -15,7 +15,7 @@ use crate::engine::connection::RootLife;
 use crate::engine::error::Error;
 
 /// What the next root token is to be.
-pub struct RootSpec {
+pub(super) struct RootSpec {
     /// The ids of its Astra roles.
     pub role_ids: Vec<String>,
     /// How long it is to last: as the operator's token was made to.
@@ -28,7 +28,7 @@ pub struct RootSpec {
 
 impl RootSpec {
     /// What Astra's list tells of the root token of `connection`.
-    pub async fn of(
+    pub(super) async fn of(
         connection: &Connection,
         now: OffsetDateTime,
         deadline: Deadline,
@@ -72,7 +72,7 @@ impl RootSpec {
     }
 
     /// When a token that is minted at `now` is to end.
-    pub fn expiry(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    pub(super) fn expiry(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         let RootLife::Seconds(seconds) = self.life else {
             return self.scheduled_end;
         };

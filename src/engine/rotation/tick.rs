@@ -12,7 +12,7 @@ use crate::engine::static_role;
 
 /// Rotates what is due and deletes what has been replaced, as far as there is time until `deadline`;
 /// the rest waits for the next tick.
-pub async fn tick(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+pub(crate) async fn tick(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let (deletions, roots, static_roles) = join3(
         pending_deletion::reconcile(engine, deadline),
         reconcile_roots(engine, deadline),

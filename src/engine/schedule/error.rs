@@ -7,7 +7,7 @@ use crate::framework::format_seconds;
 
 /// Why the fields make no schedule.
 #[derive(Debug, thiserror::Error)]
-pub enum ScheduleError {
+pub(crate) enum ScheduleError {
     /// Both fields are given.
     #[error("{period}: {} was given together with {schedule}: give one of the \
         two", format_seconds(*.seconds))]

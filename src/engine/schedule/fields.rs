@@ -15,7 +15,7 @@ const PERIOD: &str = "rotation_period";
 const SCHEDULE: &str = "rotation_schedule";
 
 /// The two fields.
-pub fn declare() -> [Field; 2] {
+pub(crate) fn declare() -> [Field; 2] {
     [
         Field::duration(
             PERIOD,
@@ -31,7 +31,7 @@ pub fn declare() -> [Field; 2] {
 }
 
 /// What a read shows of them.
-pub fn shown() -> [Field; 2] {
+pub(crate) fn shown() -> [Field; 2] {
     [
         Field::int(
             PERIOD,
@@ -43,7 +43,10 @@ pub fn shown() -> [Field; 2] {
 }
 
 /// What the sent fields make of the `stored` schedule: setting one of the two replaces the other.
-pub fn read(fields: &Fields, stored: Option<&Schedule>) -> Result<Option<Schedule>, ScheduleError> {
+pub(crate) fn read(
+    fields: &Fields,
+    stored: Option<&Schedule>,
+) -> Result<Option<Schedule>, ScheduleError> {
     let sent = fields.sent();
     let period = sent.seconds(PERIOD).filter(|seconds| *seconds != 0);
     let text = sent.string(SCHEDULE).filter(|text| !text.trim().is_empty());
@@ -66,7 +69,7 @@ pub fn read(fields: &Fields, stored: Option<&Schedule>) -> Result<Option<Schedul
 }
 
 /// Shows the schedule as the two fields: one is empty.
-pub fn show(schedule: Option<&Schedule>, data: &mut Map<String, Value>) {
+pub(crate) fn show(schedule: Option<&Schedule>, data: &mut Map<String, Value>) {
     let (period, text) = match schedule {
         Some(Schedule::Period(seconds)) => (*seconds, ""),
         Some(Schedule::Cron(cron)) => (0, cron.as_str()),

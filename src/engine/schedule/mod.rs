@@ -10,21 +10,21 @@ use serde::Serialize;
 use time::Duration;
 use time::OffsetDateTime;
 
-pub use cron::CronSchedule;
-pub use fields::declare;
-pub use fields::read;
-pub use fields::show;
-pub use fields::shown;
+pub(super) use cron::CronSchedule;
+pub(super) use fields::declare;
+pub(super) use fields::read;
+pub(super) use fields::show;
+pub(super) use fields::shown;
 
 /// The shortest period: the host's ticks, on which rotations ride, are about a minute apart.
-pub const MIN_PERIOD: u64 = 60;
+pub(super) const MIN_PERIOD: u64 = 60;
 /// The longest period, 100 years: whatever is longer is a mistake, and sums of times stay in range.
-pub const MAX_PERIOD: u64 = 100 * 365 * 86_400;
+pub(super) const MAX_PERIOD: u64 = 100 * 365 * 86_400;
 
 /// When to rotate.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Schedule {
+pub(crate) enum Schedule {
     /// So many seconds after the last rotation.
     Period(u64),
     /// At times of day, week and month, in UTC.
@@ -37,13 +37,17 @@ const RESERVE: Duration = Duration::days(90);
 
 /// How long a tick may take to replace what is due: the host calls it about once a minute, and it ends
 /// within another.
-pub const TICK_REACH: Duration = Duration::minutes(2);
+pub(super) const TICK_REACH: Duration = Duration::minutes(2);
 
 /// When a token that is in use since `since` and that Astra ends at `end` is to be replaced at the
 /// latest: a quarter of its life before its end but at most a day, or `reserve` before where that is
 /// more, and not in the first half of its life.  A token of a short life is replaced in its first half
 /// too: no later than a tick needs, at the next one if it must be.
-pub fn before_end(since: OffsetDateTime, end: OffsetDateTime, reserve: Duration) -> OffsetDateTime {
+pub(super) fn before_end(
+    since: OffsetDateTime,
+    end: OffsetDateTime,
+    reserve: Duration,
+) -> OffsetDateTime {
     let life = (end - since).max(Duration::ZERO);
     let quarter = (life / 4_i32).min(Duration::DAY);
     let margin = quarter.max(reserve).min(life / 2_i32);
@@ -51,7 +55,7 @@ pub fn before_end(since: OffsetDateTime, end: OffsetDateTime, reserve: Duration)
 }
 
 /// The earlier of two times, where both are known.
-pub fn earlier(
+pub(super) fn earlier(
     one: Option<OffsetDateTime>,
     other: Option<OffsetDateTime>,
 ) -> Option<OffsetDateTime> {
@@ -66,7 +70,7 @@ const GAPS: usize = 100;
 
 impl Schedule {
     /// The first scheduled time after `time`; `None` where a cron schedule has run out.
-    pub fn next_after(&self, time: OffsetDateTime) -> Option<OffsetDateTime> {
+    pub(crate) fn next_after(&self, time: OffsetDateTime) -> Option<OffsetDateTime> {
         match self {
             Self::Period(seconds) => {
                 let period = Duration::seconds(i64::try_from(*seconds).unwrap_or(i64::MAX));
@@ -80,7 +84,7 @@ impl Schedule {
     ///
     /// A period counts from the last rotation, whenever it was set.  A cron schedule names the times
     /// at which a rotation suits, so one that was set only now does not make up for times before.
-    pub fn due_at(
+    pub(crate) fn due_at(
         &self,
         rotated_at: OffsetDateTime,
         set_at: OffsetDateTime,
@@ -93,7 +97,7 @@ impl Schedule {
 
     /// When Astra is to end a token that is minted at `now` and lives on for `overlap` after its
     /// rotation, in whole seconds: 90 days after the second rotation from now would have been due.
-    pub fn token_end(&self, now: OffsetDateTime, overlap: Duration) -> OffsetDateTime {
+    pub(crate) fn token_end(&self, now: OffsetDateTime, overlap: Duration) -> OffsetDateTime {
         let interval = self
             .next_after(now)
             .map_or(Duration::ZERO, |next| next - now);
@@ -108,7 +112,7 @@ impl Schedule {
 
     /// The shortest time between two rotations, in seconds, as far as the next hundred after `now`
     /// tell.
-    pub fn shortest_gap(&self, now: OffsetDateTime) -> u64 {
+    pub(crate) fn shortest_gap(&self, now: OffsetDateTime) -> u64 {
         match self {
             Self::Period(seconds) => *seconds,
             Self::Cron(cron) => {
@@ -127,7 +131,7 @@ impl Schedule {
 }
 
 /// `time` in whole seconds.
-pub fn whole(time: OffsetDateTime) -> OffsetDateTime {
+pub(super) fn whole(time: OffsetDateTime) -> OffsetDateTime {
     time.replace_nanosecond(0).unwrap_or(time)
 }
 

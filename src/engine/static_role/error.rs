@@ -8,7 +8,7 @@ use crate::framework::format_seconds;
 
 /// Why a request for a static role failed.
 #[derive(Debug, thiserror::Error)]
-pub enum StaticRoleError {
+pub(super) enum StaticRoleError {
     /// There is nothing to rotate.
     #[error("static role \"{0}\" does not exist: write it first, at static-roles/{0}")]
     Unknown(String),

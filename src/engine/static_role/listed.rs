@@ -19,11 +19,11 @@ use crate::engine::role::StaticRoleEntry;
 use crate::engine::tagged_token::MountTokenFilter;
 
 /// The current tokens that are to be looked for, by client id, each with its static role's name.
-pub type Unseen = BTreeMap<String, String>;
+pub(super) type Unseen = BTreeMap<String, String>;
 
 /// The client id of the current token of `entry`, if no list has shown it for an hour, and it is old
 /// enough to be listed.
-pub fn unseen(engine: &Engine, entry: &StaticRoleEntry) -> Option<String> {
+pub(super) fn unseen(engine: &Engine, entry: &StaticRoleEntry) -> Option<String> {
     let current = entry.current.as_ref()?;
     let age = engine.clock.now() - current.rotated_at;
     let is_old = age >= engine.deadlines.late_create_window;
@@ -35,7 +35,7 @@ pub fn unseen(engine: &Engine, entry: &StaticRoleEntry) -> Option<String> {
 }
 
 /// Looks for them in the organization's list: the names of the static roles whose token is gone.
-pub async fn gone(
+pub(super) async fn gone(
     engine: &Engine,
     connection: &Connection,
     unseen: &Unseen,

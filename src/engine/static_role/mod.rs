@@ -12,13 +12,13 @@ mod rotate;
 mod tests;
 mod write;
 
-pub use reconcile::reconcile;
+pub(super) use reconcile::reconcile;
 
 use super::Engine;
 use crate::framework::Path;
 
 /// The paths.
-pub fn paths() -> Vec<Path<Engine>> {
+pub(super) fn paths() -> Vec<Path<Engine>> {
     [paths::paths(), creds::paths()]
         .into_iter()
         .flatten()

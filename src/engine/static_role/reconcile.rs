@@ -45,7 +45,7 @@ struct Work {
 /// Rotates the roles that are due, deletes tokens whose time is over and reconciles custom roles, as
 /// far as there is time until `deadline`; the rest waits for the next tick.  Each config side by
 /// side with the others: one organization's trouble must not cost another its turn.
-pub async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
+pub(crate) async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(), Error> {
     let now = engine.clock.now();
     let mut work: BTreeMap<String, Work> = BTreeMap::new();
     for (name, loaded) in engine.static_roles.load_all().await? {

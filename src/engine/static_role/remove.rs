@@ -19,7 +19,7 @@ use crate::engine::store::Key;
 /// of its policy.
 ///
 /// The entry stays, out of sight, as long as a token of it lives; the warnings say so.
-pub async fn remove(
+pub(super) async fn remove(
     engine: &Engine,
     name: &str,
     entry: &StaticRoleEntry,
@@ -68,7 +68,11 @@ pub async fn remove(
 
 /// Deletes the role's tokens whose time is over, and the entry when a deleted role has none left.
 /// The caller holds the role's change.
-pub async fn delete_due(engine: &Engine, name: &str, deadline: Deadline) -> Result<(), Error> {
+pub(super) async fn delete_due(
+    engine: &Engine,
+    name: &str,
+    deadline: Deadline,
+) -> Result<(), Error> {
     let Some(entry) = engine.static_roles.find(name).await? else {
         return Ok(());
     };

@@ -28,7 +28,7 @@ use crate::engine::store::Key;
 
 /// Replaces the token of the role called `name`, whose change the caller holds, and deletes those
 /// whose time is over.  On an error the present token stays.
-pub async fn rotate(
+pub(super) async fn rotate(
     engine: &Engine,
     name: &str,
     entry: StaticRoleEntry,
@@ -65,7 +65,7 @@ pub async fn rotate(
 
 /// Mints a token for `entry` and stores the entry with it.  On an error no new token is left, or an
 /// intent stands for it, and storage is as it was.
-pub async fn mint_and_store(
+pub(super) async fn mint_and_store(
     engine: &Engine,
     name: &str,
     mut entry: StaticRoleEntry,

@@ -23,7 +23,7 @@ use crate::framework::format_seconds;
 
 /// Makes of the sent fields a new role, or changes the one called `name`, whose change the caller
 /// holds.  A new role, and one with other Astra roles, gets a new token at once.
-pub async fn write(
+pub(super) async fn write(
     engine: &Engine,
     name: &str,
     fields: &Fields,

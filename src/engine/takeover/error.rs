@@ -6,7 +6,7 @@ use crate::engine::error::Fault;
 
 /// Why a lease of the archived engine was not extended or ended.
 #[derive(Debug, thiserror::Error)]
-pub enum OldLeaseError {
+pub(super) enum OldLeaseError {
     /// There is nothing to extend.
     #[error("no token stands behind this lease, as Astra refused to make it: revoke it")]
     NoToken,

@@ -5,7 +5,7 @@ use crate::engine::error::Fault;
 
 /// A request to `import` that cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum ImportError {
+pub(super) enum ImportError {
     /// There is nothing to take over.
     #[error("this mount holds nothing of the archived engine")]
     Nothing,

@@ -24,14 +24,14 @@ mod revoke;
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
 
-pub use paths::paths;
+pub(super) use paths::paths;
 
 use crate::engine::Engine;
 use crate::engine::creds;
 use crate::framework::SecretType;
 
 /// What the framework is told about the leases: both engines call theirs alike.
-pub fn secret() -> SecretType<Engine> {
+pub(super) fn secret() -> SecretType<Engine> {
     SecretType::new(creds::SECRET_TYPE)
         .on_renew(renew::renew)
         .on_revoke(revoke::revoke)

@@ -6,7 +6,7 @@ use crate::engine::error::Fault;
 /// A request to `org/token` that cannot be served.  What is missing is said as the archived engine
 /// said it.
 #[derive(Debug, thiserror::Error)]
-pub enum OrgTokenError {
+pub(super) enum OrgTokenError {
     /// No organization.
     #[error("please provide an org_id argument")]
     OrganizationMissing,

@@ -8,7 +8,7 @@ use crate::framework::Path;
 use crate::vault::Operation;
 
 /// The paths.
-pub fn paths() -> Vec<Path<Engine>> {
+pub(crate) fn paths() -> Vec<Path<Engine>> {
     vec![import_path(), org_token_path()]
 }
 

@@ -18,7 +18,7 @@ use crate::engine::failpoint;
 use crate::engine::role::policy::Policy;
 
 /// A custom role that grants what was asked for.
-pub struct Ensured {
+pub(crate) struct Ensured {
     /// Its id.
     pub role_id: String,
     /// Its name in Astra.
@@ -34,7 +34,7 @@ impl CustomRoles {
     ///
     /// `known` is what is stored of it in this organization.  A note stands until
     /// [`CustomRoles::stored`], which is for the caller to call once the role is stored.
-    pub async fn ensure(
+    pub(crate) async fn ensure(
         &self,
         scope: &Scope<'_>,
         policy: &Policy,

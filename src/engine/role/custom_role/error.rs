@@ -9,7 +9,7 @@ use crate::engine::error::Fault;
 
 /// Astra refused a custom role.
 #[derive(Debug, thiserror::Error)]
-pub enum CustomRoleError {
+pub(super) enum CustomRoleError {
     /// The root token lacks the right.
     #[error(
         "policy, access: the root token of config \"{config}\" may not keep custom roles: give it org-role-write and org-role-delete, \
@@ -33,7 +33,7 @@ impl Classified for CustomRoleError {
 }
 
 /// What a failure in Astra becomes for the caller who writes the role.
-pub fn refused(connection: &Connection, error: &astra::Error) -> Error {
+pub(super) fn refused(connection: &Connection, error: &astra::Error) -> Error {
     match error {
         astra::Error::Forbidden { .. } => CustomRoleError::Forbidden {
             config: connection.name.clone(),

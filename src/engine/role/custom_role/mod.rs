@@ -20,12 +20,12 @@ mod release;
 mod scope;
 
 #[cfg(test)]
-pub use nonce::Nonce;
-pub use nonce::is_foreign;
-pub use note::PendingNote;
-pub use note::remember;
-pub use policy_role::PolicyRole;
-pub use reconcile::Claim;
-pub use registry::CustomRoles;
-pub use release::Removal;
-pub use scope::Scope;
+pub(crate) use nonce::Nonce;
+pub(crate) use nonce::is_foreign;
+pub(crate) use note::PendingNote;
+pub(crate) use note::remember;
+pub(crate) use policy_role::PolicyRole;
+pub(crate) use reconcile::Claim;
+pub(crate) use registry::CustomRoles;
+pub(crate) use release::Removal;
+pub(crate) use scope::Scope;

@@ -18,11 +18,11 @@ const DIGITS: usize = 16;
 
 /// A random text, new with each write of a custom role.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Nonce(String);
+pub(crate) struct Nonce(String);
 
 impl Nonce {
     /// A new one.
-    pub fn random() -> Self {
+    pub(crate) fn random() -> Self {
         let mut text = Uuid::new_v4().simple().to_string();
         text.truncate(DIGITS);
         Self(text)
@@ -30,13 +30,13 @@ impl Nonce {
 
     /// The nonce in the description of `role`; `None` where the engine did not write the description,
     /// or Astra does not show it.
-    pub fn of(role: &Role) -> Option<Self> {
+    pub(crate) fn of(role: &Role) -> Option<Self> {
         Self::parse(&role.policy.as_ref()?.description)
     }
 
     /// The description of a custom role of `mount` that is written with this nonce, before its purpose
     /// `text`.
-    pub fn describe(&self, mount: MountId, text: &str) -> String {
+    pub(crate) fn describe(&self, mount: MountId, text: &str) -> String {
         format!("{PREFIX}:{mount}:{self} {text}")
     }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Nonce {
 /// Whether `role`, which has an id that storage knows, was last written by somebody else: it has a
 /// nonce that is not among the `known` ones.  Without any nonce, as after an edit by hand, the id
 /// decides.
-pub fn is_foreign<'a>(role: &Role, mut known: impl Iterator<Item = &'a Nonce>) -> bool {
+pub(crate) fn is_foreign<'a>(role: &Role, mut known: impl Iterator<Item = &'a Nonce>) -> bool {
     Nonce::of(role).is_some_and(|nonce| known.all(|known| *known != nonce))
 }
 

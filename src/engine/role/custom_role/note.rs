@@ -10,7 +10,7 @@ const MAX_NONCES: usize = 16;
 
 /// What may be out of step for one role or static role in one organization.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Note {
+pub(super) struct Note {
     /// Nonces of creates that may be on their way, or whose custom role is not stored yet.
     #[serde(default)]
     pub creates: Vec<Nonce>,
@@ -24,7 +24,7 @@ pub struct Note {
 
 /// A custom role that was given up.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Released {
+pub(super) struct Released {
     /// Its id.
     pub role_id: String,
     /// Its name in Astra.
@@ -39,7 +39,7 @@ pub struct Released {
 
 /// Where a note stands, within one config.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PendingNote {
+pub(crate) struct PendingNote {
     /// The organization that the note is about.
     pub org_id: String,
     /// The name of the role or static role.
@@ -48,13 +48,13 @@ pub struct PendingNote {
 
 impl Note {
     /// Whether nothing is left to do.
-    pub fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         *self == Self::default()
     }
 }
 
 /// Adds `nonce` to `nonces`, of which the oldest make room.
-pub fn remember(nonces: &mut Vec<Nonce>, nonce: Nonce) {
+pub(crate) fn remember(nonces: &mut Vec<Nonce>, nonce: Nonce) {
     nonces.retain(|known| *known != nonce);
     nonces.push(nonce);
     let surplus = nonces.len().saturating_sub(MAX_NONCES);

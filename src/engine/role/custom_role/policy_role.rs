@@ -10,7 +10,7 @@ use crate::engine::role::policy::Policy;
 
 /// A policy and the custom Astra role that the engine keeps for it.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct PolicyRole {
+pub(crate) struct PolicyRole {
     /// What the operator wrote, text or object; reads return it unchanged.  Null with `access`.
     pub given: Value,
     /// What the policy was made of, if not of `given`.
@@ -33,7 +33,7 @@ pub struct PolicyRole {
 
 impl PolicyRole {
     /// The field that it was written with.
-    pub fn field(&self) -> &'static str {
+    pub(crate) fn field(&self) -> &'static str {
         match self.access {
             Some(_) => "access",
             None => "policy",
@@ -41,7 +41,7 @@ impl PolicyRole {
     }
 
     /// Whether it is in the organization `org_id`, as far as is known.
-    pub fn is_in(&self, org_id: &str) -> bool {
+    pub(crate) fn is_in(&self, org_id: &str) -> bool {
         self.org_id.is_empty() || self.org_id == org_id
     }
 }

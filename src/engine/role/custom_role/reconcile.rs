@@ -18,7 +18,7 @@ use crate::engine::failpoint;
 
 /// What storage says of an owner in one organization.
 #[derive(Clone, Copy, Default)]
-pub struct Claim<'a> {
+pub(crate) struct Claim<'a> {
     /// The custom role that the stored role names.
     pub custom: Option<&'a PolicyRole>,
     /// Whether a live token still needs a custom role that was given up.
@@ -28,7 +28,7 @@ pub struct Claim<'a> {
 impl CustomRoles {
     /// Brings Astra in step with what is stored.  The caller keeps everyone else from changing the
     /// role meanwhile.
-    pub async fn reconcile(
+    pub(crate) async fn reconcile(
         &self,
         scope: &Scope<'_>,
         claim: Claim<'_>,
@@ -103,7 +103,7 @@ impl CustomRoles {
     }
 
     /// Sends the policy of the stored `custom` to its custom role, which is listed as `role`.
-    pub async fn send_stored(
+    pub(crate) async fn send_stored(
         &self,
         scope: &Scope<'_>,
         custom: &PolicyRole,

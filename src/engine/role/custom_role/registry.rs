@@ -20,7 +20,7 @@ use crate::engine::store::Store;
 use crate::engine::store::StoreError;
 
 /// Keeps custom Astra roles in step with the roles that have a policy.
-pub struct CustomRoles {
+pub(crate) struct CustomRoles {
     store: Store,
     /// Since when lists show none of a note's creates, by the note's key.
     clean_since: Mutex<HashMap<Key, Instant>>,
@@ -30,7 +30,7 @@ pub struct CustomRoles {
 
 impl CustomRoles {
     /// The custom roles noted in `store`.
-    pub fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store) -> Self {
         Self {
             store,
             clean_since: Mutex::default(),
@@ -40,7 +40,10 @@ impl CustomRoles {
 
     /// By config, the notes in `folder`: `Key::CUSTOM_ROLES` for roles, `Key::STATIC_CUSTOM_ROLES`
     /// for static roles.
-    pub async fn pending(&self, folder: &str) -> Result<BTreeMap<String, Vec<PendingNote>>, Error> {
+    pub(crate) async fn pending(
+        &self,
+        folder: &str,
+    ) -> Result<BTreeMap<String, Vec<PendingNote>>, Error> {
         let mut pending = BTreeMap::new();
         for config in self.store.list(folder).await? {
             let mut notes = Vec::new();
@@ -61,7 +64,7 @@ impl CustomRoles {
 
     /// The entry of the owner is stored with the custom role that was written with one of `nonces`.  A
     /// note that cannot be changed is finished by the next tick.
-    pub async fn stored(&self, scope: &Scope<'_>, nonces: &[Nonce]) {
+    pub(crate) async fn stored(&self, scope: &Scope<'_>, nonces: &[Nonce]) {
         let finished = async {
             let mut note = self.load(scope).await?;
             note.updates.clear();

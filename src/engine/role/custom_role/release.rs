@@ -21,7 +21,7 @@ const NO_DATABASE: &str = "00000000-0000-0000-0000-000000000000";
 
 /// What became of a custom role that was given up.
 #[derive(Debug)]
-pub enum Removal {
+pub(crate) enum Removal {
     /// It is deleted.
     Gone,
     /// Somebody else wrote it since, so it is left alone and forgotten.
@@ -34,7 +34,11 @@ pub enum Removal {
 
 impl CustomRoles {
     /// Notes durably that `custom` is to go, before the role that names it goes.
-    pub async fn note_release(&self, scope: &Scope<'_>, custom: &PolicyRole) -> Result<(), Error> {
+    pub(crate) async fn note_release(
+        &self,
+        scope: &Scope<'_>,
+        custom: &PolicyRole,
+    ) -> Result<(), Error> {
         let mut note = self.load(scope).await?;
         let mut nonces = custom.nonces.clone();
         for update in &note.updates {
@@ -52,7 +56,7 @@ impl CustomRoles {
     }
 
     /// Deletes the custom role `role_id`, whose release is noted and which no stored role names.
-    pub async fn finish_release(
+    pub(crate) async fn finish_release(
         &self,
         scope: &Scope<'_>,
         role_id: &str,

@@ -9,7 +9,7 @@ use crate::engine::store::Key;
 
 /// One owner in one organization.
 #[derive(Clone, Copy)]
-pub struct Scope<'a> {
+pub(crate) struct Scope<'a> {
     /// The config whose organization it is.
     pub connection: &'a Connection,
     /// The organization that the custom role is in.

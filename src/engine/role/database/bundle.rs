@@ -15,7 +15,7 @@ use crate::secret::Secret;
 
 /// Why there is no link to the secure connect bundle.
 #[derive(Debug, thiserror::Error)]
-pub enum BundleError {
+pub(crate) enum BundleError {
     /// The database is asleep, or changes its state.
     #[error(
         "config \"{config}\": database {database} gives no secure connect bundle in its present \
@@ -39,7 +39,7 @@ impl Classified for BundleError {
 
 /// A new link to the secure connect bundle, if the role wants one.  Anyone who has it can download
 /// the bundle, so it is neither kept nor logged.
-pub async fn bundle_url(
+pub(crate) async fn bundle_url(
     connection: &Connection,
     database: &DatabaseChoice,
     deadline: Deadline,
@@ -68,7 +68,11 @@ pub async fn bundle_url(
 }
 
 /// Adds what is known about the database to a credential.
-pub fn add_to(answer: &mut Map<String, Value>, database: &DatabaseChoice, bundle: Option<&Secret>) {
+pub(crate) fn add_to(
+    answer: &mut Map<String, Value>,
+    database: &DatabaseChoice,
+    bundle: Option<&Secret>,
+) {
     answer.insert("database_id".into(), database.id.as_str().into());
     answer.insert("region".into(), database.region.as_str().into());
     answer.insert("keyspace".into(), database.keyspace.as_str().into());

@@ -5,7 +5,7 @@ use crate::engine::error::Fault;
 
 /// The database cannot be used as it was written.
 #[derive(Debug, thiserror::Error)]
-pub enum DatabaseError {
+pub(super) enum DatabaseError {
     /// A field makes no sense without a database.
     #[error("{0} needs database_id: give the id of the database, or leave {0} out")]
     NeedsDatabase(&'static str),

@@ -63,17 +63,17 @@ static ATTRIBUTES: LazyLock<Attributes<Wanted, Infallible>> = LazyLock::new(|| {
 });
 
 /// The four fields.
-pub fn declare() -> impl Iterator<Item = Field> {
+pub(crate) fn declare() -> impl Iterator<Item = Field> {
     ATTRIBUTES.parameters()
 }
 
 /// What a read shows of them.
-pub fn shown() -> impl Iterator<Item = Field> {
+pub(crate) fn shown() -> impl Iterator<Item = Field> {
     ATTRIBUTES.answer()
 }
 
 /// What a credential shows of a database.
-pub fn in_credential() -> [Field; 5] {
+pub(crate) fn in_credential() -> [Field; 5] {
     [
         Field::string(ID, "Id of the role's database."),
         Field::string(REGION, "Region of the database."),
@@ -91,14 +91,14 @@ pub fn in_credential() -> [Field; 5] {
 }
 
 /// Adds what a read shows.
-pub fn show(database: Option<&DatabaseChoice>, data: &mut Map<String, Value>) {
+pub(crate) fn show(database: Option<&DatabaseChoice>, data: &mut Map<String, Value>) {
     ATTRIBUTES.show(&Wanted::of(database), data);
 }
 
 impl Wanted {
     /// What the sent fields make of what is `stored`; refuses what makes no sense without a
     /// database.
-    pub fn read(fields: &Fields, stored: Option<&DatabaseChoice>) -> Result<Self, Error> {
+    pub(crate) fn read(fields: &Fields, stored: Option<&DatabaseChoice>) -> Result<Self, Error> {
         let is_cleared =
             fields.was_sent(ID) && fields.sent().string(ID).unwrap_or_default().is_empty();
         // Without the database, what was stored about it has no meaning.
@@ -110,7 +110,7 @@ impl Wanted {
     }
 
     /// Whether the sent fields ask to look the database up again.
-    pub fn is_asked_again(fields: &Fields) -> bool {
+    pub(crate) fn is_asked_again(fields: &Fields) -> bool {
         fields.was_sent(ID)
     }
 }

@@ -11,16 +11,16 @@ use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use error::DatabaseError;
 
-pub mod bundle;
+pub(crate) mod bundle;
 mod error;
 mod fields;
 #[cfg(test)]
 mod tests;
 
-pub use fields::declare;
-pub use fields::in_credential;
-pub use fields::show;
-pub use fields::shown;
+pub(crate) use fields::declare;
+pub(crate) use fields::in_credential;
+pub(crate) use fields::show;
+pub(crate) use fields::shown;
 
 /// The data plane of each environment, by the DevOps API's address (docs/internals/astra-api.md).
 const DATA_PLANES: [(&str, &str); 3] = [
@@ -37,7 +37,7 @@ const DATA_PLANES: [(&str, &str); 3] = [
 
 /// What the operator wrote about the database.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// `database_id`.
     pub id: String,
     /// `region`; empty for the primary one.
@@ -50,7 +50,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// What a stored role says.
-    pub fn of(choice: Option<&DatabaseChoice>) -> Self {
+    pub(crate) fn of(choice: Option<&DatabaseChoice>) -> Self {
         choice.map_or_else(Self::default, |choice| Self {
             id: choice.id.clone(),
             region: choice.given_region.clone(),
@@ -60,7 +60,7 @@ impl Wanted {
     }
 
     /// Refuses what makes no sense without a database.
-    pub fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if !self.id.is_empty() {
             return Ok(());
         }
@@ -77,7 +77,7 @@ impl Wanted {
 
     /// What is to be stored: what is `known` of it already in the connection's organization, unless
     /// `again`, else what the organization has.  The second part are warnings.
-    pub async fn choice(
+    pub(crate) async fn choice(
         &self,
         known: Option<&DatabaseChoice>,
         again: bool,
@@ -229,7 +229,7 @@ impl Wanted {
 }
 
 /// Where the database runs, sorted.
-pub fn regions(database: &Database) -> BTreeSet<&str> {
+pub(crate) fn regions(database: &Database) -> BTreeSet<&str> {
     let others = database
         .datacenters
         .iter()
@@ -264,7 +264,7 @@ fn one_of(
 
 /// Where the database's HTTP APIs are in `region`: by the environment's rule, else as the service
 /// says, which speaks of the primary region only.  Empty when neither tells.
-pub fn api_endpoint(url: &str, database: &Database, region: &str) -> String {
+pub(crate) fn api_endpoint(url: &str, database: &Database, region: &str) -> String {
     let by_rule = DATA_PLANES
         .iter()
         .find(|(api, _)| *api == url)
