@@ -170,6 +170,7 @@ async fn delete_by_another(
             && config.entry.org_id.as_ref() == Some(org_id)
             && let Ok(deletion) = config.client.delete_token(client_id, deadline).await
         {
+            failpoint::hit("config.root-deleted");
             let by = &config.name;
             tracing::info!(
                 config = by,

@@ -57,7 +57,7 @@ pub enum Operation {
     Snapshot,
     /// The last snapshot is restored.
     Restore,
-    /// An entry in storage is damaged, or written by a newer version; the host's process starts anew, and
+    /// An entry in storage is damaged, or written by a newer version; the host's process starts again, and
     /// after so many seconds an operator repairs it.
     Damage {
         org: usize,

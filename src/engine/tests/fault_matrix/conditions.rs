@@ -142,6 +142,7 @@ fn expected(scenario: Scenario, condition: &str) -> Expected {
             TickList | TickDelete => Expected::Warns("a token is left"),
             // That a description is empty does not show that all are.
             Tokens | StatusTokens if hiding == "list-empty-description" => Expected::Unseen,
+            StatusOrg if hiding == "list-empty-description" => Expected::Ok,
             Tokens | StatusOrg | StatusTokens => Expected::Blind,
             _ => Expected::Ok,
         },
