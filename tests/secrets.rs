@@ -73,6 +73,7 @@ const UNPRINTABLE: &[(&str, &str)] = &[
     ("src/engine/archived_engine/entry.rs", "OldConfig"),
     ("src/engine/archived_engine/entry.rs", "OldToken"),
     ("src/engine/connection/entry.rs", "ConfigEntry"),
+    ("src/engine/connection/entry.rs", "NewRoot"),
     ("src/engine/creds/issued.rs", "Issued"),
     ("src/engine/role/credential.rs", "Credential"),
     ("src/engine/role/static_entry.rs", "CurrentToken"),

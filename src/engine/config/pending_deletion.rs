@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use super::error::PendingDeletionError;
 use crate::astra;
+use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::connection::ConfigEntry;
@@ -114,7 +115,7 @@ fn tokens(entry: &ConfigEntry) -> impl Iterator<Item = &str> {
 }
 
 async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
-    let client = entry.client().map_err(PendingDeletionError::from)?;
+    let clients = clients(engine, entry).await?;
     let others = OtherRoots::than(&engine.configs, "").await?;
     for client_id in tokens(entry) {
         if let Some(config) = others.owner(client_id) {
@@ -125,15 +126,22 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
             );
             continue;
         }
-        let deleted = match client.delete_token(client_id, deadline).await {
-            Err(_) if delete_by_another(engine, entry, client_id, deadline).await => continue,
-            deleted => deleted,
-        };
-        match deleted {
-            Ok(_) => {}
+        // Of the failures that of the entry's own token counts.
+        let mut failure = None;
+        for client in &clients {
+            match client.delete_token(client_id, deadline).await {
+                Ok(_) => {
+                    failure = None;
+                    break;
+                }
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            None => {}
             // The token that deletes is the last that is deleted: when it is dead, all is done, or
             // nothing of it can be done any more.
-            Err(astra::Error::Unauthorized { .. }) => {
+            Some(astra::Error::Unauthorized { .. }) => {
                 let left: Vec<&str> = tokens(entry).skip_while(|id| *id != client_id).collect();
                 tracing::warn!(
                     client_ids = left.join(", "),
@@ -142,7 +150,7 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
                 );
                 break;
             }
-            Err(error) => return Err(PendingDeletionError::from(error).into()),
+            Some(error) => return Err(PendingDeletionError::from(error).into()),
         }
     }
     failpoint::hit("config.root-deleted");
@@ -152,34 +160,17 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
     Ok(())
 }
 
-/// Deletes a token with the root token of another config for the same organization: the entry's own may
-/// be dead, or of another organization, where an operator wrote it untried.
-async fn delete_by_another(
-    engine: &Engine,
-    entry: &ConfigEntry,
-    client_id: &str,
-    deadline: Deadline,
-) -> bool {
-    let Some(org_id) = &entry.org_id else {
-        return false;
-    };
-    // Configs that cannot be read delete nothing, and the first failure is what the operator is told.
-    let configs = engine.configs.load_all().await.unwrap_or_default();
-    for (_, config) in configs {
+/// What can delete the tokens of `entry`: its own root token, then those of other configs for the same
+/// organization.  Its own may be dead, or of another organization, where an operator wrote it untried.
+async fn clients(engine: &Engine, entry: &ConfigEntry) -> Result<Vec<Client>, Error> {
+    let mut clients = vec![entry.client().map_err(PendingDeletionError::from)?];
+    for (_, config) in engine.configs.load_all().await? {
         if let Loaded::Valid(config) = config
-            && config.entry.org_id.as_ref() == Some(org_id)
-            && let Ok(deletion) = config.client.delete_token(client_id, deadline).await
+            && entry.org_id.is_some()
+            && config.entry.org_id == entry.org_id
         {
-            failpoint::hit("config.root-deleted");
-            let by = &config.name;
-            tracing::info!(
-                config = by,
-                client_id,
-                ?deletion,
-                "another config deleted a root token of a deleted one"
-            );
-            return true;
+            clients.push(config.client.clone());
         }
     }
-    false
+    Ok(clients)
 }
