@@ -114,7 +114,9 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
     let now = engine.clock.now();
     let deadline = Deadline::after(engine.deadlines.operation);
     // Where nothing can be deleted any more, there is nothing left to delete if Astra has ended it.
-    let is_over = is_over(engine, &data, now, deadline).await?;
+    // On the heap, because it is seldom asked and would make each revocation larger.
+    let is_over =
+        data.is_over(now, now) && Box::pin(is_over_by_astra(engine, &data, now, deadline)).await?;
     let connection = match data.connection(engine).await? {
         Ok(connection) => connection,
         Err(_) if is_over => return Ok(None),
@@ -122,12 +124,12 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
     };
     failpoint::hit("revoke.config-found");
     let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
-    let is_young = data.is_young(now, window);
-    match connection
+    let deleted = connection
         .client
         .delete_token(&data.client_id, deadline)
-        .await
-    {
+        .await;
+    let is_young = data.is_young(now, connection.client.astra_time(), window);
+    match deleted {
         Ok(deletion) => {
             if !is_over {
                 let is_visible = !is_young || engine.recent_deletions.contains(&data.client_id);
@@ -159,17 +161,15 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
     }
 }
 
-/// Whether Astra has ended the token by itself for certain: by this node's clock, which somebody may have
-/// set meanwhile, and by Astra's.  Without a config no one tells what time it is for Astra.
-async fn is_over(
+/// Whether Astra has ended a token by itself for certain that is over by this node's clock, which somebody
+/// may have set meanwhile: whether it is over by Astra's too.  Without a config no one tells what time it is
+/// for Astra.
+async fn is_over_by_astra(
     engine: &Engine,
     data: &LeaseData,
     now: OffsetDateTime,
     deadline: Deadline,
 ) -> Result<bool, Error> {
-    if !data.is_over(now, now) {
-        return Ok(false);
-    }
     let Some(connection) = engine.configs.find(&data.config).await? else {
         return Ok(true);
     };
@@ -192,9 +192,26 @@ impl LeaseData {
         has_ended(self.expires_at, now) && has_ended(astra_end, by_astra)
     }
 
-    /// Whether the token is younger than `window` at `now`, so that Astra may not show it yet.
-    fn is_young(&self, now: OffsetDateTime, window: Duration) -> bool {
-        self.minted_at.is_some_and(|minted| now < minted + window)
+    /// Whether the token is younger than `window`, so that Astra may not show it yet: at `now` by this
+    /// node's clock, which may have been ahead when it minted, and `by_astra` by Astra's.
+    fn is_young(
+        &self,
+        now: OffsetDateTime,
+        by_astra: Option<OffsetDateTime>,
+        window: Duration,
+    ) -> bool {
+        let is_within = |minted: Option<OffsetDateTime>, now: OffsetDateTime| {
+            minted.is_none_or(|minted| now < minted + window)
+        };
+        self.minted_at.is_some()
+            && is_within(self.minted_at, now)
+            && by_astra.is_none_or(|by_astra| is_within(self.minted_by_astra(), by_astra))
+    }
+
+    /// When the token was minted by Astra's clock, where the lease tells by how much the two differed.
+    fn minted_by_astra(&self) -> Option<OffsetDateTime> {
+        let differ = self.astra_expires_at? - self.expires_at?;
+        self.minted_at?.checked_add(differ)
     }
 
     /// The connection that can delete the token, or why there is none.

@@ -426,3 +426,31 @@ async fn a_young_token_that_astra_does_not_know_is_not_taken_for_revoked() {
     bench.astra.advance_clock(Duration::from_secs(10));
     bench.assert_clean(&[], "no success while the token lives");
 }
+
+/// A lease that was made while this node's clock was ahead does not stay young for as long as that.
+#[tokio::test]
+async fn a_token_is_young_only_while_both_clocks_say_so() {
+    let ahead = Duration::from_secs(3 * 3_600);
+    for is_old in [false, true] {
+        let mut bench = AstraMount::mounted().await;
+        let credential = bench.mint("reader").await.unwrap();
+        let mut request = on_lease(Operation::Revoke, &credential);
+        let data = &mut request.lease.as_mut().unwrap().internal_data;
+        let time = |text: &Value| OffsetDateTime::parse(text.as_str().unwrap(), &Rfc3339).unwrap();
+        let end = data["expires_at"].clone();
+        for field in ["minted_at", "expires_at"] {
+            let later = time(&data[field]) + ahead;
+            data.insert(field.to_owned(), later.format(&Rfc3339).unwrap().into());
+        }
+        data.insert("astra_expires_at".to_owned(), end);
+        // It goes without a process that remembers it.
+        bench.revoke(&credential).await.unwrap();
+        bench.restart();
+        bench.mount().await;
+        if is_old {
+            bench.astra.advance_clock(Duration::from_secs(3_600));
+        }
+        let revoked = bench.handle(request).await;
+        assert_eq!(revoked.is_ok(), is_old, "{:?}", revoked.err());
+    }
+}
