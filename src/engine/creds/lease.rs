@@ -123,11 +123,11 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
         Err(error) => return Err(error.into()),
     };
     failpoint::hit("revoke.config-found");
-    let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
     let deleted = connection
         .client
         .delete_token(&data.client_id, deadline)
         .await;
+    let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
     let is_young = data.is_young(now, connection.client.astra_time(), window);
     match deleted {
         Ok(deletion) => {
