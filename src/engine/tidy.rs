@@ -82,7 +82,11 @@ async fn tidy(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let tokens = live(&connection, deadline).await;
     let tokens =
         tokens.map_err(|error| astra_error::request_error("list tokens", &connection, &error))?;
-    let now = engine.clock.now();
+    // An expiry is Astra's time, so what counts is Astra's clock, as the list told it.
+    let now = match connection.client.astra_time() {
+        Some(now) => now,
+        None => engine.clock.now(),
+    };
     let names = discovery::OwnerNames::of(&engine, &name).await?;
     let mut unused = Map::new();
     let (mut kept, mut unknown) = (0_u64, 0_u64);

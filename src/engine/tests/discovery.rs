@@ -4,12 +4,9 @@ use std::time::Duration;
 
 use astra_emulator::Fault;
 use astra_emulator::FaultRule;
-use astra_emulator::Options;
 use astra_emulator::fault::FaultBody;
 use serde_json::json;
-use time::OffsetDateTime;
 
-use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
 use crate::engine::testing::READER_ID;
@@ -153,13 +150,7 @@ async fn status_tells_how_each_config_fares() {
 
 #[tokio::test]
 async fn tidy_deletes_only_what_no_lease_can_hold() {
-    // In Astra it is two hours ago, so that what is made now is old already.
-    let options = Options {
-        start_time: Some(OffsetDateTime::now_utc() - Duration::from_secs(7_200)),
-        ..Options::default()
-    };
-    let bench = AstraMount::with(options, Deadlines::default()).await;
-    bench.mount().await;
+    let mut bench = AstraMount::mounted().await;
     let issued = bench.mint("reader").await.unwrap();
     let knobs = json!({"org_max_token_expiry_s": 7_500, "org_max_token_expiry_mode": "clamp"});
     bench.astra.set_knobs(knobs).unwrap();
@@ -168,6 +159,11 @@ async fn tidy_deletes_only_what_no_lease_can_hold() {
         .astra
         .set_knobs(json!({"org_max_token_expiry_s": null}))
         .unwrap();
+    // This node's clock alone shows nothing.
+    bench.restart_ahead(Duration::from_secs(7_200));
+    let early = bench.write("tidy", json!({})).await.unwrap().unwrap();
+    assert_eq!(early.data()["deleted"], 0);
+    bench.astra.advance_clock(Duration::from_secs(7_200));
     let dry = bench.write("tidy", json!({"dry_run": true})).await.unwrap();
     let dry = dry.unwrap().data().clone();
     assert_eq!(dry["dry_run"], true);
