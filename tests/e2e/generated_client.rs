@@ -67,6 +67,9 @@ async fn generate(mount: &TestMount, folder: &Path) {
     let paths = document["paths"].as_object_mut().unwrap();
     paths.retain(|path, _| path.starts_with(&prefix));
     assert!(!paths.is_empty(), "the document has the mount");
+    let used = document["paths"].to_string();
+    let schemas = document["components"]["schemas"].as_object_mut().unwrap();
+    schemas.retain(|name, _| used.contains(&format!("#/components/schemas/{name}\"")));
     let file = folder.join("openapi.json");
     std::fs::write(&file, document.to_string()).unwrap();
     let programs = environment().await.join("bin");
