@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -78,9 +79,43 @@ impl Listener {
         Ok(())
     }
 
+    /// Lets `serve` serve each connection in a task of its own, until `stop` is true or its sender is gone;
+    /// then what is being served ends as well.
+    pub(crate) async fn serve_each<Served>(
+        &self,
+        mut stop: watch::Receiver<bool>,
+        serve: impl Fn(TcpStream, SocketAddr) -> Served,
+    ) where
+        Served: Future<Output = ()> + Send + 'static,
+    {
+        loop {
+            let (tcp, peer) = tokio::select! {
+                accepted = self.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            let mut stop = stop.clone();
+            let served = serve(tcp, peer);
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = served => {}
+                    _ = stop.wait_for(|stop| *stop) => {}
+                }
+            });
+        }
+    }
+
     /// The next connection; waits while the socket is away.
-    pub(crate) async fn accept(&self) -> std::io::Result<(TcpStream, SocketAddr)> {
-        std::future::poll_fn(|cx| self.poll_accept(cx)).await
+    pub(crate) async fn accept(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            match std::future::poll_fn(|cx| self.poll_accept(cx)).await {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    // Most likely out of file descriptors: wait for others to be closed.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<std::io::Result<(TcpStream, SocketAddr)>> {

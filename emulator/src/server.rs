@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http_body_util::BodyExt;
 use http_body_util::Limited;
@@ -34,33 +33,19 @@ pub(crate) async fn run(
     listener: Arc<Listener>,
     service: Arc<Service>,
     tls: Option<Arc<ServerConfig>>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
-        };
-        match accepted {
-            Ok((tcp, peer)) => {
-                let mut stop = stop.clone();
-                let mut cut = listener.cut.subscribe();
-                let (service, tls) = (service.clone(), tls.clone());
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = connection(tcp, peer, service, tls) => {}
-                        _ = cut.changed() => {}
-                        _ = stop.wait_for(|stop| *stop) => {}
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                // Most likely out of file descriptors: wait for others to be closed.
-                tokio::time::sleep(Duration::from_millis(50)).await;
+    let serve = |tcp, peer| {
+        let mut cut = listener.cut.subscribe();
+        let served = connection(tcp, peer, service.clone(), tls.clone());
+        async move {
+            tokio::select! {
+                () = served => {}
+                _ = cut.changed() => {}
             }
         }
-    }
+    };
+    listener.serve_each(stop, serve).await;
 }
 
 async fn connection(

@@ -1,7 +1,6 @@
 //! Accepting mutual-TLS connections for the metadata service and for CQL.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
@@ -14,7 +13,6 @@ use crate::cql::metadata;
 use crate::cql::plane::Place;
 use crate::cql::plane::Plane;
 use crate::error::Error;
-use crate::listener::Listener;
 use crate::service::Service;
 
 /// What a port speaks.
@@ -35,49 +33,14 @@ pub(crate) fn run(
         (plane.metadata.clone(), Speaks::Metadata),
         (plane.cql.clone(), Speaks::Cql),
     ] {
-        tokio::spawn(accept(
-            listener,
-            speaks,
-            plane.clone(),
-            service.clone(),
-            tls.clone(),
-            stop.clone(),
-        ));
+        let (plane, service, tls) = (plane.clone(), service.clone(), tls.clone());
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            let serve = |tcp, _| one(tcp, speaks, plane.clone(), service.clone(), tls.clone());
+            listener.serve_each(stop, serve).await;
+        });
     }
     Ok(())
-}
-
-async fn accept(
-    listener: Arc<Listener>,
-    speaks: Speaks,
-    plane: Arc<Plane>,
-    service: Arc<Service>,
-    tls: Arc<ServerConfig>,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
-        };
-        match accepted {
-            Ok((tcp, _)) => {
-                let mut stop = stop.clone();
-                let served = one(tcp, speaks, plane.clone(), service.clone(), tls.clone());
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = served => {}
-                        _ = stop.wait_for(|stop| *stop) => {}
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                // Most likely out of file descriptors: wait for others to be closed.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
 }
 
 async fn one(

@@ -63,13 +63,7 @@ fn command(
 
 /// `GET /_data/{database}-{region}/api/rest/v2/schemas/keyspaces`.
 fn keyspaces(call: &mut Call<'_>, endpoint: &Endpoint, host: &str) -> Result<Handled, Reply> {
-    let (database, rights) = session_at(call, host)?;
-    let is_open = ENTRY
-        .iter()
-        .any(|action| rights.resource(action, &database.resource()));
-    if !is_open {
-        return Err(unauthorized("the token's roles do not cover this database"));
-    }
+    let (database, rights) = opened_at(call, host)?;
     call.well_formed(endpoint)?;
     awake(&database)?;
     let names: Vec<Value> = database
@@ -135,6 +129,13 @@ fn enter(
 
 /// The database at `host`, for a caller whose token covers it. For the API that is no HTTP: gRPC.
 pub(crate) fn open(call: &mut Call<'_>, host: &str) -> Result<Database, Reply> {
+    let (database, _) = opened_at(call, host)?;
+    awake(&database)?;
+    Ok(database)
+}
+
+/// The database at `host`, and the rights of a token that covers it.
+fn opened_at(call: &mut Call<'_>, host: &str) -> Result<(Database, Rights), Reply> {
     let (database, rights) = session_at(call, host)?;
     let is_open = ENTRY
         .iter()
@@ -142,8 +143,7 @@ pub(crate) fn open(call: &mut Call<'_>, host: &str) -> Result<Database, Reply> {
     if !is_open {
         return Err(unauthorized("the token's roles do not cover this database"));
     }
-    awake(&database)?;
-    Ok(database)
+    Ok((database, rights))
 }
 
 fn session_at(call: &mut Call<'_>, host: &str) -> Result<(Database, Rights), Reply> {

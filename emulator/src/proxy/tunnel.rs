@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
@@ -36,32 +35,11 @@ pub(crate) fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let tls = certificate::server(&certificates.authority)?;
-    tokio::spawn(accept(listener, tls, service, stop));
+    tokio::spawn(async move {
+        let serve = |tcp, peer| one(tcp, peer, tls.clone(), service.clone(), stop.clone());
+        listener.serve_each(stop.clone(), serve).await;
+    });
     Ok(())
-}
-
-async fn accept(
-    listener: Arc<Listener>,
-    tls: Arc<ServerConfig>,
-    service: Arc<Service>,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
-        };
-        match accepted {
-            Ok((tcp, peer)) => {
-                tokio::spawn(one(tcp, peer, tls.clone(), service.clone(), stop.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                // Most likely out of file descriptors: wait for others to be closed.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
 }
 
 /// Answers the CONNECT request of a connection.
@@ -92,15 +70,11 @@ async fn one(
         *response.status_mut() = status;
         async move { Ok::<_, Infallible>(response) }
     });
-    let mut stopped = stop.clone();
     let served = http1::Builder::new()
         .serve_connection(TokioIo::new(tcp), answers)
         .with_upgrades();
-    tokio::select! {
-        served = served => if let Err(error) = served {
-            tracing::debug!(%error, "a connection to the proxy ended");
-        },
-        _ = stopped.wait_for(|stop| *stop) => {}
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection to the proxy ended");
     }
 }
 
