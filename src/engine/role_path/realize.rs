@@ -19,6 +19,7 @@ use crate::engine::role::access::Access;
 use crate::engine::role::access_error::AccessError;
 use crate::engine::role::astra_role::AstraRole;
 use crate::engine::role::coverage;
+use crate::engine::role::custom_role;
 use crate::engine::role::custom_role::PolicyRole;
 use crate::engine::role::custom_role::Scope;
 use crate::engine::role::custom_role::remember;
@@ -46,6 +47,10 @@ struct AskedPolicy {
     given: Value,
     access: Option<Access>,
     policy: Policy,
+    /// The organization that it names.
+    org_id: String,
+    /// The organization's roles, if they were listed for it.
+    listed: Option<Vec<Role>>,
 }
 
 /// What the organization was found to have of it, or got.
@@ -133,7 +138,7 @@ impl Grant {
         database: Option<&DatabaseChoice>,
         deadline: Deadline,
     ) -> Result<(Granted, Vec<String>), Error> {
-        match self {
+        let asked = match self {
             Self::AstraRoles { given, is_sent } => {
                 let known = known.map(|known| known.astra_roles.as_slice());
                 let known = known.unwrap_or_default();
@@ -152,64 +157,58 @@ impl Grant {
                     }
                     None => None,
                 };
-                Ok((granted, warning.into_iter().collect()))
+                return Ok((granted, warning.into_iter().collect()));
             }
             Self::Policy { given, .. } => {
                 let org_id = org_id(connection, deadline).await?;
-                let policy = Policy::parse(&given, &connection.name, &org_id)?;
-                let lacks = coverage::no_tables(&policy);
-                let asked = AskedPolicy {
+                AskedPolicy {
+                    policy: Policy::parse(&given, &connection.name, &org_id)?,
                     given,
                     access: None,
-                    policy,
-                };
-                let scope = Scope {
-                    connection,
-                    org_id: &org_id,
-                    owner,
-                };
-                let kept = keep_policy(engine, &scope, asked, known, deadline).await?;
-                let (granted, mut warnings) = kept;
-                warnings.extend(lacks);
-                Ok((granted, warnings))
+                    org_id,
+                    listed: None,
+                }
             }
             Self::Access { access, .. } => {
                 let database = database.ok_or(AccessError::NeedsDatabase(access.name()))?;
                 let org_id = org_id(connection, deadline).await?;
-                let roles = list(engine, connection, deadline).await?;
+                let roles = custom_role::list(connection, deadline).await?;
+                engine.token_admins.learn(&connection.name, &roles);
                 let keyspace = &database.given_keyspace;
-                let asked = AskedPolicy {
+                AskedPolicy {
                     given: Value::Null,
                     access: Some(access),
                     policy: access.policy(&roles, &org_id, &database.id, keyspace)?,
-                };
-                let scope = Scope {
-                    connection,
-                    org_id: &org_id,
-                    owner,
-                };
-                keep_policy(engine, &scope, asked, known, deadline).await
+                    org_id,
+                    listed: Some(roles),
+                }
             }
-        }
+        };
+        keep_policy(engine, connection, owner, asked, known, deadline).await
     }
 }
 
 /// Sends a policy to Astra, also one that is stored already: somebody may have changed it there.
 async fn keep_policy(
     engine: &Engine,
-    scope: &Scope<'_>,
+    connection: &Connection,
+    owner: PolicyOwner<'_>,
     asked: AskedPolicy,
     known: Option<&Granted>,
     deadline: Deadline,
 ) -> Result<(Granted, Vec<String>), Error> {
-    let connection = scope.connection;
+    let scope = Scope {
+        connection,
+        org_id: &asked.org_id,
+        owner,
+    };
     let allowed = connection.entry.allow_token_admin;
     asked.policy.check_token_admin(allowed)?;
     let known = known.and_then(|known| known.policy.as_ref());
-    let known = known.filter(|known| known.is_in(scope.org_id));
+    let known = known.filter(|known| known.is_in(&asked.org_id));
     let ensured = engine
         .custom_roles
-        .ensure(scope, &asked.policy, known, deadline)
+        .ensure(&scope, &asked.policy, known, deadline)
         .await?;
     engine
         .token_admins
@@ -222,13 +221,14 @@ async fn keep_policy(
         remember(&mut nonces, nonce);
     }
     let is_new = known.is_none_or(|known| known.policy != asked.policy);
+    let no_tables = coverage::no_tables(&asked.policy);
     let custom = PolicyRole {
         given: asked.given,
         access: asked.access,
         policy: asked.policy,
         role_id: ensured.role_id,
         name: ensured.name,
-        org_id: scope.org_id.to_owned(),
+        org_id: asked.org_id,
         nonces,
     };
     let granted = Granted {
@@ -236,26 +236,16 @@ async fn keep_policy(
         policy: Some(custom),
     };
     let lacking = match is_new {
-        true => missing_rights::warning(connection, &granted, None, deadline).await,
+        true => missing_rights::warning(connection, &granted, asked.listed, deadline).await,
         false => None,
     };
     Ok((
         granted,
-        ensured.warning.into_iter().chain(lacking).collect(),
+        [ensured.warning, lacking, no_tables]
+            .into_iter()
+            .flatten()
+            .collect(),
     ))
-}
-
-/// The organization's roles, as they are now.
-async fn list(
-    engine: &Engine,
-    connection: &Connection,
-    deadline: Deadline,
-) -> Result<Vec<Role>, Error> {
-    let roles = connection.client.roles(deadline).await.map_err(|error| {
-        astra_error::request_error("list the organization's roles", connection, &error)
-    })?;
-    engine.token_admins.learn(&connection.name, &roles);
-    Ok(roles)
 }
 
 /// Looks the Astra roles up, unless they are known and were not sent.  The second part are the

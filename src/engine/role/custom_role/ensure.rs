@@ -204,7 +204,7 @@ fn free_name(
 }
 
 /// The organization's roles.
-pub(super) async fn list(connection: &Connection, deadline: Deadline) -> Result<Vec<Role>, Error> {
+pub(crate) async fn list(connection: &Connection, deadline: Deadline) -> Result<Vec<Role>, Error> {
     let roles = connection.client.roles(deadline).await;
     roles.map_err(|error| {
         astra_error::request_error("list the organization's roles", connection, &error)

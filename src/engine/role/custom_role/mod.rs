@@ -19,6 +19,7 @@ mod registry;
 mod release;
 mod scope;
 
+pub(crate) use ensure::list;
 #[cfg(test)]
 pub(crate) use nonce::Nonce;
 pub(crate) use nonce::is_foreign;
