@@ -1,14 +1,23 @@
 //! What the archived engine leaves behind: entries, leases, and the tokens that it minted.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
+use harness::Api;
 use harness::Astra;
+use harness::Cluster;
+use harness::Options;
+use harness::Plugin;
 use harness::Stored;
 use serde_json::Map;
 use serde_json::Value;
+use serde_json::json;
 use sha2::Digest;
 use sha2::Sha256;
+
+use crate::setup::BINARY;
+use crate::setup::VERSION;
 
 const ENTRIES: &str = include_str!("../../archived_engine/storage_2.json");
 const LEASES: &str = include_str!("../../archived_engine/leases.json");
@@ -17,6 +26,40 @@ const LEASES: &str = include_str!("../../archived_engine/leases.json");
 /// be had everywhere.
 pub(super) const OLD_NAME: &str = "vault-plugin-secrets-datastax-astra";
 pub(super) const OLD_VERSION: &str = "v2.0.0";
+
+/// Three nodes that can run `old`, installed as the archived engine and registered as such, and this engine.
+pub(super) async fn cluster(old: &Path, raw_storage: bool) -> (Cluster, Plugin) {
+    let options = Options {
+        raw_storage,
+        raft_patience: 5,
+        plugins: vec![
+            (OLD_NAME.to_owned(), old.to_owned()),
+            ("new".to_owned(), BINARY.into()),
+        ],
+        ..Options::default()
+    };
+    let cluster = Cluster::start(3, options).await;
+    let active = cluster.active().await;
+    let plugin = Plugin::install(active, old, OLD_NAME, OLD_VERSION);
+    plugin.register(&active.api()).await;
+    (cluster, plugin)
+}
+
+/// Registers this engine as a version of the archived one.
+pub(super) async fn register_new(api: &Api) {
+    let sha256 = harness::sha256(BINARY.as_ref());
+    let new = json!({ "sha256": sha256, "version": VERSION, "command": "new" });
+    let path = format!("sys/plugins/catalog/secret/{OLD_NAME}");
+    api.write(&path, new).await.ok();
+}
+
+/// Lets the mount run `version`, as soon as the nodes have started it.
+pub(super) async fn switch(api: &Api, version: &str) {
+    let tune = json!({ "plugin_version": version });
+    api.write("sys/mounts/astra/tune", tune).await.ok();
+    let reload = json!({ "plugin": OLD_NAME, "scope": "global" });
+    api.write("sys/plugins/reload/backend", reload).await.ok();
+}
 
 /// What stands for the placeholders of the fixtures.
 pub(super) struct Words(BTreeMap<&'static str, String>);

@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use harness::Api;
 use harness::Astra;
 use harness::Cluster;
-use harness::Options;
-use harness::Plugin;
 use harness::SOON;
 use harness::leases;
 use harness::revoke_prefix;
@@ -15,9 +13,8 @@ use harness::wait_until;
 use serde_json::Value;
 use serde_json::json;
 
-use super::archived::OLD_NAME;
+use super::archived;
 use super::archived::OLD_VERSION;
-use crate::setup::BINARY;
 use crate::setup::VERSION;
 
 /// A cluster whose mount can be run by either engine.
@@ -30,23 +27,9 @@ struct Deployment {
 
 impl Deployment {
     async fn start(old: PathBuf) -> Self {
-        let options = Options {
-            raft_patience: 5,
-            plugins: vec![
-                (OLD_NAME.to_owned(), old.clone()),
-                ("new".to_owned(), BINARY.into()),
-            ],
-            ..Options::default()
-        };
-        let cluster = Cluster::start(3, options).await;
-        let (active, astra) = (cluster.active().await, Astra::start_lenient().await);
-        let api = active.api();
-        let plugin = Plugin::install(active, &old, OLD_NAME, OLD_VERSION);
-        plugin.register(&api).await;
-        let sha256 = harness::sha256(BINARY.as_ref());
-        let new = json!({ "sha256": sha256, "version": VERSION, "command": "new" });
-        let path = format!("sys/plugins/catalog/secret/{OLD_NAME}");
-        api.write(&path, new).await.ok();
+        let (cluster, plugin) = archived::cluster(&old, false).await;
+        let (api, astra) = (cluster.active().await.api(), Astra::start_lenient().await);
+        archived::register_new(&api).await;
         let settings = json!({ "config": { "plugin_version": OLD_VERSION } });
         plugin.enable(&api, "astra", settings).await;
         let seeds = astra.emulator.seeds().organizations;
@@ -64,11 +47,7 @@ impl Deployment {
     }
 
     async fn switch(&self, version: &str) {
-        let api = self.api().await;
-        let tune = json!({ "plugin_version": version });
-        api.write("sys/mounts/astra/tune", tune).await.ok();
-        let reload = json!({ "plugin": OLD_NAME, "scope": "global" });
-        api.write("sys/plugins/reload/backend", reload).await.ok();
+        archived::switch(&self.api().await, version).await;
         for node in &self.cluster.nodes {
             wait_until("the node runs the version", SOON, async || {
                 // The archived engine has no `status`.

@@ -7,8 +7,6 @@ use harness::Api;
 use harness::Astra;
 use harness::Cluster;
 use harness::HOUR;
-use harness::Options;
-use harness::Plugin;
 use harness::SOON;
 use harness::Stored;
 use harness::wait_until;
@@ -16,10 +14,10 @@ use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
 
+use super::archived;
 use super::archived::OLD_NAME;
 use super::archived::OLD_VERSION;
 use super::archived::Words;
-use crate::setup::BINARY;
 use crate::setup::VERSION;
 use crate::upgrade::binary_of_version;
 
@@ -36,20 +34,8 @@ impl OldCluster {
         let folder = tempfile::tempdir().unwrap();
         let old = folder.path().join(OLD_NAME);
         binary_of_version(OLD_VERSION, &old).await;
-        let options = Options {
-            raw_storage: true,
-            raft_patience: 5,
-            plugins: vec![
-                (OLD_NAME.to_owned(), old.clone()),
-                ("new".to_owned(), BINARY.into()),
-            ],
-            ..Options::default()
-        };
-        let cluster = Cluster::start(3, options).await;
-        let (active, astra) = (cluster.active().await, Astra::start().await);
-        let api = active.api();
-        let plugin = Plugin::install(active, &old, OLD_NAME, OLD_VERSION);
-        plugin.register(&api).await;
+        let (cluster, plugin) = archived::cluster(&old, true).await;
+        let (api, astra) = (cluster.active().await.api(), Astra::start().await);
         plugin.enable(&api, "astra", json!({})).await;
         let words = Words::of(&astra).await;
         let leases = words.put(&Stored::new(&api, "astra"), HOUR).await;
@@ -79,14 +65,8 @@ impl OldCluster {
     /// registered a moment ago, so the active node is told.
     async fn switch(&self) {
         let api = self.cluster.active().await.api();
-        let sha256 = harness::sha256(BINARY.as_ref());
-        let new = json!({ "sha256": sha256, "version": VERSION, "command": "new" });
-        let path = format!("sys/plugins/catalog/secret/{OLD_NAME}");
-        api.write(&path, new).await.ok();
-        let tune = json!({ "plugin_version": VERSION });
-        api.write("sys/mounts/astra/tune", tune).await.ok();
-        let reload = json!({ "plugin": OLD_NAME, "scope": "global" });
-        api.write("sys/plugins/reload/backend", reload).await.ok();
+        archived::register_new(&api).await;
+        archived::switch(&api, VERSION).await;
         self.until_each("is switched", "status", |data| data["version"] == VERSION)
             .await;
     }
