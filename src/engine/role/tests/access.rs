@@ -13,6 +13,8 @@ use crate::engine::testing::text;
 use crate::vault::Operation;
 use crate::vault::Response;
 
+const ROLES: &str = "/v2/organizations/roles";
+
 /// The only custom role that this mount keeps.
 fn kept(bench: &AstraMount) -> Role {
     let roles = bench.astra.roles(None).unwrap();
@@ -60,6 +62,18 @@ async fn http(bench: &AstraMount, credential: &Response, id: &str, keyspace: &st
         .await
         .unwrap()
         .status()
+}
+
+/// What a list showed for the policy also tells what the root token lacks.
+#[tokio::test]
+async fn a_change_of_access_lists_the_roles_once() {
+    let bench = AstraMount::configured().await;
+    let id = vector(&bench);
+    let app = |access| json!({"access": access, "database_id": id});
+    write(&bench, "roles/app", app("read-only")).await;
+    let before = bench.requests("GET", ROLES);
+    write(&bench, "roles/app", app("read-write")).await;
+    assert_eq!(bench.requests("GET", ROLES) - before, 1);
 }
 
 #[tokio::test]
