@@ -7,6 +7,7 @@ use crate::astra::TokenEntry;
 use crate::engine::Engine;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
+use crate::engine::role::Granted;
 use crate::engine::role::PolicyOwner;
 use crate::engine::role::PolicyRole;
 use crate::engine::role::custom_role::Removal;
@@ -22,14 +23,18 @@ pub(crate) struct ReleasedCustomRole<'a> {
 }
 
 impl<'a> ReleasedCustomRole<'a> {
-    /// Notes durably, before it is so in storage, that `owner` gives up `custom` in the organization of
-    /// `config`; `None` where that config is gone.
+    /// Notes durably, before it is so in storage, that `owner` gives up the custom role of `stored` in the
+    /// organization of `config` for `next`; `None` where it does not, or that config is gone.
     pub(crate) async fn note(
         engine: &Engine,
         config: &str,
         owner: PolicyOwner<'a>,
-        custom: &'a PolicyRole,
+        stored: &'a Granted,
+        next: Option<&Granted>,
     ) -> Result<Option<Self>, Error> {
+        let Some(custom) = stored.abandoned_for(next) else {
+            return Ok(None);
+        };
         let Some(connection) = engine.configs.find(config).await? else {
             return Ok(None);
         };

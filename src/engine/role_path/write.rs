@@ -145,10 +145,7 @@ async fn abandon<'a>(
 ) -> Result<Option<ReleasedCustomRole<'a>>, Error> {
     let next = next.filter(|next| next.config == stored.config);
     let next = next.map(|next| &next.granted);
-    match stored.granted.abandoned_for(next) {
-        Some(custom) => ReleasedCustomRole::note(engine, &stored.config, owner, custom).await,
-        None => Ok(None),
-    }
+    ReleasedCustomRole::note(engine, &stored.config, owner, &stored.granted, next).await
 }
 
 /// The fields that are checked without Astra.

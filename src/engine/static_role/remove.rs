@@ -26,13 +26,9 @@ pub(super) async fn remove(
     deadline: Deadline,
 ) -> Result<Vec<String>, Error> {
     let custom = entry.granted.policy.as_ref();
-    let abandoned = match custom {
-        Some(custom) => {
-            let owner = PolicyOwner::StaticRole(name);
-            ReleasedCustomRole::note(engine, &entry.config, owner, custom).await?
-        }
-        None => None,
-    };
+    let owner = PolicyOwner::StaticRole(name);
+    let abandoned =
+        ReleasedCustomRole::note(engine, &entry.config, owner, &entry.granted, None).await?;
     failpoint::hit("static-role.removal-noted");
     let mut tombstone = entry.clone();
     tombstone.tombstone(engine.clock.now());

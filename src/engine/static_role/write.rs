@@ -66,12 +66,14 @@ pub(super) async fn write(
         entry.config
     )));
     warnings.extend(short_overlap(&entry, engine.clock.now()));
-    let released = live.and_then(|live| live.granted.abandoned_for(Some(&entry.granted)));
-    let released = match released {
-        Some(custom) => ReleasedCustomRole::note(engine, &entry.config, owner, custom).await?,
+    let granted = entry.granted.clone();
+    let released = match live {
+        Some(live) => {
+            let next = Some(&granted);
+            ReleasedCustomRole::note(engine, &entry.config, owner, &live.granted, next).await?
+        }
         None => None,
     };
-    let granted = entry.granted.clone();
     failpoint::hit("static-role.checked");
     warnings.extend(store(engine, name, entry, deadline).await?);
     failpoint::hit("static-role.stored");
