@@ -28,16 +28,22 @@ data_api() {
     call 'token, after revocation' 'unknown, deleted or expired' "$@" "$endpoint" app
 }
 
-# devops_api CONSUMER VERSION COMMAND…  The command gets URL and organization, and $ASTRA_PASSWORD.
-devops_api() {
-    local consumer=$1 version=$2
-    shift 2
-    lease token-admin "$work/credential" || return 1
+# refused_later CONSUMER VERSION ROLE FORM REFUSAL COMMAND…  The command gets $ASTRA_PASSWORD, a token of the role, and
+# goes well until the token is revoked.
+refused_later() {
+    local consumer=$1 version=$2 role=$3 form=$4 refusal=$5
+    shift 5
+    lease "$role" "$work/credential" || return 1
     ASTRA_PASSWORD=$(field token) || return 1
     export ASTRA_PASSWORD
-    call 'token, roles and tokens' ok "$@" "$url" "$(told org)"
+    call "$form" ok "$@"
     revoke || return 1
-    call 'token, after revocation' 401 "$@" "$url" "$(told org)"
+    call "${form%%,*}, after revocation" "$refusal" "$@"
+}
+
+# devops_api CONSUMER VERSION COMMAND…  The command gets URL and organization.
+devops_api() {
+    refused_later "$1" "$2" token-admin 'token, roles and tokens' 401 "${@:3}" "$url" "$(told org)"
 }
 
 # schema_cases VERSION PROGRAM EMULATOR  Right and wrong requests that schemathesis makes of what is published of

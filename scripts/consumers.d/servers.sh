@@ -36,7 +36,7 @@ start_emulator() {
     url=$(told url) control=$(told control)
     controlled seeds >"$work/seeds" || return 1
     database=$(seed .databases.vector_db.id) region=$(seed .databases.vector_db.region)
-    other=$(seed .databases.classic_db.id)
+    second_region=$(seed '.databases.vector_db.regions[1]') other=$(seed .databases.classic_db.id)
     controlled "databases/$other" --data '{"status": "ACTIVE"}' >/dev/null
 }
 told() { sed -n "s/.* $1=\([^ ]*\).*/\1/p" "$work/ready"; }
@@ -97,6 +97,9 @@ make_roles() {
     short_seconds=$(seconds_on_this_machine 6)
     local common=(secure_connect_bundle=true max_ttl=24h)
     post astra/roles/app "${common[@]}" ttl=1h astra_roles='App Reader' database_id="$database" keyspace=app &&
+        post astra/roles/second-region "${common[@]}" ttl=1h astra_roles='App Reader' database_id="$database" \
+            region="$second_region" keyspace=app &&
+        post astra/roles/no-bundle max_ttl=24h ttl=1h astra_roles='App Reader' database_id="$database" &&
         post astra/roles/no-cql max_ttl=24h database_id="$database" keyspace=app \
             policy="$(policy "$database" app db-rest)" &&
         post astra/roles/other "${common[@]}" database_id="$other" policy="$(policy "$other" transaction db-cql)" &&

@@ -25,11 +25,19 @@ async function connected(secureConnectBundle, username, password, keyspace) {
   return client;
 }
 
+async function write(client, key, value) {
+  const prepare = true;
+  await client.execute('INSERT INTO written (k, v) VALUES (?, ?)', [Number(key), value], { prepare });
+  const { rows } = await client.execute('SELECT v FROM written WHERE k = ?', [Number(key)], { prepare });
+  if (rows[0].v !== value) throw new Error(`unexpected rows ${JSON.stringify(rows)}`);
+}
+
 let kept;
 async function answer(verb, parts) {
   if (verb === 'new') await (await connected(...parts)).shutdown();
   else if (verb === 'keep') kept = await connected(...parts);
   else if (verb === 'ask') await statement(kept);
+  else if (verb === 'write') await write(kept, ...parts);
   else throw new Error(`unknown request ${verb}`);
 }
 

@@ -34,6 +34,11 @@ def answer(verb, arguments):
         kept = connected(*arguments)
     elif verb == "ask":
         statement(kept)
+    elif verb == "write":
+        key, value = int(arguments[0]), arguments[1]
+        kept.execute(kept.prepare("INSERT INTO written (k, v) VALUES (?, ?)"), (key, value))
+        read = kept.execute(kept.prepare("SELECT v FROM written WHERE k = ?"), (key,)).one().v
+        assert read == value, read
     else:
         raise ValueError(f"unknown request {verb}")
 

@@ -25,11 +25,22 @@ public class Main {
     return session;
   }
 
+  private static void write(CqlSession session, int key, String value) {
+    session.execute(session.prepare("INSERT INTO written (k, v) VALUES (?, ?)").bind(key, value));
+    String v =
+        session
+            .execute(session.prepare("SELECT v FROM written WHERE k = ?").bind(key))
+            .one()
+            .getString("v");
+    if (!value.equals(v)) throw new IllegalStateException("unexpected value " + v);
+  }
+
   private static void answer(String[] parts) {
     switch (parts[0]) {
       case "new" -> connected(parts).close();
       case "keep" -> kept = connected(parts);
       case "ask" -> statement(kept);
+      case "write" -> write(kept, Integer.parseInt(parts[1]), parts[2]);
       default -> throw new IllegalArgumentException("unknown request " + parts[0]);
     }
   }

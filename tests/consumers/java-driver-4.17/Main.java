@@ -1,0 +1,1 @@
+../java-driver-4/Main.java
