@@ -36,6 +36,9 @@ pub enum TokenFormatError {
          document is not one"
     )]
     Prefix,
+    /// It has zeros between its letters.
+    #[error("the file is in UTF-16: save it as UTF-8, without a byte order mark")]
+    Utf16,
     /// It has space or a line break at an end or within.
     #[error("an application token contains no spaces or line breaks")]
     Whitespace,
@@ -47,10 +50,10 @@ pub enum TokenFormatError {
 /// The form is a convention of the service and its clients, not a promise, so a caller may choose
 /// to go on after an error.
 pub fn client_id(token: &str) -> Result<&str, TokenFormatError> {
+    let rest = token.strip_prefix(PREFIX).ok_or_else(|| no_prefix(token))?;
     if token.contains(char::is_whitespace) {
         return Err(TokenFormatError::Whitespace);
     }
-    let rest = token.strip_prefix(PREFIX).ok_or_else(|| no_prefix(token))?;
     if rest.ends_with(['"', '\'']) {
         return Err(TokenFormatError::After);
     }
@@ -71,7 +74,9 @@ pub fn client_id(token: &str) -> Result<&str, TokenFormatError> {
 /// Why `token` does not begin as one.
 fn no_prefix(token: &str) -> TokenFormatError {
     match token.split_once(PREFIX) {
+        None if token.contains('\0') => TokenFormatError::Utf16,
         None => TokenFormatError::Prefix,
+        Some((before, _)) if before.trim().is_empty() => TokenFormatError::Whitespace,
         Some((before, _)) => TokenFormatError::Before(match before.chars().next() {
             Some('\u{feff}') => {
                 "there is a byte order mark, which editors do not show, at the start of the file"
@@ -142,6 +147,19 @@ mod tests {
         for (text, expected) in [
             (String::new(), TokenFormatError::Prefix),
             (SECRET.to_owned(), TokenFormatError::Prefix),
+            ("some words".to_owned(), TokenFormatError::Prefix),
+            (
+                "\u{fffd}\u{fffd}A\0s\0t\0r\0a\0C\0S\0:\0".to_owned(),
+                TokenFormatError::Utf16,
+            ),
+            (
+                format!("Bearer AstraCS:{id}:{hash}"),
+                TokenFormatError::Before("there is other text"),
+            ),
+            (
+                format!("AstraCS:{id}:{hash} AstraCS:{id}:{hash}"),
+                TokenFormatError::Whitespace,
+            ),
             (format!("astracs:{id}:{hash}"), TokenFormatError::Prefix),
             (
                 format!("AstraCS:{id}:{hash}\n"),

@@ -12,6 +12,7 @@ use super::SecretType;
 use super::handler::Handler;
 use super::help;
 use super::ineffective::Ineffective;
+use super::name::NAME_RULE;
 use super::openapi;
 use super::parameters;
 use super::parameters::Captures;
@@ -27,6 +28,9 @@ use crate::vault::SystemView;
 
 /// The most characters of a name that an error repeats.
 const SHOWN: usize = 64;
+
+/// The longest message that is shown whole, in bytes.
+const LONGEST: usize = 8_192;
 
 /// A secrets engine made of declarations; `E` is the engine's own state, one per mount.
 ///
@@ -122,6 +126,24 @@ impl<E: Send + Sync + 'static> Framework<E> {
         }
     }
 
+    /// A message without what must not be shown; of one that repeats a very long value the middle is left
+    /// out, as the remedy is at the end.
+    fn fit_to_show(&self, message: &str) -> String {
+        let mut text = (self.redact)(message);
+        if text.len() <= LONGEST {
+            return text;
+        }
+        let place = |mut at: usize| {
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let left_out = place(LONGEST / 2)..place(text.len() - LONGEST / 2);
+        text.replace_range(left_out, " … ");
+        text
+    }
+
     /// Why no path is that of `request`.
     fn no_route(&self, request: &Request) -> Error {
         let bad_name = self
@@ -131,11 +153,11 @@ impl<E: Send + Sync + 'static> Framework<E> {
             .find_map(|route| route.pattern.bad_name(&request.path));
         match bad_name {
             Some((capture, found)) => {
-                let found: String = found.chars().take(SHOWN).collect();
-                Error::BadRequest(format!(
-                    "{capture}: {found:?} is not a name: use letters of English, digits and \"_\", \
-                     and between them also \"-\" and \".\""
-                ))
+                let found = match found.char_indices().nth(SHOWN) {
+                    Some((end, _)) => format!("{}…", found.get(..end).unwrap_or_default()),
+                    None => found.to_owned(),
+                };
+                Error::BadRequest(format!("{capture}: {found:?} {NAME_RULE}"))
             }
             None => Error::UnsupportedPath,
         }
@@ -235,11 +257,11 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
         match self.dispatch(request).await {
             Ok(response) => Ok(response.map(|mut response| {
                 for warning in &mut response.warnings {
-                    *warning = (self.redact)(warning);
+                    *warning = self.fit_to_show(warning);
                 }
                 response
             })),
-            Err(error) => Err(error.map_message(self.redact)),
+            Err(error) => Err(error.map_message(|text| self.fit_to_show(text))),
         }
     }
 
@@ -253,7 +275,7 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
         };
         let (fields, ineffective) =
             parameters::parse(route, &request.operation, captures, &mut request.data)
-                .map_err(|error| error.map_message(self.redact))?;
+                .map_err(|error| error.map_message(|text| self.fit_to_show(text)))?;
         let call = Call {
             request,
             fields,
@@ -262,7 +284,7 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
         let exists = exists.call(&self.engine, call).await;
         exists
             .map(Some)
-            .map_err(|error| error.map_message(self.redact))
+            .map_err(|error| error.map_message(|text| self.fit_to_show(text)))
     }
 
     async fn invalidate(&self, key: &str) {

@@ -17,6 +17,9 @@ pub enum DurationError {
     /// More than nothing and less than a second, which would become 0: to hosts that means no limit.
     #[error("it is shorter than a second")]
     TooShort,
+    /// A part of a second beside whole ones.
+    #[error("it is not a whole number of seconds")]
+    NotWhole,
     /// More than about 292 years.
     #[error("it is longer than 292 years")]
     TooLong,
@@ -28,12 +31,9 @@ pub enum DurationError {
     MissingNumber,
 }
 
-/// The whole seconds of `text`, rest cut off: digits alone are seconds, `7d` is days, all else is Go's
-/// syntax such as `1h30m` or `-1.5h`.  An empty text is `None`.
-pub fn parse_seconds(text: &str) -> Result<Option<i64>, DurationError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
+/// The seconds of `text`: digits alone are seconds, `7d` is days, all else is Go's syntax such as `1h30m`
+/// or `-1.5h`.
+pub fn parse_seconds(text: &str) -> Result<i64, DurationError> {
     let (negative, magnitude) = match text.strip_prefix(['-', '+']) {
         Some(magnitude) => (text.starts_with('-'), magnitude),
         None => (false, text),
@@ -48,14 +48,23 @@ pub fn parse_seconds(text: &str) -> Result<Option<i64>, DurationError> {
             .ok_or(DurationError::TooLong)?,
         (None, None) => units(magnitude)?,
     };
-    if nanoseconds > LIMIT {
-        return Err(DurationError::TooLong);
-    }
-    if (1..SECOND).contains(&nanoseconds) {
-        return Err(DurationError::TooShort);
+    match nanoseconds {
+        nanoseconds if nanoseconds > LIMIT => return Err(DurationError::TooLong),
+        1..SECOND => return Err(DurationError::TooShort),
+        nanoseconds if nanoseconds % SECOND != 0 => return Err(DurationError::NotWhole),
+        _ => {}
     }
     let seconds = i64::try_from(nanoseconds / SECOND).map_err(|_| DurationError::TooLong)?;
-    Ok(Some(if negative { -seconds } else { seconds }))
+    Ok(if negative { -seconds } else { seconds })
+}
+
+/// Why `seconds`, a number that is not whole or that 64 bits do not hold, is no duration.
+pub(super) fn no_whole_seconds(seconds: Option<f64>) -> DurationError {
+    match seconds.map(f64::abs) {
+        Some(seconds) if seconds < 1.0 => DurationError::TooShort,
+        Some(seconds) if seconds.fract() != 0.0 => DurationError::NotWhole,
+        _ => DurationError::TooLong,
+    }
 }
 
 /// The shortest text for whole seconds: `90s` is `1m30s`, an hour is `1h`.

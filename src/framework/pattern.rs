@@ -3,26 +3,13 @@
 use regex::Regex;
 
 use super::DefinitionError;
+use super::name::NAME;
+use super::name::is_name;
 
 #[cfg(test)]
 mod tests;
 
-/// Vault's name pattern, in the syntax of this crate's regular expressions.  Go's `\w` is ASCII.
-pub(crate) const NAME: &str = "[0-9A-Za-z_](?:[0-9A-Za-z_.-]*[0-9A-Za-z_])?";
-
-/// The same in the spelling that Vault's own engines show in their help.
-/// Whether `text` is a Vault name.
-pub fn is_name(text: &str) -> bool {
-    let is_end = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let bytes = text.as_bytes();
-    let ends = [bytes.first(), bytes.last()];
-    ends.into_iter()
-        .all(|byte| byte.is_some_and(|byte| is_end(*byte)))
-        && bytes
-            .iter()
-            .all(|byte| is_end(*byte) || matches!(byte, b'.' | b'-'))
-}
-
+/// [`NAME`] in the spelling that Vault's own engines show in their help.
 const GO_NAME: &str = r"\w(([\w-.]+)?\w)?";
 
 /// A template in its forms: for matching, for help and for OpenAPI.
@@ -37,6 +24,8 @@ pub(crate) struct Pattern {
     pub(crate) captures: Vec<String>,
     /// Whether a path with a trailing slash can match.
     pub(crate) matches_slash: bool,
+    /// Whether the last capture takes whatever follows, and is no name.
+    has_rest: bool,
     regex: Regex,
     /// The same with anything but a slash where a name has to stand.
     loose: Regex,
@@ -149,6 +138,7 @@ impl Pattern {
                 .collect(),
             captures: forms.captures,
             matches_slash: is_list || forms.has_rest,
+            has_rest: forms.has_rest,
             regex: regex(&forms.rust)?,
             loose: regex(&forms.loose)?,
         })
@@ -157,12 +147,17 @@ impl Pattern {
     /// The capture of `path` that is no name, and what stands there; `None` where the path would not match
     /// with any name.
     pub(crate) fn bad_name<'p>(&self, path: &'p str) -> Option<(&str, &'p str)> {
-        let name = Regex::new(&format!("^{NAME}$")).ok()?;
         let captures = self.loose.captures(path)?;
-        self.captures.iter().find_map(|capture| {
+        self.names().find_map(|capture| {
             let found = captures.name(capture)?.as_str();
-            (!name.is_match(found)).then_some((capture.as_str(), found))
+            (!is_name(found)).then_some((capture, found))
         })
+    }
+
+    /// The captures that are names.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let count = self.captures.len() - usize::from(self.has_rest);
+        self.captures.iter().take(count).map(String::as_str)
     }
 
     /// The captures of `path`, or `None` where it does not match.  An absent optional tail captures
@@ -173,7 +168,11 @@ impl Pattern {
             return None;
         }
         let captures = self.regex.captures(path)?;
-        Some(
+        let are_names = self.names().all(|capture| {
+            let found = captures.name(capture);
+            found.is_none_or(|found| is_name(found.as_str()))
+        });
+        are_names.then(|| {
             self.captures
                 .iter()
                 .map(|name| {
@@ -182,8 +181,8 @@ impl Pattern {
                         captures.name(name).map(|found| found.as_str()),
                     )
                 })
-                .collect(),
-        )
+                .collect()
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::table::spans;
 const SOURCES: &[&str] = &[
     "src/astra",
     "src/engine",
-    "src/framework/backend.rs",
+    "src/framework/name.rs",
     "src/framework/ineffective.rs",
     "src/framework/parameters.rs",
     "src/framework/coerce",

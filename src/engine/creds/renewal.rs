@@ -104,13 +104,12 @@ fn extended(
     if left.is_zero() {
         return Err(LeaseError::MaxTtlReached.into());
     }
-    let (what, wanted) = match (present.increment, role.ttl()) {
-        (Duration::ZERO, Some(ttl)) => ("the role's ttl", ttl),
-        (Duration::ZERO, None) => ("the mount's default_lease_ttl", limits.default_ttl),
-        (increment, _) => ("the requested increment", increment),
+    let (what, wanted) = match role.ttl() {
+        Some(ttl) => ("the role's ttl", ttl),
+        None => ("the mount's default_lease_ttl", limits.default_ttl),
     };
-    // Times are in whole seconds.
-    if wanted > left + Duration::from_secs(1) {
+    // Of a requested increment the host itself warns that it is capped.  Times are in whole seconds.
+    if present.increment.is_zero() && wanted > left + Duration::from_secs(1) {
         term.cap(what, wanted, left, &cap);
     }
     term.ttl = term.ttl.min(left);
@@ -183,17 +182,7 @@ mod tests {
                 1_800,
                 vec!["the role's ttl of 1h is capped at 30m, what is left of the role's max_ttl"],
             ),
-            (
-                role,
-                24 * HOUR,
-                life,
-                2 * HOUR,
-                1_800,
-                vec![
-                    "the requested increment of 2h is capped at 30m, what is left of the role's \
-                     max_ttl",
-                ],
-            ),
+            (role, 24 * HOUR, life, 2 * HOUR, 1_800, vec![]),
             (
                 (0, 0),
                 8 * HOUR,

@@ -36,6 +36,8 @@ pub(crate) struct Description {
     reason_kept: usize,
     /// Whether characters of the reason were replaced.
     reason_changed: bool,
+    /// How many bytes of the role's own text are in it.
+    text_kept: usize,
 }
 
 /// What stands for a character that cannot be kept.
@@ -96,13 +98,39 @@ impl Description {
         push(&mut text, " by ", purpose.caller, caller, form);
         let reason_kept = push(&mut text, " for ", purpose.reason, reason, form);
         let left = form.limit().saturating_sub(text.len());
-        push(&mut text, " ", purpose.text, left, form);
+        let text_kept = push(&mut text, " ", purpose.text, left, form);
         text.truncate(text.trim_end().len());
         Self {
             text,
             reason_kept,
             reason_changed: !purpose.reason.chars().all(|char| form.keeps(char)),
+            text_kept,
         }
+    }
+
+    /// What who writes a role should know of its own `text`, which goes into each description beside the
+    /// name of the `role`.
+    pub(crate) fn text_warning(role: &str, text: &str) -> Option<String> {
+        let purpose = Purpose {
+            role,
+            text,
+            ..Purpose::default()
+        };
+        let form = DescriptionForm::Full;
+        let kept = Self::new(&Tag::long(), purpose, form).text_kept;
+        if kept < text.len() {
+            return Some(format!(
+                "description: only its first {kept} of {} bytes fit into a token's description in \
+                 Astra, and fewer beside a caller and a reason: give a shorter one",
+                text.len()
+            ));
+        }
+        (!text.chars().all(|char| form.keeps(char))).then(|| {
+            format!(
+                "description: line breaks and other characters that are not shown are \
+                 \"{REPLACED}\" in a token's description in Astra"
+            )
+        })
     }
 
     /// What the caller should know about the reason, once the organization has kept `echoed` of the
@@ -244,6 +272,36 @@ mod tests {
         );
         assert!(DescriptionForm::Full.is_needed_for(&full.text));
         assert!(!DescriptionForm::Full.is_needed_for(&plain.text));
+    }
+
+    #[test]
+    fn a_text_that_does_not_fit_is_told_of() {
+        let told = Description::text_warning;
+        assert_eq!(told("reader", ""), None);
+        assert_eq!(told("reader", "日本 José, nightly"), None);
+        assert_eq!(
+            told("reader", "a\nb").unwrap(),
+            "description: line breaks and other characters that are not shown are \"?\" in a \
+             token's description in Astra"
+        );
+        let long = "x".repeat(400);
+        let warning = told("reader", &long).unwrap();
+        assert!(
+            warning.starts_with("description: only its first 1")
+                && warning.contains(" of 400 bytes"),
+            "{warning}"
+        );
+        // Where nothing is told, nothing is cut: no tag is longer than the one that was tried.
+        for length in 100..200 {
+            let text = "x".repeat(length);
+            let written = Description::new(
+                &tag(),
+                purpose("reader", "", "", &text),
+                DescriptionForm::Full,
+            );
+            let is_whole = written.text.ends_with(&format!(" {text}"));
+            assert!(is_whole || told("reader", &text).is_some(), "{length}");
+        }
     }
 
     proptest! {

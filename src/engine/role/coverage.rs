@@ -15,9 +15,20 @@ pub(crate) fn no_tables(policy: &Policy) -> Option<String> {
     (!has_tables).then(|| {
         format!(
             "policy: it has {action}, but none of its resources is a table, and a resource covers its own level only: add for \
-             instance \"drn:astra:org:{{{{org_id}}}}:db:*:keyspace:*:table:*\""
+             instance \"{}\"",
+            tables_of(policy)
         )
     })
+}
+
+/// The tables of what the policy reaches already: of its first keyspace, or else of its first database.
+fn tables_of(policy: &Policy) -> String {
+    let of = |level: &str| policy.resources.iter().find(|one| one.contains(level));
+    match (of(":keyspace:"), of(":db:")) {
+        (Some(keyspace), _) => format!("{keyspace}:table:*"),
+        (None, Some(database)) => format!("{database}:keyspace:*:table:*"),
+        (None, None) => "drn:astra:org:{{org_id}}:db:*:keyspace:*:table:*".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -33,9 +44,23 @@ mod tests {
                 description: String::new(),
             })
         };
-        let tables = "policy: it has db-table-select, but none of its resources is a table, and a resource covers its own level only: add for instance \"drn:astra:org:{{org_id}}:db:*:keyspace:*:table:*\"";
+        let tables = |resource: &str| {
+            Some(format!(
+                "policy: it has db-table-select, but none of its resources is a table, and a resource covers its own level only: add for instance \"{resource}\""
+            ))
+        };
+        let database = "drn:astra:org:o:db:d";
         let keyspace = "drn:astra:org:o:db:d:keyspace:app";
-        assert_eq!(told(keyspace, "db-table-select").as_deref(), Some(tables));
+        for (resource, needed) in [
+            (keyspace, "drn:astra:org:o:db:d:keyspace:app:table:*"),
+            (database, "drn:astra:org:o:db:d:keyspace:*:table:*"),
+            (
+                "drn:astra:org:o",
+                "drn:astra:org:{{org_id}}:db:*:keyspace:*:table:*",
+            ),
+        ] {
+            assert_eq!(told(resource, "db-table-select"), tables(needed));
+        }
         assert_eq!(told(keyspace, "db-rest"), None);
         let table = format!("{keyspace}:table:*");
         assert_eq!(told(&table, "db-table-select"), None);

@@ -16,6 +16,7 @@ use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::host::Limits;
+use crate::engine::intent::Description;
 use crate::engine::registry::Loaded;
 use crate::engine::role::PolicyOwner;
 use crate::engine::role::RoleEntry;
@@ -52,6 +53,7 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     }
     let connection = engine.configs.require(&role.config).await?;
     let mut warnings = cap_warnings(&role, limits);
+    warnings.extend(Description::text_warning(&name, &role.description));
 
     let stored_here = stored.filter(|stored| stored.config == role.config);
     let owner = PolicyOwner::Role(&name);

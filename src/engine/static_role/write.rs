@@ -10,6 +10,7 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
+use crate::engine::intent::Description;
 use crate::engine::registry::Loaded;
 use crate::engine::role::PolicyOwner;
 use crate::engine::role::StaticRoleEntry;
@@ -65,7 +66,7 @@ pub(super) async fn write(
          in Astra until they expire; list tokens/{} shows them ({error})",
         entry.config
     )));
-    warnings.extend(short_overlap(&entry, engine.clock.now()));
+    warnings.extend(of_entry(name, &entry, engine.clock.now()));
     let granted = entry.granted.clone();
     let released = match live {
         Some(live) => {
@@ -126,6 +127,16 @@ async fn store(
 
 /// A client that knows no schedule of cron asks so often.
 const UNSCHEDULED_CLIENT: u64 = 300;
+
+/// What who writes `entry` should know of it.
+fn of_entry(name: &str, entry: &StaticRoleEntry, now: OffsetDateTime) -> Vec<String> {
+    let role = format!("static-roles/{name}");
+    let description = Description::text_warning(&role, &entry.description);
+    short_overlap(entry, now)
+        .into_iter()
+        .chain(description)
+        .collect()
+}
 
 /// With a schedule and a short overlap some clients hold tokens that are deleted already.
 fn short_overlap(entry: &StaticRoleEntry, now: OffsetDateTime) -> Option<String> {

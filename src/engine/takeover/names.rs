@@ -109,12 +109,14 @@ mod tests {
             ("ß", Some("_")),
             ("-a", None),
             ("a.", None),
+            ("a..b", None),
             ("", None),
         ] {
             assert_eq!(role_name(old).as_deref(), new, "{old}");
         }
-        let long = "x".repeat(300);
-        assert_eq!(role_name(&long), Some(long));
+        let longest = "x".repeat(240);
+        assert_eq!(role_name(&longest).as_ref(), Some(&longest));
+        assert_eq!(role_name(&format!("{longest}x")), None);
     }
 
     #[test]

@@ -27,18 +27,16 @@ const ELSEWHERE: [&str; 2] = ["import", "org/token"];
 /// A name that is none, in the path or in a field.
 const NO_NAME: &str = "a b";
 
+/// What is told of a name that is none.
+const RULE: &str = "\"a b\" is not a name: use letters of English, digits and \"_\", and between them also \"-\" and single \".\", 240 characters at most";
+
 fn no_name(field: &str) -> String {
-    format!(
-        "{field}: \"a b\" is not a name: use letters of English, digits and \"_\", and between them also \"-\" and \".\""
-    )
+    format!("{field}: {RULE}")
 }
 
 /// The answer for a name in a field of the body.
 fn no_name_in(field: &str) -> String {
-    mistyped(
-        field,
-        "\"a b\" is not a name: letters, digits, underscores, and between them hyphens and single dots",
-    )
+    mistyped(field, RULE)
 }
 
 /// The answer for a value that does not convert.

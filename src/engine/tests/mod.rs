@@ -9,6 +9,7 @@ mod expiry;
 mod fault_matrix;
 mod inputs;
 mod inputs_by_field;
+mod inputs_by_kind;
 mod interleavings;
 mod lease;
 mod metrics;

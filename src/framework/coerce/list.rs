@@ -33,9 +33,7 @@ pub(super) fn comma_integers(value: Value) -> Result<Vec<i64>, CoercionError> {
     values(split(value))
         .into_iter()
         .map(|value| match value {
-            // A blank is no number, although an empty text is zero.
-            Value::String(text) if !text.trim().is_empty() => number::integer(&text.trim().into()),
-            Value::Null => Ok(0),
+            Value::String(text) => number::integer(&text.trim().into()),
             other => number::integer(&other),
         })
         .collect()
@@ -43,6 +41,9 @@ pub(super) fn comma_integers(value: Value) -> Result<Vec<i64>, CoercionError> {
 
 /// The elements as text, as they are.
 pub(super) fn texts(value: Value) -> Result<Vec<String>, CoercionError> {
+    if value.is_object() {
+        return Err(CoercionError::new("a list of texts", &value));
+    }
     values(value).into_iter().map(scalar::text).collect()
 }
 

@@ -1,4 +1,5 @@
-//! Conversions of what callers send, as lenient as Vault's framework and no more.
+//! Conversions of what callers send, as lenient as Vault's framework, but nothing is cut, rounded or
+//! guessed.
 //!
 //! The CLI sends every value as text, repeated keys as arrays of text and query strings likewise, so
 //! that every type has to be able to read text.
@@ -43,7 +44,7 @@ pub(crate) enum FieldValue {
     Time(OffsetDateTime),
 }
 
-/// Converts `value`; `None` is "unset": `null`, and an empty text for durations.
+/// Converts `value`; `None` is "unset": `null`.
 pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>, CoercionError> {
     if value.is_null() {
         return Ok(None);
@@ -52,10 +53,9 @@ pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>
         FieldType::Bool => FieldValue::Bool(scalar::boolean(&value)?),
         FieldType::CommaIntSlice => FieldValue::Integers(list::comma_integers(value)?),
         FieldType::CommaStringSlice => FieldValue::Strings(list::comma_strings(value)?),
-        FieldType::Duration | FieldType::SignedDuration => match seconds(kind, &value)? {
-            Some(seconds) => FieldValue::Seconds(seconds),
-            None => return Ok(None),
-        },
+        FieldType::Duration | FieldType::SignedDuration => {
+            FieldValue::Seconds(seconds(kind, &value)?)
+        }
         FieldType::Float => FieldValue::Float(number::float(&value)?),
         FieldType::Header => FieldValue::Headers(header::headers(value)?),
         FieldType::Int | FieldType::Int64 => FieldValue::Integer(number::integer(&value)?),
@@ -71,31 +71,23 @@ pub(crate) fn coerce(kind: FieldType, value: Value) -> Result<Option<FieldValue>
     }))
 }
 
-fn seconds(kind: FieldType, value: &Value) -> Result<Option<i64>, CoercionError> {
+fn seconds(kind: FieldType, value: &Value) -> Result<i64, CoercionError> {
     const EXPECTED: &str = "a duration, in seconds or as text such as 90s, 1h30m or 7d";
+    let because = |error: DurationError| CoercionError::because(EXPECTED, value, error.to_string());
     let seconds = match value {
-        Value::String(text) => duration::parse_seconds(text)
-            .map_err(|error| CoercionError::because(EXPECTED, value, error.to_string()))?,
-        Value::Number(number) => {
-            let seconds =
-                number::whole(number).ok_or_else(|| CoercionError::new(EXPECTED, value))?;
-            if seconds == 0 && number.as_f64().is_some_and(|number| number != 0.0) {
-                let cause = DurationError::TooShort.to_string();
-                return Err(CoercionError::because(EXPECTED, value, cause));
-            }
+        Value::String(text) => duration::parse_seconds(text).map_err(because)?,
+        Value::Number(number) => match number::whole(number) {
             // Through the text, so that both forms have the same limit.
-            duration::parse_seconds(&seconds.to_string())
-                .map_err(|error| CoercionError::because(EXPECTED, value, error.to_string()))?
-        }
+            Some(seconds) => duration::parse_seconds(&seconds.to_string()).map_err(because)?,
+            None => return Err(because(duration::no_whole_seconds(number.as_f64()))),
+        },
         _ => return Err(CoercionError::new(EXPECTED, value)),
     };
-    match seconds {
-        Some(negative) if negative < 0 && kind == FieldType::Duration => {
-            Err(CoercionError::saying(
-                "a duration that is not negative",
-                format!("cannot provide negative value '{negative}'"),
-            ))
-        }
-        seconds => Ok(seconds),
+    if seconds < 0 && kind == FieldType::Duration {
+        return Err(CoercionError::saying(
+            "a duration that is not negative",
+            format!("cannot provide negative value '{seconds}'"),
+        ));
     }
+    Ok(seconds)
 }

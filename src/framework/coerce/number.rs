@@ -8,27 +8,23 @@ use super::CoercionError;
 const INTEGER: &str = "a whole number in decimal digits, of at most 64 bits";
 const FLOAT: &str = "a number";
 
-/// A whole number: fractions are cut off, text is decimal, empty text is zero.
+/// A whole number, also as decimal text.
 ///
-/// Vault's own library takes a leading zero for octal, so that a limit of "010" is 8; no one means that,
-/// and it is refused.
+/// Vault's own library cuts fractions off, and takes true for 1, an empty text for 0 and a leading zero
+/// for octal, so that a limit of "010" is 8; no one means any of that, and it is refused.
 pub(super) fn integer(value: &Value) -> Result<i64, CoercionError> {
     match value {
-        Value::Bool(flag) => Some(i64::from(*flag)),
         Value::Number(number) => whole(number),
-        Value::String(text) if text.is_empty() => Some(0),
         Value::String(text) => parse(text),
         _ => None,
     }
     .ok_or_else(|| CoercionError::new(INTEGER, value))
 }
 
-/// A finite number; empty text is zero.
+/// A finite number, also as text.
 pub(super) fn float(value: &Value) -> Result<f64, CoercionError> {
     match value {
-        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
         Value::Number(number) => number.as_f64(),
-        Value::String(text) if text.is_empty() => Some(0.0),
         Value::String(text) => joined(text).and_then(|digits| digits.parse().ok()),
         _ => None,
     }
@@ -36,14 +32,15 @@ pub(super) fn float(value: &Value) -> Result<f64, CoercionError> {
     .ok_or_else(|| CoercionError::new(FLOAT, value))
 }
 
-/// The whole part of a JSON number, where 64 bits hold it.
+/// A JSON number that is whole, where 64 bits hold it.
 pub(super) fn whole(number: &Number) -> Option<i64> {
     // The smallest float that does not fit.
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     number.as_i64().or_else(|| {
-        let float = number.as_f64().filter(|_| number.is_f64())?.trunc();
+        let float = number.as_f64().filter(|_| number.is_f64())?;
+        let is_whole = float.fract() == 0.0 && (-BEYOND..BEYOND).contains(&float);
         #[allow(clippy::cast_possible_truncation)] // it is whole and within the bounds
-        (-BEYOND..BEYOND).contains(&float).then_some(float as i64)
+        is_whole.then_some(float as i64)
     })
 }
 

@@ -1,67 +1,58 @@
 //! Single values: bools, texts, names, times.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::UtcOffset;
 use time::format_description::well_known::Rfc3339;
 
 use super::CoercionError;
+use super::mismatch::shown;
 use super::number;
-use crate::framework::pattern::NAME;
+use crate::framework::name::NAME_RULE;
+use crate::framework::name::is_name;
 
 const BOOL: &str = "true or false";
 const TIME: &str = "a time, in RFC 3339 such as 2026-01-31T12:00:00Z or in seconds since 1970";
 
-static NAME_ONLY: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(&format!("^(?:{NAME})$")).ok());
-
-/// A bool, a number (anything but zero is true) or one of Go's words.
+/// A bool, 1 or 0, or one of Go's words.
 pub(super) fn boolean(value: &Value) -> Result<bool, CoercionError> {
     match value {
         Value::Bool(flag) => Ok(*flag),
-        Value::Number(number) => Ok(number.as_f64() != Some(0.0)),
+        Value::Number(number) => match number::whole(number) {
+            Some(1) => Ok(true),
+            Some(0) => Ok(false),
+            _ => Err(CoercionError::new(BOOL, value)),
+        },
         Value::String(text) => match text.as_str() {
             "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-            "0" | "f" | "F" | "FALSE" | "false" | "False" | "" => Ok(false),
+            "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
             _ => Err(CoercionError::new(BOOL, value)),
         },
         _ => Err(CoercionError::new(BOOL, value)),
     }
 }
 
-/// Text; numbers become decimal text, bools `1` and `0`.
+/// Text, or a whole number.  What JSON writes in more than one way is no text: which was meant is not known
+/// any more.
 pub(super) fn text(value: Value) -> Result<String, CoercionError> {
+    const QUOTED: &str = "put it in quotation marks";
     match value {
-        Value::Bool(flag) => Ok(if flag { "1" } else { "0" }.to_owned()),
-        Value::Null => Ok(String::new()),
-        Value::Number(number) => Ok(match number.as_f64() {
-            // Decimal, where JSON would use an exponent.
-            Some(float) if number.is_f64() => float.to_string(),
-            _ => number.to_string(),
-        }),
         Value::String(text) => Ok(text),
-        Value::Array(_) | Value::Object(_) => Err(CoercionError::new("text", &value)),
+        Value::Number(ref number) if !number.is_f64() => Ok(number.to_string()),
+        Value::Bool(_) | Value::Number(_) => Err(CoercionError::because("text", &value, QUOTED)),
+        Value::Null | Value::Array(_) | Value::Object(_) => Err(CoercionError::new("text", &value)),
     }
 }
 
 /// Text that is a Vault name.
 pub(super) fn name(value: Value) -> Result<String, CoercionError> {
-    const EXPECTED: &str =
-        "a name: letters, digits, underscores, and between them hyphens and single dots";
     let name = text(value)?;
-    if NAME_ONLY
-        .as_ref()
-        .is_some_and(|pattern| pattern.is_match(&name))
-        // Names become storage keys, in which hosts refuse a way upwards.
-        && !name.contains("..")
-    {
-        Ok(name)
-    } else {
-        Err(CoercionError::new(EXPECTED, &Value::String(name)))
+    if is_name(&name) {
+        return Ok(name);
     }
+    let value = Value::String(name);
+    let message = format!("{} {NAME_RULE}", shown(&value));
+    Err(CoercionError::saying("a name", message))
 }
 
 /// RFC 3339 or unix seconds, in UTC.

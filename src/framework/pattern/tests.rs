@@ -50,7 +50,7 @@ fn templates_become_patterns() {
 #[test]
 fn names_are_vault_names() {
     let pattern = Pattern::parse("roles/{name}").unwrap();
-    for name in ["a", "A1", "read-only", "a.b", "_", "a..b", "a-_-b", "0"] {
+    for name in ["a", "A1", "read-only", "a.b", "_", "a.-b", "a-_-b", "0"] {
         let path = format!("roles/{name}");
         assert_eq!(pattern.captures(&path).unwrap(), [("name", Some(name))]);
     }
@@ -63,6 +63,7 @@ fn names_are_vault_names() {
         "roles/a.",
         "roles/ä",
         "roles/a/b",
+        "roles/a..b",
         "roles/a ",
         "roles/a\n",
         "xroles/a",

@@ -63,7 +63,7 @@ fn lists_come_with_and_without_slash() {
 fn what_is_not_a_name_is_told() {
     let refused = Err(Error::BadRequest(
         "name: \"-a\" is not a name: use letters of English, digits and \"_\", and between them \
-         also \"-\" and \".\""
+         also \"-\" and single \".\", 240 characters at most"
             .to_owned(),
     ));
     assert_eq!(answer(Operation::Read, "books/-a", json!({})), refused);

@@ -137,7 +137,7 @@ async fn changes_of_a_static_role() {
             "rotation_period: 10s is out of range: give 1m or more, up to 100 years",
         ),
         (
-            json!({ "rotation_period": "" }),
+            json!({ "rotation_period": 0 }),
             "rotation_period or rotation_schedule is missing: give one of the two, for instance \
              rotation_period=24h",
         ),

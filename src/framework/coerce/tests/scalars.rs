@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::FieldType;
 use super::check;
-use super::coerce;
 use super::refuse;
 
 #[test]
@@ -15,12 +14,8 @@ fn strings() {
             (json!(""), json!("")),
             (json!(" a b "), json!(" a b ")),
             (json!("ÄB"), json!("ÄB")),
-            (json!(true), json!("1")),
-            (json!(false), json!("0")),
             (json!(0), json!("0")),
             (json!(-7), json!("-7")),
-            (json!(3.7), json!("3.7")),
-            (json!(1e21), json!("1000000000000000000000")),
             (json!(i64::MAX), json!("9223372036854775807")),
             (json!(u64::MAX), json!("18446744073709551615")),
         ],
@@ -35,16 +30,29 @@ fn strings() {
             (json!("a"), json!("a")),
             (json!("a-b.C_9"), json!("a-b.C_9")),
             (json!(7), json!("7")),
+            (json!("x".repeat(240)), json!("x".repeat(240))),
         ],
     );
     refuse(
         &[FieldType::String, FieldType::Lowercase, FieldType::Name],
-        &[json!([]), json!(["a"]), json!({}), json!({"a": 1})],
+        &[
+            json!([]),
+            json!(["a"]),
+            json!({}),
+            json!({"a": 1}),
+            json!(true),
+            json!(false),
+            json!(3.7),
+            json!(1e21),
+        ],
     );
     refuse(
         &[FieldType::Name],
         &[
             json!(""),
+            json!("a..b"),
+            json!("../x"),
+            json!("x".repeat(241)),
             json!("-a"),
             json!("a."),
             json!("a/b"),
@@ -68,11 +76,8 @@ fn integers() {
                 json!(9_007_199_254_740_993_i64),
                 json!(9_007_199_254_740_993_i64),
             ),
-            (json!(3.7), json!(3)),
-            (json!(-3.7), json!(-3)),
-            (json!(true), json!(1)),
-            (json!(false), json!(0)),
-            (json!(""), json!(0)),
+            (json!(3.0), json!(3)),
+            (json!(1e3), json!(1000)),
             (json!("42"), json!(42)),
             (json!("-42"), json!(-42)),
             (json!("+5"), json!(5)),
@@ -84,7 +89,12 @@ fn integers() {
         &[FieldType::Int, FieldType::Int64],
         &[
             json!("abc"),
+            json!(""),
             json!("true"),
+            json!(true),
+            json!(false),
+            json!(3.7),
+            json!(-3.7),
             json!("1.5"),
             json!("1e3"),
             json!(" 5"),
@@ -121,12 +131,12 @@ fn floats() {
             (json!("1.5"), json!(1.5)),
             (json!("1e3"), json!(1000.0)),
             (json!("1_000"), json!(1000.0)),
-            (json!(""), json!(0.0)),
-            (json!(true), json!(1.0)),
         ],
     );
     let bad = [
         json!("abc"),
+        json!(""),
+        json!(true),
         json!("inf"),
         json!("NaN"),
         json!("1e999"),
@@ -142,7 +152,7 @@ fn bools() {
     for yes in [
         json!(true),
         json!(1),
-        json!(-0.5),
+        json!(1.0),
         json!("1"),
         json!("t"),
         json!("T"),
@@ -156,7 +166,6 @@ fn bools() {
         json!(false),
         json!(0),
         json!(0.0),
-        json!(""),
         json!("0"),
         json!("f"),
         json!("F"),
@@ -169,6 +178,9 @@ fn bools() {
     refuse(
         &[FieldType::Bool],
         &[
+            json!(""),
+            json!(2),
+            json!(-0.5),
             json!("yes"),
             json!("tRUE"),
             json!("2"),
@@ -189,7 +201,7 @@ fn durations() {
             (json!("1h"), json!(3600)),
             (json!("1h30m"), json!(5400)),
             (json!("7d"), json!(604_800)),
-            (json!(3.9), json!(3)),
+            (json!(3.0), json!(3)),
             (json!(9_223_372_036_i64), json!(9_223_372_036_i64)),
         ],
     );
@@ -214,7 +226,10 @@ fn durations() {
             json!("0.5s"),
             json!("-0.5s"),
             json!("999ms"),
+            json!("1500ms"),
             json!(0.5),
+            json!(3.9),
+            json!(""),
             json!(9_223_372_037_i64),
             json!(1e300),
             json!(true),
@@ -222,7 +237,6 @@ fn durations() {
             json!({}),
         ],
     );
-    assert!(coerce(FieldType::Duration, json!("")).unwrap().is_none());
 }
 
 #[test]
@@ -237,13 +251,13 @@ fn times() {
             ),
             (json!("1700000000"), json!("2023-11-14T22:13:20Z")),
             (json!(1_700_000_000), json!("2023-11-14T22:13:20Z")),
-            (json!(1.5), json!("1970-01-01T00:00:01Z")),
         ],
     );
     refuse(
         &[FieldType::Time],
         &[
             json!(""),
+            json!(1.5),
             json!("2026-01-31"),
             json!("2026-02-30T00:00:00Z"),
             json!("tomorrow"),

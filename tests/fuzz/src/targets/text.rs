@@ -13,9 +13,9 @@ use vault_plugin_secrets_astra::framework::parse_seconds;
 /// The bytes are the text, which every reader gets.
 pub fn run(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    if let Ok(Some(seconds)) = parse_seconds(&text) {
+    if let Ok(seconds) = parse_seconds(&text) {
         let written = format_seconds(seconds);
-        assert_eq!(parse_seconds(&written), Ok(Some(seconds)), "{written}");
+        assert_eq!(parse_seconds(&written), Ok(seconds), "{written}");
     }
     let now = OffsetDateTime::UNIX_EPOCH;
     if let Some((next, gap)) = cron(&text, now) {
