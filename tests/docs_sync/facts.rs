@@ -13,7 +13,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(path: &str) -> String {
+pub(super) fn read(path: &str) -> String {
     let path = root().join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -26,7 +26,7 @@ fn names(folder: &str) -> Vec<String> {
 }
 
 /// The versions in a text: three numbers with dots between.
-fn versions(text: &str) -> Vec<String> {
+pub(super) fn versions(text: &str) -> Vec<String> {
     let is_version = |word: &&str| {
         let parts: Vec<&str> = word.split('.').collect();
         parts.len() == 3 && parts.iter().all(|part| part.parse::<u32>().is_ok())
@@ -50,7 +50,7 @@ fn newest(versions: &[String]) -> String {
 }
 
 /// A host: its name, the version that `scripts/test` runs, and all that can be had.
-fn hosts() -> [(&'static str, String, BTreeSet<String>); 2] {
+pub(super) fn hosts() -> [(&'static str, String, BTreeSet<String>); 2] {
     let module = read("tests/vault/go.mod");
     let (_, vault) = module.split_once("hashicorp/vault v").unwrap();
     let vault = versions(vault).remove(0);

@@ -12,6 +12,7 @@ mod faults;
 mod lines;
 mod links;
 mod messages;
+mod recipes;
 mod sdk;
 #[path = "../sources.rs"]
 mod sources;

@@ -34,9 +34,10 @@ const VERSION: u8 = 4;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// An answer, and whether the connection ends after it.
-struct Reply {
-    opcode: u8,
-    body: Vec<u8>,
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) opcode: u8,
+    pub(super) body: Vec<u8>,
     last: bool,
 }
 
@@ -65,7 +66,7 @@ impl From<Malformed> for Reply {
 }
 
 /// A connection on its way from STARTUP to statements.
-struct Connection {
+pub(super) struct Connection {
     id: u64,
     place: Place,
     plane: Arc<Plane>,
@@ -94,15 +95,7 @@ pub(super) async fn serve(
     }
     let opened = clock::rfc3339(service.lock().now());
     let (id, cut) = plane.registry.enter(&place.database, &place.region, opened);
-    let mut connection = Connection {
-        id,
-        place,
-        plane: plane.clone(),
-        service,
-        startup: None,
-        session: None,
-        prepared: HashMap::new(),
-    };
+    let mut connection = Connection::new(id, place, plane.clone(), service);
     tokio::select! {
         () = connection.run(&mut stream) => {}
         () = cut.notified() => {}
@@ -117,6 +110,19 @@ pub(super) async fn serve(
 }
 
 impl Connection {
+    /// One that has sent nothing yet; `id` is that of the registry.
+    pub(super) fn new(id: u64, place: Place, plane: Arc<Plane>, service: Arc<Service>) -> Self {
+        Self {
+            id,
+            place,
+            plane,
+            service,
+            startup: None,
+            session: None,
+            prepared: HashMap::new(),
+        }
+    }
+
     async fn run(&mut self, stream: &mut TlsStream<TcpStream>) {
         loop {
             let (bytes, last) = match frame::read(stream).await {
@@ -151,7 +157,8 @@ impl Connection {
         }
     }
 
-    fn answer(&mut self, frame: &Frame) -> Result<Reply, Reply> {
+    /// What a message is answered with; `Err` is a refusal.
+    pub(super) fn answer(&mut self, frame: &Frame) -> Result<Reply, Reply> {
         self.plane
             .registry
             .update(self.id, |seen| seen.protocol = frame.version);

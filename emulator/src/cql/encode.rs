@@ -1,7 +1,9 @@
 //! Writing the notations of the protocol's section 3.
 
-/// Appends a `[string]`; what is longer than 65,535 bytes is refused before, by the frame's limit.
+/// Appends a `[string]`. It can have 65,535 bytes; only a message that repeats what a client sent can be
+/// longer, and loses its end.
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
+    let (text, _) = text.split_at(text.floor_char_boundary(usize::from(u16::MAX)));
     short(out, text.len());
     out.extend(text.as_bytes());
 }

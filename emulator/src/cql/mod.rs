@@ -14,6 +14,8 @@ mod frame;
 mod jks;
 mod metadata;
 mod plane;
+#[cfg(test)]
+mod properties;
 mod registry;
 mod rows;
 mod statement;

@@ -157,6 +157,9 @@ impl Session {
         if list == ["*"] {
             return Ok(table);
         }
+        if list.is_empty() {
+            return Err(Refusal::new(code::SYNTAX, "SELECT names no columns".into()));
+        }
         table.select(&list).map_err(|name| {
             let message = format!("Undefined column name {name} in table {}", table.name);
             Refusal::new(code::INVALID, message)
