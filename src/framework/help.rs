@@ -2,6 +2,9 @@
 
 use super::path::Route;
 
+/// Texts are broken so that they fit a terminal of so many columns; the host prints them as they are.
+const COLUMNS: usize = 80;
+
 /// The root's help: the engine and its paths.
 pub(crate) fn root<E>(description: &str, routes: &[Route<E>]) -> String {
     let mut paths: Vec<_> = routes
@@ -15,7 +18,7 @@ pub(crate) fn root<E>(description: &str, routes: &[Route<E>]) -> String {
     });
     let blocks = [
         "## DESCRIPTION".to_owned(),
-        or(description, "<no description>").to_owned(),
+        indented(or(description, "<no description>"), 0),
         "## PATHS".to_owned(),
         "The following paths are supported below the mount. For the help of one of them,\n\
          ask for help on any path that matches its pattern. Policies decide which of them\n\
@@ -36,7 +39,7 @@ pub(crate) fn path<E>(request: &str, route: &Route<E>) -> String {
             "Request:        {request}\nMatching Route: {}",
             route.pattern.go
         ),
-        or(route.synopsis, "<no synopsis>").to_owned(),
+        indented(or(route.synopsis, "<no synopsis>"), 0),
     ];
     let mut fields = route.schema.iter().peekable();
     if fields.peek().is_some() {
@@ -56,7 +59,7 @@ pub(crate) fn path<E>(request: &str, route: &Route<E>) -> String {
         blocks.push(indented(&description, 8));
     }
     blocks.push("## DESCRIPTION".to_owned());
-    blocks.push(or(route.help, "<no description>").to_owned());
+    blocks.push(indented(or(route.help, "<no description>"), 0));
     blocks.join("\n\n").trim().to_owned()
 }
 
@@ -67,14 +70,61 @@ fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
     }
 }
 
+/// The lines of `text`, each behind `by` spaces and broken between words where it is too long.
 fn indented(text: &str, by: usize) -> String {
-    let indent = " ".repeat(by);
-    let lines = text.lines().map(|line| {
-        if line.is_empty() {
-            String::new()
-        } else {
-            format!("{indent}{line}")
-        }
+    let lines = text.lines().flat_map(|line| broken(line, COLUMNS - by));
+    let lines = lines.map(|line| match line.as_str() {
+        "" => line,
+        _ => format!("{}{line}", " ".repeat(by)),
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// One line as several of at most `columns` characters; a word that is longer stays whole.
+fn broken(line: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut used = 0;
+    for word in line.split(' ') {
+        let length = word.chars().count();
+        match lines.last_mut() {
+            Some(last) if used + 1 + length <= columns => {
+                last.push(' ');
+                last.push_str(word);
+                used += 1 + length;
+            }
+            _ => {
+                lines.push(word.to_owned());
+                used = length;
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::indented;
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        let text = format!(
+            "{} end\n  list\n\n{}",
+            "word ".repeat(15).trim(),
+            "x".repeat(90)
+        );
+        let long = "x".repeat(90);
+        let words = "word ".repeat(15);
+        assert_eq!(
+            indented(&text, 0),
+            format!("{} end\n  list\n\n{long}", words.trim())
+        );
+        let fourteen = "word ".repeat(14);
+        assert_eq!(
+            indented(&text, 8),
+            format!(
+                "        {}\n        word end\n          list\n\n        {long}",
+                fourteen.trim()
+            )
+        );
+    }
 }

@@ -10,6 +10,7 @@ async fn path_help_describes_the_root_and_every_path() {
         root.contains("## DESCRIPTION") && root.contains("## PATHS"),
         "{root}"
     );
+    assert_fits(&root);
     for path in [
         "config",
         "rotate-root",
@@ -63,10 +64,18 @@ async fn path_help_describes_the_root_and_every_path() {
             help.contains("## DESCRIPTION") && !help.contains("<no "),
             "{path}:\n{help}"
         );
+        assert_fits(&help);
     }
     let help = mount.cli.ok(&["path-help", &mount.path("status")]).await;
     assert!(help.contains("How each config fares."), "{help}");
     mount.finish().await;
+}
+
+/// That no line of `help` is broken by a terminal of 80 columns.
+fn assert_fits(help: &str) {
+    for line in help.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
 }
 
 #[tokio::test]

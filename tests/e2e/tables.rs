@@ -1,5 +1,5 @@
 //! The tables that `vault` prints, as an operator sees them: every list fits a terminal of 200
-//! columns, and so does what is read.
+//! columns, and so does what is read; names alone, a config and its status fit one of 80.
 
 use serde_json::json;
 
@@ -9,6 +9,8 @@ use harness::TestMount;
 use crate::setup;
 
 const COLUMNS: usize = 200;
+/// A terminal that was never widened: for names alone, and for what is read to see what is wrong.
+const NARROW: usize = 80;
 /// A long reason, as jobs of a CI give it.
 const REASON: &str = "https://gitlab.example.com/platform/payments/-/jobs/1234567890";
 
@@ -86,6 +88,9 @@ async fn every_list_fits_a_terminal() {
         assert!(!table.contains("map["), "{table}");
         println!("{list}: {} columns", widest(&table));
         assert!(widest(&table) <= COLUMNS, "{}\n{table}", widest(&table));
+        let names = mount.cli.ok(&["list", &mount.path(&list)]).await;
+        assert!(names.lines().count() > 2, "{names}");
+        assert!(widest(&names) <= NARROW, "{}\n{names}", widest(&names));
     }
     finish(mount).await;
 }
@@ -94,16 +99,17 @@ async fn every_list_fits_a_terminal() {
 async fn what_is_read_fits_a_terminal_too() {
     let mount = setup::mount("tables-read").await;
     fill(&mount).await;
-    for path in [
-        "config",
-        "roles/payments-orders-ro",
-        "static-roles/payments-nightly",
-        "static-creds/payments-nightly",
-        "status/default",
+    for (path, columns) in [
+        ("config", NARROW),
+        ("roles/payments-orders-ro", COLUMNS),
+        ("static-roles/payments-nightly", COLUMNS),
+        ("static-creds/payments-nightly", COLUMNS),
+        ("astra-roles/default/API RO User", COLUMNS),
+        ("status/default", NARROW),
     ] {
         let table = mount.cli.ok(&["read", &mount.path(path)]).await;
         println!("{path}: {} columns", widest(&table));
-        assert!(widest(&table) <= COLUMNS, "{}\n{table}", widest(&table));
+        assert!(widest(&table) <= columns, "{}\n{table}", widest(&table));
         assert!(!table.contains("map["), "{table}");
     }
     finish(mount).await;
