@@ -39,6 +39,11 @@ impl Failures {
         store.get(key).await
     }
 
+    /// Whether it is too soon to try again at `now`.  A clock that was set back must not put it off.
+    pub(super) fn is_waiting(&self, now: OffsetDateTime) -> bool {
+        self.retry_at > now && self.retry_at - now <= LONGEST_WAIT
+    }
+
     /// Notes one more failure at `now`; `end` is when Astra ends the token that is to be replaced, before
     /// which it is tried again.  The note is not worth an error of its own.
     pub(super) async fn note(
@@ -135,6 +140,10 @@ mod tests {
         assert_eq!(wait(u32::MAX), 60);
         assert_eq!(Failures::after(2, &error, now, None).last_error, "it broke");
         let end = |minutes| Some(now + Duration::minutes(minutes));
+        let failures = Failures::after(9, &error, now, None);
+        let waiting = |hours| failures.is_waiting(now + Duration::hours(hours));
+        // Of a clock that was set back by three hours nothing is expected.
+        assert_eq!([0, 1, -3].map(waiting), [true, false, false]);
         let waits = [-5, 2, 20, 600].map(|left| {
             let after = Failures::after(9, &error, now, end(left));
             (after.retry_at - now).whole_minutes()

@@ -97,7 +97,7 @@ async fn reconcile_one(engine: &Engine, client_id: &str, deadline: Deadline) -> 
     let failures_key = Key::deletion_failures(client_id);
     let failures = Failures::load(&engine.store, &failures_key).await?;
     let now = engine.clock.now();
-    if failures.is_some_and(|failures| failures.retry_at > now) {
+    if failures.is_some_and(|failures| failures.is_waiting(now)) {
         return Ok(());
     }
     let finished = finish(engine, &entry, deadline).await;

@@ -195,9 +195,16 @@ impl StaticRoleEntry {
     /// The role is deleted at `now`: all its tokens are to be deleted.
     pub(crate) fn tombstone(&mut self, now: OffsetDateTime) {
         self.retire(now);
-        for token in &mut self.previous {
+        self.previous = self.previous_over(now);
+    }
+
+    /// The replaced tokens, all of which are to be deleted at `now` at the latest.
+    pub(crate) fn previous_over(&self, now: OffsetDateTime) -> Vec<PreviousToken> {
+        let mut previous = self.previous.clone();
+        for token in &mut previous {
             token.delete_at = token.delete_at.min(now);
         }
+        previous
     }
 
     fn retire(&mut self, delete_at: OffsetDateTime) {

@@ -107,7 +107,7 @@ pub(crate) async fn reconcile(
         return Ok(());
     };
     let failures = Failures::load(&engine.store, &Key::root_rotation(name)).await?;
-    let may_try = failures.is_none_or(|failures| failures.retry_at <= now);
+    let may_try = failures.is_none_or(|failures| !failures.is_waiting(now));
     // A rotation for which there is no time is not tried, instead of failing.
     let is_time = deadline.remaining() >= engine.deadlines.min_for_rotation();
     if due(&connection.entry) && may_try && is_time {

@@ -1,32 +1,47 @@
 //! Whether Astra still has the tokens that storage says are current.
 //!
 //! After a restored snapshot, or a deletion by hand, readers would get a dead token until the next
-//! rotation.  So a tick looks for each of them once after a start, and again every hour.
+//! rotation.  So a tick looks for each of them once after a start, and again every hour, or when Astra
+//! is about to end it: when that is by this node's clock storage says, but the clock may have been wrong.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::astra::Deadline;
+use crate::astra::TokenEntry;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::intent::Owner;
 use crate::engine::role::StaticRoleEntry;
+use crate::engine::schedule::before_end;
 use crate::engine::tagged_token::MountTokenFilter;
 
 /// The current tokens that are to be looked for, by client id, each with its static role's name.
 pub(super) type Unseen = BTreeMap<String, String>;
 
-/// The client id of the current token of `entry`, if no list has shown it for an hour, and it is old
-/// enough to be listed.
+/// A token that a list showed.
+struct Listed {
+    client_id: String,
+    /// The static role that it was minted for.
+    role: Option<String>,
+    /// When it is to be replaced at the latest, by Astra's clock.
+    replace_at: Option<OffsetDateTime>,
+}
+
+/// The client id of the current token of `entry`, if no list has shown it lately, and it is old enough
+/// to be listed.
 pub(super) fn unseen(engine: &Engine, entry: &StaticRoleEntry) -> Option<String> {
     let current = entry.current.as_ref()?;
     let age = engine.clock.now() - current.rotated_at;
-    let is_old = age >= engine.deadlines.late_create_window;
+    // Made in the future, it was made before the clock was set back.
+    let is_old = age.unsigned_abs() >= engine.deadlines.late_create_window;
     let is_unseen = is_old
         && !engine
             .seen_tokens
@@ -34,7 +49,8 @@ pub(super) fn unseen(engine: &Engine, entry: &StaticRoleEntry) -> Option<String>
     is_unseen.then(|| current.client_id.clone())
 }
 
-/// Looks for them in the organization's list: the names of the static roles whose token is gone.
+/// Looks for them in the organization's list: the names of the static roles whose token is gone, or to
+/// be replaced before Astra ends it.
 pub(super) async fn gone(
     engine: &Engine,
     connection: &Connection,
@@ -48,38 +64,65 @@ pub(super) async fn gone(
         .map(|name| (owner(connection, name), name.clone()))
         .collect();
     let began = Instant::now();
-    let look = move |token: &crate::astra::TokenEntry| {
-        let name = mount
+    let look = move |token: &TokenEntry| {
+        let role = mount
             .tag(token)
             .and_then(|tag| owners.get(&tag.owner).cloned());
         let is_wanted = wanted.contains(&token.client_id);
-        (is_wanted || name.is_some()).then(|| (token.client_id.clone(), name))
+        (is_wanted || role.is_some()).then(|| Listed {
+            client_id: token.client_id.clone(),
+            role,
+            replace_at: replace_at(token),
+        })
     };
     let listed = connection.client.tokens(look, deadline).await;
     let listed =
         listed.map_err(|error| astra_error::request_error("list tokens", connection, &error))?;
-    let ids: BTreeSet<&String> = listed.iter().map(|(client_id, _)| client_id).collect();
+    let now = connection.client.astra_time();
     let mut gone = BTreeSet::new();
     for (client_id, name) in unseen {
-        if ids.contains(client_id) {
-            engine.seen_tokens.record(client_id, began);
+        let Some(found) = listed.iter().find(|token| token.client_id == *client_id) else {
+            warn_of(name, client_id, &listed);
+            gone.insert(name.clone());
             continue;
+        };
+        let left = found.replace_at.zip(now).map(|(at, now)| at - now);
+        match left.map(Duration::try_from) {
+            Some(Err(_)) => {
+                tracing::info!(
+                    static_role = name,
+                    client_id,
+                    "Astra is about to end the current token of a static role, so it is replaced"
+                );
+                gone.insert(name.clone());
+            }
+            left => engine
+                .seen_tokens
+                .record(client_id, began, left.and_then(Result::ok)),
         }
-        let others: Vec<&str> = listed
-            .iter()
-            .filter(|(_, of)| of.as_ref() == Some(name))
-            .map(|(client_id, _)| client_id.as_str())
-            .collect();
-        tracing::warn!(
-            static_role = name,
-            client_id,
-            others = others.join(", "),
-            "the current token of a static role is gone from Astra, so it is replaced; others that \
-             were minted for the role stay until they are tidied or expire"
-        );
-        gone.insert(name.clone());
     }
     Ok(gone)
+}
+
+/// When Astra's list says that `token` is to be replaced; `None` where it does not end.
+fn replace_at(token: &TokenEntry) -> Option<OffsetDateTime> {
+    let (made, end) = (token.generated_on?, token.token_expiry?);
+    Some(before_end(made, end, time::Duration::ZERO))
+}
+
+fn warn_of(name: &str, client_id: &str, listed: &[Listed]) {
+    let others: Vec<&str> = listed
+        .iter()
+        .filter(|token| token.role.as_deref() == Some(name))
+        .map(|token| token.client_id.as_str())
+        .collect();
+    tracing::warn!(
+        static_role = name,
+        client_id,
+        others = others.join(", "),
+        "the current token of a static role is gone from Astra, so it is replaced; others that were \
+         minted for the role stay until they are tidied or expire"
+    );
 }
 
 fn owner(connection: &Connection, name: &str) -> Owner {

@@ -112,8 +112,8 @@ async fn reconcile_config(engine: &Engine, config: String, work: Work, deadline:
 }
 
 fn is_waiting(entry: &StaticRoleEntry, now: time::OffsetDateTime) -> bool {
-    let is_old = entry.previous.iter().any(|token| token.delete_at <= now);
-    is_old || is_due(entry, now) || entry.client_ids().next().is_none()
+    let is_over = entry.previous.iter().any(|token| token.delete_at <= now);
+    is_over || is_due(entry, now) || !entry.is_live()
 }
 
 fn is_due(entry: &StaticRoleEntry, now: time::OffsetDateTime) -> bool {
@@ -159,7 +159,7 @@ async fn reconcile_tokens(
         && (is_gone || is_due(&entry, engine.clock.now()))
     {
         let failures = Failures::load(&engine.store, &Key::static_rotation(name)).await?;
-        if failures.is_none_or(|failures| failures.retry_at <= engine.clock.now()) {
+        if failures.is_none_or(|failures| !failures.is_waiting(engine.clock.now())) {
             rotate(engine, name, entry.as_ref().clone(), deadline).await?;
         }
     }

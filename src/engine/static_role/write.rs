@@ -50,7 +50,7 @@ pub(super) async fn write(
     let asked = Asked::read(fields, known)?;
     if let Some(left) = stored.as_deref().filter(|entry| !entry.is_live()) {
         check_left(name, left, &entry)?;
-        entry.previous = left.previous.clone();
+        entry.previous = left.previous_over(engine.clock.now());
     }
     let connection = engine.configs.require(&entry.config).await?;
 

@@ -186,6 +186,12 @@ impl AstraMount {
         self.restart();
     }
 
+    /// The process starts again on a node whose clock is right again.
+    pub fn restart_with_clock_set_back(&mut self, ahead: Duration) {
+        self.ahead -= ahead;
+        self.restart();
+    }
+
     /// The process starts again on a standby, which must forward, or on an active node.
     pub fn set_standby(&mut self, standby: bool) {
         // The performance standby's bit (docs/internals/protocol.md, "Replication state").

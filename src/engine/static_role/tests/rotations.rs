@@ -296,3 +296,29 @@ async fn more_rotations_than_the_overlap_can_hold_are_told() {
     );
     assert!(!bench.is_live(&first));
 }
+
+#[tokio::test]
+async fn a_token_is_replaced_before_its_end_although_the_clock_was_ahead_when_it_was_made() {
+    const AHEAD: Duration = Duration::from_secs(3 * 3_600);
+    let mut bench = AstraMount::configured().await;
+    let org_id = bench.astra.seeds().organizations[0].id.clone();
+    let capped = json!({"rewrite_expiry": {"life_s": 800}});
+    bench.astra.set_org_knobs(&org_id, capped).unwrap();
+    bench.restart_ahead(AHEAD);
+    bench.write("static-roles/app", role()).await.unwrap();
+    let first = current(&bench).await;
+    bench.restart_with_clock_set_back(AHEAD);
+    for _ in 0..9 {
+        bench.advance(Duration::from_secs(60));
+        bench.tick().await;
+    }
+    // Not before it has to be.
+    assert_eq!(current(&bench).await, first);
+    bench.advance(Duration::from_secs(120));
+    // What a list showed counts by the time of this process, which the bench does not advance.
+    bench.restart();
+    bench.tick().await;
+    let second = current(&bench).await;
+    assert_ne!(second, first);
+    assert!(bench.is_live(&second) && bench.is_live(&first));
+}
