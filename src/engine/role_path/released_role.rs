@@ -60,16 +60,8 @@ impl<'a> ReleasedCustomRole<'a> {
         let connection = &self.connection;
         let id = &self.custom.role_id;
         let name = self.name();
-        let of_connection = connection.client.own_org(deadline).await;
-        if let Ok(own) = of_connection
-            && !own.eq_ignore_ascii_case(&self.org_id)
-        {
-            return vec![format!(
-                "the custom Astra role \"{name}\" ({id}) stays in organization {}, because config \
-                 \"{}\" is now for {own}: delete it there, or give the config a root token of that \
-                 organization again",
-                self.org_id, connection.name
-            )];
+        if let Some(warning) = self.out_of_reach(deadline).await {
+            return vec![warning];
         }
         let holders = self.holders(deadline).await;
         let scope = self.scope();
@@ -115,6 +107,28 @@ impl<'a> ReleasedCustomRole<'a> {
             ),
         });
         warning.into_iter().chain(of_tokens).collect()
+    }
+
+    /// Why it cannot be deleted now: until the config's organization is known, a list that does not show
+    /// it could be another's.
+    async fn out_of_reach(&self, deadline: Deadline) -> Option<String> {
+        let connection = &self.connection;
+        match connection.client.own_org(deadline).await {
+            Ok(own) if own.eq_ignore_ascii_case(&self.org_id) => None,
+            Ok(own) => Some(format!(
+                "the custom Astra role \"{}\" ({}) stays in organization {}, because config \
+                 \"{}\" is now for {own}: delete it there, or give the config a root token of that \
+                 organization again",
+                self.name(),
+                self.custom.role_id,
+                self.org_id,
+                connection.name
+            )),
+            Err(error) => {
+                connection.health.failed(&error);
+                Some(self.kept(&error.to_string()))
+            }
+        }
     }
 
     fn kept(&self, error: &str) -> String {

@@ -330,3 +330,30 @@ async fn a_config_that_moved_names_the_custom_role_that_it_left_behind() {
     assert_eq!(kept(&bench, Some(&first.id)), []);
     assert_eq!(kept(&bench, Some(&second.id)).len(), 1);
 }
+
+#[tokio::test]
+async fn a_custom_role_waits_while_no_one_knows_which_organization_the_config_is_for() {
+    let bench = AstraMount::configured().await;
+    let organizations = bench.astra.seeds().organizations;
+    write(&bench, &["db-cql"]).await;
+    let left = role_id(&bench).await;
+    bench
+        .delete("config/default", json!({"force": true}))
+        .await
+        .unwrap();
+    let untried = |org: usize| {
+        let token = &organizations[org].root_token;
+        json!({"token": token, "url": bench.astra.url(), "verify": false})
+    };
+    bench.write("config/default", untried(1)).await.unwrap();
+    // The other organization's list would not show the custom role.
+    let refused = refused(401, FaultBody::Errors, false);
+    fault_once(&bench, "GET", "/v2/currentOrg", refused);
+    let warnings = delete(&bench).await;
+    assert!(warnings[0].contains("keeps its rights"), "{warnings:?}");
+    assert_eq!((kept(&bench, None).len(), notes(&bench)), (1, 1));
+    let back = bench.config(json!({"token": bench.another_root_token(), "force": true}));
+    bench.write("config/default", back).await.unwrap();
+    bench.tick().await;
+    assert_eq!((by_id(&bench, &left), notes(&bench)), (None, 0));
+}
