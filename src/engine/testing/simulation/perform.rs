@@ -287,7 +287,10 @@ impl World {
         let is_written = matches!(outcome, Some(Ok(_)));
         match token {
             RootToken::New if is_written => self.orgs[org].is_broken.set(false),
-            RootToken::Foreign if !matches!(outcome, Some(Err(_))) => {
+            // A write of which storage says that it failed may have happened.
+            RootToken::Foreign
+                if !matches!(outcome, Some(Err(_))) || self.has_foreign_token(org) =>
+            {
                 self.orgs[org].is_broken.set(true)
             }
             _ => {}

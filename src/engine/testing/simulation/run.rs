@@ -16,6 +16,7 @@ use crate::engine::connection::ConfigEntry;
 use crate::engine::store::Key;
 use crate::engine::testing::virtual_time;
 use astra_emulator::TokenState;
+use astra_emulator::TokenView;
 
 /// The shortest time after the last trouble until all must be in order: creates that were on their way
 /// may still take effect.
@@ -154,11 +155,21 @@ impl World {
         }
     }
 
-    fn has_root_token(&self, org: usize) -> bool {
+    /// Whether the config's root token is of another organization.
+    pub fn has_foreign_token(&self, org: usize) -> bool {
+        let token = self.stored_root_token(org);
+        token.is_some_and(|token| token.org_id != self.orgs[org].id)
+    }
+
+    fn stored_root_token(&self, org: usize) -> Option<TokenView> {
         let configs = self.stored::<ConfigEntry>(Key::CONFIGS);
         let name = super::operation::config(org);
-        let config = configs.iter().find(|(own, _)| own == name);
-        let token = config.and_then(|(_, config)| self.astra.token(config.token_client_id()));
+        let (_, config) = configs.iter().find(|(own, _)| own == name)?;
+        self.astra.token(config.token_client_id())
+    }
+
+    fn has_root_token(&self, org: usize) -> bool {
+        let token = self.stored_root_token(org);
         let works = token.is_some_and(|token| {
             token.state == TokenState::Active && token.org_id == self.orgs[org].id
         });
