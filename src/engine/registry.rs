@@ -235,7 +235,16 @@ impl<K: EntryKind> Registry<K> {
     pub(crate) async fn delete(&self, name: &str) -> Result<(), Error> {
         let _access = self.access.lock(name).await;
         self.cached().remove(name);
-        Ok(self.store.delete(&K::key(name)).await?)
+        let key = K::key(name);
+        let Err(error) = self.store.delete(&key).await else {
+            return Ok(());
+        };
+        // A deletion that fails may have happened all the same, and then what follows it must too:
+        // no one can ask for it again.
+        match self.store.get::<K::Stored>(&key).await {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) | Err(_) => Err(error.into()),
+        }
     }
 
     /// Another node changed the entry called `name`.

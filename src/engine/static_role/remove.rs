@@ -32,6 +32,10 @@ pub(super) async fn remove(
     failpoint::hit("static-role.removal-noted");
     let mut tombstone = entry.clone();
     tombstone.tombstone(engine.clock.now());
+    if abandoned.is_some() {
+        // From now on the note names it.
+        tombstone.granted.policy = None;
+    }
     // First the role goes out of sight: no one may be served a token that is being deleted.
     engine.static_roles.put(name, tombstone.clone()).await?;
     failpoint::hit("static-role.tombstoned");
@@ -73,7 +77,8 @@ pub(super) async fn delete_due(
         return Ok(());
     };
     let now = engine.clock.now();
-    let is_due = |token: &PreviousToken| token.delete_at <= now;
+    // Of a deleted role all are, whatever a clock that was ahead has made of their time.
+    let is_due = |token: &PreviousToken| !entry.is_live() || token.delete_at <= now;
     if !entry.previous.iter().any(is_due) && (entry.is_live() || !entry.previous.is_empty()) {
         return Ok(());
     }
@@ -92,6 +97,9 @@ pub(super) async fn delete_due(
     }
     failpoint::hit("static-role.old-deleted");
     if !left.is_live() && left.previous.is_empty() {
+        // Where it is named still, its config was gone when the role was deleted, and is back.
+        let owner = PolicyOwner::StaticRole(name);
+        ReleasedCustomRole::note(engine, &entry.config, owner, &entry.granted, None).await?;
         engine.static_roles.delete(name).await?;
     } else if left.previous != entry.previous {
         engine.static_roles.put(name, left).await?;

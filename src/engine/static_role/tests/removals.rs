@@ -1,15 +1,18 @@
 //! Deleting static roles.
 
 use serde_json::json;
+use std::time::Duration;
 
 use super::current;
 use super::delete;
 use super::refused;
 use super::role;
 use super::with_role;
+use crate::engine::testing::AstraMount;
 use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
+use crate::vault::memory::WriteFault;
 
 #[tokio::test]
 async fn a_deleted_role_leaves_no_token() {
@@ -96,4 +99,75 @@ async fn a_config_stays_while_static_roles_name_it() {
         .call(Operation::Read, "static-roles/app", json!({}))
         .await;
     assert!(read.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_a_deleted_role_left_goes_although_the_clock_was_ahead() {
+    const AHEAD: Duration = Duration::from_secs(3 * 3_600);
+    for writes_again in [false, true] {
+        let mut bench = with_role().await;
+        let first = current(&bench).await;
+        bench.restart_ahead(AHEAD);
+        bench.fault("DELETE", "*", refused());
+        delete(&bench).await;
+        bench.astra.clear_faults();
+        bench.restart_with_clock_set_back(AHEAD);
+        if writes_again {
+            bench.write("static-roles/app", role()).await.unwrap();
+        }
+        bench.tick().await;
+        assert!(!bench.is_live(&first), "{writes_again}");
+        assert_eq!(bench.live().len(), usize::from(writes_again));
+    }
+}
+
+#[tokio::test]
+async fn what_stays_is_told_although_storage_says_that_the_removal_failed() {
+    let bench = with_role().await;
+    let left = current(&bench).await;
+    let forced = bench.delete("config", json!({"force": true})).await;
+    forced.unwrap();
+    // The first write hides the role, the second removes it.
+    bench.storage.set_write_fault(Some(WriteFault {
+        prefix: "v1/static-role/".to_owned(),
+        after: 1,
+        deletions: true,
+        applied: true,
+        ..WriteFault::default()
+    }));
+    let texts = delete(&bench).await;
+    assert!(texts[0].contains(&left), "{texts:?}");
+}
+
+#[tokio::test]
+async fn a_custom_role_goes_when_its_config_comes_back_after_a_removal_that_broke_off() {
+    let bench = AstraMount::configured().await;
+    let mut role = role();
+    role.as_object_mut().unwrap().remove("astra_roles");
+    let resources = ["drn:astra:org:{{org_id}}:db:*"];
+    role["policy"] = json!({"resources": resources, "actions": ["db-cql"], "effect": "allow"});
+    bench.write("static-roles/app", role).await.unwrap();
+    let custom_roles = || {
+        let roles = bench.astra.roles(None).unwrap().into_iter();
+        roles.filter(|role| role.name.starts_with("vault-")).count()
+    };
+    assert_eq!(custom_roles(), 1);
+    let forced = bench.delete("config", json!({"force": true})).await;
+    forced.unwrap();
+    bench.storage.set_write_fault(Some(WriteFault {
+        prefix: "v1/static-role/".to_owned(),
+        applied: true,
+        once: true,
+        ..WriteFault::default()
+    }));
+    let broken_off = bench.delete("static-roles/app", json!({})).await;
+    assert!(broken_off.is_err());
+    bench
+        .write("config", bench.config(json!({})))
+        .await
+        .unwrap();
+    bench.tick().await;
+    bench.tick().await;
+    assert!(bench.live().is_empty());
+    assert_eq!(custom_roles(), 0);
 }
