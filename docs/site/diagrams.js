@@ -8,7 +8,11 @@
 
     async function draw() {
         const isDark = ['navy', 'coal', 'ayu'].some((theme) => root.classList.contains(theme));
-        mermaid.initialize({ startOnLoad: false, theme: isDark ? 'dark' : 'neutral' });
+        // The dark theme's own backgrounds hide the texts of lines and groups.
+        const themeVariables = { clusterBkg: '#23283a', edgeLabelBackground: '#161923' };
+        mermaid.initialize(isDark
+            ? { startOnLoad: false, theme: 'dark', themeVariables }
+            : { startOnLoad: false, theme: 'neutral' });
         blocks.forEach((block, index) => {
             block.textContent = sources[index];
             block.removeAttribute('data-processed');

@@ -10,6 +10,7 @@ use crate::setup::BINARY;
 
 const CONFIGURE: &str = include_str!("../../docs/configure.md");
 const INSTALL: &str = include_str!("../../docs/install.md");
+const MONITORING: &str = include_str!("../../docs/monitoring.md");
 const OPERATE: &str = include_str!("../../docs/operate.md");
 const TROUBLESHOOT: &str = include_str!("../../docs/troubleshoot.md");
 
@@ -33,7 +34,7 @@ by_http() {
         -d "$(jq -n "${fields[@]}" '$ARGS.named')" "$VAULT_ADDR/v1/$path"
 }
 typed() { command vault "$@"; }
-curl() { command curl --connect-to "::${ASTRA_URL#http://}" "${@//https:\/\/api.astra.datastax.com/$ASTRA_URL}"; }
+curl() { command curl "${@//https:\/\/api.astra.datastax.com/$ASTRA_URL}"; }
 cp() { command cp "${@/#\/etc\/vault\/plugins/$PLUGINS}"; }
 sha256sum() { command sha256sum "${@/#\/etc\/vault\/plugins/$PLUGINS}"; }
 "#;
@@ -139,6 +140,7 @@ async fn who_follows_the_guides_comes_from_nothing_to_nothing() {
     reader.follow(CONFIGURE, &variables).await;
     assert!(!astra.live().is_empty(), "nothing was minted");
     reader.follow(TROUBLESHOOT, &[]).await;
+    reader.follow(MONITORING, &[]).await;
     // What has no lease, and what disabling the mount alone would leave.
     let kept = || {
         let roles = astra.emulator.roles(None).unwrap().into_iter();
@@ -161,6 +163,7 @@ async fn who_follows_the_guides_comes_from_nothing_to_nothing() {
     let variables = [
         ("AUDIT_LOG", audit_log.display().to_string()),
         ("NEW_ROOT_TOKEN", astra.root_token()),
+        ("ADMIN_TOKEN", astra.root_token()),
     ];
     reader.follow(OPERATE, &variables).await;
     let left = astra.emulator.invariants();

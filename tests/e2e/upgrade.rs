@@ -42,11 +42,7 @@ pub(crate) async fn binary_of_version(version: &str, to: &Path) {
 async fn run(mount: &TestMount, folder: &Path, block: &str, version: &str) -> String {
     let plugins = mount.server.plugin_directory();
     let block = block.replace("/etc/vault/plugins", &plugins.display().to_string());
-    let variables = [
-        ("NEW", version),
-        ("OLD", VERSION),
-        ("SHA", mount.plugin.sha256.as_str()),
-    ];
+    let variables = [("NEW", version), ("OLD", VERSION)];
     let output = mount.cli.script(folder, &block, &variables).await;
     output.ok().trim().to_owned()
 }
@@ -58,7 +54,11 @@ async fn the_commands_of_the_page_upgrade_and_go_back() {
     let new = another_version(&folder.path().join("vault-plugin-secrets-astra")).await;
     let old = format!("vault-plugin-secrets-astra-{VERSION}");
     std::fs::copy(BINARY, mount.server.plugin_directory().join(old)).unwrap();
-    let blocks: Vec<&str> = PAGE.split("```\n").skip(1).step_by(2).collect();
+    let blocks: Vec<&str> = PAGE
+        .split("```shell\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
     let [upgrade, show, back, again] = blocks[..] else {
         panic!("{} blocks", blocks.len());
     };
