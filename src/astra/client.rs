@@ -9,7 +9,6 @@ use reqwest::Method;
 use reqwest::header::HeaderValue;
 use reqwest::redirect;
 use reqwest::tls;
-use tokio::sync::OnceCell;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -109,7 +108,7 @@ pub(super) struct Inner {
     /// The organization that the configuration names.
     pub(super) org_id: Option<String>,
     /// The root token's own organization, once it is known.
-    pub(super) own_org: OnceCell<String>,
+    pub(super) own_org: OnceLock<String>,
     /// The root token's client id, when its form shows it.
     pub(super) root_client_id: Option<String>,
     transport: Transport,
@@ -172,7 +171,7 @@ impl Client {
             last_list: Mutex::default(),
             listed: BatchedCall::new(),
             org_id: config.org_id,
-            own_org: OnceCell::new(),
+            own_org: OnceLock::new(),
             root_client_id: root_client_id.map(str::to_owned),
             transport,
         })))
@@ -214,7 +213,9 @@ impl Client {
         reader: &R,
         deadline: Deadline,
     ) -> Result<R::Output, Failure> {
-        let failure = match self.0.transport.send(request, reader, deadline).await {
+        // On the heap, so that a future which may send a request, be it seldom, is no larger for it.
+        let sent = Box::pin(self.0.transport.send(request, reader, deadline)).await;
+        let failure = match sent {
             Ok(taken) => return Ok(taken),
             Err(failure) => failure,
         };
@@ -242,7 +243,7 @@ impl Client {
     /// Asks for the root token's organization.  Here a 401 can only mean a dead token.
     pub(super) async fn probe(&self, deadline: Deadline) -> Result<Zeroizing<Vec<u8>>, Error> {
         let request = Self::org_request();
-        let sent = self.0.transport.send(&request, &Buffered, deadline).await;
+        let sent = Box::pin(self.0.transport.send(&request, &Buffered, deadline)).await;
         sent.map_err(|failure| failure.error)
     }
 

@@ -36,7 +36,7 @@ impl Client {
             return Ok(known);
         }
         let found = self.current_org(deadline).await?;
-        Ok(self.0.own_org.get_or_init(|| async { found }).await)
+        Ok(self.0.own_org.get_or_init(|| found))
     }
 
     /// Refuses to go on where the configuration names another organization than the root token's own,

@@ -27,7 +27,7 @@ impl Client {
             return Err(Error::invalid_id("token", id));
         }
         self.check_org(deadline).await?;
-        let path = format!("{OWN_PATH}/{id}");
+        let path = [OWN_PATH, "/", id].concat();
         let request = Request::new(Method::DELETE, path, OBJECT_LIMIT);
         let (error, may_be_absent) = match self.fetch(&request, deadline).await {
             Ok(body) if body.is_empty() => return Ok(Deletion::Deleted),

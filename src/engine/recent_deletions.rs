@@ -20,7 +20,12 @@ impl RecentDeletions {
     pub(crate) fn record(&self, client_id: &str, window: Duration) {
         let now = Instant::now();
         let mut deleted = self.deleted.lock();
-        deleted.retain(|_, until| *until > now);
+        // Only before it would grow: looked through each time, a thousand revocations in a row would
+        // take a million looks.
+        if deleted.len() == deleted.capacity() {
+            deleted.retain(|_, until| *until > now);
+            deleted.shrink_to_fit();
+        }
         deleted.insert(client_id.to_owned(), now + window);
     }
 
@@ -47,7 +52,19 @@ mod tests {
         assert!(!deletions.contains("two"));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(!deletions.contains("one"));
-        deletions.record("two", window);
-        assert_eq!(deletions.deleted.lock().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_old_takes_no_memory_for_long() {
+        let deletions = RecentDeletions::default();
+        let window = Duration::from_secs(120);
+        let record = |number: usize| deletions.record(&number.to_string(), window);
+        (0..1_000).for_each(record);
+        assert_eq!(deletions.deleted.lock().len(), 1_000);
+        tokio::time::advance(window).await;
+        (1_000..3_000).for_each(record);
+        let deleted = deletions.deleted.lock();
+        assert_eq!(deleted.len(), 2_000);
+        assert!(deleted.capacity() < 8_000, "{}", deleted.capacity());
     }
 }

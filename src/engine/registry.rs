@@ -163,7 +163,8 @@ impl<K: EntryKind> Registry<K> {
         if caches && let Some(value) = self.cached().get(name) {
             return Ok(Loaded::Valid(Arc::clone(value)));
         }
-        let loaded = self.read(name).await?;
+        // On the heap, because most entries are in memory, and every request would be larger for it.
+        let loaded = Box::pin(self.read(name)).await?;
         match &loaded {
             Loaded::Valid(value) if caches => {
                 self.cached().insert(name.to_owned(), Arc::clone(value));

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::TryFutureExt;
+use futures_util::future::BoxFuture;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -15,8 +17,9 @@ use super::ineffective::Ineffective;
 use super::name::NAME_RULE;
 use super::openapi;
 use super::parameters;
-use super::parameters::Captures;
+use super::path::PathOperation;
 use super::path::Route;
+use super::pattern::Captures;
 use crate::vault::Backend;
 use crate::vault::Error;
 use crate::vault::HandlerResult;
@@ -85,45 +88,90 @@ pub(crate) struct Hooks<E> {
     pub(crate) cleanup: Option<Handler<E, (), ()>>,
 }
 
+/// A request that is being handled, and what is still to be done with the outcome.
+struct Dispatched<'a, E> {
+    work: BoxFuture<'a, HandlerResult>,
+    completion: Completion<'a, E>,
+}
+
+/// What is done with the outcome of a handler.
+enum Completion<'a, E> {
+    Nothing,
+    Renewal(&'a SecretType<E>),
+    Routed(Routed<'a, E>),
+}
+
+/// What a request to a path was.
+struct Routed<'a, E> {
+    route: &'a Route<E>,
+    declared: &'a PathOperation<E>,
+    operation: Operation,
+    ineffective: Ineffective,
+    checks_answer: bool,
+}
+
+impl<E: Send + Sync + 'static> Dispatched<'_, E> {
+    async fn outcome(self) -> HandlerResult {
+        let outcome = self.work.await;
+        match self.completion {
+            Completion::Nothing => outcome,
+            Completion::Renewal(kind) => kind.renewed(outcome),
+            Completion::Routed(routed) => outcome.map(|response| routed.complete(response)),
+        }
+    }
+}
+
+impl<E> Routed<'_, E> {
+    /// The response with warnings of parameters without effect.
+    fn complete(&self, response: Option<Response>) -> Option<Response> {
+        let operation = &self.operation;
+        if self.checks_answer
+            && let Some(response) = &response
+        {
+            let mismatch = self.declared.mismatch(&response.data);
+            let template = &self.route.pattern.template;
+            debug_assert_eq!(mismatch, None, "{operation:?} {template}");
+        }
+        self.ineffective.add_to(operation, response)
+    }
+}
+
 impl<E: Send + Sync + 'static> Framework<E> {
-    fn route(&self, path: &str) -> Option<(&Route<E>, Captures)> {
-        self.routes.iter().find_map(|route| {
-            let captures = route.pattern.captures(path)?;
-            let owned = captures
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)));
-            Some((route, owned.collect()))
-        })
+    fn route<'p>(&self, path: &'p str) -> Option<(&Route<E>, Captures<'_, 'p>)> {
+        self.routes
+            .iter()
+            .find_map(|route| Some((route, route.pattern.captures(path)?)))
     }
 
-    async fn dispatch(&self, request: Request) -> HandlerResult {
+    /// Finds who handles `request` and lets it start.  Not an async function: its future would hold the
+    /// request once more.
+    fn dispatch(&self, request: Request) -> Result<Dispatched<'_, E>, Error> {
         let unrouted = |request| Call {
             request,
             fields: Fields::default(),
             ineffective: Ineffective::default(),
         };
-        match request.operation {
-            Operation::Help => self.help(request).await,
+        let (work, completion): (BoxFuture<'_, HandlerResult>, _) = match request.operation {
+            Operation::Help => (Box::pin(self.help(request)), Completion::Nothing),
             Operation::Renew => {
                 let kind = SecretType::find(&self.secrets, request.lease.as_ref())?;
-                let renewed = kind.renew(&self.engine, unrouted(request)).await;
-                renewed.map_err(Error::of_renewal)
+                let renewal = kind.renew(&self.engine, unrouted(request))?;
+                (renewal, Completion::Renewal(kind))
             }
             Operation::Revoke => {
                 let kind = SecretType::find(&self.secrets, request.lease.as_ref())?;
-                kind.revoke(&self.engine, unrouted(request)).await
+                let revocation = kind.revoke(&self.engine, unrouted(request))?;
+                (revocation, Completion::Nothing)
             }
             Operation::Rollback => {
-                let rollback = self
-                    .hooks
-                    .rollback
-                    .as_ref()
-                    .ok_or(Error::UnsupportedOperation)?;
-                rollback.call(&self.engine, unrouted(request)).await?;
-                Ok(None)
+                let rollback = self.hooks.rollback.as_ref();
+                let rollback = rollback.ok_or(Error::UnsupportedOperation)?;
+                let work = rollback.call(&self.engine, unrouted(request));
+                (Box::pin(work.map_ok(|()| None)), Completion::Nothing)
             }
-            _ => self.routed(request).await,
-        }
+            _ => return self.routed(request),
+        };
+        Ok(Dispatched { work, completion })
     }
 
     /// A message without what must not be shown; of one that repeats a very long value the middle is left
@@ -163,7 +211,7 @@ impl<E: Send + Sync + 'static> Framework<E> {
         }
     }
 
-    async fn routed(&self, mut request: Request) -> HandlerResult {
+    fn routed(&self, mut request: Request) -> Result<Dispatched<'_, E>, Error> {
         let word_is_known = !matches!(request.operation, Operation::Other(_))
             || self
                 .routes
@@ -183,20 +231,20 @@ impl<E: Send + Sync + 'static> Framework<E> {
         if operation.refuses_unknown {
             ineffective.refuse_unknown()?;
         }
-        let word = request.operation.clone();
+        let completion = Completion::Routed(Routed {
+            route,
+            declared: operation,
+            operation: request.operation.clone(),
+            ineffective: ineffective.clone(),
+            checks_answer: cfg!(debug_assertions) && self.declares_answers,
+        });
         let call = Call {
             request,
             fields,
-            ineffective: ineffective.clone(),
+            ineffective,
         };
-        let response = operation.handler.call(&self.engine, call).await?;
-        if cfg!(debug_assertions) && self.declares_answers {
-            let mismatch = response
-                .as_ref()
-                .and_then(|response| operation.mismatch(&response.data));
-            debug_assert_eq!(mismatch, None, "{word:?} {}", route.pattern.template);
-        }
-        Ok(ineffective.add_to(&word, response))
+        let work = operation.handler.call(&self.engine, call);
+        Ok(Dispatched { work, completion })
     }
 
     async fn help(&self, request: Request) -> HandlerResult {
@@ -254,7 +302,11 @@ impl<E: Send + Sync + 'static> Backend for Framework<E> {
     }
 
     async fn handle(&self, request: Request) -> HandlerResult {
-        match self.dispatch(request).await {
+        let outcome = match self.dispatch(request) {
+            Ok(dispatched) => dispatched.outcome().await,
+            Err(error) => Err(error),
+        };
+        match outcome {
             Ok(response) => Ok(response.map(|mut response| {
                 for warning in &mut response.warnings {
                     *warning = self.fit_to_show(warning);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::Map;
@@ -20,11 +21,20 @@ use crate::secret::Secret;
 /// mistake in the engine: debug builds stop at it, release builds answer `None`.
 ///
 /// It has no `Debug`: it can hold secrets.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Fields {
     schema: Arc<Schema>,
     values: Arc<BTreeMap<&'static str, Option<FieldValue>>>,
     without_defaults: bool,
+}
+
+impl Default for Fields {
+    /// No parameters: shared, because each renewal and revocation has them.
+    fn default() -> Self {
+        static NONE: LazyLock<Fields> =
+            LazyLock::new(|| Fields::new(Arc::default(), BTreeMap::new()));
+        NONE.clone()
+    }
 }
 
 impl Fields {

@@ -66,8 +66,9 @@ impl<E, A, T> Handler<E, A, T> {
         }
     }
 
-    pub(crate) async fn call(&self, engine: &Arc<E>, argument: A) -> T {
-        (self.function)(Arc::clone(engine), argument).await
+    /// Not an async function: its future would hold the argument once more.
+    pub(crate) fn call(&self, engine: &Arc<E>, argument: A) -> BoxFuture<'static, T> {
+        (self.function)(Arc::clone(engine), argument)
     }
 }
 

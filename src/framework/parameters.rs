@@ -11,12 +11,10 @@ use super::ineffective::Ineffective;
 use super::ineffective::Unknown;
 use super::path::PathOperation;
 use super::path::Route;
+use super::pattern::Captures;
 use super::schema::convert;
 use crate::vault::Error;
 use crate::vault::Operation;
-
-/// What the template captured; an absent optional tail is `None`.
-pub(crate) type Captures = Vec<(String, Option<String>)>;
 
 /// Moves the parameters that `operation` takes out of `data` and converts them.
 ///
@@ -25,23 +23,25 @@ pub(crate) type Captures = Vec<(String, Option<String>)>;
 pub(crate) fn parse<E>(
     route: &Route<E>,
     operation: &Operation,
-    captures: Captures,
+    captures: Captures<'_, '_>,
     data: &mut Map<String, Value>,
 ) -> Result<(Fields, Ineffective), Error> {
     let mut ineffective = Ineffective::default();
-    for (name, captured) in captures {
+    for (name, _) in &captures {
         // Policies are written for paths, so a parameter never stands in for a capture, not even for
         // one that is absent.
-        if data.remove(&name).is_some_and(|given| !given.is_null()) {
-            ineffective.replaced.push(name.clone());
-        }
-        if let Some(captured) = captured {
-            data.insert(name, captured.into());
+        if data.remove(*name).is_some_and(|given| !given.is_null()) {
+            ineffective.replaced.push((*name).to_owned());
         }
     }
     let mut values = BTreeMap::new();
     for field in route.schema.iter() {
-        let Some(value) = data.remove(field.name) else {
+        let captured = captures.iter().find(|(name, _)| *name == field.name);
+        let value = match captured {
+            Some((_, captured)) => captured.map(Value::from),
+            None => data.remove(field.name),
+        };
+        let Some(value) = value else {
             continue;
         };
         if !takes(route, operation, field.name) {

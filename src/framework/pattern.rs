@@ -12,6 +12,9 @@ mod tests;
 /// [`NAME`] in the spelling that Vault's own engines show in their help.
 const GO_NAME: &str = r"\w(([\w-.]+)?\w)?";
 
+/// What a template captured of a path, by name; an absent optional tail is `None`.
+pub(crate) type Captures<'n, 'p> = Vec<(&'n str, Option<&'p str>)>;
+
 /// A template in its forms: for matching, for help and for OpenAPI.
 pub(crate) struct Pattern {
     /// The template as it was declared.
@@ -162,7 +165,7 @@ impl Pattern {
 
     /// The captures of `path`, or `None` where it does not match.  An absent optional tail captures
     /// `None`.
-    pub(crate) fn captures<'p>(&self, path: &'p str) -> Option<Vec<(&str, Option<&'p str>)>> {
+    pub(crate) fn captures<'p>(&self, path: &'p str) -> Option<Captures<'_, 'p>> {
         // Most patterns do not match, and only captures need memory.
         if !self.regex.is_match(path) {
             return None;

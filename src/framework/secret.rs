@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -85,23 +86,37 @@ impl<E: Send + Sync + 'static> SecretType<E> {
             .ok_or_else(|| Error::Internal("secret is unsupported by this backend".to_owned()))
     }
 
-    pub(crate) async fn renew(&self, engine: &Arc<E>, call: Call) -> HandlerResult {
+    /// Starts to extend a lease; [`SecretType::renewed`] takes what comes of it.
+    pub(crate) fn renew(
+        &self,
+        engine: &Arc<E>,
+        call: Call,
+    ) -> Result<BoxFuture<'static, HandlerResult>, Error> {
         let renew = self.renew.as_ref().ok_or(Error::UnsupportedOperation)?;
-        let mut outcome = renew.call(engine, call).await?;
-        // The host stores the lease as it is answered here; without its type it could not be revoked.
-        if let Some(lease) = outcome
-            .as_mut()
-            .and_then(|response| response.lease.as_mut())
-        {
-            lease
-                .internal_data
-                .insert(SECRET_TYPE.to_owned(), self.name.into());
-        }
-        Ok(outcome)
+        Ok(renew.call(engine, call))
     }
 
-    pub(crate) async fn revoke(&self, engine: &Arc<E>, call: Call) -> HandlerResult {
+    /// The outcome of a renewal, with the type of the lease: the host stores the lease as it is answered,
+    /// and without its type it could not be revoked.
+    pub(crate) fn renewed(&self, outcome: HandlerResult) -> HandlerResult {
+        let mut response = outcome.map_err(Error::of_renewal)?;
+        let lease = response
+            .as_mut()
+            .and_then(|response| response.lease.as_mut());
+        if let Some(lease) = lease {
+            let data = &mut lease.internal_data;
+            data.insert(SECRET_TYPE.to_owned(), self.name.into());
+        }
+        Ok(response)
+    }
+
+    /// Starts to end a lease.
+    pub(crate) fn revoke(
+        &self,
+        engine: &Arc<E>,
+        call: Call,
+    ) -> Result<BoxFuture<'static, HandlerResult>, Error> {
         let revoke = self.revoke.as_ref().ok_or(Error::UnsupportedOperation)?;
-        revoke.call(engine, call).await
+        Ok(revoke.call(engine, call))
     }
 }

@@ -104,8 +104,8 @@ impl WantedCredential<'_> {
             life: minted.life,
             bundle,
         };
-        let lease = match issued.lease(&term, minted.intent, record.as_deref(), engine.clock.now())
-        {
+        let intent = &minted.intent;
+        let lease = match issued.lease(&term, intent, record.as_deref(), engine.clock.now()) {
             Ok(lease) => lease,
             Err(error) => {
                 undo.await;

@@ -34,9 +34,9 @@ pub(super) struct Issued<'a> {
 
 impl Issued<'_> {
     /// The organization that the token is in.
-    fn org_id(&self) -> String {
+    fn org_id(&self) -> &str {
         let known = &self.connection.entry.org_id;
-        known.as_ref().unwrap_or(&self.token.org_id).clone()
+        known.as_ref().unwrap_or(&self.token.org_id)
     }
 
     /// The lease of the token, which the `intent` was taken for; `record` has it end in the archived
@@ -44,16 +44,16 @@ impl Issued<'_> {
     pub(super) fn lease(
         &self,
         term: &EffectiveTtl,
-        intent: String,
+        intent: &str,
         record: Option<&Record>,
         now: OffsetDateTime,
     ) -> Result<Lease, Error> {
         let data = LeaseData {
-            config: self.connection.name.clone(),
+            config: &self.connection.name,
             org_id: self.org_id(),
-            client_id: self.token.client_id.clone(),
+            client_id: &self.token.client_id,
             intent,
-            role: self.name.to_owned(),
+            role: self.name,
             minted_at: Some(now),
             expires_at: self.life.map(|life| life.end(now)),
             astra_expires_at: self.life.and_then(|life| life.end_of_astra(now)),
@@ -105,7 +105,7 @@ impl Issued<'_> {
     pub(super) fn into_data(self) -> Map<String, Value> {
         let expires_at = self.life.and_then(|life| life.expiry.format(&Rfc3339).ok());
         let credential = Credential {
-            org_id: self.org_id(),
+            org_id: self.org_id().to_owned(),
             token: &self.token.token,
             client_id: self.token.client_id,
             client_secret: &self.token.secret,

@@ -23,7 +23,7 @@ use crate::engine::failpoint;
 use crate::engine::metrics::Counted;
 use crate::engine::minting::MINT_SLACK;
 use crate::engine::time_text::time_text;
-use crate::framework::Call;
+use crate::framework;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
 
@@ -36,21 +36,21 @@ pub(crate) const SECRET_TYPE: &str = "astra_token";
 
 /// All that renew and revoke need; kept by the host with the lease, never shown.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct LeaseData {
+pub(super) struct LeaseData<'a> {
     /// The config that minted the token.
     #[serde(default = "default_config")]
-    pub config: String,
+    pub config: &'a str,
     /// The organization the token is in.
     #[serde(default)]
-    pub org_id: String,
+    pub org_id: &'a str,
     /// The token's client id.
-    pub client_id: String,
+    pub client_id: &'a str,
     /// The intent, as `block.index`.
     #[serde(default)]
-    pub intent: String,
+    pub intent: &'a str,
     /// The role, to find the ttl of a renewal.
     #[serde(default)]
-    pub role: String,
+    pub role: &'a str,
     /// When the token was minted, by this node's clock; `None` in leases of older versions.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub minted_at: Option<OffsetDateTime>,
@@ -66,11 +66,11 @@ pub(super) struct LeaseData {
     pub astra_expires_at: Option<OffsetDateTime>,
 }
 
-fn default_config() -> String {
-    connection::DEFAULT.to_owned()
+fn default_config() -> &'static str {
+    connection::DEFAULT
 }
 
-impl LeaseData {
+impl<'a> LeaseData<'a> {
     /// A lease of `ttl` and `max_ttl` that carries this.
     ///
     /// To the host a ttl of 0 means the mount's default, so that is refused.
@@ -78,45 +78,41 @@ impl LeaseData {
         if ttl.is_zero() || max_ttl.is_zero() {
             return Err(LeaseError::OverAtOnce.into());
         }
-        let internal_data = match serde_json::to_value(self) {
-            Ok(Value::Object(map)) => map,
-            _ => {
-                return Err(LeaseError::NotEncoded.into());
-            }
+        let Ok(Value::Object(mut internal_data)) = serde_json::to_value(self) else {
+            return Err(LeaseError::NotEncoded.into());
         };
-        Ok(crate::framework::lease(SECRET_TYPE, ttl)
-            .renewable_up_to(max_ttl)
-            .with_internal_data(internal_data))
+        internal_data.insert(framework::SECRET_TYPE.to_owned(), SECRET_TYPE.into());
+        Ok(Lease {
+            ttl,
+            max_ttl,
+            renewable: true,
+            internal_data,
+        })
     }
 
-    /// What the host's lease carries, and that lease.
-    pub(super) fn of(call: Call) -> Result<(Self, LeaseInfo), Error> {
-        let lease = call.request.lease.ok_or(LeaseError::Missing)?;
+    /// What the host's `lease` carries.
+    pub(super) fn of(lease: &'a LeaseInfo) -> Result<Self, LeaseError> {
         // The cause could quote internal data; the shape is all that matters.
-        let data = Self::deserialize(&lease.internal_data).map_err(|_| LeaseError::Foreign)?;
-        Ok((data, lease))
+        Self::deserialize(&lease.internal_data).map_err(|_| LeaseError::Foreign)
     }
 }
 
 /// Ends a lease: deletes its token.
-pub(crate) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
+pub(crate) async fn revoke(engine: &Engine, lease: &LeaseInfo) -> HandlerResult {
     failpoint::hit("revoke.received");
-    let (data, _) = LeaseData::of(call)?;
-    let (config, role) = (data.config.clone(), data.role.clone());
-    let revoked = delete_token(&engine, data).await;
+    let data = LeaseData::of(lease)?;
+    let revoked = delete_token(engine, &data).await;
     let metrics = &engine.metrics;
-    metrics.count(Counted::Revocation, &config, &role, &revoked);
+    metrics.count(Counted::Revocation, data.config, data.role, &revoked);
     revoked
 }
 
-async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
+async fn delete_token(engine: &Engine, data: &LeaseData<'_>) -> HandlerResult {
     engine.host.recent_writer_limits().await?;
     let now = engine.clock.now();
     let deadline = Deadline::after(engine.deadlines.operation);
     // Where nothing can be deleted any more, there is nothing left to delete if Astra has ended it.
-    // On the heap, because it is seldom asked and would make each revocation larger.
-    let is_over =
-        data.is_over(now, now) && Box::pin(is_over_by_astra(engine, &data, now, deadline)).await?;
+    let is_over = data.is_over(now, now) && is_over_by_astra(engine, data, now, deadline).await?;
     let connection = match data.connection(engine).await? {
         Ok(connection) => connection,
         Err(_) if is_over => return Ok(None),
@@ -125,25 +121,25 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
     failpoint::hit("revoke.config-found");
     let deleted = connection
         .client
-        .delete_token(&data.client_id, deadline)
+        .delete_token(data.client_id, deadline)
         .await;
     let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
     let is_young = data.is_young(now, connection.client.astra_time(), window);
     match deleted {
         Ok(deletion) => {
             if !is_over {
-                let is_visible = !is_young || engine.recent_deletions.contains(&data.client_id);
+                let is_visible = !is_young || engine.recent_deletions.contains(data.client_id);
                 data.check_deleted(deletion, is_visible)?;
             }
             failpoint::hit("revoke.token-deleted");
             if is_young {
-                engine.recent_deletions.record(&data.client_id, window);
+                engine.recent_deletions.record(data.client_id, window);
             }
             let subject = Subject {
                 path: &format!("creds/{}", data.role),
-                config: &data.config,
-                role: &data.role,
-                client_id: &data.client_id,
+                config: data.config,
+                role: data.role,
+                client_id: data.client_id,
             };
             engine.events.publish(EngineEvent::CredsRevoke, subject);
             Ok(None)
@@ -155,7 +151,7 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
         }
         Err(error) => Err(astra_error::revoke_error(
             &connection,
-            &data.client_id,
+            data.client_id,
             &error,
         )),
     }
@@ -166,11 +162,11 @@ async fn delete_token(engine: &Engine, data: LeaseData) -> HandlerResult {
 /// for Astra.
 async fn is_over_by_astra(
     engine: &Engine,
-    data: &LeaseData,
+    data: &LeaseData<'_>,
     now: OffsetDateTime,
     deadline: Deadline,
 ) -> Result<bool, Error> {
-    let Some(connection) = engine.configs.find(&data.config).await? else {
+    let Some(connection) = engine.configs.find(data.config).await? else {
         return Ok(true);
     };
     let client = &connection.client;
@@ -182,7 +178,7 @@ async fn is_over_by_astra(
     Ok(by_astra.is_some_and(|by_astra| data.is_over(now, by_astra)))
 }
 
-impl LeaseData {
+impl LeaseData<'_> {
     /// Whether the token has ended by itself at `now` by this node's clock, and `by_astra` by Astra's.
     fn is_over(&self, now: OffsetDateTime, by_astra: OffsetDateTime) -> bool {
         let has_ended = |end: Option<OffsetDateTime>, now| {
@@ -219,11 +215,11 @@ impl LeaseData {
         &self,
         engine: &Engine,
     ) -> Result<Result<Arc<Connection>, LeaseError>, Error> {
-        let Some(connection) = engine.configs.find(&self.config).await? else {
+        let Some(connection) = engine.configs.find(self.config).await? else {
             return Ok(Err(LeaseError::ConfigGone {
                 ends: self.ends_by_itself(),
-                config: self.config.clone(),
-                client_id: self.client_id.clone(),
+                config: self.config.to_owned(),
+                client_id: self.client_id.to_owned(),
             }));
         };
         let other = connection.entry.org_id.as_ref();
@@ -242,14 +238,14 @@ impl LeaseData {
         };
         // The config may not say which organization it is for; the list that was looked at does.
         match absence.org_id {
-            Some(other) if !self.org_id.is_empty() && !other.eq_ignore_ascii_case(&self.org_id) => {
+            Some(other) if !self.org_id.is_empty() && !other.eq_ignore_ascii_case(self.org_id) => {
                 Err(self.in_other_organization(other))
             }
             _ if is_visible => Ok(()),
             // Astra may know it only later: the host tries again.
             _ => Err(LeaseError::PerhapsNotVisible {
-                config: self.config.clone(),
-                client_id: self.client_id.clone(),
+                config: self.config.to_owned(),
+                client_id: self.client_id.to_owned(),
             }),
         }
     }
@@ -257,9 +253,9 @@ impl LeaseData {
     fn in_other_organization(&self, other: String) -> LeaseError {
         LeaseError::OtherOrganization {
             ends: self.ends_by_itself(),
-            client_id: self.client_id.clone(),
-            org_id: self.org_id.clone(),
-            config: self.config.clone(),
+            client_id: self.client_id.to_owned(),
+            org_id: self.org_id.to_owned(),
+            config: self.config.to_owned(),
             other,
         }
     }

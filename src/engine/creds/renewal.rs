@@ -1,8 +1,9 @@
 //! Extending the lease on a token.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Map;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::error::LeaseError;
@@ -17,7 +18,6 @@ use crate::engine::metrics::Counted;
 use crate::engine::minting::MINT_SLACK;
 use crate::engine::role::RoleEntry;
 use crate::engine::time_text::time_text;
-use crate::framework::Call;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
 use crate::vault::Response;
@@ -34,17 +34,17 @@ struct RenewalState {
 }
 
 /// Extends a lease on a token.
-pub(crate) async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
+pub(crate) async fn renew(engine: &Engine, lease: LeaseInfo) -> HandlerResult {
     let limits = engine.host.recent_writer_limits().await?;
-    let (data, lease) = LeaseData::of(call)?;
-    let role = engine.roles.find(&data.role).await?;
+    let data = LeaseData::of(&lease)?;
+    let role = engine.roles.find(data.role).await?;
     let renewed = match role {
-        Some(role) => extend(&role, limits, lease, data.expires_at, engine.clock.now()),
-        None => Err(LeaseError::RoleGone(data.role.clone()).into()),
+        Some(role) => term_of(&role, limits, &lease, data.expires_at, engine.clock.now()),
+        None => Err(LeaseError::RoleGone(data.role.to_owned()).into()),
     };
     let metrics = &engine.metrics;
-    metrics.count(Counted::Renewal, &data.config, &data.role, &renewed);
-    renewed
+    metrics.count(Counted::Renewal, data.config, data.role, &renewed);
+    Ok(Some(response(renewed?, lease.internal_data)))
 }
 
 /// The answer to the renewal of `lease`, whose token ends at `expiry`, or never.
@@ -55,23 +55,35 @@ pub(crate) fn extend(
     expiry: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> HandlerResult {
+    let term = term_of(role, limits, &lease, expiry, now)?;
+    Ok(Some(response(term, lease.internal_data)))
+}
+
+fn term_of(
+    role: &RoleEntry,
+    limits: Limits,
+    lease: &LeaseInfo,
+    expiry: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Result<EffectiveTtl, Error> {
     let present = RenewalState {
         issued: lease.issue_time.unwrap_or(now),
         expiry,
         increment: lease.increment,
     };
-    let term = extended(role, limits, present, now)?;
+    extended(role, limits, present, now)
+}
+
+fn response(term: EffectiveTtl, internal_data: Map<String, Value>) -> Response {
     let lease = Lease {
         ttl: term.ttl,
         max_ttl: term.max_ttl,
         renewable: true,
-        internal_data: lease.internal_data,
+        internal_data,
     };
-    Ok(Some(
-        Response::default()
-            .with_lease(lease)
-            .with_warnings(term.warnings),
-    ))
+    Response::default()
+        .with_lease(lease)
+        .with_warnings(term.warnings)
 }
 
 /// The full ttl while there is room for it, then what is left.  The host gives a caller who asks for
@@ -86,7 +98,7 @@ fn extended(
     // What caps the maximum was told with the credential; here it counts for what is left.
     term.warnings.clear();
     let mut end = present.issued + term.max_ttl;
-    let mut cap = format!("what is left of {}", term.max_name);
+    let mut is_token_first = false;
     if let Some(expiry) = present.expiry {
         // The lease ends before the token, also when the mount or the role has become more generous
         // since.
@@ -94,9 +106,7 @@ fn extended(
         if until(last, now).is_zero() {
             return Err(LeaseError::TokenEnds(time_text(Some(expiry))).into());
         }
-        if last + MINT_SLACK < end {
-            "what is left until shortly before Astra ends the token".clone_into(&mut cap);
-        }
+        is_token_first = last + MINT_SLACK < end;
         end = end.min(last);
         term.max_ttl = term.max_ttl.min(until(last, present.issued));
     }
@@ -110,7 +120,11 @@ fn extended(
     };
     // Of a requested increment the host itself warns that it is capped.  Times are in whole seconds.
     if present.increment.is_zero() && wanted > left + Duration::from_secs(1) {
-        term.cap(what, wanted, left, &cap);
+        let cap = match is_token_first {
+            true => "what is left until shortly before Astra ends the token",
+            false => &format!("what is left of {}", term.max_name),
+        };
+        term.cap(what, wanted, left, cap);
     }
     term.ttl = term.ttl.min(left);
     Ok(term)

@@ -175,7 +175,9 @@ pub(crate) async fn take_back(
     if let Err(error) = noted {
         tracing::warn!(client_id, %error, "the intent of an undelivered token could not be noted");
     }
-    match connection.client.delete_token(&client_id, deadline).await {
+    // On the heap, because this future is made with each token and seldom runs.
+    let deletion = Box::pin(connection.client.delete_token(&client_id, deadline));
+    match deletion.await {
         Ok(Deletion::Deleted) => {
             failpoint::hit("take-back.token-deleted");
             intent.cancel();

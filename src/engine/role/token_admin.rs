@@ -4,7 +4,6 @@
 //! role may get such rights later, and `allow_token_admin` may be taken back.
 
 use std::collections::HashMap;
-use std::collections::HashSet;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -29,8 +28,16 @@ pub(crate) struct TokenAdmins {
 
 /// What one list showed.
 struct Seen {
-    admins: HashSet<String>,
+    /// Their ids; few, and each mint compares with them.
+    admins: Vec<String>,
     at: Instant,
+}
+
+impl Seen {
+    fn is_admin(&self, id: &str) -> bool {
+        let mut admins = self.admins.iter();
+        admins.any(|admin| admin.eq_ignore_ascii_case(id))
+    }
 }
 
 impl TokenAdmins {
@@ -38,7 +45,7 @@ impl TokenAdmins {
     pub(crate) fn learn(&self, config: &str, roles: &[Role]) {
         let admins = roles.iter().filter(|role| role.grants_token_admin());
         let seen = Seen {
-            admins: admins.map(|role| id_key(&role.id)).collect(),
+            admins: admins.map(|role| role.id.clone()).collect(),
             at: Instant::now(),
         };
         self.seen().insert(config.to_owned(), seen);
@@ -47,7 +54,7 @@ impl TokenAdmins {
     /// The role `id` has other rights by now than those that were listed.
     pub(crate) fn forget(&self, config: &str, id: &str) {
         if let Some(seen) = self.seen().get_mut(config) {
-            seen.admins.remove(&id_key(id));
+            seen.admins.retain(|admin| !admin.eq_ignore_ascii_case(id));
         }
     }
 
@@ -82,7 +89,7 @@ impl TokenAdmins {
     /// Whether the last list showed the role `id` as a token admin; `None` where there was no list.
     fn is_admin(&self, config: &str, id: &str) -> Option<bool> {
         let seen = self.seen();
-        Some(seen.get(config)?.admins.contains(&id_key(id)))
+        Some(seen.get(config)?.is_admin(id))
     }
 
     fn is_recent(&self, config: &str) -> bool {
@@ -119,8 +126,4 @@ fn refusal(config: &str, given: &str, id: &str) -> Error {
         id: id.to_owned(),
     }
     .into()
-}
-
-fn id_key(id: &str) -> String {
-    id.to_ascii_lowercase()
 }

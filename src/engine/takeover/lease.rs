@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::astra;
 use crate::engine::creds::LeaseError;
-use crate::framework::Call;
+use crate::vault::LeaseInfo;
 
 /// What a lease of the archived engine carries.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,15 +21,12 @@ pub(super) struct OldLease {
 }
 
 impl OldLease {
-    /// What the lease of a renewal or a revocation carries; `None` for a lease of this engine.
+    /// What `lease` carries; `None` for a lease of this engine.
     ///
     /// # Errors
     /// [`LeaseError::Foreign`] for a lease that none of the two wrote.  It never quotes it: it may hold a
     /// token.
-    pub(super) fn of(call: &Call) -> Result<Option<Self>, LeaseError> {
-        let Some(lease) = &call.request.lease else {
-            return Ok(None);
-        };
+    pub(super) fn of(lease: &LeaseInfo) -> Result<Option<Self>, LeaseError> {
         let data = &lease.internal_data;
         if data.contains_key("client_id") {
             return Ok(None);

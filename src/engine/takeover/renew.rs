@@ -12,21 +12,32 @@ use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::role::RoleEntry;
 use crate::framework::Call;
+use crate::vault::LeaseInfo;
 
-pub(super) async fn renew(engine: Arc<Engine>, call: Call) -> HandlerResult {
-    let Some(old) = OldLease::of(&call)? else {
-        return creds::renew(engine, call).await;
-    };
+/// Extends a lease of either engine.
+///
+/// Not an async function: its future would hold the whole call for as long as it runs.
+pub(super) fn renew(engine: Arc<Engine>, call: Call) -> impl Future<Output = HandlerResult> {
+    let lease = call.request.lease;
+    async move {
+        let lease = lease.ok_or(LeaseError::Missing)?;
+        match OldLease::of(&lease)? {
+            Some(old) => Box::pin(renew_old(&engine, &old, lease)).await,
+            None => creds::renew(&engine, lease).await,
+        }
+    }
+}
+
+async fn renew_old(engine: &Engine, old: &OldLease, lease: LeaseInfo) -> HandlerResult {
     let limits = engine.host.recent_writer_limits().await?;
     if old.client_id.is_empty() {
         return Err(OldLeaseError::NoToken.into());
     }
     let role = match &old.role {
-        Some(name) => role(&engine, &old.org_key, name).await?,
+        Some(name) => role(engine, &old.org_key, name).await?,
         // The lease does not say which role it was.
         None => RoleEntry::default(),
     };
-    let lease = call.request.lease.ok_or(LeaseError::Missing)?;
     creds::extend(&role, limits, lease, None, engine.clock.now())
 }
 

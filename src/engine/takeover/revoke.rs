@@ -17,6 +17,7 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::archived_engine::OldEntries;
 use crate::engine::creds;
+use crate::engine::creds::LeaseError;
 use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
@@ -24,16 +25,27 @@ use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::framework::Call;
 
-pub(super) async fn revoke(engine: Arc<Engine>, call: Call) -> HandlerResult {
-    let Some(old) = OldLease::of(&call)? else {
-        return creds::revoke(engine, call).await;
-    };
+/// Ends a lease of either engine.
+///
+/// Not an async function: its future would hold the whole call for as long as it runs.
+pub(super) fn revoke(engine: Arc<Engine>, call: Call) -> impl Future<Output = HandlerResult> {
+    let lease = call.request.lease;
+    async move {
+        let lease = lease.ok_or(LeaseError::Missing)?;
+        match OldLease::of(&lease)? {
+            Some(old) => Box::pin(revoke_old(&engine, &old)).await,
+            None => creds::revoke(&engine, &lease).await,
+        }
+    }
+}
+
+async fn revoke_old(engine: &Engine, old: &OldLease) -> HandlerResult {
     engine.host.recent_writer_limits().await?;
     // Without a client id there is no token: Astra refused to make it.
     if !old.client_id.is_empty() {
         let deadline = Deadline::after(engine.deadlines.operation);
-        let places = Places::find(&engine, &old.org_key).await?;
-        let place = delete(&places, &old, deadline).await?;
+        let places = Places::find(engine, &old.org_key).await?;
+        let place = delete(&places, old, deadline).await?;
         let config = place.as_ref().map(Place::config).unwrap_or_default();
         let subject = Subject {
             path: "org/token",
