@@ -18,7 +18,14 @@ installed() {
     printf '%s\n' "$home"
 }
 
-pip_install() { python3 -m venv venv && venv/bin/pip install --quiet --require-hashes -r requirements.txt; }
+# Without isolation, which would fetch what builds a package without a hash.
+pip_install() {
+    local file install=(venv/bin/pip install --quiet --require-hashes --no-build-isolation -r)
+    python3 -m venv venv || return 1
+    for file in build-requirements.txt requirements.txt; do
+        [ ! -e "$file" ] || "${install[@]}" "$file" || return 1
+    done
+}
 npm_install() { npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
 go_install() { go build -o client .; }
 grpcurl_install() { mkdir bin && go build -o bin github.com/fullstorydev/grpcurl/cmd/grpcurl; }

@@ -14,6 +14,8 @@ use harness::SOON;
 use harness::TestMount;
 use harness::wait_until;
 
+use crate::recipes::commands::Shell;
+use crate::recipes::commands::blocks;
 use crate::setup;
 
 fn examples() -> PathBuf {
@@ -92,6 +94,7 @@ async fn the_agent_template_fills_the_environment_of_an_application() {
         mount.astra.accepts(values[4]).await,
         "the application's token works"
     );
+    the_recipe_gives_an_environment(&mount, values[4]).await;
 
     mount
         .cli
@@ -99,6 +102,29 @@ async fn the_agent_template_fills_the_environment_of_an_application() {
         .await;
     assert!(!mount.astra.accepts(values[4]).await);
     mount.finish().await;
+}
+
+/// The block of the page, and the agent's end; its token is another one than `before`.
+async fn the_recipe_gives_an_environment(mount: &TestMount, before: &str) {
+    let shell = Shell::new(mount);
+    let folder = shell.folder.path().join("docs/examples");
+    std::fs::create_dir_all(&folder).unwrap();
+    for file in ["vault-agent.hcl", "vault-agent.ctmpl"] {
+        std::fs::copy(examples().join(file), folder.join(file)).unwrap();
+    }
+    let block = blocks("Vault Agent")[0];
+    let script = format!(
+        "trap 'kill $(jobs -p)' EXIT\n{block}\nprintf 'token=%s\\n' \"$ASTRA_DB_APPLICATION_TOKEN\""
+    );
+    let printed = timeout(Duration::from_secs(300), shell.run(&script))
+        .await
+        .unwrap();
+    let tokens = printed
+        .lines()
+        .filter_map(|line| line.strip_prefix("token="));
+    let token = tokens.last().unwrap();
+    assert_ne!(token, before);
+    assert!(mount.astra.accepts(token).await);
 }
 
 /// What a refused renewal looks like to those who read an agent's log.

@@ -18,7 +18,7 @@ use crate::setup;
 const PAGE: &str = include_str!("../../../docs/recipes.md");
 
 /// The fenced blocks below `heading` that are for a shell, in order.
-fn blocks(heading: &str) -> Vec<&'static str> {
+pub(super) fn blocks(heading: &str) -> Vec<&'static str> {
     let section = PAGE
         .split("\n## ")
         .find(|section| section.starts_with(&format!("{heading}\n")))
@@ -30,14 +30,14 @@ fn blocks(heading: &str) -> Vec<&'static str> {
 }
 
 /// A folder to work in, and what the recipes expect to be set there.
-struct Shell<'a> {
+pub(super) struct Shell<'a> {
     mount: &'a TestMount,
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
     environment: BTreeMap<String, String>,
 }
 
 impl<'a> Shell<'a> {
-    fn new(mount: &'a TestMount) -> Self {
+    pub(super) fn new(mount: &'a TestMount) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bin = folder.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
@@ -80,7 +80,7 @@ impl<'a> Shell<'a> {
         (output.status.success(), printed.join(""))
     }
 
-    async fn run(&self, block: &str) -> String {
+    pub(super) async fn run(&self, block: &str) -> String {
         let (is_ok, printed) = self.try_run(block).await;
         assert!(is_ok, "{block}\n{printed}");
         printed
