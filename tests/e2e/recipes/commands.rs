@@ -196,6 +196,38 @@ async fn the_bundle_is_downloaded_and_the_cli_gets_its_token() {
     mount.finish().await;
 }
 
+/// The application has no more rights than the page gives it, and ends its lease.
+#[tokio::test]
+async fn an_application_ends_its_lease_with_the_rights_of_the_page() {
+    let mount = setup::mount("recipes-lease").await;
+    let database = mount.astra.emulator.seeds().databases["vector_db"].clone();
+    let role = json!({ "astra_roles": READ_ONLY, "ttl": "1h", "max_ttl": "8h",
+        "database_id": database.id });
+    mount.write("roles/app", role).await.ok();
+    let policy = PAGE
+        .split("```hcl\n")
+        .find(|block| block.starts_with("path \"astra/creds/app\""))
+        .and_then(|block| block.split("```").next())
+        .unwrap()
+        .replace("astra/", &format!("{}/", mount.name));
+    mount
+        .api
+        .write(
+            "sys/policies/acl/recipes-lease",
+            json!({ "policy": policy }),
+        )
+        .await
+        .ok();
+    let mut shell = Shell::new(&mount);
+    let token = mount.api.child_token(&["recipes-lease"]).await;
+    shell.set("VAULT_TOKEN", &token);
+    shell.run(blocks("The credential")[0]).await;
+    let answer: Value = serde_json::from_slice(&shell.file("credential.json")).unwrap();
+    let token = answer["data"]["token"].as_str().unwrap();
+    mount.until_dead(token, SOON).await;
+    mount.finish().await;
+}
+
 #[tokio::test]
 async fn a_policy_from_a_file_is_a_role_and_reads_back_as_it_was() {
     let mount = setup::mount("policies").await;
