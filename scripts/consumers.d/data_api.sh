@@ -19,12 +19,14 @@ call() {
 data_api() {
     local consumer=$1 version=$2 endpoint=$url/_data/$database-$region token
     shift 2
-    knobs '{"dataplane_cache_s": 0}' && lease app "$work/credential" || return 1
+    knobs '{"dataplane_cache_s": 300}' && lease app "$work/credential" || return 1
     token=$(field token)
     export ASTRA_PASSWORD=$token
     call token ok "$@" "$endpoint" app
     call 'a keyspace that its role lacks' 'roles do not cover' "$@" "$endpoint" default_keyspace
     revoke || return 1
+    call 'token, after revocation, in the cache' ok "$@" "$endpoint" app
+    knobs '{"dataplane_cache_s": 0}' || return 1
     call 'token, after revocation' 'unknown, deleted or expired' "$@" "$endpoint" app
 }
 
