@@ -239,7 +239,10 @@ async fn list(engine: Arc<Engine>, _call: Call) -> HandlerResult {
     let rows = futures_util::future::try_join_all(rows).await?;
     let key_info: Map<String, Value> = rows.into_iter().flatten().collect();
     let names = key_info.keys().cloned().collect();
-    Ok(Some(Response::list(names, key_info)))
+    let warnings = standby(engine.host.may_write_recently().await);
+    Ok(Some(
+        Response::list(names, key_info).with_warnings(warnings),
+    ))
 }
 
 /// One row of the table, which has to fit a terminal.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use harness::Api;
 use harness::Astra;
 use harness::Cluster;
 use harness::Credential;
@@ -133,7 +134,7 @@ async fn every_kind_of_request_works_on_a_standby() {
     api.read("astra/astra-roles/default/API%20RO%20User")
         .await
         .ok();
-    api.read("astra/status").await.ok();
+    says_what_it_does_not_know(&api).await;
     assert_eq!(astra.minted(), 1, "the static role's token");
 
     // Minting, renewing, revoking.
@@ -195,6 +196,33 @@ async fn every_kind_of_request_works_on_a_standby() {
     assert_eq!(astra.live().len(), 1, "the root token alone is left");
     for node in &cluster.nodes {
         harness::assert_no_secret_logged(node, &astra, &holdings.leased);
+    }
+}
+
+/// A standby that answers for itself, as OpenBao's do, says so in each form of the status.
+async fn says_what_it_does_not_know(standby: &Api) {
+    let mut warned = Vec::new();
+    let all = standby.read("astra/status").await;
+    let one = standby.read("astra/status/default").await;
+    let list = standby.list("astra/status").await;
+    for answer in [&all, &one, &list] {
+        let told = answer.warnings();
+        let told = told
+            .iter()
+            .any(|one| one.starts_with("this node may not write"));
+        warned.push(told);
+    }
+    let (all, one, list) = (all.data(), one.data(), list.data());
+    let knows = all["may_write"] == true;
+    println!("the standby asks the active node: {knows}");
+    assert_eq!(warned, [!knows; 3]);
+    assert_eq!(one["may_write"], knows);
+    for known in [
+        &one["pending_intents"],
+        &all["configs"]["default"]["pending_intents"],
+        &list["key_info"]["default"]["pending_intents"],
+    ] {
+        assert_eq!(known.is_u64(), knows);
     }
 }
 

@@ -204,6 +204,11 @@ async fn a_node_that_may_not_write_says_that_it_does_not_know() {
         .await
         .unwrap();
     assert_eq!(warnings(all).len(), 1);
+    let listed = bench.call(Operation::List, "status/", json!({})).await;
+    let listed = listed.unwrap().unwrap();
+    let row = &listed.data()["key_info"]["default"];
+    assert_eq!(row["pending_intents"], "unknown");
+    assert_eq!(listed.warnings(), flat.warnings());
     let text = metrics(&bench).await;
     assert_eq!(value(&text, "astra_may_write"), Some(0.0));
     assert_eq!(
