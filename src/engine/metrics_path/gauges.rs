@@ -183,7 +183,7 @@ fn of_process(
         )?;
         gauges.single(
             "astra_last_tick_duration_seconds",
-            "How long it took.",
+            "How long the host's last tick took.",
             took.as_secs_f64(),
         )?;
     }

@@ -1,5 +1,8 @@
 //! `metrics` and `status`: what they tell after known events.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
 use astra_emulator::Fault;
 use astra_emulator::fault::FaultBody;
 use serde_json::json;
@@ -97,6 +100,82 @@ async fn each_event_is_counted_once_with_its_outcome() {
     // Callers make up names of roles.
     assert!(!text.contains("made-up"), "{text}");
     assert!(value(&text, "process_resident_memory_bytes").unwrap() > 1e6);
+}
+
+/// What is known of a metric: its type and its labels.
+type Kind = (String, BTreeSet<String>);
+
+/// The table of docs/monitoring.md.
+fn documented() -> BTreeMap<String, Kind> {
+    let page = include_str!("../../../docs/monitoring.md");
+    let words = |cell: &str| -> BTreeSet<String> {
+        let quoted = cell.split('`').skip(1).step_by(2);
+        quoted.map(str::to_owned).collect()
+    };
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    rows.flat_map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let kind = (cells[2].to_owned(), words(cells[3]));
+        words(cells[1])
+            .into_iter()
+            .map(move |name| (name, kind.clone()))
+    })
+    .collect()
+}
+
+/// What a scrape has; each metric has a help text.
+fn scraped(text: &str) -> BTreeMap<String, Kind> {
+    let mut found = BTreeMap::new();
+    let mut helped = "";
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, words) = help.split_once(' ').unwrap();
+            assert!(words.len() > 10 && words.ends_with('.'), "{line}");
+            helped = name;
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert_eq!(name, helped, "{line}");
+            found.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
+        } else {
+            let (_, labels): &mut Kind = found.get_mut(helped).unwrap();
+            let inner = line
+                .split_once('{')
+                .and_then(|(_, rest)| rest.split_once('}'));
+            let names = inner.into_iter().flat_map(|(inner, _)| inner.split(','));
+            let names = names.filter_map(|label| Some(label.split_once('=')?.0.to_owned()));
+            labels.extend(names.filter(|name| name != "le"));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_page_has_every_metric_with_its_type_and_labels() {
+    let bench = bench().await;
+    let schedule = json!({"rotation_period": "24h"});
+    bench.write("config", schedule).await.unwrap();
+    let credential = bench.call(Operation::Read, "creds/app", json!({})).await;
+    let credential = credential.unwrap().unwrap();
+    bench.renew(&credential).await.unwrap();
+    bench.revoke(&credential).await.unwrap();
+    // The new root token ends, as it is rotated by a schedule.
+    bench.write("rotate-root", json!({})).await.unwrap();
+    let failure = Fault::Status {
+        status: 503,
+        body: FaultBody::String,
+        retry_after: None,
+        committed: false,
+    };
+    let rule = bench.fault("GET", "/v2/organizations/roles", failure);
+    let failed = bench
+        .call(Operation::List, "astra-roles/default/", json!({}))
+        .await;
+    assert!(failed.is_err());
+    bench.astra.remove_fault(rule).unwrap();
+    bench.tick().await;
+    metrics(&bench).await;
+    bench.tick().await;
+    assert_eq!(scraped(&metrics(&bench).await), documented());
 }
 
 #[tokio::test]
