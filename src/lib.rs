@@ -9,6 +9,7 @@
 #![cfg_attr(any(test, feature = "fuzzing"), allow(unreachable_pub))]
 
 pub mod astra;
+mod duration_text;
 pub mod engine;
 pub mod framework;
 pub mod plugin;

@@ -18,18 +18,26 @@ use self::cycles::cycles;
 use self::imports::Crate;
 
 /// The layers, and which others each of them may use.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
+    ("src/duration_text.rs", &[]),
     ("src/random.rs", &[]),
     ("src/secret.rs", &[]),
     ("src/proto.rs", &[]),
     ("src/vault", &["src/proto.rs", "src/secret.rs"]),
-    ("src/framework", &["src/vault", "src/secret.rs"]),
+    (
+        "src/framework",
+        &["src/vault", "src/secret.rs", "src/duration_text.rs"],
+    ),
     ("src/plugin", &["src/vault", "src/proto.rs"]),
-    ("src/astra", &["src/random.rs", "src/secret.rs"]),
+    (
+        "src/astra",
+        &["src/random.rs", "src/secret.rs", "src/duration_text.rs"],
+    ),
     (
         "src/engine",
         &[
             "src/astra",
+            "src/duration_text.rs",
             "src/framework",
             "src/random.rs",
             "src/vault",

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::observer::call_name;
 use super::printable;
+use crate::duration_text::format_duration;
+use crate::duration_text::format_seconds;
 
 /// Which call failed: method and path, and how often it was tried.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -105,8 +107,8 @@ impl fmt::Display for Detail {
         let word = if clock > 0 { "ahead of" } else { "behind" };
         write!(
             formatter,
-            "; this node's clock is {} s {word} Astra's: set it right",
-            clock.unsigned_abs()
+            "; this node's clock is {} {word} Astra's: set it right",
+            format_seconds(clock.saturating_abs())
         )
     }
 }
@@ -396,7 +398,7 @@ impl Error {
 }
 
 fn wait_text(wait: Option<Duration>) -> String {
-    wait.map(|wait| format!(", asking to wait {} s", wait.as_secs_f64().ceil()))
+    wait.map(|wait| format!(", asking to wait {}", format_duration(wait)))
         .unwrap_or_default()
 }
 

@@ -36,6 +36,7 @@ use super::retry::Policy;
 use super::retry::Repeat;
 use super::retry::RetryClass;
 use super::retry::retry_after;
+use crate::duration_text::format_duration;
 
 /// The most that is read of a list, which the API does not page.
 pub(super) const LIST_LIMIT: usize = 16 << 20;
@@ -169,7 +170,7 @@ impl Transport {
         let exchange = self.exchange(request, reader, number);
         let Ok(taken) = tokio::time::timeout(time, exchange).await else {
             self.tell(request, Some("timed-out"), number, sending.elapsed());
-            let stage = format!("no complete answer within {:.1} s", time.as_secs_f64());
+            let stage = format!("no complete answer within {}", format_duration(time));
             return Err(self.interrupted(
                 request,
                 Error::TimedOut {

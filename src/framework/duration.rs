@@ -67,23 +67,6 @@ pub(super) fn no_whole_seconds(seconds: Option<f64>) -> DurationError {
     }
 }
 
-/// The shortest text for whole seconds: `90s` is `1m30s`, an hour is `1h`.
-pub fn format_seconds(seconds: i64) -> String {
-    let magnitude = seconds.unsigned_abs();
-    let mut text = String::from(if seconds < 0 { "-" } else { "" });
-    for (amount, unit) in [
-        (magnitude / 3_600, 'h'),
-        (magnitude / 60 % 60, 'm'),
-        (magnitude % 60, 's'),
-    ] {
-        if amount > 0 || (unit == 's' && magnitude == 0) {
-            text.push_str(&amount.to_string());
-            text.push(unit);
-        }
-    }
-    text
-}
-
 /// Digits alone; `None` where there is anything else.
 fn whole(text: &str) -> Option<Result<u128, DurationError>> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -30,6 +30,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use crate::duration_text::format_seconds;
 pub use attribute::Attribute;
 pub use attribute::AttributeValue;
 pub use attribute::Attributes;
@@ -37,7 +38,6 @@ pub use backend::Framework;
 pub use builder::Builder;
 pub use definition::DefinitionError;
 pub use duration::DurationError;
-pub use duration::format_seconds;
 pub use duration::parse_seconds;
 pub use field::Field;
 pub use field::FieldType;

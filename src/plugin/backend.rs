@@ -80,7 +80,7 @@ impl<F: Factory> BackendService<F> {
             .await
             .ok_or_else(|| {
                 let limit = ANNOUNCEMENT_LIMIT.as_secs();
-                format!("the host did not announce the broker connection {id} within {limit} s")
+                format!("the host did not announce the broker connection {id} within {limit}s")
             })?;
         let dialer = Dialer::new(announcement, tls)?;
         dialer

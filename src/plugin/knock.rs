@@ -143,7 +143,7 @@ impl State {
             Ok(Err(_)) | Err(_) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!(
-                    "the host did not answer the knock for its listener {id} within {} s",
+                    "the host did not answer the knock for its listener {id} within {}s",
                     ANSWER_LIMIT.as_secs()
                 ),
             )),

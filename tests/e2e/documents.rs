@@ -96,6 +96,11 @@ async fn vaults_openapi_document_lists_every_path_and_field() {
         ("roles/{name}", "patch", "max_active"),
         ("static-roles/{name}", "patch", "overlap"),
     ];
+    let metrics = &paths[&format!("/{}/metrics", mount.name)]["get"]["responses"]["200"];
+    assert_eq!(
+        metrics["content"]["text/plain"]["schema"]["type"], "string",
+        "a body that is no JSON: {metrics}"
+    );
     let lists_patch = mount.openapi_lists_patch().await;
     for (path, method, field) in expected {
         if method == "patch" && !lists_patch {

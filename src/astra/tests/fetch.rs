@@ -62,10 +62,12 @@ async fn a_refusal_tells_by_how_much_the_clocks_differ() {
                 before.ends_with(": Astra says \"tokenExpiry is not in the future\""),
                 "{error}"
             );
-            let (seconds, rest) = clock.split_once(" s ").unwrap();
-            let seconds: u64 = seconds.parse().unwrap();
+            let (amount, rest) = clock.split_once(' ').unwrap();
             // The answer has whole seconds, and the request takes its time.
-            assert!((86_000..=86_800).contains(&seconds), "{error}");
+            let is_day = ["24h", "23h59m", "23h58m"]
+                .iter()
+                .any(|day| amount.starts_with(day));
+            assert!(is_day, "{error}");
             rest.strip_suffix(" Astra's: set it right").unwrap()
         });
         assert_eq!(told, words, "{error}");

@@ -20,6 +20,7 @@ use crate::engine::role::Permit;
 use crate::engine::role::RoleEntry;
 use crate::engine::role::database::bundle::bundle_url;
 use crate::engine::role_path::unresolved;
+use crate::framework::format_seconds;
 use crate::vault::Request;
 use crate::vault::Response;
 
@@ -188,8 +189,8 @@ fn limit(term: &mut EffectiveTtl, life: Lifetime, asked: AskedExpiry) {
     if let Some(excess) = life.excess(asked) {
         term.warnings.push(format!(
             "this node's clock is ahead of Astra's: should the host never come back, the token \
-             lives {} s longer than it may",
-            excess.as_secs()
+             lives {} longer than it may",
+            format_seconds(i64::try_from(excess.as_secs()).unwrap_or(i64::MAX))
         ));
     }
 }

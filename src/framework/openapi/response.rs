@@ -9,9 +9,13 @@ use super::schema;
 use crate::framework::path::PathOperation;
 use crate::vault::Operation;
 
+/// The field of an answer that is the whole body to the host.
+const RAW_BODY: &str = "http_raw_body";
+
 /// The answers of a successful operation, by HTTP status.
 pub(super) fn responses<E>(declared: &PathOperation<E>) -> BTreeMap<&'static str, Response<'_>> {
     let has_data = !declared.returns.is_empty();
+    let is_raw = declared.shown().any(|field| field.name == RAW_BODY);
     if declared.operation == Operation::Delete && !has_data {
         return BTreeMap::from([("204", empty_body())]);
     }
@@ -19,9 +23,10 @@ pub(super) fn responses<E>(declared: &PathOperation<E>) -> BTreeMap<&'static str
         "200",
         Response {
             description: "OK",
-            content: match has_data {
-                true => BTreeMap::from([("application/json", body(declared))]),
-                false => BTreeMap::new(),
+            content: match (has_data, is_raw) {
+                (_, true) => BTreeMap::from([("text/plain", text_body())]),
+                (true, false) => BTreeMap::from([("application/json", body(declared))]),
+                (false, false) => BTreeMap::new(),
             },
         },
     )]);
@@ -33,6 +38,16 @@ pub(super) fn responses<E>(declared: &PathOperation<E>) -> BTreeMap<&'static str
         responses.insert("204", empty_body());
     }
     responses
+}
+
+/// A body that the host sends as it is.
+fn text_body() -> MediaType<'static> {
+    MediaType {
+        schema: Schema {
+            kind: "string",
+            ..Schema::default()
+        },
+    }
 }
 
 fn empty_body() -> Response<'static> {

@@ -74,8 +74,8 @@ impl HostConnection {
             () = self.closed.cancelled() => Err(closed()),
             answer = tokio::time::timeout(limit, attempts) => match answer {
                 Ok(answer) => answer.map(tonic::Response::into_inner).map_err(plain),
-                Err(_) => Err(Status::deadline_exceeded(format!("no answer within {} \
-                    s", limit.as_secs()))),
+                Err(_) => Err(Status::deadline_exceeded(format!("no answer within \
+                    {}s", limit.as_secs()))),
             },
         }
     }

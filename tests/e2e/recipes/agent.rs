@@ -119,10 +119,10 @@ async fn the_recipe_gives_an_environment(mount: &TestMount, before: &str) {
     let printed = timeout(Duration::from_secs(300), shell.run(&script))
         .await
         .unwrap();
-    let tokens = printed
+    let mut tokens = printed
         .lines()
         .filter_map(|line| line.strip_prefix("token="));
-    let token = tokens.last().unwrap();
+    let token = tokens.next_back().unwrap();
     assert_ne!(token, before);
     assert!(mount.astra.accepts(token).await);
 }
