@@ -47,7 +47,8 @@ impl<E: Send + Sync + 'static> SecretType<E> {
         }
     }
 
-    /// Extends a lease: answers a response with the lease renewed.
+    /// Extends a lease: answers a response with the lease renewed. On `Ok(None)` the host renews nothing
+    /// and tells the caller of no error.
     pub fn on_renew<F, R, X>(mut self, handler: F) -> Self
     where
         F: Fn(Arc<E>, Call) -> R + Send + Sync + 'static,
