@@ -2,20 +2,38 @@
 
 sha256() { if command -v sha256sum >/dev/null 2>&1; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
 
-# installed FOLDER COMMAND…  The cache of FOLDER's pins; COMMAND fills it, once.
+# installed FOLDER COMMAND…  The cache of FOLDER's pins; COMMAND fills it, once. Two callers at once share it.
 installed() {
-    local pins=tests/consumers/$1 home
-    home=${XDG_CACHE_HOME:-$HOME/.cache}/vault-plugin-secrets-astra/consumers-$1-$(cat "$pins"/* | sha256 | cut -c1-16)
+    local folder=$1 pins=tests/consumers/$1 home log=$work/install-$1.log
+    home=${XDG_CACHE_HOME:-$HOME/.cache}/vault-plugin-secrets-astra/consumers-$folder-$(cat "$pins"/* | sha256 | cut -c1-16)
     shift
     if [ ! -e "$home/complete" ]; then
-        rm -rf "$home"
-        mkdir -p "$home" && cp "$pins"/* "$home/" && (cd "$home" && "$@") >"$work/install.log" 2>&1 || {
-            tail -n 20 "$work/install.log" >&2
+        mkdir -p "${home%/*}" || return 1
+        (
+            ! command -v flock >/dev/null 2>&1 || flock 9
+            [ ! -e "$home/complete" ] || exit 0
+            rm -rf "$home"
+            mkdir "$home" && cp "$pins"/* "$home/" && (cd "$home" && "$@") >"$log" 2>&1 9>&- && touch "$home/complete"
+        ) 9>"$home.lock" || {
+            tail -n 20 "$log" >&2
             return 1
         }
-        touch "$home/complete"
     fi
     printf '%s\n' "$home"
+}
+
+# install_ahead NAME…  Installs those that are wanted, in the background, while others of another kind are installed, too.
+# The table waits for each where it comes to it. Kinds are apart, as Maven's are not made to run at once.
+install_ahead() {
+    # Without a lock, two would fill one cache.
+    command -v flock >/dev/null 2>&1 || return 0
+    local name
+    for name in "$@"; do
+        case " ${wanted[*]} " in
+            *" $name "*) install_of "$name" ;;
+        esac
+    done >/dev/null 2>&1 </dev/null &
+    pids+=("$!")
 }
 
 # Without isolation, which would fetch what builds a package without a hash.
