@@ -1,8 +1,8 @@
 //! Points at which a test build can be made to die.
 //!
 //! With the feature `failpoints` one point stands where the work begins and one after each await that
-//! changes something, in storage or in Astra, which `tests/documents` checks.  Awaits that change
-//! nothing lie between two points, and dying there is dying at the point before.
+//! changes something, in storage or in Astra, which `tests/docs_sync/failpoints.rs` checks.  Awaits
+//! that change nothing lie between two points, and dying there is dying at the point before.
 //! `tests/reliability` walks them all.  Without the feature a point is nothing.
 //!
 //! Renewing has no point: it changes nothing but what the host stores.  A mark that the host does not

@@ -1,4 +1,4 @@
-//! The door for `tests/fuzz` to texts that requests reach only in the midst of others.  Only in
+//! What `tests/fuzz` calls to reach texts that requests reach only in the midst of others.  Only in
 //! builds with the feature `fuzzing`.
 
 use time::OffsetDateTime;

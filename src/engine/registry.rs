@@ -225,7 +225,7 @@ impl<K: EntryKind> Registry<K> {
         // What is made of the entry comes first, so that a failure stores nothing.
         let value = self.kind.open(name, entry.clone()).await;
         let value = Arc::new(value.map_err(OpenError::into_error)?);
-        // Whether a write that fails has happened is not known, so storage has the last word.
+        // Whether a write that fails has happened is not known, so the next request reads it.
         self.cached().remove(name);
         self.store.put(&K::key(name), &entry).await?;
         self.cached().insert(name.to_owned(), Arc::clone(&value));

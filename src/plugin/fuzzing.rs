@@ -1,4 +1,4 @@
-//! The door for `tests/fuzz` to what a host says before and beside its requests.  Only in builds
+//! What `tests/fuzz` calls to reach what a host says before and beside its requests.  Only in builds
 //! with the feature `fuzzing`.
 
 use std::sync::Arc;

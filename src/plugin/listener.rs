@@ -39,10 +39,10 @@ pub(super) fn connections(
     tls: Arc<ServerConfig>,
     contact: watch::Sender<HostPresence>,
 ) -> ReceiverStream<io::Result<Connection>> {
-    let (door, receiver) = Door::new(tls, contact);
+    let (authenticator, receiver) = Authenticator::new(tls, contact);
     tokio::spawn(async move {
-        while let Some(socket) = accept(&listener, &door).await {
-            door.clone().admit(Wire::Socket(socket));
+        while let Some(socket) = accept(&listener, &authenticator).await {
+            authenticator.clone().start(Wire::Socket(socket));
         }
     });
     ReceiverStream::new(receiver)
@@ -57,20 +57,20 @@ pub(super) fn session_streams(
     commands: Commands,
     lifecycle: Lifecycle,
 ) -> ReceiverStream<io::Result<Connection>> {
-    let (door, receiver) = Door::new(tls, contact);
+    let (authenticator, receiver) = Authenticator::new(tls, contact);
     tokio::spawn(async move {
-        let Some(socket) = accept(&listener, &door).await else {
+        let Some(socket) = accept(&listener, &authenticator).await else {
             return;
         };
-        let streams = door.clone();
+        let streams = authenticator.clone();
         tokio::spawn(async move {
             session::drive(socket, commands, |stream| {
-                streams.clone().admit(Wire::Stream(stream));
+                streams.clone().start(Wire::Stream(stream));
             })
             .await;
             lifecycle.stop(ShutdownReason::SessionEnded);
         });
-        while let Some(socket) = accept(&listener, &door).await {
+        while let Some(socket) = accept(&listener, &authenticator).await {
             drop(socket);
             tracing::debug!("a second connection was closed: the session has its own");
         }
@@ -79,10 +79,10 @@ pub(super) fn session_streams(
 }
 
 /// The next connection, or `None` once nothing is served any more.
-async fn accept(listener: &UnixListener, door: &Door) -> Option<UnixStream> {
+async fn accept(listener: &UnixListener, authenticator: &Authenticator) -> Option<UnixStream> {
     loop {
         let accepted = tokio::select! {
-            () = door.sender.closed() => return None,
+            () = authenticator.sender.closed() => return None,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -97,29 +97,29 @@ async fn accept(listener: &UnixListener, door: &Door) -> Option<UnixStream> {
 
 /// Where peers are authenticated.
 #[derive(Clone)]
-struct Door {
+struct Authenticator {
     acceptor: TlsAcceptor,
     sender: mpsc::Sender<io::Result<Connection>>,
     contact: watch::Sender<HostPresence>,
 }
 
-impl Door {
+impl Authenticator {
     fn new(
         tls: Arc<ServerConfig>,
         contact: watch::Sender<HostPresence>,
     ) -> (Self, mpsc::Receiver<io::Result<Connection>>) {
         let (sender, receiver) = mpsc::channel(1);
         let acceptor = TlsAcceptor::from(tls);
-        let door = Self {
+        let authenticator = Self {
             acceptor,
             sender,
             contact,
         };
-        (door, receiver)
+        (authenticator, receiver)
     }
 
     /// Authenticates a peer in a task of its own, and passes it on if it is the host.
-    fn admit(self, wire: Wire) {
+    fn start(self, wire: Wire) {
         tokio::spawn(self.authenticate(wire));
     }
 

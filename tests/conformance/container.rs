@@ -11,9 +11,9 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
-use crate::host::Door;
 use crate::host::Host;
 use crate::host::Identity;
+use crate::host::KnockReply;
 use crate::host::LONG;
 use crate::host::Launch;
 use crate::host::Mount;
@@ -151,7 +151,7 @@ async fn registration_knocks_for_nothing() {
 async fn c76_a_refused_knock_is_repeated() {
     let mut host = container().await;
     let mount = host.mount().await;
-    host.session().set_door(Door::Refusing(3));
+    host.session().set_knock_reply(KnockReply::Refusing(3));
     mount.read("config").await.nothing();
     assert_eq!(host.session().knocks(), [1; 4]);
     host.finish().await;
@@ -161,11 +161,12 @@ async fn c76_a_refused_knock_is_repeated() {
 async fn c76_a_knock_that_stays_refused_fails_the_request_and_not_the_process() {
     let mut host = container().await;
     let mount = host.mount().await;
-    host.session().set_door(Door::Refusing(usize::MAX));
+    host.session()
+        .set_knock_reply(KnockReply::Refusing(usize::MAX));
     let (_, error) = mount.read("config").await.failure();
     assert!(error.contains("refused the knock"), "{error}");
     assert!(error.contains("no listener for id 1"), "{error}");
-    host.session().set_door(Door::Open);
+    host.session().set_knock_reply(KnockReply::Open);
     mount.read("config").await.nothing();
     host.finish().await;
 }
@@ -174,7 +175,7 @@ async fn c76_a_knock_that_stays_refused_fails_the_request_and_not_the_process() 
 async fn c77_a_late_acknowledgement_ends_the_process() {
     let mut host = container().await;
     let mount = host.mount().await;
-    host.session().set_door(Door::Silent);
+    host.session().set_knock_reply(KnockReply::Silent);
     let (_, error) = mount.read("config").await.failure();
     assert!(error.contains("did not answer the knock"), "{error}");
     assert!(host.process.alive());
@@ -205,7 +206,7 @@ async fn c77_an_acknowledgement_that_nothing_waits_for_ends_the_process() {
 async fn c77_a_stream_that_no_listener_takes_ends_the_process() {
     let mut host = container().await;
     let mount = host.mount().await;
-    host.session().set_door(Door::Deserted);
+    host.session().set_knock_reply(KnockReply::Deserted);
     let client = mount.client().clone();
     let reading = tokio::spawn(async move {
         client
@@ -243,7 +244,7 @@ async fn c77_a_listener_that_is_not_the_host_ends_the_process() {
 async fn a_caller_that_goes_away_does_not_take_the_dial_with_it() {
     let mut host = container().await;
     let mount = host.mount().await;
-    host.session().set_door(Door::Silent);
+    host.session().set_knock_reply(KnockReply::Silent);
     let client = mount.client().clone();
     let reading = tokio::spawn(async move {
         client
@@ -256,7 +257,7 @@ async fn a_caller_that_goes_away_does_not_take_the_dial_with_it() {
     for id in host.session().take_unanswered() {
         host.say(answer(id, "")).await;
     }
-    host.session().set_door(Door::Open);
+    host.session().set_knock_reply(KnockReply::Open);
     eventually("the stream", LONG, || mount.brokered.accepted() == 1).await;
     mount.read("roles/x").await.nothing();
     assert!(host.process.alive());

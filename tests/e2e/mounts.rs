@@ -165,7 +165,7 @@ async fn disabling_ends_every_token_and_enabling_again_starts_empty() {
     mount.finish().await;
 }
 
-/// The plugin may remember the mount's limits for a moment, so the first lease may be of old.
+/// The plugin may remember the mount's limits for a moment, so the first lease may be by the old ones.
 async fn until_lease_lasts(mount: &TestMount, seconds: u64) {
     wait_until(
         "a lease lasts as tuned",

@@ -277,7 +277,7 @@ impl Soak {
         let app = mount.read("static-creds/app").await.data();
         assert!(mount.astra.accepts(app["token"].as_str().unwrap()).await);
         println!(
-            "{:>5.0?}: balanced: {} leased or held, 0 orphans, 0 lost revocations, {} in the \
+            "{:>5.0?}: balanced: {} leased or in use, 0 orphans, 0 lost revocations, {} in the \
              window; this test itself takes {} kB",
             self.start.elapsed(),
             result.leased,

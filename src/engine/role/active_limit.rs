@@ -28,10 +28,10 @@ use crate::engine::tagged_token::MountTokenFilter;
 /// one every minute.
 const BELIEVED: Duration = Duration::from_secs(60);
 
-/// The gates of all roles that have a limit.
+/// The limiters of all roles that have a limit.
 #[derive(Default)]
 pub(crate) struct ActiveLimits {
-    gates: Mutex<HashMap<(String, String), Arc<Limiter>>>,
+    limiters: Mutex<HashMap<(String, String), Arc<Limiter>>>,
 }
 
 /// One role's way to a mint.
@@ -64,12 +64,12 @@ impl ActiveLimits {
         deadline: Deadline,
     ) -> Result<Permit, Error> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let gate = self.gate(&connection.name, role);
+        let limiter = self.limiter(&connection.name, role);
         let busy = || RoleError::MintsUnderWay {
             role: role.to_owned(),
             limit,
         };
-        let mut bound = timeout(deadline.remaining(), gate.bound.lock())
+        let mut bound = timeout(deadline.remaining(), limiter.bound.lock())
             .await
             .map_err(|_| busy())?;
         loop {
@@ -78,11 +78,11 @@ impl ActiveLimits {
                 .filter(|bound| bound.upper_bound < limit && bound.since.elapsed() < BELIEVED)
             {
                 bound.upper_bound += 1;
-                gate.under_way.send_modify(|count| *count += 1);
-                return Ok(Permit(Arc::clone(&gate)));
+                limiter.under_way.send_modify(|count| *count += 1);
+                return Ok(Permit(Arc::clone(&limiter)));
             }
             // Counted before the list: a mint that ends meanwhile may or may not be in it.
-            let under_way = *gate.under_way.borrow();
+            let under_way = *limiter.under_way.borrow();
             let since = Instant::now();
             let live = live(connection, role, deadline).await?;
             *bound = Some(Bound {
@@ -102,7 +102,7 @@ impl ActiveLimits {
             if live.saturating_add(under_way) >= limit {
                 // Some of those under way may be in the list already: when one has ended, a new
                 // list tells.
-                let mut changes = gate.under_way.subscribe();
+                let mut changes = limiter.under_way.subscribe();
                 timeout(
                     deadline.remaining(),
                     changes.wait_for(|count| *count < under_way),
@@ -114,9 +114,9 @@ impl ActiveLimits {
         }
     }
 
-    fn gate(&self, config: &str, role: &str) -> Arc<Limiter> {
-        let mut gates = self.gates.lock();
-        let gate = gates
+    fn limiter(&self, config: &str, role: &str) -> Arc<Limiter> {
+        let mut limiters = self.limiters.lock();
+        let limiter = limiters
             .entry((config.to_owned(), role.to_owned()))
             .or_insert_with(|| {
                 Arc::new(Limiter {
@@ -124,7 +124,7 @@ impl ActiveLimits {
                     under_way: watch::Sender::new(0),
                 })
             });
-        Arc::clone(gate)
+        Arc::clone(limiter)
     }
 }
 

@@ -159,7 +159,7 @@ impl Granted {
     }
 
     /// The custom role that this gives up when `next` takes its place in the same organization.
-    pub(crate) fn abandoned_for(&self, next: Option<&Self>) -> Option<&PolicyRole> {
+    pub(crate) fn released_by(&self, next: Option<&Self>) -> Option<&PolicyRole> {
         let next = next.and_then(|next| next.policy.as_ref());
         let custom = self.policy.as_ref()?;
         (next.map(|next| &next.role_id) != Some(&custom.role_id)).then_some(custom)

@@ -32,7 +32,7 @@ impl<'a> ReleasedCustomRole<'a> {
         stored: &'a Granted,
         next: Option<&Granted>,
     ) -> Result<Option<Self>, Error> {
-        let Some(custom) = stored.abandoned_for(next) else {
+        let Some(custom) = stored.released_by(next) else {
             return Ok(None);
         };
         let Some(connection) = engine.configs.find(config).await? else {

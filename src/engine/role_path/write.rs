@@ -64,8 +64,8 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     role.database = realized.database;
     warnings.extend(realized.warnings);
 
-    let abandoned = match stored {
-        Some(stored) => abandon(&engine, owner, stored, Some(&role)).await?,
+    let released = match stored {
+        Some(stored) => release(&engine, owner, stored, Some(&role)).await?,
         None => None,
     };
     failpoint::hit("role.checked");
@@ -74,8 +74,8 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     role.granted
         .stored(&engine.custom_roles, &connection, owner)
         .await;
-    if let Some(abandoned) = abandoned {
-        warnings.extend(abandoned.remove(&engine, deadline).await);
+    if let Some(released) = released {
+        warnings.extend(released.remove(&engine, deadline).await);
     }
     tracing::info!(role = name, "role written");
     let subject = Subject {
@@ -110,7 +110,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         }
     };
     let owner = PolicyOwner::Role(&name);
-    let abandoned = abandon(&engine, owner, &stored, None).await?;
+    let released = release(&engine, owner, &stored, None).await?;
     failpoint::hit("role.removal-noted");
     engine.roles.delete(&name).await?;
     failpoint::hit("role.removed");
@@ -122,8 +122,8 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         ..Subject::default()
     };
     engine.events.publish(EngineEvent::RoleDelete, subject);
-    let warnings = match (&stored.granted.policy, abandoned) {
-        (Some(_), Some(abandoned)) => abandoned.remove(&engine, deadline).await,
+    let warnings = match (&stored.granted.policy, released) {
+        (Some(_), Some(released)) => released.remove(&engine, deadline).await,
         (Some(custom), None) => vec![unreachable_role_warning(&stored.config, custom)],
         (None, _) => Vec::new(),
     };
@@ -139,7 +139,7 @@ fn known(stored: Option<&RoleEntry>) -> Known<'_> {
 }
 
 /// Notes that `stored` gives its custom role up for `next`, if it does.
-async fn abandon<'a>(
+async fn release<'a>(
     engine: &Engine,
     owner: PolicyOwner<'a>,
     stored: &'a RoleEntry,

@@ -27,12 +27,12 @@ pub(super) async fn remove(
 ) -> Result<Vec<String>, Error> {
     let custom = entry.granted.policy.as_ref();
     let owner = PolicyOwner::StaticRole(name);
-    let abandoned =
+    let released =
         ReleasedCustomRole::note(engine, &entry.config, owner, &entry.granted, None).await?;
     failpoint::hit("static-role.removal-noted");
     let mut tombstone = entry.clone();
     tombstone.tombstone(engine.clock.now());
-    if abandoned.is_some() {
+    if released.is_some() {
         // From now on the note names it.
         tombstone.granted.policy = None;
     }
@@ -60,8 +60,8 @@ pub(super) async fn remove(
              again: {error}"
         ));
     }
-    if let Some(abandoned) = abandoned {
-        warnings.extend(abandoned.remove(engine, deadline).await);
+    if let Some(released) = released {
+        warnings.extend(released.remove(engine, deadline).await);
     }
     Ok(warnings)
 }

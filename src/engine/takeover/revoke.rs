@@ -101,7 +101,7 @@ async fn delete(
             source: error,
         }
         .into()),
-        // It has the last word.
+        // Its answer decides.
         (None, Some(home), _) => delete_at(home, old, deadline).await,
         (None, None, Some(Err(error))) => Err(error.clone()),
         // The lease names no organization, and each that it can be has been asked.

@@ -48,7 +48,7 @@ impl HostConnection {
     }
 
     /// Runs one call.  If the connection breaks meanwhile it is made a second time, on a new one;
-    /// hence only for calls that may be repeated.
+    /// so only for calls that may be repeated.
     ///
     /// # Errors
     ///

@@ -74,10 +74,10 @@ impl Brokered {
         services: Services,
     ) -> Self {
         let socket = UnixListener::bind(&address).unwrap();
-        let (state, door) = Door::new(identity, plugin, services);
+        let (state, server) = BrokeredServer::new(identity, plugin, services);
         let listener = tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
-                door.admit(stream);
+                server.start(stream);
             }
         });
         Self {
@@ -94,10 +94,10 @@ impl Brokered {
         plugin: CertificateDer<'static>,
         services: Services,
     ) -> Self {
-        let (state, door) = Door::new(identity, plugin, services);
+        let (state, server) = BrokeredServer::new(identity, plugin, services);
         let listener = tokio::spawn(async move {
             loop {
-                door.admit(streams.accept().await);
+                server.start(streams.accept().await);
             }
         });
         Self {
@@ -160,13 +160,13 @@ impl Drop for Brokered {
 }
 
 /// Where the plugin is let in.
-struct Door {
+struct BrokeredServer {
     acceptor: TlsAcceptor,
     routes: Routes,
     state: Arc<State>,
 }
 
-impl Door {
+impl BrokeredServer {
     fn new(
         identity: &Identity,
         plugin: CertificateDer<'static>,
@@ -181,15 +181,15 @@ impl Door {
             )
             .add_service(SystemViewServer::new(system::Served(services.system)))
             .add_service(EventsServer::new(services.events));
-        let door = Self {
+        let server = Self {
             acceptor: tls::acceptor(identity, plugin),
             routes,
             state: state.clone(),
         };
-        (state, door)
+        (state, server)
     }
 
-    fn admit(&self, stream: impl Bytes + 'static) {
+    fn start(&self, stream: impl Bytes + 'static) {
         let connection = serve(
             self.acceptor.clone(),
             stream,

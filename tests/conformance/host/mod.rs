@@ -54,7 +54,7 @@ pub(crate) use process::gone;
 pub(crate) use reply::Lease;
 pub(crate) use reply::NANOS;
 pub(crate) use reply::Reply;
-pub(crate) use session::Door;
+pub(crate) use session::KnockReply;
 pub(crate) use session::Session;
 pub(crate) use session::answer;
 pub(crate) use storage::Mode;

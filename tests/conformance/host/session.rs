@@ -32,7 +32,7 @@ pub(crate) type Wire = Box<dyn Bytes>;
 
 /// What the host does with the next knocks.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) enum Door {
+pub(crate) enum KnockReply {
     /// It opens the listener and says so.
     #[default]
     Open,
@@ -54,7 +54,7 @@ struct State {
     backlog: Mutex<VecDeque<Wire>>,
     arrived: Notify,
     driver: AbortHandle,
-    door: Mutex<Door>,
+    knock_reply: Mutex<KnockReply>,
     /// Which ids were knocked for.
     knocks: Mutex<Vec<u32>>,
     unanswered: Mutex<Vec<u32>>,
@@ -107,7 +107,7 @@ impl Session {
             backlog: Mutex::default(),
             arrived: Notify::new(),
             driver: driver.abort_handle(),
-            door: Mutex::default(),
+            knock_reply: Mutex::default(),
             knocks: Mutex::default(),
             unanswered: Mutex::default(),
             listeners: Mutex::default(),
@@ -144,8 +144,8 @@ impl Session {
         self.0.backlog.lock().len()
     }
 
-    pub(crate) fn set_door(&self, door: Door) {
-        *self.0.door.lock() = door;
+    pub(crate) fn set_knock_reply(&self, knock_reply: KnockReply) {
+        *self.0.knock_reply.lock() = knock_reply;
     }
 
     /// The ids that the plugin knocked for.
@@ -195,16 +195,16 @@ impl Session {
 
     fn knocked(&self, id: u32) -> Option<ConnInfo> {
         self.0.knocks.lock().push(id);
-        let mut door = self.0.door.lock();
-        match &mut *door {
-            Door::Refusing(0) => *door = Door::Open,
-            Door::Refusing(times) => {
+        let mut knock_reply = self.0.knock_reply.lock();
+        match &mut *knock_reply {
+            KnockReply::Refusing(0) => *knock_reply = KnockReply::Open,
+            KnockReply::Refusing(times) => {
                 *times -= 1;
                 return Some(answer(id, &format!("no listener for id {id}")));
             }
-            Door::Open | Door::Silent | Door::Deserted => {}
+            KnockReply::Open | KnockReply::Silent | KnockReply::Deserted => {}
         }
-        if *door == Door::Deserted {
+        if *knock_reply == KnockReply::Deserted {
             return Some(answer(id, ""));
         }
         let listeners = self.0.listeners.lock();
@@ -212,7 +212,7 @@ impl Session {
             return Some(answer(id, &format!("no listener for id {id}")));
         };
         permits.add_permits(1);
-        if *door == Door::Silent {
+        if *knock_reply == KnockReply::Silent {
             self.0.unanswered.lock().push(id);
             return None;
         }

@@ -42,7 +42,7 @@ impl HttpService for Network {
                 biased;
                 answer = answering => answer,
                 // As at the end of a connection: what was begun goes on without it.
-                () = answered.closed() => return trace.note(format_args!("astra: {what}: for nobody")),
+                () = answered.closed() => return trace.note(format_args!("astra: {what}: caller gone")),
             };
             match &answer {
                 Ok(answer) => trace.note(format_args!("astra: {what}: {}", answer.status())),
