@@ -1,7 +1,8 @@
 //! The documents say what the code does: `docs/errors.md` has every message, and nothing else;
 //! `docs/internals/reliability.md` has the number of failpoints, of which the code has one at every
 //! change;
-//! `docs/sdk.md` has the code of the example; and words and lines are as CONTRIBUTING.md wants them.
+//! `docs/sdk.md` has the code of the example; words and lines are as CONTRIBUTING.md wants them; and
+//! fenced blocks say whether a test runs them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -9,6 +10,7 @@ mod errors;
 mod facts;
 mod failpoints;
 mod faults;
+mod fences;
 mod lines;
 mod links;
 mod messages;
