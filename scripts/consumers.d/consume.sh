@@ -99,13 +99,17 @@ consume_http() {
             version=$(maven_version "$name")
             data_api "$name" "$version" java -cp "$home:$home/jars/*" Main && java_data_recipe "$version" "$home"
             ;;
-        astra-sdk-devops) devops_api "$name" "$(maven_version "$name")" java -cp "$home:$home/jars/*" Main ;;
+        astra-sdk-devops)
+            version=$(maven_version "$name")
+            devops_api "$name" "$version" java -cp "$home:$home/jars/*" Main &&
+                databases_by_sdk "$version" java -cp "$home:$home/jars/*" Main
+            ;;
         astra-client-go)
             devops_api "$name" "$(go_version "$name" astra-client-go/v2)" "$home/client"
             ;;
         schemathesis)
             version=$(sed -n 's/^schemathesis==\([^ ]*\).*/\1/p' "tests/consumers/$name/requirements.txt")
-            schema_cases "$version" "$home/venv/bin/schemathesis" "$emulator"
+            schema_cases "$version" "$home/venv/bin/schemathesis"
             ;;
         curl)
             version=$(curl --version | sed -n '1s/^curl \([^ ]*\).*/\1/p')

@@ -48,23 +48,39 @@ devops_api() {
     refused_later "$1" "$2" token-admin 'token, roles and tokens' 401 "${@:3}" "$url" "$(told org)"
 }
 
-# schema_cases VERSION PROGRAM EMULATOR  Right and wrong requests that schemathesis makes of what is published of
-# the DevOps API, on an emulator of their own: no server error, and each answer has a published form.
-schema_cases() {
-    local version=$1 program=$2 pid said ready=$work/schemathesis.ready
-    "$3" >"$ready" 2>"$work/schemathesis.log" </dev/null &
-    pid=$!
-    pids+=("$pid")
-    serves() { grep -qs ready "$ready" || ! kill -0 "$pid" 2>/dev/null; }
+# own_emulator OPTION…  An emulator of its own, with its address in $own_url, token in $own_token and id in $own_pid.
+own_emulator() {
+    local ready=$work/own.ready
+    "$emulator" "$@" >"$ready" 2>"$work/own.log" </dev/null &
+    own_pid=$!
+    pids+=("$own_pid")
+    serves() { grep -qs ready "$ready" || ! kill -0 "$own_pid" 2>/dev/null; }
     until_ok 60 serves || return 1
+    own_url=$(sed -n 's/.* url=\([^ ]*\).*/\1/p' "$ready") own_token=$(sed -n 's/.* root_token=\([^ ]*\).*/\1/p' "$ready")
+    [ -n "$own_url" ]
+}
+
+# databases_by_sdk VERSION COMMAND…  What the SDK sends by default about databases, which the field profile takes.
+databases_by_sdk() {
+    local consumer=astra-sdk-devops version=$1
+    shift
+    own_emulator --profile field || return 1
+    ASTRA_PASSWORD=$own_token call 'databases, field profile' ok "$@" "$own_url" databases
+    kill "$own_pid" 2>/dev/null
+}
+
+# schema_cases VERSION PROGRAM  Right and wrong requests that schemathesis makes of what is published of the DevOps API, on
+# an emulator of their own: no server error, and each answer has a published form.
+schema_cases() {
+    local version=$1 program=$2 said
+    own_emulator || return 1
     said=$(cd "$work" && timeout 600 "$program" run "$root_folder/tests/consumers/schemathesis/openapi.json" \
-        --url "$(sed -n 's/.* url=\([^ ]*\).*/\1/p' "$ready")" \
-        --header "Authorization: Bearer $(sed -n 's/.* root_token=\([^ ]*\).*/\1/p' "$ready")" \
+        --url "$own_url" --header "Authorization: Bearer $own_token" \
         --header 'Accept: application/json' --max-examples 5 --seed 1 --no-shrink --phases coverage,fuzzing \
         --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
         2>&1 </dev/null)
     set -- $?
-    kill "$pid" 2>/dev/null
+    kill "$own_pid" 2>/dev/null
     printf '%s\n' "$said" >"$work/driver.err"
     judge "$1" schemathesis "$version" 'cases of 13 operations' "$(sed -n 's/^ *\([0-9]* generated\).*/\1/p' "$work/driver.err")" \
         'see below'

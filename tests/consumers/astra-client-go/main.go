@@ -1,5 +1,5 @@
-// The client that astra-client-go generates from its OpenAPI document: tokens and roles
-// (../README.md). Arguments: URL of the API, organization.
+// The client that astra-client-go generates from its OpenAPI document: tokens, roles
+// and databases (../README.md). Arguments: URL of the API, organization.
 package main
 
 import (
@@ -47,6 +47,14 @@ func main() {
 	check(current.JSON200.Id == organization, "the organization is the token's")
 	roles := must(client.GetOrganizationRolesWithResponse(ctx))
 	check(roles.JSON200 != nil && len(*roles.JSON200) > 15, "the built-in roles are listed")
+
+	databases := must(client.ListDatabasesWithResponse(ctx, &astra.ListDatabasesParams{}))
+	check(databases.JSON200 != nil && len(*databases.JSON200) == 2, "the databases are listed")
+	for _, database := range *databases.JSON200 {
+		check(database.Storage != nil && database.Storage.NodeCount > 0, "a database has a storage")
+	}
+	unknown := must(client.GetDatabaseWithResponse(ctx, organization))
+	check(unknown.JSON404 != nil, "an unknown database is 404, with an errors object")
 
 	made := must(client.AddOrganizationRoleWithResponse(ctx, astra.CreateRoleRequest{
 		Name: "from Go",

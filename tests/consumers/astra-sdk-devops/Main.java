@@ -1,4 +1,7 @@
 import com.dtsx.astra.sdk.AstraOpsClient;
+import com.dtsx.astra.sdk.db.DbOpsClient;
+import com.dtsx.astra.sdk.db.domain.Database;
+import com.dtsx.astra.sdk.db.domain.RegionType;
 import com.dtsx.astra.sdk.exception.AuthenticationException;
 import com.dtsx.astra.sdk.org.domain.CreateTokenResponse;
 import com.dtsx.astra.sdk.org.domain.DefaultRoles;
@@ -6,9 +9,13 @@ import com.dtsx.astra.sdk.org.domain.Permission;
 import com.dtsx.astra.sdk.org.domain.RoleDefinition;
 import com.dtsx.astra.sdk.utils.AstraEnvironment;
 import java.lang.reflect.Field;
+import java.util.List;
 import java.util.UUID;
 
-/** astra-sdk-devops: tokens and roles (../README.md). Arguments: URL of the API, organization. */
+/**
+ * astra-sdk-devops (../README.md). Arguments: URL of the API; the organization, for tokens and
+ * roles, or the word `databases`.
+ */
 public class Main {
   private static void check(boolean holds, String what) {
     if (!holds) throw new AssertionError(what);
@@ -21,10 +28,34 @@ public class Main {
     endpoint.set(AstraEnvironment.PROD, url + "/v2");
   }
 
+  private static void databases(AstraOpsClient astra) {
+    List<Database> all = astra.db().findAllNonTerminated().toList();
+    check(all.size() == 2, "both databases are listed");
+    for (Database database : all) {
+      check(database.getStorage().getNodeCount() > 0, "a database has a storage");
+      check(database.getMetrics() != null, "a database has metrics");
+      check(database.getCost() != null, "a database has costs");
+      String name = database.getInfo().getName();
+      check(astra.db().findByName(name).count() == 1, "it is found by its name");
+      DbOpsClient one = astra.db().database(database.getId());
+      check(one.get().getStatus() == database.getStatus(), "it is found by its id");
+      check(one.keyspaces().exist(database.getInfo().getKeyspace()), "it has its keyspace");
+      check(one.datacenters().exist(database.getInfo().getRegion()), "it has its region");
+    }
+    check(!astra.db().database("invalid").exist(), "an id that is none is not found");
+    check(!astra.db().database(UUID.randomUUID().toString()).exist(), "another id is not found");
+    check(astra.db().regions().findAllServerless(RegionType.ALL).count() > 0, "there are regions");
+  }
+
   public static void main(String[] arguments) throws ReflectiveOperationException {
     pointAt(arguments[0]);
     String organization = arguments[1];
     AstraOpsClient astra = new AstraOpsClient(System.getenv("ASTRA_PASSWORD"));
+    if (organization.equals("databases")) {
+      databases(astra);
+      System.out.println("ok");
+      System.exit(0);
+    }
     try {
       astra.roles().findAll().count();
     } catch (RuntimeException error) {
