@@ -113,7 +113,8 @@ consume_http() {
             ;;
         curl)
             version=$(curl --version | sed -n '1s/^curl \([^ ]*\).*/\1/p')
-            command_recipe curl "$version" '"collections":[' findCollections
+            command_recipe curl "$version" '"collections":[' findCollections &&
+                command_recipe curl "$version" '"queryType":' schemas/keyspaces
             ;;
         grpcurl)
             # The program is found by the name that the recipe has.
