@@ -12,7 +12,7 @@ install_of() {
             find_clients "$name" npm npm_install node npm || return 1
             export NODE_HOME=$home
             ;;
-        java-driver-* | astra-db-java | astra-sdk-devops) find_clients "$name" "$name" maven_install java javac mvn || return 1 ;;
+        java-driver-* | astra-db-java | astra-sdk-devops | spring-vault) find_clients "$name" "$name" maven_install java javac mvn || return 1 ;;
         gocql) find_clients "$name" go go_install go || return 1 ;;
         dsbulk)
             find_clients "$name" python pip_install python3 || return 1
@@ -22,6 +22,7 @@ install_of() {
         astra-client-go) find_clients "$name" "$name" go_install go || return 1 ;;
         schemathesis) find_clients "$name" "$name" pip_install python3 || return 1 ;;
         grpcurl) find_clients "$name" grpcurl grpcurl_install go || return 1 ;;
+        consul-template) find_clients "$name" "$name" consul_template_install go || return 1 ;;
     esac
 }
 
@@ -137,6 +138,8 @@ consume() {
         leases) leases "$(python_version cassandra-driver)" "$python" "$clients/python_driver.py" ;;
         static-role) static_role "$(python_version cassandra-driver)" "$python" "$clients/python_driver.py" ;;
         dsbulk) dsbulk "$(maven_version dsbulk)" "$python" ;;
+        consul-template) consul_template "$(go_version "$name" hashicorp/consul-template)" "$home/bin/consul-template" ;;
+        spring-vault) spring_vault "$(maven_version "$name")" "$home" ;;
         *-driver* | cqlsh | gocql) consume_cql "$name" ;;
         *) consume_http "$name" ;;
     esac

@@ -46,6 +46,7 @@ pip_install() {
 }
 npm_install() { npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
 go_install() { go build -o client .; }
+consul_template_install() { mkdir bin && go build -o bin github.com/hashicorp/consul-template; }
 grpcurl_install() { mkdir bin && go build -o bin github.com/fullstorydev/grpcurl/cmd/grpcurl; }
 # Maven of Debian verifies no hashes of its own choice, so the jars are compared with the list.
 maven_jars() {
