@@ -57,11 +57,16 @@ fn recipes_name_the_versions_that_are_pinned() {
         .map(|folder| own(folder, "pom.xml"))
         .chain([own("python", "requirements.in"), own("npm", "package.json")])
         .flat_map(|text| versions(&text))
-        .chain(["go", "grpcurl"].map(|folder| {
+        .chain(["go", "grpcurl", "consul-template"].map(|folder| {
             let module = own(folder, "go.mod");
             let (_, first) = module.split_once("require ").unwrap();
             versions(first).remove(0)
         }))
+        .chain([{
+            let pom = own("spring-vault", "pom.xml");
+            let (_, client) = pom.split_once("spring-vault-core").unwrap();
+            versions(client).remove(0)
+        }])
         // The format of a pom, and the version of the folder itself.
         .filter(|version| version != "4.0.0" && version != "0.0.0");
     let mut expected: BTreeSet<String> = pinned.collect();
