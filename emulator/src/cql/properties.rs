@@ -296,7 +296,8 @@ fn read_rows(reader: &mut Reader<'_>) -> Result<(), Malformed> {
     assert_eq!(reader.int()?, 1, "the table is named once");
     let columns = reader.int()?;
     assert!(columns > 0, "rows without columns");
-    (reader.string()?, reader.string()?);
+    reader.string()?;
+    reader.string()?;
     for _ in 0..columns {
         reader.string()?;
         // Types of elements follow that of a set (0x22) or map (0x21).
