@@ -82,7 +82,7 @@ async fn the_host_gets_events_with_an_id_and_without_secrets() {
 }
 
 #[tokio::test]
-async fn a_host_that_lets_nobody_subscribe_is_spared_the_events() {
+async fn a_host_that_lets_no_one_subscribe_is_spared_the_events() {
     let upstream = Upstream::start().await;
     let mut host = Host::start().await;
     let services = Services::default();

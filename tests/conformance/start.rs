@@ -119,7 +119,7 @@ async fn c06_a_seventh_field_comes_where_the_host_asks_for_it_only() {
 }
 
 #[tokio::test]
-async fn c07_to_old_protocols_it_says_why_and_serves_nobody() {
+async fn c07_to_old_protocols_it_says_why_and_serves_none() {
     for launch in [Launch::new, Launch::container] {
         for offered in ["3,4", "4,3"] {
             let mut process = launch()

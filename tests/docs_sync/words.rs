@@ -24,6 +24,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("leftovers", "recovered blocks"),
     ("mends", "repairs"),
     ("mischief", "chaos"),
+    ("nobody", "no one, or no user, token …"),
     ("settle", "reconcile, resolve or recover"),
     ("settled", "reconciled"),
     ("settles", "reconciles"),

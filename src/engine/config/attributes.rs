@@ -1,4 +1,8 @@
 //! What a config consists of, apart from its token and the schedule of its rotation.
+//!
+//! An attribute is one parameter that is checked on its own and shown as it was written.  The token is
+//! never shown, and a write tries it at Astra first, unless told not to (`write.rs`).  Of the schedule two
+//! parameters make one value and exclude each other (`engine::schedule`, which static roles use too).
 
 use std::fmt::Display;
 use std::sync::LazyLock;

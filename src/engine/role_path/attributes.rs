@@ -1,4 +1,9 @@
 //! What a role consists of, apart from what it grants and its database.
+//!
+//! An attribute is one parameter that is checked on its own and shown as it was written.  Of what a role
+//! grants, and of its database, several parameters make one value: they exclude or need each other, and
+//! are looked up in Astra before they are stored (`engine::role::grant` and `database`, which static roles
+//! use too).
 
 use std::sync::LazyLock;
 use std::time::Duration;

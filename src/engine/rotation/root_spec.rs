@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(ids(&[ONE, TWO]).unwrap(), [TWO, ONE]);
         assert_eq!(ids(&["Administrator", TWO, ONE]).unwrap(), [TWO, ONE]);
         assert!(
-            ids(&["Nobody"])
+            ids(&["Writer"])
                 .unwrap_err()
                 .to_string()
                 .contains("0 roles of that name")

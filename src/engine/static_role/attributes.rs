@@ -1,4 +1,5 @@
-//! What a static role consists of, apart from what it grants, its schedule and its database.
+//! What a static role consists of, apart from what it grants, its schedule and its database, of which
+//! several parameters make one value (`engine::role::grant`, `engine::schedule`, `engine::role::database`).
 
 use std::convert::Infallible;
 use std::sync::LazyLock;

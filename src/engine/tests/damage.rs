@@ -357,7 +357,7 @@ async fn entries_of_the_first_layout_are_read() {
 }
 
 #[tokio::test]
-async fn intents_that_cannot_be_read_are_left_alone_and_stop_nobody() {
+async fn intents_that_cannot_be_read_are_left_alone_and_stop_no_request() {
     for damaged in [
         "",
         "{}",

@@ -188,8 +188,8 @@ fn granting(lines: Lines, id: &str) -> Lines {
         .wrong("config", json!("none"), "config \"none\" does not exist: write it first, with token=… at config/none")
         .wrong(
             "astra_roles",
-            json!("Nobody"),
-            "astra_roles: the organization has no role \"Nobody\"; the nearest names are \"Nothing\", \"Organization Administrator\", \"Billing Admin\"",
+            json!("Not a Role"),
+            "astra_roles: the organization has no role \"Not a Role\"; the nearest names are \"Token Writer\", \"API RO User\", \"Nothing\"",
         )
         .wrong("policy", json!("[]"), "astra_roles and policy are both given: give one of astra_roles, policy and access")
         .wrong("access", json!("admin"), "astra_roles and access are both given: give one of astra_roles, policy and access")
@@ -278,8 +278,8 @@ fn table(id: &str) -> Vec<Line> {
         reading("static-creds/{name}", "static-creds/n").captured("name", "static-creds/a b"),
         writing("rotate-role/{name}", "rotate-role/n").captured("name", "rotate-role/a b"),
         listing("astra-roles/{config}/", "").captured("config", "astra-roles/a b/"),
-        reading("astra-roles/{config}/{role*}", "astra-roles/default/nobody")
-            .captured("config", "astra-roles/a b/nobody")
+        reading("astra-roles/{config}/{role*}", "astra-roles/default/absent")
+            .captured("config", "astra-roles/a b/absent")
             .nothing("role"),
         listing("databases/{config}/", "").captured("config", "databases/a b/"),
         reading(

@@ -39,7 +39,7 @@ enum Step {
     /// A caller asks for a credential, while the next steps go on.
     Mint,
     /// A caller asks for a credential and is gone when the answer is there.
-    MintForNobody,
+    MintForAbsentCaller,
     /// The host ends the lease at this place of those that live.
     Revoke(usize),
     Tick,
@@ -82,7 +82,7 @@ fn step(weather: Weather) -> impl Strategy<Value = Step> {
         (0..3_usize, any::<bool>()).prop_map(|(after, written)| Step::LoseStorage(after, written));
     let mut steps = vec![
         (10, Just(Step::Mint).boxed()),
-        (3, Just(Step::MintForNobody).boxed()),
+        (3, Just(Step::MintForAbsentCaller).boxed()),
         (6, any::<usize>().prop_map(Step::Revoke).boxed()),
         (3, Just(Step::Tick).boxed()),
         (4, Just(Step::Recover).boxed()),
@@ -172,7 +172,7 @@ impl Run {
         for step in script {
             match step {
                 Step::Mint => self.ask(request(Operation::Read, "creds/reader", json!({}))),
-                Step::MintForNobody => {
+                Step::MintForAbsentCaller => {
                     let asked = self.bench.call(Operation::Read, "creds/reader", json!({}));
                     if let Ok(Some(mut response)) = asked.await {
                         response.undo.take().unwrap().await;

@@ -122,7 +122,7 @@ async fn a_taken_back_token_is_durably_lost_once_storage_works_again() {
 }
 
 #[tokio::test]
-async fn a_tick_after_a_crash_deletes_what_nobody_received_and_nothing_else() {
+async fn a_tick_after_a_crash_deletes_what_no_caller_received_and_nothing_else() {
     let mut bench = AstraMount::mounted().await;
     let issued = bench.mint("reader").await.unwrap();
     bench

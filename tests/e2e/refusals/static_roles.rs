@@ -42,9 +42,9 @@ async fn static_roles_and_the_rest() {
         ),
         (
             "static-roles/bad",
-            json!({ "astra_roles": "Nobody", "rotation_period": "1h", "description": "x" }),
-            "astra_roles: the organization has no role \"Nobody\"; the nearest names are \
-             \"Nothing\", \"Organization Administrator\", \"Billing Admin\""
+            json!({ "astra_roles": "Not a Role", "rotation_period": "1h", "description": "x" }),
+            "astra_roles: the organization has no role \"Not a Role\"; the nearest names are \
+             \"Token Writer\", \"API RO User\", \"Nothing\""
                 .to_owned(),
         ),
         (

@@ -228,7 +228,7 @@ async fn rotations_at_the_same_time_take_turns() {
 }
 
 #[tokio::test]
-async fn nobody_notices_a_rotation() {
+async fn no_user_notices_a_rotation() {
     let bench = AstraMount::configured().await;
     let role = json!({"astra_roles": READER});
     bench.write("roles/reader", role).await.unwrap();

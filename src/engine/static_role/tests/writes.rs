@@ -143,8 +143,8 @@ async fn bad_input_is_refused_and_changes_nothing() {
              rotate less often",
         ),
         (
-            with("astra_roles", json!("Nobody")),
-            "astra_roles: the organization has no role \"Nobody\"; the nearest names are ",
+            with("astra_roles", json!("Not a Role")),
+            "astra_roles: the organization has no role \"Not a Role\"; the nearest names are ",
         ),
         (
             with("astra_roles", json!("Organization Administrator")),
