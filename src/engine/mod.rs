@@ -144,7 +144,7 @@ impl Engine {
             replaced_roots: ReplacedRoots::default(),
             uncertain_writes: UncertainWrites::default(),
             clock: Clock::default(),
-            custom_roles: CustomRoles::new(store.clone()),
+            custom_roles: CustomRoles::new(store.clone(), deadlines.late_create_window),
             comparisons: Comparisons::default(),
             token_admins: TokenAdmins::default(),
             active: ActiveLimits::default(),

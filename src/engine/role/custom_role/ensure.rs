@@ -70,6 +70,7 @@ impl CustomRoles {
         let nonce = Nonce::random();
         remember(&mut note.updates, nonce.clone());
         self.save(scope, note).await?;
+        self.expect_update(scope);
         let name = match known.name.as_str() {
             "" => scope.owner.custom_role(scope.connection),
             name => name.to_owned(),
@@ -86,8 +87,11 @@ impl CustomRoles {
                     warning: None,
                 }))
             }
-            // It was deleted in Astra.
-            Err(astra::Error::NotFound { .. }) => Ok(None),
+            // It was deleted in Astra, so none of its updates can take effect any more.
+            Err(astra::Error::NotFound { .. }) => {
+                note.updates.clear();
+                Ok(None)
+            }
             Err(error) => Err(refused(scope.connection, &error)),
         }
     }

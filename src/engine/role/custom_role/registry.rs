@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use parking_lot::MutexGuard;
@@ -14,7 +15,6 @@ use super::note::PendingNote;
 use super::scope::Scope;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
-use crate::engine::intent::LATE_CREATE_WINDOW;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
@@ -22,18 +22,25 @@ use crate::engine::store::StoreError;
 /// Keeps custom Astra roles in step with the roles that have a policy.
 pub(crate) struct CustomRoles {
     store: Store,
+    /// How long a change that no one waits for any more may still take effect.
+    late_window: Duration,
     /// Since when lists show none of a note's creates, by the note's key.
     clean_since: Mutex<HashMap<Key, Instant>>,
+    /// Since when a note's updates may be on their way, by the note's key.
+    updates_since: Mutex<HashMap<Key, Instant>>,
     /// Notes of which it was logged that their organization cannot be reached.
     out_of_reach: Mutex<HashSet<Key>>,
 }
 
 impl CustomRoles {
-    /// The custom roles noted in `store`.
-    pub(crate) fn new(store: Store) -> Self {
+    /// The custom roles noted in `store`; `late_window` is how long a change that no one waits for any
+    /// more may still take effect in Astra.
+    pub(crate) fn new(store: Store, late_window: Duration) -> Self {
         Self {
             store,
+            late_window,
             clean_since: Mutex::default(),
+            updates_since: Mutex::default(),
             out_of_reach: Mutex::default(),
         }
     }
@@ -98,6 +105,7 @@ impl CustomRoles {
             self.store.delete(&key).await?;
             failpoint::hit("custom-role.note-dropped");
             self.clean_since().remove(&key);
+            self.updates_since.lock().remove(&key);
         } else {
             self.store.put(&key, note).await?;
             failpoint::hit("custom-role.noted");
@@ -116,7 +124,21 @@ impl CustomRoles {
         let now = Instant::now();
         let mut clean_since = self.clean_since();
         let since = clean_since.entry(scope.key()).or_insert(now);
-        now.duration_since(*since) >= LATE_CREATE_WINDOW
+        now.duration_since(*since) >= self.late_window
+    }
+
+    /// An update is sent: the time of those before says nothing about it.
+    pub(super) fn expect_update(&self, scope: &Scope<'_>) {
+        self.updates_since.lock().remove(&scope.key());
+    }
+
+    /// Whether no update of `scope` can take effect any more, because this was asked the first time so
+    /// long ago.
+    pub(super) fn updates_are_over(&self, scope: &Scope<'_>) -> bool {
+        let now = Instant::now();
+        let mut updates_since = self.updates_since.lock();
+        let since = updates_since.entry(scope.key()).or_insert(now);
+        now.duration_since(*since) >= self.late_window
     }
 
     /// Whether it is the first time that the organization of `scope` is out of reach.

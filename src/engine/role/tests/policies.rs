@@ -1,5 +1,7 @@
 //! The custom Astra role of a role with a policy, through crashes and outages.
 
+use std::time::Duration;
+
 use astra_emulator::Fault;
 use astra_emulator::FaultRule;
 use astra_emulator::Role;
@@ -219,9 +221,19 @@ async fn a_crash_in_an_update_brings_the_stored_policy_back() {
         .set_write_fault(Some(WriteFault::refuse_puts_after(1)));
     let given = json!({"policy": policy(&["db-rest"])});
     assert!(bench.write("roles/app", given).await.is_err());
-    assert_eq!(kept(&bench)[0].policy.actions, ["db-rest"]);
+    let [changed] = kept(&bench).try_into().unwrap();
+    assert_eq!(changed.policy.actions, ["db-rest"]);
     bench.storage.set_write_fault(None);
 
+    bench.restart();
+    bench.tick().await;
+    assert_eq!(kept(&bench)[0].policy.actions, ["db-cql"]);
+    // The same update, sent twice, takes effect only now: the note still knows its nonce.
+    bench.astra.edit_role(&changed.id, changed.policy).unwrap();
+    bench.tick().await;
+    assert_eq!(kept(&bench)[0].policy.actions, ["db-cql"]);
+    assert_eq!(notes(&bench).len(), 1);
+    bench.deadlines.late_create_window = Duration::ZERO;
     bench.restart();
     bench.tick().await;
     assert_eq!(kept(&bench)[0].policy.actions, ["db-cql"]);

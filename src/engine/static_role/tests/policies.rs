@@ -275,6 +275,8 @@ async fn a_config_that_is_gone_is_named_as_the_one_to_clean() {
 /// What must hold after a tick: Astra has just what storage says.
 async fn assert_in_step(bench: &mut AstraMount, what: &str) {
     bench.astra.clear_faults();
+    // No update is on its way any more.
+    bench.deadlines.late_create_window = Duration::ZERO;
     bench.restart();
     bench.tick().await;
     bench.advance(Duration::from_secs(3601));
