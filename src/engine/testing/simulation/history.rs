@@ -2,22 +2,19 @@
 
 use std::time::Duration;
 
-use astra_emulator::Fault;
-use astra_emulator::fault::FaultBody;
-use astra_emulator::fault::LatencyPoint;
-use astra_emulator::fault::Malformation;
-use astra_emulator::fault::RedirectTarget;
-use astra_emulator::fault::RetryAfter;
 use fastrand::Rng;
 use serde::Deserialize;
 use serde::Serialize;
-use serde_json::json;
 
+use super::chance;
 use super::durable::WriteFault;
 use super::operation::CONFIGS;
 use super::operation::Folder;
 use super::operation::Operation;
 use super::operation::RootToken;
+use super::trouble::fail;
+use super::trouble::lag;
+use super::trouble::limit;
 
 /// What happens in one run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -26,6 +23,9 @@ pub struct History {
     pub seed: u64,
     /// How many configs there are.
     pub orgs: usize,
+    /// Whether another cluster uses the first organization as well.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_neighbour: bool,
     /// What happens, in order.
     pub steps: Vec<Step>,
 }
@@ -39,6 +39,13 @@ pub struct Step {
     pub after_ms: u64,
     /// What happens.
     pub operation: Operation,
+    /// Whether it happens to the other cluster.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub elsewhere: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl History {
@@ -46,15 +53,26 @@ impl History {
     pub fn generate(seed: u64, operations: usize) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut mix = Mix::draw(&mut rng);
-        let steps = (0..operations as u64).map(|number| Step {
-            number,
-            after_ms: pause(&mut rng).as_millis() as u64,
-            operation: mix.operation(&mut rng),
+        // A stream of its own, so that histories stay what they were before there was another cluster.
+        let mut places = Rng::with_seed(chance::mix(seed, u64::MAX - 1));
+        let has_neighbour = places.u8(..4) == 0;
+        let steps = (0..operations as u64).map(|number| {
+            let after_ms = pause(&mut rng).as_millis() as u64;
+            let operation = mix.operation(&mut rng);
+            let moves = has_neighbour && places.u8(..4) == 0;
+            let moved = if moves { operation.elsewhere() } else { None };
+            Step {
+                number,
+                after_ms,
+                elsewhere: moved.is_some(),
+                operation: moved.unwrap_or(operation),
+            }
         });
         let steps = steps.collect();
         Self {
             seed,
             orgs: CONFIGS,
+            has_neighbour,
             steps,
         }
     }
@@ -288,154 +306,5 @@ fn made(kind: Kind, org: usize, troubled: usize, rng: &mut Rng) -> Operation {
         Kind::ReadStatic => Operation::ReadStatic { org, role },
         Kind::Tidy => Operation::Tidy { org },
         Kind::Status => Operation::Status,
-    }
-}
-
-fn limit(org: usize, rng: &mut Rng) -> Operation {
-    let mode = if rng.bool() { "clamp" } else { "refuse" };
-    let knobs = match rng.u8(..5) {
-        0 => json!({"rewrite_expiry": {"life_s": rng.u64(1..3_000)}}),
-        1 => json!({"rewrite_expiry": {"shift_s": rng.i64(-1_000..10_000)}}),
-        // A year: anyone who asks again without an expiry gets all of it.
-        2 => json!({"org_max_token_expiry_s": 31_536_000}),
-        _ => json!({
-            "org_max_token_expiry_s": rng.u64(3..4_000),
-            "org_max_token_expiry_mode": mode,
-        }),
-    };
-    Operation::Knobs {
-        org,
-        knobs,
-        seconds: rng.u64(30..400),
-    }
-}
-
-fn lag(org: usize, rng: &mut Rng) -> Operation {
-    let scope = *rng
-        .choice(["both", "auth", "list", "delete", "all"].iter())
-        .unwrap_or(&"both");
-    let other = *rng
-        .choice(["both", "auth", "list", "delete", "all"].iter())
-        .unwrap_or(&"both");
-    Operation::Knobs {
-        org,
-        knobs: json!({
-            "create_visible_after_ms": rng.u64(..20_000),
-            "create_visible_scope": scope,
-            "delete_effective_after_ms": rng.u64(..10_000),
-            "delete_effective_scope": other,
-            "list_stale_ms": if rng.bool() { rng.u64(..5_000) } else { 0 },
-        }),
-        seconds: rng.u64(20..300),
-    }
-}
-
-fn fail(org: usize, rng: &mut Rng) -> Operation {
-    let calls = [
-        (Some("POST"), "/v2/clientIdSecrets"),
-        (Some("GET"), "/v2/clientIdSecrets"),
-        (Some("DELETE"), "/v2/clientIdSecrets/*"),
-        (Some("POST"), "/v2/organizations/roles"),
-        (Some("PUT"), "/v2/organizations/roles/*"),
-        (Some("DELETE"), "/v2/organizations/roles/*"),
-        (Some("GET"), "/v2/organizations/roles"),
-        (Some("GET"), "/v2/currentOrg"),
-        (None, "*"),
-        (None, "*"),
-    ];
-    let (method, path) = *rng.choice(calls.iter()).unwrap_or(&(None, "*"));
-    let times = (rng.u8(..3) > 0).then(|| rng.u64(1..4));
-    Operation::Fail {
-        org,
-        method: method.map(str::to_owned),
-        path: path.to_owned(),
-        fault: fault(rng),
-        times,
-        seconds: rng.u64(5..240),
-    }
-}
-
-fn fault(rng: &mut Rng) -> Fault {
-    match rng.u8(..16) {
-        0..5 => status(rng),
-        5 => Fault::ResetBeforeCommit {},
-        6 => Fault::ResetAfterCommit {},
-        7 => Fault::ResetMidBody { bytes: None },
-        8 => Fault::Truncate {
-            bytes: None,
-            chunked: rng.bool(),
-            then: Default::default(),
-        },
-        9 => Fault::MalformedJson {
-            how: *rng
-                .choice(
-                    [
-                        Malformation::Cut,
-                        Malformation::Trailing,
-                        Malformation::WrongTypes,
-                    ]
-                    .iter(),
-                )
-                .unwrap_or(&Malformation::Cut),
-        },
-        10 => Fault::Hang {
-            committed: rng.bool(),
-        },
-        11 => Fault::Latency {
-            ms: rng.u64(..5_000),
-            max_ms: None,
-            at: LatencyPoint::Before,
-        },
-        12 => Fault::Latency {
-            ms: rng.u64(5_000..90_000),
-            max_ms: None,
-            at: if rng.bool() {
-                LatencyPoint::Before
-            } else {
-                LatencyPoint::AfterCommit
-            },
-        },
-        13 => match rng.u8(..3) {
-            0 => Fault::WrongHash {},
-            1 => Fault::RolesMismatch {},
-            _ => Fault::OkWithErrors {},
-        },
-        14 => Fault::Redirect {
-            status: 302,
-            to: RedirectTarget::SameHost,
-            committed: rng.bool(),
-        },
-        _ => Fault::SlowBody {
-            bytes: 40,
-            every_ms: rng.u64(10..2_000),
-        },
-    }
-}
-
-fn status(rng: &mut Rng) -> Fault {
-    let status = *rng
-        .choice([400, 401, 403, 404, 409, 429, 429, 500, 502, 503, 503, 504].iter())
-        .unwrap_or(&503);
-    let bodies = [
-        FaultBody::Errors,
-        FaultBody::String,
-        FaultBody::Null,
-        FaultBody::Empty,
-        FaultBody::Html,
-        FaultBody::BlockPage,
-        FaultBody::Half,
-        FaultBody::Envoy,
-    ];
-    let committed = rng.bool();
-    let body = *rng.choice(bodies.iter()).unwrap_or(&FaultBody::Errors);
-    Fault::Status {
-        status,
-        // Anyone who has carried a request out does not refuse it in Astra's own words.
-        body: match (committed, body) {
-            (true, FaultBody::Errors | FaultBody::String) if status < 500 => FaultBody::BlockPage,
-            (_, body) => body,
-        },
-        retry_after: (status == 429 && rng.bool()).then(|| RetryAfter::Seconds(rng.u64(..20))),
-        committed,
     }
 }

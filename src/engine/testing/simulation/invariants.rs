@@ -254,8 +254,14 @@ impl World {
                 .filter(|token| token.delete_at > now && role.is_live());
             issued.extend(previous.map(|token| token.client_id.clone()));
         }
+        let others = self.neighbours_mount();
+        let is_of_others = |token: &TokenView| {
+            let tag = Tag::parse(&token.description);
+            tag.is_some_and(|tag| Some(tag.mount) == others)
+        };
         let orphans = self.astra.live_tokens().into_iter().filter(|token| {
             !issued.contains(&token.client_id)
+                && !is_of_others(token)
                 && !self.is_misplaced(token)
                 && !self.given_up.borrow().contains(&token.client_id)
                 && !self.is_in_window(token)
@@ -376,7 +382,11 @@ impl World {
                 }
             }
         }
-        for role in kept.iter().filter(|role| role.name.starts_with("vault-")) {
+        let others = self.neighbours_mount();
+        let others = others.map(|mount| format!("vault-{mount}-"));
+        let is_of_others = |name: &str| others.as_ref().is_some_and(|own| name.starts_with(own));
+        let own = kept.iter().filter(|role| role.name.starts_with("vault-"));
+        for role in own.filter(|role| !is_of_others(&role.name)) {
             let is_claimed = claims.iter().any(|(_, claim)| claim.role_id == role.id);
             let given_up = self.given_up.borrow();
             let is_given_up = given_up

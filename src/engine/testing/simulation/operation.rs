@@ -109,6 +109,39 @@ pub enum Operation {
     Status,
 }
 
+impl Operation {
+    /// The same for the other cluster, which has one config, in the first organization; `None` where it
+    /// is nothing that happens to a cluster.
+    pub fn elsewhere(&self) -> Option<Self> {
+        let mut moved = self.clone();
+        match &mut moved {
+            Self::Mint { org, .. }
+            | Self::RotateRoot { org }
+            | Self::WriteRole { org, .. }
+            | Self::DeleteRole { org, .. }
+            | Self::WriteStatic { org, .. }
+            | Self::DeleteStatic { org, .. }
+            | Self::RotateStatic { org, .. }
+            | Self::ReadStatic { org, .. }
+            | Self::Tidy { org } => *org = 0,
+            Self::WriteConfig { org, token, .. } if *token != RootToken::Foreign => *org = 0,
+            Self::Renew { .. }
+            | Self::Revoke { .. }
+            | Self::Tick
+            | Self::Crash { .. }
+            | Self::HostCrash
+            | Self::Reload
+            | Self::StepDown { .. }
+            | Self::FailWrites(_)
+            | Self::Snapshot
+            | Self::Restore
+            | Self::Status => {}
+            _ => return None,
+        }
+        Some(moved)
+    }
+}
+
 /// Which root token an operator writes.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -333,6 +333,14 @@ impl World {
     /// Sets the node's clock.
     pub fn set_clock(&self, ahead: i64) {
         simulated::set(Some(self.astra.now() + time::Duration::seconds(ahead)));
+        self.clock_is(ahead);
+        // All nodes of a thread have one clock.
+        if let Some(other) = self.neighbour.borrow().upgrade() {
+            other.clock_is(ahead);
+        }
+    }
+
+    fn clock_is(&self, ahead: i64) {
         self.skew.set(ahead);
         self.clock_set.set(tokio::time::Instant::now());
         self.was_skewed.set(self.was_skewed.get() || ahead != 0);

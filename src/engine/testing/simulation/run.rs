@@ -7,16 +7,11 @@ use tokio::time::Instant;
 
 use super::chance;
 use super::history::History;
-use super::host::LeaseState;
 use super::host::TICK;
 use super::operation::Operation;
 use super::operation::RootToken;
 use super::world::World;
-use crate::engine::connection::ConfigEntry;
-use crate::engine::store::Key;
 use crate::engine::testing::virtual_time;
-use astra_emulator::TokenState;
-use astra_emulator::TokenView;
 
 /// The shortest time after the last trouble until all must be in order: creates that were on their way
 /// may still take effect.
@@ -71,16 +66,11 @@ fn begun_with(org: usize) -> Vec<Operation> {
 
 async fn play(history: History, keeps_trace: bool) -> Outcome {
     let world = World::new(history.seed, history.orgs, keeps_trace);
-    for org in 0..history.orgs {
-        assert!(world.write_config(org, RootToken::New, true, None).await);
-        for operation in begun_with(org) {
-            world.perform(operation).await;
-        }
+    let neighbour = history.has_neighbour.then(|| world.beside());
+    let worlds: Vec<_> = std::iter::once(&world).chain(&neighbour).collect();
+    for world in &worlds {
+        world.begin().await;
     }
-    tokio::task::spawn_local(chance::scoped(
-        chance::mix(history.seed, u64::MAX),
-        Rc::clone(&world).tick_for_ever(),
-    ));
     let mut running = tokio::task::JoinSet::new();
     for step in history.steps {
         tokio::time::sleep(Duration::from_millis(step.after_ms)).await;
@@ -88,23 +78,34 @@ async fn play(history: History, keeps_trace: bool) -> Outcome {
             .trace
             .note(format_args!("{} {:?}", step.number, step.operation));
         let seed = chance::mix(history.seed, step.number);
-        let own = Rc::clone(&world);
+        let own = Rc::clone(match (&neighbour, step.elsewhere) {
+            (Some(neighbour), true) => neighbour,
+            _ => &world,
+        });
         running.spawn_local(chance::scoped(seed, async move {
             own.perform(step.operation).await;
         }));
         // So that what happens at once has happened.
         tokio::task::yield_now().await;
-        world.check_leases();
+        worlds.iter().for_each(|world| world.check_leases());
     }
     while let Some(ended) = running.join_next().await {
         ended.unwrap();
-        world.check_leases();
+        worlds.iter().for_each(|world| world.check_leases());
     }
-    let recovered_after = world.recover().await;
+    let mut recovered_after = Duration::ZERO;
+    for world in &worlds {
+        recovered_after = recovered_after.max(world.recover().await);
+    }
     world.check_astra();
     let stats = world.astra.stats();
+    let mut violations = world.violations.borrow().clone();
+    if let Some(neighbour) = &neighbour {
+        let theirs = neighbour.violations.borrow();
+        violations.extend(theirs.iter().map(|what| format!("elsewhere: {what}")));
+    }
     Outcome {
-        violations: world.violations.borrow().clone(),
+        violations,
         trace: world.trace.lines(),
         recovered_after,
         requests: stats.requests,
@@ -113,6 +114,20 @@ async fn play(history: History, keeps_trace: bool) -> Outcome {
 }
 
 impl World {
+    /// What each organization has when a history begins, and the host's ticks.
+    async fn begin(self: &Rc<Self>) {
+        for org in 0..self.orgs.len() {
+            assert!(self.write_config(org, RootToken::New, true, None).await);
+            for operation in begun_with(org) {
+                self.perform(operation).await;
+            }
+        }
+        tokio::task::spawn_local(chance::scoped(
+            chance::mix(self.seed, u64::MAX),
+            Rc::clone(self).tick_for_ever(),
+        ));
+    }
+
     /// All trouble ends, an operator repairs what only an operator can, and then all must come in order.
     async fn recover(self: &Rc<Self>) -> Duration {
         self.astra.clear_faults();
@@ -125,6 +140,7 @@ impl World {
         loop {
             self.check_leases();
             self.revoke_irrevocable().await;
+            self.write_lost_policies().await;
             let left = self.remaining();
             if left.is_empty() {
                 return began.elapsed();
@@ -136,60 +152,6 @@ impl World {
                 return began.elapsed();
             }
             tokio::time::sleep(TICK).await;
-        }
-    }
-
-    /// An operator gives a config whose root token does not work another one.
-    pub async fn repair(self: &Rc<Self>) {
-        for org in &self.orgs {
-            for _ in 0..5 {
-                if self.has_root_token(org.number)
-                    || self
-                        .write_config(org.number, RootToken::New, true, None)
-                        .await
-                {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_secs(30)).await;
-            }
-        }
-    }
-
-    /// Whether the config's root token is of another organization.
-    pub fn has_foreign_token(&self, org: usize) -> bool {
-        let token = self.stored_root_token(org);
-        token.is_some_and(|token| token.org_id != self.orgs[org].id)
-    }
-
-    fn stored_root_token(&self, org: usize) -> Option<TokenView> {
-        let configs = self.stored::<ConfigEntry>(Key::CONFIGS);
-        let name = super::operation::config(org);
-        let (_, config) = configs.iter().find(|(own, _)| own == name)?;
-        self.astra.token(config.token_client_id())
-    }
-
-    fn has_root_token(&self, org: usize) -> bool {
-        let token = self.stored_root_token(org);
-        let works = token.is_some_and(|token| {
-            token.state == TokenState::Active && token.org_id == self.orgs[org].id
-        });
-        if works {
-            self.orgs[org].is_broken.set(false);
-        }
-        works
-    }
-
-    /// An operator revokes what the host has given up.
-    async fn revoke_irrevocable(self: &Rc<Self>) {
-        let irrevocable: Vec<usize> = {
-            let leases = self.leases.borrow();
-            let given_up = leases
-                .iter()
-                .filter(|lease| lease.state == LeaseState::Irrevocable);
-            given_up.map(|lease| lease.id).collect()
-        };
-        for id in irrevocable {
-            self.revoke(id).await;
         }
     }
 }

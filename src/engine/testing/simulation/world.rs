@@ -4,16 +4,20 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::rc::Weak;
 use std::sync::Arc;
 use std::time::Duration;
 
 use astra_emulator::Emulator;
 use astra_emulator::Options;
 use astra_emulator::TokenState;
+use serde::Deserialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
+use super::chance;
 use super::durable::Access;
 use super::durable::Durable;
 use super::durable::Entries;
@@ -23,6 +27,7 @@ use super::operation::ORGS;
 use super::process::Process;
 use super::trace::Trace;
 use crate::engine::clock::now_utc;
+use crate::engine::intent::MountId;
 use crate::engine::testing::virtual_time;
 
 /// All there is.
@@ -71,6 +76,8 @@ pub struct World {
     pub given_up: RefCell<BTreeSet<String>>,
     /// The tokens of others, which the engine must leave alone.
     pub bystanders: Vec<String>,
+    /// The other cluster, where there is one.
+    pub neighbour: RefCell<Weak<World>>,
     active: RefCell<Rc<Process>>,
     standby: RefCell<Rc<Process>>,
     shaken_until: Cell<Instant>,
@@ -109,6 +116,19 @@ impl World {
         };
         let trace = Arc::new(Trace::new(keeps_trace));
         let astra = virtual_time::astra(options, Arc::clone(&trace));
+        Self::over(seed, orgs, astra, trace)
+    }
+
+    /// Another cluster, with a mount of its own, that uses the first organization as well.
+    pub fn beside(self: &Rc<Self>) -> Rc<Self> {
+        let seed = chance::mix(self.seed, u64::MAX - 2);
+        let other = Self::over(seed, 1, self.astra.clone(), Arc::clone(&self.trace));
+        *self.neighbour.borrow_mut() = Rc::downgrade(&other);
+        *other.neighbour.borrow_mut() = Rc::downgrade(self);
+        other
+    }
+
+    fn over(seed: u64, orgs: usize, astra: Emulator, trace: Arc<Trace>) -> Rc<Self> {
         let now = Instant::now();
         let bystanders = astra.tokens(false).into_iter();
         let bystanders = bystanders.filter(|token| token.state == TokenState::Active);
@@ -145,6 +165,7 @@ impl World {
             given_roots: RefCell::default(),
             given_up: RefCell::default(),
             bystanders,
+            neighbour: RefCell::default(),
             active: RefCell::new(Process::start(&durable, Access::Write)),
             standby: RefCell::new(Process::start(&durable, Access::Read)),
             shaken_until: Cell::new(now),
@@ -189,9 +210,20 @@ impl World {
     /// The organization of the config has trouble, which may show for so long to all of its configs.
     pub fn trouble(&self, org: usize, time: Duration) {
         let id = &self.orgs[org].id;
-        for org in self.orgs.iter().filter(|org| org.id == *id) {
-            org.trouble(time);
+        let own = self.orgs.iter().filter(|org| org.id == *id);
+        own.for_each(|org| org.trouble(time));
+        if let Some(other) = self.neighbour.borrow().upgrade() {
+            let there = other.orgs.iter().filter(|org| org.id == *id);
+            there.for_each(|org| org.trouble(time));
         }
+    }
+
+    /// The id of the other cluster's mount, by which its tokens and custom roles are known.
+    pub fn neighbours_mount(&self) -> Option<MountId> {
+        let other = self.neighbour.borrow().upgrade()?;
+        let entry = other.durable.entries().remove("v1/mount")?;
+        let entry: Value = serde_json::from_slice(&entry.value).ok()?;
+        MountId::deserialize(&entry["id"]).ok()
     }
 
     /// A config of another organization.
