@@ -95,9 +95,14 @@ pub(super) async fn mint_and_store(
     }
     failpoint::hit("rotate-role.proved");
     let now = engine.clock.now();
+    let former = entry.current.as_ref();
+    let former = former.map(|current| (current.client_id.clone(), current.org_id.clone()));
     let ended = entry.replace(current(&connection, &entry, &uncommitted, whole(now)), now);
     let mut warnings = expiry_warnings(&entry, asked);
     warnings.extend(entry.overlap_warning());
+    if let Some((client_id, org_id)) = former {
+        warnings.extend(moved_warning(&entry, &client_id, &org_id));
+    }
     if ended > 0 {
         warnings.push(format!(
             "the static role was rotated more than {MAX_PREVIOUS} times within its overlap, so the \
@@ -211,4 +216,20 @@ fn expiry_warnings(entry: &StaticRoleEntry, asked: time::OffsetDateTime) -> Vec<
         )],
         Some(_) => Vec::new(),
     }
+}
+
+/// What is said where the config is for another organization than when the former token was minted: that
+/// token cannot be deleted, and its users now get one of another organization.
+fn moved_warning(entry: &StaticRoleEntry, client_id: &str, org_id: &str) -> Option<String> {
+    let current = entry.current.as_ref()?;
+    if org_id.is_empty() || org_id.eq_ignore_ascii_case(&current.org_id) {
+        return None;
+    }
+    let warning = format!(
+        "the new token is in organization {}, the former one (client id {client_id}) in {org_id}, where \
+         config \"{}\" no longer has a root token: delete it there, or it ends at its expiry",
+        current.org_id, entry.config
+    );
+    tracing::warn!("{warning}");
+    Some(warning)
 }

@@ -322,3 +322,24 @@ async fn a_token_is_replaced_before_its_end_although_the_clock_was_ahead_when_it
     assert_ne!(second, first);
     assert!(bench.is_live(&second) && bench.is_live(&first));
 }
+
+#[tokio::test]
+async fn a_rotation_into_another_organization_is_told() {
+    let bench = with_role().await;
+    let former = current(&bench).await;
+    let within = bench.write("rotate-role/app", json!({})).await.unwrap();
+    assert!(warnings(within).is_empty());
+    let kept = current(&bench).await;
+    assert_ne!(kept, former);
+    let seeds = bench.astra.seeds();
+    let other = &seeds.organizations[2];
+    let moved = json!({"token": other.root_token, "force": true});
+    bench.write("config", moved).await.unwrap();
+    let rotated = bench.write("rotate-role/app", json!({})).await.unwrap();
+    let told = warnings(rotated);
+    let named = |text: &str| told.iter().any(|warning| warning.contains(text));
+    assert!(named(&kept) && named(&other.id), "{told:?}");
+    assert_eq!(text(&creds(&bench).await, "org_id"), other.id);
+    let again = bench.write("rotate-role/app", json!({})).await.unwrap();
+    assert!(warnings(again).is_empty());
+}
