@@ -34,7 +34,7 @@ use crate::vault::Operation;
 use crate::vault::Response;
 
 /// How long an organization has to answer: status is asked when something is wrong.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 const NAME: &str = "name";
 
@@ -303,7 +303,7 @@ async fn add_unusable<K: EntryKind>(
 
 impl<'a> ConfigStatus<'a> {
     async fn of(engine: &Engine, connection: &'a Connection) -> Result<Self, Error> {
-        let deadline = Deadline::after(PATIENCE);
+        let deadline = Deadline::after(TIMEOUT);
         let reachable = connection.client.current_org(deadline).await;
         let seen = match &reachable {
             Ok(_) => look(engine, connection, deadline).await,

@@ -13,7 +13,7 @@ use super::socket::NAME;
 use super::socket::PREFIX;
 
 /// A directory without a socket is only dead after this long: it may be in the making.
-const PATIENCE: Duration = Duration::from_secs(60);
+const MIN_AGE: Duration = Duration::from_secs(60);
 
 /// Sweeps `temporary` on a thread of its own, so that the start does not wait for it.
 pub(super) fn start(temporary: PathBuf) {
@@ -61,7 +61,7 @@ fn is_old(entry: &DirEntry) -> bool {
         .metadata()
         .and_then(|metadata| metadata.modified())
         .map(|modified| modified.elapsed());
-    matches!(age, Ok(Ok(age)) if age > PATIENCE)
+    matches!(age, Ok(Ok(age)) if age > MIN_AGE)
 }
 
 fn process_of(name: &str) -> Option<u32> {

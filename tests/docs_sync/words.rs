@@ -25,6 +25,7 @@ const RETIRED: &[(&str, &str)] = &[
     ("mends", "repairs"),
     ("mischief", "chaos"),
     ("nobody", "no one, or no user, token …"),
+    ("patience", "timeout, or backoff"),
     ("settle", "reconcile, resolve or recover"),
     ("settled", "reconciled"),
     ("settles", "reconciles"),

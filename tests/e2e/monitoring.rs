@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::setup;
 
 /// Many scrapes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The folder of `prometheus` and `promtool`; `None`, with a line that says so, where there is none.
 fn programs() -> Option<PathBuf> {
@@ -174,7 +174,7 @@ async fn prometheus_reads_the_metrics_and_the_dashboard_has_data() {
     for panel in dashboard["panels"].as_array().expect("panels") {
         for target in panel["targets"].as_array().expect("targets") {
             let expression = target["expr"].as_str().expect("an expression");
-            wait_until(expression, PATIENCE, async || {
+            wait_until(expression, TIMEOUT, async || {
                 let query = client
                     .post(format!("http://{address}/api/v1/query"))
                     .header("Content-Type", "application/x-www-form-urlencoded")

@@ -11,7 +11,7 @@ use crate::engine::registry::Loaded;
 use crate::engine::tagged_token::live;
 
 /// How long the former organization has to tell how many tokens are live.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The warning about what stays in the organization of `former`; `None` where nothing does.
 pub(super) async fn warning(engine: &Engine, former: &Connection) -> Result<Option<String>, Error> {
@@ -47,7 +47,7 @@ pub(super) async fn warning(engine: &Engine, former: &Connection) -> Result<Opti
         ));
     }
     let own = in_use::tokens(engine).await?;
-    match live(former, Deadline::after(PATIENCE)).await {
+    match live(former, Deadline::after(TIMEOUT)).await {
         Ok(tokens) => {
             let is_leased = |client_id: &String| !own.contains(client_id);
             let leased = tokens

@@ -58,18 +58,18 @@ impl Recorder {
 #[tokio::test]
 async fn every_change_is_told_and_no_secret_with_it() {
     let events = Recorder::new();
-    let bench = AstraMount::with_events(Arc::clone(&events) as _).await;
+    let mount = AstraMount::with_events(Arc::clone(&events) as _).await;
     let mut told = Vec::new();
-    let root = bench.astra.root_token();
-    bench.write_config("default", &root).await;
+    let root = mount.astra.root_token();
+    mount.write_config("default", &root).await;
     told.push(events.expect("config-write", "config/default").await);
     assert_eq!(told[0]["data_path"], "config/default");
 
     let role = json!({"astra_roles": READER, "ttl": 60});
-    bench.write("roles/reader", role).await.unwrap();
+    mount.write("roles/reader", role).await.unwrap();
     told.push(events.expect("role-write", "roles/reader").await);
 
-    let credential = bench.read_response("creds/reader").await;
+    let credential = mount.read_response("creds/reader").await;
     let created = events.expect("creds-create", "creds/reader").await;
     let client_id = credential.data()["client_id"].as_str().unwrap();
     assert_eq!(created["client_id"], client_id);
@@ -78,7 +78,7 @@ async fn every_change_is_told_and_no_secret_with_it() {
         ("default", "reader")
     );
     told.push(created);
-    bench.revoke(&credential).await.unwrap();
+    mount.revoke(&credential).await.unwrap();
     let revoked = events.expect("creds-revoke", "creds/reader").await;
     assert_eq!(revoked["client_id"], client_id);
     told.push(revoked);
@@ -86,21 +86,21 @@ async fn every_change_is_told_and_no_secret_with_it() {
     drop(credential);
 
     let fixed = json!({"astra_roles": READER, "rotation_period": "1h"});
-    bench.write("static-roles/batch", fixed).await.unwrap();
+    mount.write("static-roles/batch", fixed).await.unwrap();
     told.push(
         events
             .expect("static-role-write", "static-roles/batch")
             .await,
     );
-    bench.write("rotate-role/batch", json!({})).await.unwrap();
+    mount.write("rotate-role/batch", json!({})).await.unwrap();
     let rotated = events.expect("static-rotate", "static-roles/batch").await;
     assert_eq!(rotated["data_path"], "static-creds/batch");
     told.push(rotated);
-    bench.write("rotate-root", json!({})).await.unwrap();
+    mount.write("rotate-root", json!({})).await.unwrap();
     told.push(events.expect("root-rotate", "config/default").await);
 
     let delete = async |path| {
-        bench
+        mount
             .call(Operation::Delete, path, json!({}))
             .await
             .unwrap()
@@ -117,7 +117,7 @@ async fn every_change_is_told_and_no_secret_with_it() {
     told.push(events.expect("config-delete", "config/default").await);
 
     let told = format!("{told:?}");
-    for token in bench.astra.tokens(true) {
+    for token in mount.astra.tokens(true) {
         for secret in [token.secret, token.token].into_iter().flatten() {
             assert!(!told.contains(&secret), "a secret is in {told}");
         }
@@ -128,15 +128,15 @@ async fn every_change_is_told_and_no_secret_with_it() {
 #[tokio::test]
 async fn what_fails_is_not_told() {
     let events = Recorder::new();
-    let bench = AstraMount::with_events(Arc::clone(&events) as _).await;
+    let mount = AstraMount::with_events(Arc::clone(&events) as _).await;
     let nothing = json!({"astra_roles": READER});
-    assert!(bench.write("roles/early", nothing).await.is_err());
-    bench
+    assert!(mount.write("roles/early", nothing).await.is_err());
+    mount
         .call(Operation::Delete, "roles/none", json!({}))
         .await
         .unwrap();
-    let token = bench.astra.root_token();
-    bench.write_config("default", &token).await;
+    let token = mount.astra.root_token();
+    mount.write_config("default", &token).await;
     // Events are told in no order, but these were never sent: the first is the config's.
     events.expect("config-write", "config/default").await;
 }

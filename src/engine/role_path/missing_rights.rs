@@ -17,7 +17,7 @@ use crate::engine::role::DatabaseChoice;
 use crate::engine::role::Granted;
 
 /// How long the write of a role waits for the list of roles that only warnings need.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How many rights or resources are named.
 const NAMED: usize = 12;
 /// How many roles of a config are named.
@@ -37,7 +37,7 @@ pub(crate) async fn warning(
     let client = &connection.client;
     let roles = match listed {
         Some(roles) => roles,
-        None => client.roles(deadline.at_most(PATIENCE)).await.ok()?,
+        None => client.roles(deadline.at_most(TIMEOUT)).await.ok()?,
     };
     let subject = match &granted.policy {
         Some(custom) => format!("{}: it", custom.field()),

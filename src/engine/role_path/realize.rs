@@ -30,7 +30,7 @@ use crate::engine::role::resolve::resolve;
 use crate::framework::Fields;
 
 /// How long the write of a role whose Astra roles are known waits for the organization.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a write asks for that the organization must have: rights, and a database.
 pub(crate) struct Asked {
@@ -264,7 +264,7 @@ async fn astra_roles(
     }
     // What was resolved once stays resolved while Astra does not answer, and then no one waits for it.
     let deadline = match is_known {
-        true => deadline.at_most(PATIENCE),
+        true => deadline.at_most(TIMEOUT),
         false => deadline,
     };
     let roles = match connection.client.roles(deadline).await {

@@ -15,7 +15,7 @@ use crate::engine::role::drift::Drift;
 use crate::engine::role::drift::drift;
 
 /// How long a read waits for the organization: it must not hang while Astra is down.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a look at the organization's roles showed.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -85,7 +85,7 @@ pub(crate) async fn look_up(
     granted: &Granted,
     connection: &Connection,
 ) -> Option<Unresolved> {
-    let roles = connection.client.roles(Deadline::after(PATIENCE)).await;
+    let roles = connection.client.roles(Deadline::after(TIMEOUT)).await;
     let roles = roles.ok()?;
     engine.token_admins.learn(&connection.name, &roles);
     let mut unresolved = compare(granted, &roles);

@@ -283,7 +283,7 @@ async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Res
         astra_error::request_error("ask for the root token's organization", old, &error)
     })?;
     let client = entry.client().map_err(|error| failed(error.into()))?;
-    let mut patience = PropagationBackoff::until(deadline);
+    let mut backoff = PropagationBackoff::until(deadline);
     loop {
         match verify(&client, deadline).await {
             Ok(verified) if verified.org_id == org => return Ok(()),
@@ -294,7 +294,7 @@ async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Res
                 })
                 .into());
             }
-            Err(error) if error.is_rejection() && patience.wait().await => {}
+            Err(error) if error.is_rejection() && backoff.wait().await => {}
             Err(error) => return Err(failed(error.into()).into()),
         }
     }

@@ -156,10 +156,10 @@ async fn await_usable(
         config: connection.name.clone(),
         source,
     })?;
-    let mut patience = PropagationBackoff::until(deadline);
+    let mut backoff = PropagationBackoff::until(deadline);
     loop {
         match client.current_org(deadline).await {
-            Err(astra::Error::Unauthorized { .. }) if patience.wait().await => {}
+            Err(astra::Error::Unauthorized { .. }) if backoff.wait().await => {}
             Err(error @ astra::Error::Unauthorized { .. }) => {
                 return Err(astra_error::request_error(
                     "use the new token",

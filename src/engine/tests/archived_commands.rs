@@ -9,10 +9,10 @@ use crate::vault::Operation;
 use crate::vault::Storage;
 
 /// All that is stored, sorted by key.
-async fn stored(bench: &AstraMount) -> Vec<(String, Vec<u8>)> {
+async fn stored(mount: &AstraMount) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
-    for key in bench.storage.keys() {
-        let Entry { value, .. } = bench.storage.get(&key).await.unwrap().unwrap();
+    for key in mount.storage.keys() {
+        let Entry { value, .. } = mount.storage.get(&key).await.unwrap().unwrap();
         all.push((key, value));
     }
     all
@@ -20,11 +20,11 @@ async fn stored(bench: &AstraMount) -> Vec<(String, Vec<u8>)> {
 
 #[tokio::test]
 async fn nothing_of_another_organization_is_read_changed_or_deleted() {
-    let bench = AstraMount::new().await;
-    let orgs = bench.astra.seeds().organizations;
+    let mount = AstraMount::new().await;
+    let orgs = mount.astra.seeds().organizations;
     let (own, other) = (&orgs[0], &orgs[2]);
     let old_write = json!({
-        "org_id": other.id, "astra_token": other.root_token, "url": bench.astra.url(),
+        "org_id": other.id, "astra_token": other.root_token, "url": mount.astra.url(),
         "logical_name": "prod", "caller_mode": "sidecar"
     });
     let shown = json!({"org_id": other.id});
@@ -32,11 +32,11 @@ async fn nothing_of_another_organization_is_read_changed_or_deleted() {
     let unset = json!({"org_id": ""});
     for is_configured in [false, true] {
         if is_configured {
-            let config = bench.config(json!({}));
-            bench.write("config", config).await.unwrap();
+            let config = mount.config(json!({}));
+            mount.write("config", config).await.unwrap();
         }
-        let before = stored(&bench).await;
-        let requests = bench.astra.journal().len();
+        let before = stored(&mount).await;
+        let requests = mount.astra.journal().len();
         for (operation, data, start) in [
             (Operation::Read, &shown, "org_id: config"),
             (Operation::Read, &named, "logical_name is a parameter"),
@@ -48,7 +48,7 @@ async fn nothing_of_another_organization_is_read_changed_or_deleted() {
             (Operation::Delete, &unset, "org_id: config"),
         ] {
             for path in ["config", "config/default"] {
-                let text = refused(bench.call(operation.clone(), path, data.clone()).await);
+                let text = refused(mount.call(operation.clone(), path, data.clone()).await);
                 assert!(text.starts_with(start), "{operation:?} {data}: {text}");
                 let command = match operation {
                     Operation::Read => "vault read astra/config/<name>",
@@ -60,17 +60,17 @@ async fn nothing_of_another_organization_is_read_changed_or_deleted() {
             }
         }
         // A deletion takes no parameter that it does not know.
-        let deletion = bench.call(Operation::Delete, "config", named.clone());
+        let deletion = mount.call(Operation::Delete, "config", named.clone());
         let text = refused(deletion.await);
         assert!(text.contains("logical_name"), "{text}");
-        assert_eq!(stored(&bench).await, before, "nothing is changed");
-        assert_eq!(bench.astra.journal().len(), requests, "nothing is asked");
+        assert_eq!(stored(&mount).await, before, "nothing is changed");
+        assert_eq!(mount.astra.journal().len(), requests, "nothing is asked");
     }
     // The config's own organization may be named, in any case.
     let own_id = own.id.to_uppercase();
     let data = json!({"org_id": own_id});
-    let read = bench.call(Operation::Read, "config", data.clone()).await;
+    let read = mount.call(Operation::Read, "config", data.clone()).await;
     assert_eq!(read.unwrap().unwrap().data()["org_id"], own.id);
-    bench.delete("config", data).await.unwrap();
-    assert!(bench.read("config").await.is_none());
+    mount.delete("config", data).await.unwrap();
+    assert!(mount.read("config").await.is_none());
 }

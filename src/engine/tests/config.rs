@@ -17,24 +17,24 @@ use harness::SOON;
 use harness::wait_until;
 
 /// A token by hand with the Astra role `Test`, which has `actions`.
-fn token_with(bench: &AstraMount, actions: &[&str]) -> String {
-    let org = &bench.astra.seeds().organizations[0].id;
+fn token_with(mount: &AstraMount, actions: &[&str]) -> String {
+    let org = &mount.astra.seeds().organizations[0].id;
     let policy = Policy {
         description: String::new(),
         resources: vec![format!("drn:astra:org:{org}")],
         actions: actions.iter().map(|action| (*action).to_owned()).collect(),
         effect: "allow".to_owned(),
     };
-    bench.astra.create_role(None, "Test", policy).unwrap();
+    mount.astra.create_role(None, "Test", policy).unwrap();
     let portal = PortalToken {
         roles: vec!["Test".to_owned()],
         ..PortalToken::default()
     };
-    bench.astra.create_token(portal).unwrap().token
+    mount.astra.create_token(portal).unwrap().token
 }
 
-async fn stored_keys(bench: &AstraMount) -> Vec<String> {
-    let keys = bench.storage.keys();
+async fn stored_keys(mount: &AstraMount) -> Vec<String> {
+    let keys = mount.storage.keys();
     keys.into_iter()
         .filter(|key| key.starts_with("v1/config/"))
         .collect()
@@ -42,46 +42,46 @@ async fn stored_keys(bench: &AstraMount) -> Vec<String> {
 
 #[tokio::test]
 async fn a_config_shows_all_but_the_token() {
-    let bench = AstraMount::new().await;
-    assert!(bench.read("config").await.is_none());
-    assert!(bench.read("config/default").await.is_none());
-    let config = bench.config(json!({}));
-    assert!(bench.write("config", config).await.unwrap().is_none());
-    let shown = bench.read("config").await.unwrap();
-    let org = &bench.astra.seeds().organizations[0];
+    let mount = AstraMount::new().await;
+    assert!(mount.read("config").await.is_none());
+    assert!(mount.read("config/default").await.is_none());
+    let config = mount.config(json!({}));
+    assert!(mount.write("config", config).await.unwrap().is_none());
+    let shown = mount.read("config").await.unwrap();
+    let org = &mount.astra.seeds().organizations[0];
     assert_eq!(shown["org_id"], org.id);
-    assert_eq!(shown["url"], bench.astra.url());
+    assert_eq!(shown["url"], mount.astra.url());
     assert_eq!(shown["request_timeout"], 30);
     assert_eq!(shown["max_concurrent_requests"], 32);
     assert_eq!(shown["verify"], true);
     assert_eq!(shown["allow_token_admin"], false);
-    let token = bench.astra.root_token();
+    let token = mount.astra.root_token();
     let client_id = token.split(':').nth(1).unwrap();
     assert_eq!(shown["token_client_id"], client_id);
     assert_eq!(shown["token_sha256"].as_str().unwrap().len(), 16);
     assert!(shown.get("token").is_none());
     assert!(!shown.to_string().contains(&token[40..]));
-    assert_eq!(bench.read("config/default").await.unwrap(), shown);
-    let listed = bench.read("config/").await.unwrap();
+    assert_eq!(mount.read("config/default").await.unwrap(), shown);
+    let listed = mount.read("config/").await.unwrap();
     assert_eq!(listed["keys"], json!(["default"]));
     assert_eq!(listed["key_info"]["default"]["org_id"], org.id);
 }
 
 #[tokio::test]
 async fn writing_back_what_was_read_changes_nothing() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     let changed =
         json!({"request_timeout": "45s", "max_concurrent_requests": 7, "allow_token_admin": true});
-    bench.write("config", changed).await.unwrap();
-    let shown = bench.read("config").await.unwrap();
+    mount.write("config", changed).await.unwrap();
+    let shown = mount.read("config").await.unwrap();
     assert_eq!(shown["request_timeout"], 45);
     let key = "v1/config/default";
-    let before = crate::vault::Storage::get(&*bench.storage, key)
+    let before = crate::vault::Storage::get(&*mount.storage, key)
         .await
         .unwrap();
-    bench.write("config", shown.clone()).await.unwrap();
-    assert_eq!(bench.read("config").await.unwrap(), shown);
-    let after = crate::vault::Storage::get(&*bench.storage, key)
+    mount.write("config", shown.clone()).await.unwrap();
+    assert_eq!(mount.read("config").await.unwrap(), shown);
+    let after = crate::vault::Storage::get(&*mount.storage, key)
         .await
         .unwrap();
     assert!(before == after, "the entry changed");
@@ -89,17 +89,17 @@ async fn writing_back_what_was_read_changes_nothing() {
 
 #[tokio::test]
 async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
-    let bench = AstraMount::mounted().await;
-    let config = bench.config(json!({"request_timeout": 45, "max_concurrent_requests": 7}));
-    bench.write("config", config).await.unwrap();
-    bench
+    let mount = AstraMount::mounted().await;
+    let config = mount.config(json!({"request_timeout": 45, "max_concurrent_requests": 7}));
+    mount.write("config", config).await.unwrap();
+    mount
         .patch("config", json!({"request_timeout": null}))
         .await
         .unwrap();
-    let shown = bench.read("config").await.unwrap();
+    let shown = mount.read("config").await.unwrap();
     assert_eq!(shown["request_timeout"], 30);
     assert_eq!(shown["max_concurrent_requests"], 7);
-    let missing = bench.patch("config/other", json!({"verify": false})).await;
+    let missing = mount.patch("config/other", json!({"verify": false})).await;
     assert_eq!(
         missing.err(),
         Some(Error::Status {
@@ -111,7 +111,7 @@ async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
 
 #[tokio::test]
 async fn input_that_cannot_be_is_refused_by_name() {
-    let bench = AstraMount::new().await;
+    let mount = AstraMount::new().await;
     let cases: [(Value, &str); 14] = [
         (
             json!({"token": ""}),
@@ -168,17 +168,17 @@ async fn input_that_cannot_be_is_refused_by_name() {
         ),
     ];
     for (changes, text) in cases {
-        let refusal = bench.refusal("config", bench.config(changes.clone())).await;
+        let refusal = mount.refusal("config", mount.config(changes.clone())).await;
         assert!(refusal.contains(text), "{changes}: {refusal}");
         assert!(!refusal.contains("hunter2"), "{refusal}");
-        assert!(stored_keys(&bench).await.is_empty(), "{changes}");
+        assert!(stored_keys(&mount).await.is_empty(), "{changes}");
     }
 }
 
 #[tokio::test]
 async fn a_root_token_is_tried_before_it_is_stored() {
-    let bench = AstraMount::new().await;
-    let seeds = bench.astra.seeds();
+    let mount = AstraMount::new().await;
+    let seeds = mount.astra.seeds();
     let cases: [(String, &str); 5] = [
         (
             seeds.tokens["deleted"].token.clone(),
@@ -199,80 +199,80 @@ async fn a_root_token_is_tried_before_it_is_stored() {
             "the root token cannot list tokens (org-token-read)",
         ),
         (
-            token_with(&bench, &["org-token-read"]),
+            token_with(&mount, &["org-token-read"]),
             "the root token cannot create and delete tokens (org-token-write): the root token may \
              not do DELETE",
         ),
     ];
     for (token, text) in cases {
-        let config = bench.config(json!({"token": token}));
-        let refusal = bench.refusal("config", config).await;
+        let config = mount.config(json!({"token": token}));
+        let refusal = mount.refusal("config", config).await;
         assert!(refusal.contains(text), "{refusal}");
         assert!(refusal.starts_with("config \"default\": "), "{refusal}");
         assert!(refusal.ends_with(". Nothing was stored"), "{refusal}");
-        assert!(stored_keys(&bench).await.is_empty());
+        assert!(stored_keys(&mount).await.is_empty());
     }
     // The database administrator's role is enough.
-    let config = bench.config(json!({"token": seeds.tokens["db_admin"].token}));
-    bench.write("config", config).await.unwrap();
-    assert!(bench.astra.violations().is_empty());
+    let config = mount.config(json!({"token": seeds.tokens["db_admin"].token}));
+    mount.write("config", config).await.unwrap();
+    assert!(mount.astra.violations().is_empty());
 }
 
 #[tokio::test]
 async fn however_astra_answers_for_an_unknown_token_a_good_one_is_taken() {
     for answer in ["not_found", "bad_request", "no_content", "server_error"] {
-        let bench = AstraMount::new().await;
-        bench
+        let mount = AstraMount::new().await;
+        mount
             .astra
             .set_knobs(json!({"delete_missing": answer}))
             .unwrap();
-        let config = bench.config(json!({}));
-        assert!(bench.write("config", config).await.is_ok(), "{answer}");
+        let config = mount.config(json!({}));
+        assert!(mount.write("config", config).await.is_ok(), "{answer}");
     }
 }
 
 #[tokio::test]
 async fn a_url_where_no_api_answers_is_named() {
-    let bench = AstraMount::new().await;
-    let wrong = format!("{}/api", bench.astra.url());
-    let refusal = bench
-        .refusal("config", bench.config(json!({"url": wrong})))
+    let mount = AstraMount::new().await;
+    let wrong = format!("{}/api", mount.astra.url());
+    let refusal = mount
+        .refusal("config", mount.config(json!({"url": wrong})))
         .await;
     let text = format!("there is no Astra DevOps API at {wrong}");
     assert!(refusal.contains(&text), "{refusal}");
-    let refusal = bench
+    let refusal = mount
         .refusal(
             "config",
-            bench.config(json!({"url": "https://127.0.0.1:1"})),
+            mount.config(json!({"url": "https://127.0.0.1:1"})),
         )
         .await;
     assert!(
         refusal.contains("https://127.0.0.1:1 cannot be reached for GET /v2/currentOrg"),
         "{refusal}"
     );
-    assert!(stored_keys(&bench).await.is_empty());
+    assert!(stored_keys(&mount).await.is_empty());
 }
 
 #[tokio::test]
 async fn what_is_not_verified_is_stored_with_a_warning() {
-    let bench = AstraMount::new().await;
-    bench.fault("*", "*", Fault::NoListen {});
-    let config = bench.config(json!({"verify": false}));
-    let written = bench.write("config", config).await.unwrap().unwrap();
+    let mount = AstraMount::new().await;
+    mount.fault("*", "*", Fault::NoListen {});
+    let config = mount.config(json!({"verify": false}));
+    let written = mount.write("config", config).await.unwrap().unwrap();
     assert_eq!(
         written.warnings(),
         ["verify=false: the root token was stored without being tried"]
     );
-    assert_eq!(bench.astra.journal().len(), 0);
-    assert_eq!(bench.read("config").await.unwrap()["org_id"], "");
+    assert_eq!(mount.astra.journal().len(), 0);
+    assert_eq!(mount.read("config").await.unwrap()["org_id"], "");
 }
 
 #[tokio::test]
 async fn the_organization_of_a_config_changes_only_by_force() {
-    let bench = AstraMount::mounted().await;
-    let orgs = bench.astra.seeds().organizations;
+    let mount = AstraMount::mounted().await;
+    let orgs = mount.astra.seeds().organizations;
     let other = json!({"token": orgs[2].root_token});
-    let refusal = bench.refusal("config", other.clone()).await;
+    let refusal = mount.refusal("config", other.clone()).await;
     assert_eq!(
         refusal,
         format!(
@@ -282,34 +282,34 @@ async fn the_organization_of_a_config_changes_only_by_force() {
             orgs[0].id, orgs[2].id, orgs[0].id, orgs[2].id
         )
     );
-    assert_eq!(bench.read("config").await.unwrap()["org_id"], orgs[0].id);
+    assert_eq!(mount.read("config").await.unwrap()["org_id"], orgs[0].id);
     let forced = json!({"token": orgs[2].root_token, "force": true});
-    bench.write("config", forced).await.unwrap();
-    assert_eq!(bench.read("config").await.unwrap()["org_id"], orgs[2].id);
+    mount.write("config", forced).await.unwrap();
+    assert_eq!(mount.read("config").await.unwrap()["org_id"], orgs[2].id);
 }
 
 #[tokio::test]
 async fn a_config_in_use_is_deleted_only_by_force() {
-    let bench = AstraMount::mounted().await;
-    let credential = bench.mint("reader").await.unwrap();
-    let refusal = refused(bench.delete("config", json!({})).await);
+    let mount = AstraMount::mounted().await;
+    let credential = mount.mint("reader").await.unwrap();
+    let refusal = refused(mount.delete("config", json!({})).await);
     assert_eq!(
         refusal,
         "config \"default\" is in use: roles reader and live tokens (1). Delete those roles and \
          revoke those leases first, or delete with force=true"
     );
-    bench.delete("roles/reader", json!({})).await.unwrap();
-    let refusal = refused(bench.delete("config", json!({})).await);
+    mount.delete("roles/reader", json!({})).await.unwrap();
+    let refusal = refused(mount.delete("config", json!({})).await);
     assert!(refusal.contains("is in use: live tokens (1)."), "{refusal}");
-    bench.revoke(&credential).await.unwrap();
-    assert!(bench.delete("config", json!({})).await.unwrap().is_none());
-    assert!(bench.read("config").await.is_none());
-    assert!(bench.delete("config", json!({})).await.unwrap().is_none());
-    bench.assert_clean(&[], "after all");
+    mount.revoke(&credential).await.unwrap();
+    assert!(mount.delete("config", json!({})).await.unwrap().is_none());
+    assert!(mount.read("config").await.is_none());
+    assert!(mount.delete("config", json!({})).await.unwrap().is_none());
+    mount.assert_clean(&[], "after all");
 
-    bench.mount().await;
-    bench.fault("GET", "/v2/clientIdSecrets", Fault::OkWithErrors {});
-    let forced = bench.delete("config", json!({"force": true})).await;
+    mount.mount().await;
+    mount.fault("GET", "/v2/clientIdSecrets", Fault::OkWithErrors {});
+    let forced = mount.delete("config", json!({"force": true})).await;
     let warnings = forced.unwrap().unwrap().warnings().to_vec();
     assert_eq!(warnings.len(), 1);
     assert!(
@@ -319,32 +319,32 @@ async fn a_config_in_use_is_deleted_only_by_force() {
         ),
         "{warnings:?}"
     );
-    assert!(bench.read("config").await.is_none());
+    assert!(mount.read("config").await.is_none());
 }
 
 #[tokio::test]
 async fn configs_do_not_share_organizations() {
-    let bench = AstraMount::mounted().await;
-    let second = &bench.astra.seeds().organizations[1];
-    let config = bench.config(json!({"token": second.root_token}));
-    bench.write("config/second", config).await.unwrap();
+    let mount = AstraMount::mounted().await;
+    let second = &mount.astra.seeds().organizations[1];
+    let config = mount.config(json!({"token": second.root_token}));
+    mount.write("config/second", config).await.unwrap();
     let role = json!({"config": "second", "astra_roles": READER});
-    bench.write("roles/other", role).await.unwrap();
-    let one = bench.mint("reader").await.unwrap();
-    let two = bench.mint("other").await.unwrap();
+    mount.write("roles/other", role).await.unwrap();
+    let one = mount.mint("reader").await.unwrap();
+    let two = mount.mint("other").await.unwrap();
     assert_eq!(two.text("org_id"), second.id);
     assert_ne!(one.text("org_id"), two.text("org_id"));
-    let tokens = bench.read("tokens/second/").await.unwrap();
+    let tokens = mount.read("tokens/second/").await.unwrap();
     assert_eq!(tokens["keys"], json!([two.client_id]));
-    bench.assert_clean(&[&one, &two], "both");
-    bench.revoke(&two).await.unwrap();
-    bench.assert_clean(&[&one], "the other stays");
+    mount.assert_clean(&[&one, &two], "both");
+    mount.revoke(&two).await.unwrap();
+    mount.assert_clean(&[&one], "the other stays");
 }
 
 #[tokio::test]
 async fn another_nodes_write_is_seen() {
-    let bench = AstraMount::mounted().await;
-    let other = bench.another_node();
+    let mount = AstraMount::mounted().await;
+    let other = mount.another_node();
     other
         .write("config", json!({"request_timeout": 5}))
         .await
@@ -353,96 +353,96 @@ async fn another_nodes_write_is_seen() {
         .write("roles/reader", json!({"ttl": 60}))
         .await
         .unwrap();
-    assert_eq!(bench.read("config").await.unwrap()["request_timeout"], 30);
-    bench.invalidate("v1/config/default").await;
-    bench.invalidate("v1/role/reader").await;
-    assert_eq!(bench.read("config").await.unwrap()["request_timeout"], 5);
-    assert_eq!(bench.read("roles/reader").await.unwrap()["ttl"], 60);
+    assert_eq!(mount.read("config").await.unwrap()["request_timeout"], 30);
+    mount.invalidate("v1/config/default").await;
+    mount.invalidate("v1/role/reader").await;
+    assert_eq!(mount.read("config").await.unwrap()["request_timeout"], 5);
+    assert_eq!(mount.read("roles/reader").await.unwrap()["ttl"], 60);
 }
 
 #[tokio::test]
 async fn a_mint_under_way_holds_its_config() {
-    let bench = std::sync::Arc::new(AstraMount::mounted().await);
+    let mount = std::sync::Arc::new(AstraMount::mounted().await);
     let slow = astra_emulator::Fault::Latency {
         ms: 1_000,
         max_ms: None,
         at: Default::default(),
     };
-    bench.fault_once("POST", "/v2/clientIdSecrets", slow);
+    mount.fault_once("POST", "/v2/clientIdSecrets", slow);
     let minting = tokio::spawn({
-        let bench = std::sync::Arc::clone(&bench);
-        async move { bench.mint("reader").await }
+        let mount = std::sync::Arc::clone(&mount);
+        async move { mount.mint("reader").await }
     });
     wait_until("the mint is in flight", SOON, async || {
-        bench.astra.stats().concurrency > 0
+        mount.astra.stats().concurrency > 0
     })
     .await;
-    bench.delete("roles/reader", json!({})).await.unwrap();
-    let text = refused(bench.delete("config", json!({})).await);
+    mount.delete("roles/reader", json!({})).await.unwrap();
+    let text = refused(mount.delete("config", json!({})).await);
     assert!(text.contains("mints in flight (1)"), "{text}");
     let credential = minting.await.unwrap().unwrap();
-    let text = refused(bench.delete("config", json!({})).await);
+    let text = refused(mount.delete("config", json!({})).await);
     assert!(text.contains("live tokens (1)"), "{text}");
-    bench.revoke(&credential).await.unwrap();
-    bench.delete("config", json!({})).await.unwrap();
-    bench.assert_clean(&[], "its lease was revoked");
+    mount.revoke(&credential).await.unwrap();
+    mount.delete("config", json!({})).await.unwrap();
+    mount.assert_clean(&[], "its lease was revoked");
 }
 
 #[tokio::test]
 async fn without_descriptions_the_live_tokens_of_a_config_are_not_known() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     let knobs = json!({"ignore_description": true});
-    bench.astra.set_knobs(knobs).unwrap();
-    bench.mint("reader").await.unwrap();
-    bench.delete("roles/reader", json!({})).await.unwrap();
-    let text = refused(bench.delete("config", json!({})).await);
+    mount.astra.set_knobs(knobs).unwrap();
+    mount.mint("reader").await.unwrap();
+    mount.delete("roles/reader", json!({})).await.unwrap();
+    let text = refused(mount.delete("config", json!({})).await);
     assert!(text.contains("an unknown number of live tokens"), "{text}");
     let force = json!({"force": true});
-    let deleted = bench.delete("config", force).await.unwrap().unwrap();
+    let deleted = mount.delete("config", force).await.unwrap().unwrap();
     assert!(deleted.warnings()[0].contains("an unknown number"));
 }
 
 #[tokio::test]
 async fn a_deleted_config_leaves_nothing_in_storage() {
-    let bench = AstraMount::mounted().await;
-    let credential = bench.mint("reader").await.unwrap();
-    bench.revoke(&credential).await.unwrap();
-    bench.delete("roles/reader", json!({})).await.unwrap();
-    bench.delete("config", json!({})).await.unwrap();
-    let keys = bench.storage.keys();
+    let mount = AstraMount::mounted().await;
+    let credential = mount.mint("reader").await.unwrap();
+    mount.revoke(&credential).await.unwrap();
+    mount.delete("roles/reader", json!({})).await.unwrap();
+    mount.delete("config", json!({})).await.unwrap();
+    let keys = mount.storage.keys();
     assert_eq!(keys, ["v1/mount"]);
 }
 
 #[tokio::test]
 async fn no_two_configs_have_one_root_token() {
-    let bench = AstraMount::mounted().await;
-    let client_id = bench
+    let mount = AstraMount::mounted().await;
+    let client_id = mount
         .astra
         .root_token()
         .split(':')
         .nth(1)
         .unwrap()
         .to_owned();
-    let text = bench.refusal("config/other", bench.config(json!({}))).await;
+    let text = mount.refusal("config/other", mount.config(json!({}))).await;
     let expected =
         format!("token: config \"default\" has the token with client id {client_id} already");
     assert!(text.starts_with(&expected), "{text}");
-    assert_eq!(stored_keys(&bench).await, ["v1/config/default"]);
+    assert_eq!(stored_keys(&mount).await, ["v1/config/default"]);
     // Its own it may have again.
-    bench
-        .write("config", bench.config(json!({})))
+    mount
+        .write("config", mount.config(json!({})))
         .await
         .unwrap();
-    let other = bench.config(json!({"token": bench.another_root_token()}));
-    bench.write("config/other", other).await.unwrap();
+    let other = mount.config(json!({"token": mount.another_root_token()}));
+    mount.write("config/other", other).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_stored_token_goes_to_no_other_address() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     let elsewhere = Emulator::start(Options::default()).await.unwrap();
     let url = elsewhere.url();
-    let port = bench.astra.url().replace("127.0.0.1", "localhost");
+    let port = mount.astra.url().replace("127.0.0.1", "localhost");
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = made.cert.pem();
     for (changes, field) in [
@@ -453,8 +453,8 @@ async fn the_stored_token_goes_to_no_other_address() {
         (json!({"ca_cert": pem}), "ca_cert"),
     ] {
         for text in [
-            refused(bench.patch("config", changes.clone()).await),
-            bench.refusal("config", changes.clone()).await,
+            refused(mount.patch("config", changes.clone()).await),
+            mount.refusal("config", changes.clone()).await,
         ] {
             let start = format!("{field}: to change it give token too");
             assert!(text.starts_with(&start), "{text}");
@@ -462,43 +462,43 @@ async fn the_stored_token_goes_to_no_other_address() {
     }
     assert_eq!(elsewhere.journal().len(), 0, "nothing was sent there");
     assert_eq!(
-        bench.read("config").await.unwrap()["url"],
-        bench.astra.url()
+        mount.read("config").await.unwrap()["url"],
+        mount.astra.url()
     );
     // The same address may be given again, and with the token any.
-    bench
-        .patch("config", json!({"url": bench.astra.url()}))
+    mount
+        .patch("config", json!({"url": mount.astra.url()}))
         .await
         .unwrap();
     let token = elsewhere.root_token();
     let moved = json!({"url": url, "token": token, "force": true});
-    bench.patch("config", moved).await.unwrap();
+    mount.patch("config", moved).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_empty_token_is_not_taken_for_the_present_one() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     for token in [json!(""), json!(" \n"), json!(null)] {
-        let text = refused(bench.patch("config", json!({"token": token})).await);
+        let text = refused(mount.patch("config", json!({"token": token})).await);
         assert!(text.starts_with("token: it is empty"), "{text}");
     }
-    bench.mint("reader").await.unwrap();
+    mount.mint("reader").await.unwrap();
 }
 
 #[tokio::test]
 async fn an_untried_config_learns_its_organization() {
-    let bench = AstraMount::new().await;
-    let orgs = bench.astra.seeds().organizations;
-    let untried = bench.config(json!({"verify": false}));
-    bench.write("config", untried).await.unwrap();
-    assert_eq!(bench.read("config").await.unwrap()["org_id"], "");
-    bench.tick().await;
-    assert_eq!(bench.read("config").await.unwrap()["org_id"], orgs[0].id);
+    let mount = AstraMount::new().await;
+    let orgs = mount.astra.seeds().organizations;
+    let untried = mount.config(json!({"verify": false}));
+    mount.write("config", untried).await.unwrap();
+    assert_eq!(mount.read("config").await.unwrap()["org_id"], "");
+    mount.tick().await;
+    assert_eq!(mount.read("config").await.unwrap()["org_id"], orgs[0].id);
     // From now on a token of another organization is refused at its first use.
     let other = json!({"token": orgs[2].root_token, "verify": false});
-    bench.write("config", other).await.unwrap();
+    mount.write("config", other).await.unwrap();
     let role = json!({"astra_roles": READER});
-    let error = bench.write("roles/reader", role).await.err().unwrap();
+    let error = mount.write("roles/reader", role).await.err().unwrap();
     assert!(
         error.to_string().contains("belongs to organization"),
         "{error}"

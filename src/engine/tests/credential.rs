@@ -21,11 +21,11 @@ fn time(text: &str) -> OffsetDateTime {
 
 #[tokio::test]
 async fn a_credential_is_what_astra_made() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     let role = json!({"ttl": "1h", "max_ttl": "1d", "description": "nightly"});
-    bench.write("roles/reader", role).await.unwrap();
+    mount.write("roles/reader", role).await.unwrap();
     let asked = json!({"reason": "OPS-1"});
-    let credential = bench.mint_with("reader", asked).await.unwrap();
+    let credential = mount.mint_with("reader", asked).await.unwrap();
     assert_eq!(credential.warnings, Vec::<String>::new());
     let names: Vec<&str> = credential.data.keys().map(String::as_str).collect();
     assert_eq!(
@@ -39,10 +39,10 @@ async fn a_credential_is_what_astra_made() {
         ]
     );
     assert!(credential.data.values().all(serde_json::Value::is_string));
-    let token = bench.astra.token(&credential.client_id).unwrap();
+    let token = mount.astra.token(&credential.client_id).unwrap();
     assert_eq!(credential.text("org_id"), token.org_id);
     assert_eq!(token.roles, [READER_ID]);
-    let known = bench.astra.tokens(true);
+    let known = mount.astra.tokens(true);
     let known = known
         .iter()
         .find(|known| known.client_id == credential.client_id)
@@ -72,13 +72,13 @@ async fn a_credential_is_what_astra_made() {
     let kept = serde_json::to_string(&credential.lease.internal_data).unwrap();
     assert!(!kept.contains(credential.text("client_secret")));
     assert!(!kept.contains(credential.text("token")));
-    bench.assert_clean(&[&credential], "after a mint");
+    mount.assert_clean(&[&credential], "after a mint");
 }
 
 #[tokio::test]
 async fn a_write_mints_like_a_read() {
-    let bench = AstraMount::mounted().await;
-    let minted = bench
+    let mount = AstraMount::mounted().await;
+    let minted = mount
         .call(Operation::Update, "creds/reader", json!({"ttl": 60}))
         .await;
     let response = minted.unwrap().unwrap();
@@ -88,19 +88,19 @@ async fn a_write_mints_like_a_read() {
 
 #[tokio::test]
 async fn a_role_or_config_that_is_missing_is_named() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     assert_eq!(
-        bench.mint("missing").await.err(),
+        mount.mint("missing").await.err(),
         Some(Error::BadRequest(
             "role \"missing\" does not exist: write it first, at roles/missing".to_owned()
         ))
     );
-    bench
+    mount
         .delete("config", json!({"force": true}))
         .await
         .unwrap();
     assert_eq!(
-        bench.mint("reader").await.err(),
+        mount.mint("reader").await.err(),
         Some(Error::BadRequest(
             "config \"default\" does not exist: write it first, with token=… at config/default"
                 .to_owned()
@@ -110,10 +110,10 @@ async fn a_role_or_config_that_is_missing_is_named() {
 
 #[tokio::test]
 async fn each_cap_is_named_in_a_warning() {
-    let mut bench = AstraMount::mounted().await;
+    let mut mount = AstraMount::mounted().await;
     let max = 768 * 3_600;
     let role = json!({"ttl": max + 1, "max_ttl": max + 2});
-    let warnings = bench.write("roles/reader", role).await.unwrap().unwrap();
+    let warnings = mount.write("roles/reader", role).await.unwrap().unwrap();
     let shorter = format!(
         "is longer than the mount's max_lease_ttl, {}h, which caps it",
         max / 3_600
@@ -125,7 +125,7 @@ async fn each_cap_is_named_in_a_warning() {
             "{warning}"
         );
     }
-    let credential = bench.mint("reader").await.unwrap();
+    let credential = mount.mint("reader").await.unwrap();
     assert_eq!(credential.lease.max_ttl, Duration::from_secs(max));
     let capped = "is capped at 768h, the mount's max_lease_ttl";
     assert_eq!(credential.warnings.len(), 2, "{:?}", credential.warnings);
@@ -137,24 +137,24 @@ async fn each_cap_is_named_in_a_warning() {
     );
 
     let role = json!({"ttl": 60, "max_ttl": 3_600});
-    bench.write("roles/reader", role).await.unwrap();
+    mount.write("roles/reader", role).await.unwrap();
     let asked = json!({"ttl": "2m"});
-    let credential = bench.mint_with("reader", asked).await.unwrap();
+    let credential = mount.mint_with("reader", asked).await.unwrap();
     assert_eq!(
         credential.warnings,
         ["the requested ttl of 2m is capped at 1m, the role's ttl"]
     );
     assert_eq!(credential.lease.ttl, Duration::from_secs(60));
     let asked = json!({"ttl": 30});
-    let credential = bench.mint_with("reader", asked).await.unwrap();
+    let credential = mount.mint_with("reader", asked).await.unwrap();
     assert_eq!(credential.warnings, Vec::<String>::new());
     assert_eq!(credential.lease.ttl, Duration::from_secs(30));
 
     // A mount that was tuned down since.
-    bench.system.max_lease_ttl = Duration::from_secs(600);
-    bench.system.default_lease_ttl = Duration::from_secs(600);
-    bench.restart();
-    let credential = bench.mint("reader").await.unwrap();
+    mount.system.max_lease_ttl = Duration::from_secs(600);
+    mount.system.default_lease_ttl = Duration::from_secs(600);
+    mount.restart();
+    let credential = mount.mint("reader").await.unwrap();
     assert_eq!(credential.lease.max_ttl, Duration::from_secs(600));
     assert_eq!(
         credential.warnings,
@@ -164,11 +164,11 @@ async fn each_cap_is_named_in_a_warning() {
 
 #[tokio::test]
 async fn the_organizations_maximum_caps_the_lease_and_is_named() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     let knobs = json!({"org_max_token_expiry_s": 3_600, "org_max_token_expiry_mode": "clamp"});
-    bench.astra.set_knobs(knobs).unwrap();
+    mount.astra.set_knobs(knobs).unwrap();
     // The lease ends the grace before the token.
-    let credential = bench.mint("reader").await.unwrap();
+    let credential = mount.mint("reader").await.unwrap();
     assert!(
         credential.lease.max_ttl <= Duration::from_secs(3_000)
             && credential.lease.max_ttl > Duration::from_secs(2_900),
@@ -181,7 +181,7 @@ async fn the_organizations_maximum_caps_the_lease_and_is_named() {
         warning.ends_with("the maximum token expiry of the organization"),
         "{warning}"
     );
-    let token = bench.astra.token(&credential.client_id).unwrap();
+    let token = mount.astra.token(&credential.client_id).unwrap();
     assert_eq!(
         time(credential.text("expires_at")),
         time(token.token_expiry.as_deref().unwrap())
@@ -190,10 +190,10 @@ async fn the_organizations_maximum_caps_the_lease_and_is_named() {
 
 #[tokio::test]
 async fn an_organization_that_keeps_no_descriptions_or_expiries_is_told_of() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     let knobs = json!({"ignore_description": true, "ignore_expiry": true});
-    bench.astra.set_knobs(knobs).unwrap();
-    let credential = bench.mint("reader").await.unwrap();
+    mount.astra.set_knobs(knobs).unwrap();
+    let credential = mount.mint("reader").await.unwrap();
     assert_eq!(
         credential.warnings,
         [
@@ -203,25 +203,25 @@ async fn an_organization_that_keeps_no_descriptions_or_expiries_is_told_of() {
         ]
     );
     assert_eq!(credential.text("expires_at"), "");
-    let status = bench.read("status").await.unwrap();
+    let status = mount.read("status").await.unwrap();
     assert_eq!(status["configs"]["default"]["ignores_description"], true);
     assert_eq!(status["configs"]["default"]["ignores_expiry"], true);
-    bench.tick().await;
-    bench.assert_clean(&[&credential], "a tick leaves it alone");
-    bench.revoke(&credential).await.unwrap();
-    bench.assert_clean(&[], "after its revocation");
+    mount.tick().await;
+    mount.assert_clean(&[&credential], "a tick leaves it alone");
+    mount.revoke(&credential).await.unwrap();
+    mount.assert_clean(&[], "after its revocation");
 }
 
 #[tokio::test]
 async fn an_organization_that_cuts_descriptions_short_still_mints() {
     for kept in [0, 10, 40, 60, 80] {
-        let bench = AstraMount::mounted().await;
-        bench
+        let mount = AstraMount::mounted().await;
+        mount
             .astra
             .set_knobs(json!({"truncate_description": kept}))
             .unwrap();
-        let credential = bench.mint("reader").await.unwrap();
-        bench.assert_clean(&[&credential], "a cut description");
+        let credential = mount.mint("reader").await.unwrap();
+        mount.assert_clean(&[&credential], "a cut description");
         // Where the tag survives, nothing is lost.
         let told = usize::from(kept < 80);
         assert_eq!(
@@ -230,19 +230,19 @@ async fn an_organization_that_cuts_descriptions_short_still_mints() {
             "{kept}: {:?}",
             credential.warnings
         );
-        bench.revoke(&credential).await.unwrap();
-        bench.assert_clean(&[], "a cut description");
+        mount.revoke(&credential).await.unwrap();
+        mount.assert_clean(&[], "a cut description");
     }
 }
 
 #[tokio::test]
 async fn a_refusal_to_mint_says_what_astra_said() {
-    let bench = AstraMount::mounted().await;
-    bench
+    let mount = AstraMount::mounted().await;
+    mount
         .astra
         .set_knobs(json!({"max_tokens": 1, "max_tokens_status": 403}))
         .unwrap();
-    let error = bench.mint("reader").await.unwrap_err();
+    let error = mount.mint("reader").await.unwrap_err();
     let Error::Status {
         status: FailureStatus::BAD_GATEWAY,
         message,
@@ -259,31 +259,31 @@ async fn a_refusal_to_mint_says_what_astra_said() {
         message.contains("the organization has too many tokens"),
         "{message}"
     );
-    bench.assert_clean(&[], "refused");
+    mount.assert_clean(&[], "refused");
 }
 
 #[tokio::test]
 async fn a_role_that_has_vanished_in_astra_is_a_clear_error() {
-    let bench = AstraMount::mounted().await;
-    let org = &bench.astra.seeds().organizations[0].id;
+    let mount = AstraMount::mounted().await;
+    let org = &mount.astra.seeds().organizations[0].id;
     let policy = astra_emulator::Policy {
         description: String::new(),
         resources: vec![format!("drn:astra:org:{org}")],
         actions: vec!["db-cql".to_owned()],
         effect: "allow".to_owned(),
     };
-    let custom = bench.astra.create_role(None, "Custom", policy).unwrap();
+    let custom = mount.astra.create_role(None, "Custom", policy).unwrap();
     let role = json!({"astra_roles": ["Custom", READER]});
-    bench.write("roles/both", role).await.unwrap();
-    let both = bench.mint("both").await.unwrap();
-    let token = bench.astra.token(&both.client_id).unwrap();
+    mount.write("roles/both", role).await.unwrap();
+    let both = mount.mint("both").await.unwrap();
+    let token = mount.astra.token(&both.client_id).unwrap();
     assert_eq!(token.roles.len(), 2);
-    bench.astra.delete_role(&custom.id).unwrap();
-    let error = bench.mint("both").await.unwrap_err().to_string();
+    mount.astra.delete_role(&custom.id).unwrap();
+    let error = mount.mint("both").await.unwrap_err().to_string();
     assert!(
         error.contains("Astra does not know the object of POST"),
         "{error}"
     );
     assert!(error.contains(&custom.id), "{error}");
-    bench.assert_clean(&[&both], "refused");
+    mount.assert_clean(&[&both], "refused");
 }

@@ -10,34 +10,34 @@ use crate::vault::Entry;
 use crate::vault::Operation;
 use crate::vault::Storage;
 
-async fn store(bench: &AstraMount, key: &str, value: &[u8]) {
+async fn store(mount: &AstraMount, key: &str, value: &[u8]) {
     let entry = Entry {
         key: key.to_owned(),
         value: value.to_vec(),
         seal_wrap: false,
     };
-    bench.storage.put(entry).await.unwrap();
+    mount.storage.put(entry).await.unwrap();
 }
 
-async fn stored(bench: &AstraMount, key: &str) -> Value {
-    let entry = bench.storage.get(key).await.unwrap().unwrap();
+async fn stored(mount: &AstraMount, key: &str) -> Value {
+    let entry = mount.storage.get(key).await.unwrap().unwrap();
     serde_json::from_slice(&entry.value).unwrap()
 }
 
 #[tokio::test]
 async fn a_damaged_config_says_so_and_can_be_replaced_or_deleted() {
-    let mut bench = AstraMount::mounted().await;
-    let second = &bench.astra.seeds().organizations[1];
-    let other = bench.config(json!({"token": second.root_token}));
-    bench.write("config/second", other).await.unwrap();
+    let mut mount = AstraMount::mounted().await;
+    let second = &mount.astra.seeds().organizations[1];
+    let other = mount.config(json!({"token": second.root_token}));
+    mount.write("config/second", other).await.unwrap();
     store(
-        &bench,
+        &mount,
         "v1/config/default",
         b"{\"version\":1,\"token\":\"AstraCS:leak",
     )
     .await;
-    bench.restart();
-    let read = bench.call(Operation::Read, "config", json!({})).await;
+    mount.restart();
+    let read = mount.call(Operation::Read, "config", json!({})).await;
     let text = read.err().unwrap().to_string();
     assert!(
         text.starts_with(
@@ -49,38 +49,38 @@ async fn a_damaged_config_says_so_and_can_be_replaced_or_deleted() {
         text.ends_with("write it again") && !text.contains("leak"),
         "{text}"
     );
-    assert_eq!(bench.mint("reader").await.err().unwrap().to_string(), text);
+    assert_eq!(mount.mint("reader").await.err().unwrap().to_string(), text);
     // The other one is not kept from its work.
-    let listed = bench.read("config/").await.unwrap();
+    let listed = mount.read("config/").await.unwrap();
     assert_eq!(listed["keys"], json!(["default", "second"]));
-    let status = bench.read("status").await.unwrap();
+    let status = mount.read("status").await.unwrap();
     assert_eq!(status["configs"]["default"]["error"], text);
     assert_eq!(status["configs"]["second"]["reachable"], true);
-    bench.tick().await;
+    mount.tick().await;
     // Deleting it needs force, writing it again does not.
-    let refusal = bench.delete("config", json!({})).await.err().unwrap();
+    let refusal = mount.delete("config", json!({})).await.err().unwrap();
     assert!(
         refusal
             .to_string()
             .ends_with("only deleted with force=true"),
         "{refusal}"
     );
-    let config = bench.config(json!({}));
-    bench.write("config", config).await.unwrap();
-    let issued = bench.mint("reader").await.unwrap();
-    store(&bench, "v1/config/default", b"").await;
-    bench.restart();
-    bench
+    let config = mount.config(json!({}));
+    mount.write("config", config).await.unwrap();
+    let issued = mount.mint("reader").await.unwrap();
+    store(&mount, "v1/config/default", b"").await;
+    mount.restart();
+    mount
         .delete("config", json!({"force": true}))
         .await
         .unwrap();
-    assert!(bench.read("config").await.is_none());
-    bench.assert_clean(&[&issued], "only the config is gone");
+    assert!(mount.read("config").await.is_none());
+    mount.assert_clean(&[&issued], "only the config is gone");
 }
 
 #[tokio::test]
 async fn a_damaged_role_says_so_and_can_be_replaced_or_deleted() {
-    let mut bench = AstraMount::mounted().await;
+    let mut mount = AstraMount::mounted().await;
     for damaged in [
         "null",
         "[]",
@@ -89,30 +89,30 @@ async fn a_damaged_role_says_so_and_can_be_replaced_or_deleted() {
         "{\"version\":\"1\"}",
         "\u{0}",
     ] {
-        store(&bench, "v1/role/reader", damaged.as_bytes()).await;
-        bench.restart();
-        let text = bench.mint("reader").await.err().unwrap().to_string();
+        store(&mount, "v1/role/reader", damaged.as_bytes()).await;
+        mount.restart();
+        let text = mount.mint("reader").await.err().unwrap().to_string();
         assert!(
             text.starts_with("the storage entry v1/role/reader"),
             "{text}"
         );
         assert_eq!(
-            bench.read("roles/").await.unwrap()["keys"],
+            mount.read("roles/").await.unwrap()["keys"],
             json!(["reader"])
         );
         let role = json!({"astra_roles": READER});
-        bench.write("roles/reader", role).await.unwrap();
-        assert!(bench.mint("reader").await.is_ok());
+        mount.write("roles/reader", role).await.unwrap();
+        assert!(mount.mint("reader").await.is_ok());
     }
-    store(&bench, "v1/role/reader", b"?").await;
-    bench.restart();
-    delete_with_force_only(&bench, "roles/reader").await;
-    assert!(bench.read("roles/reader").await.is_none());
+    store(&mount, "v1/role/reader", b"?").await;
+    mount.restart();
+    delete_with_force_only(&mount, "roles/reader").await;
+    assert!(mount.read("roles/reader").await.is_none());
 }
 
 /// What cannot be read is not deleted by accident.
-async fn delete_with_force_only(bench: &AstraMount, path: &str) {
-    let refusal = bench.delete(path, json!({})).await.err().unwrap();
+async fn delete_with_force_only(mount: &AstraMount, path: &str) {
+    let refusal = mount.delete(path, json!({})).await.err().unwrap();
     assert!(
         refusal
             .to_string()
@@ -120,20 +120,20 @@ async fn delete_with_force_only(bench: &AstraMount, path: &str) {
         "{refusal}"
     );
     let force = json!({"force": true});
-    bench.delete(path, force).await.unwrap();
+    mount.delete(path, force).await.unwrap();
 }
 
 /// A config, a role, a static role, and a second static role `other` that is due at each tick.
 async fn mounted_with_static_roles() -> AstraMount {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     for name in ["batch", "other"] {
         let role = json!({"astra_roles": READER, "rotation_period": 60});
-        bench
+        mount
             .write(&format!("static-roles/{name}"), role)
             .await
             .unwrap();
     }
-    bench
+    mount
 }
 
 /// The text after which an entry with `kind` of harm is refused.
@@ -146,17 +146,17 @@ fn complaint(key: &str, harm: &str) -> String {
     }
 }
 
-async fn harm(bench: &mut AstraMount, key: &str, harm: &str) {
+async fn harm(mount: &mut AstraMount, key: &str, harm: &str) {
     let value = match harm {
         "newer" => {
-            let mut entry = stored(bench, key).await;
+            let mut entry = stored(mount, key).await;
             entry["version"] = json!(2);
             entry.to_string().into_bytes()
         }
         _ => b"{\"version\":1,".to_vec(),
     };
-    store(bench, key, &value).await;
-    bench.restart();
+    store(mount, key, &value).await;
+    mount.restart();
 }
 
 fn forbidden() -> astra_emulator::Fault {
@@ -170,66 +170,66 @@ fn forbidden() -> astra_emulator::Fault {
 
 /// What an unusable entry must not keep from working: the tick, tidy, status, lists, minting, and
 /// finding a lost token.
-async fn assert_neighbours_work(bench: &AstraMount, what: &str) {
-    bench.fault_once(
+async fn assert_neighbours_work(mount: &AstraMount, what: &str) {
+    mount.fault_once(
         "POST",
         "/v2/clientIdSecrets",
         astra_emulator::Fault::ResetAfterCommit {},
     );
-    let lost = bench.mint("reader").await;
-    bench.tick().await;
+    let lost = mount.mint("reader").await;
+    mount.tick().await;
     assert_eq!(
-        bench.astra.invariants().orphans,
+        mount.astra.invariants().orphans,
         0,
         "{what}: {:?}",
         lost.err()
     );
     for path in ["status", "config/", "roles/", "static-roles/"] {
-        assert!(bench.read(path).await.is_some(), "{what}: {path}");
+        assert!(mount.read(path).await.is_some(), "{what}: {path}");
     }
-    bench.write("tidy", json!({})).await.unwrap();
+    mount.write("tidy", json!({})).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_unusable_static_role_stops_nothing_but_itself() {
     for kind in ["damaged", "newer"] {
-        let mut bench = mounted_with_static_roles().await;
+        let mut mount = mounted_with_static_roles().await;
         let key = "v1/static-role/batch";
-        let token = stored(&bench, key).await["current"]["client_id"].clone();
-        harm(&mut bench, key, kind).await;
+        let token = stored(&mount, key).await["current"]["client_id"].clone();
+        harm(&mut mount, key, kind).await;
         let text = complaint(key, kind);
-        let read = bench.call(Operation::Read, "static-creds/batch", json!({}));
+        let read = mount.call(Operation::Read, "static-creds/batch", json!({}));
         let error = read.await.err().unwrap().to_string();
         assert!(error.starts_with(&text), "{error}");
-        assert_neighbours_work(&bench, kind).await;
+        assert_neighbours_work(&mount, kind).await;
         // It is shown where an operator looks.
-        let list = bench.read("static-roles/").await.unwrap();
+        let list = mount.read("static-roles/").await.unwrap();
         assert_eq!(list["keys"], json!(["batch", "other"]));
         assert_eq!(list["key_info"]["batch"]["error"], error);
-        let status = bench.read("status").await.unwrap();
+        let status = mount.read("status").await.unwrap();
         assert_eq!(status["unusable_entries"]["static-roles/batch"], error);
         // Its token may be in use, so it stays.
-        assert!(bench.live().contains(&token.as_str().unwrap().to_owned()));
+        assert!(mount.live().contains(&token.as_str().unwrap().to_owned()));
         // The config that it may need is deleted with force only, and then for certain.
-        let refusal = bench.delete("config", json!({})).await.err().unwrap();
+        let refusal = mount.delete("config", json!({})).await.err().unwrap();
         assert!(
             refusal.to_string().contains("batch (cannot be read)"),
             "{refusal}"
         );
         // A write replaces what is damaged, and leaves a newer version's entry alone.
         let role = json!({"astra_roles": READER, "rotation_period": 60});
-        let written = bench.write("static-roles/batch", role).await;
+        let written = mount.write("static-roles/batch", role).await;
         if kind == "newer" {
             assert!(written.err().unwrap().to_string().starts_with(&text));
-            assert_eq!(stored(&bench, key).await["version"], 2);
-            delete_with_force_only(&bench, "static-roles/batch").await;
-            assert!(bench.read("static-roles/batch").await.is_none());
+            assert_eq!(stored(&mount, key).await["version"], 2);
+            delete_with_force_only(&mount, "static-roles/batch").await;
+            assert!(mount.read("static-roles/batch").await.is_none());
         } else {
             let warnings = written.unwrap().unwrap().warnings().to_vec();
             assert!(warnings[0].contains("could not be read"), "{warnings:?}");
-            assert!(bench.read("static-creds/batch").await.is_some());
+            assert!(mount.read("static-creds/batch").await.is_some());
         }
-        bench
+        mount
             .delete("config", json!({"force": true}))
             .await
             .unwrap();
@@ -238,20 +238,20 @@ async fn an_unusable_static_role_stops_nothing_but_itself() {
 
 #[tokio::test]
 async fn a_static_roles_token_outlives_an_entry_that_cannot_be_read() {
-    let mut bench = mounted_with_static_roles().await;
-    let token = stored(&bench, "v1/static-role/batch").await["current"]["client_id"].clone();
+    let mut mount = mounted_with_static_roles().await;
+    let token = stored(&mount, "v1/static-role/batch").await["current"]["client_id"].clone();
     // The process died after it had stored the token and before it had marked the intent.
-    for key in bench.storage.keys() {
+    for key in mount.storage.keys() {
         if key.starts_with("v1/intent/") {
-            let mut block = stored(&bench, &key).await;
+            let mut block = stored(&mount, &key).await;
             let unmarked = "A".repeat(block["done"].as_str().unwrap().len());
             block["done"] = json!(unmarked);
-            store(&bench, &key, block.to_string().as_bytes()).await;
+            store(&mount, &key, block.to_string().as_bytes()).await;
         }
     }
-    harm(&mut bench, "v1/static-role/batch", "newer").await;
-    bench.tick().await;
-    let live = bench.live();
+    harm(&mut mount, "v1/static-role/batch", "newer").await;
+    mount.tick().await;
+    let live = mount.live();
     assert!(
         live.contains(&token.as_str().unwrap().to_owned()),
         "{live:?}"
@@ -260,59 +260,59 @@ async fn a_static_roles_token_outlives_an_entry_that_cannot_be_read() {
 
 #[tokio::test]
 async fn a_newer_config_stops_nothing_but_itself() {
-    let mut bench = mounted_with_static_roles().await;
-    let second = &bench.astra.seeds().organizations[1];
-    let other = bench.config(json!({"token": second.root_token}));
-    bench.write("config/newer", other).await.unwrap();
-    harm(&mut bench, "v1/config/newer", "newer").await;
+    let mut mount = mounted_with_static_roles().await;
+    let second = &mount.astra.seeds().organizations[1];
+    let other = mount.config(json!({"token": second.root_token}));
+    mount.write("config/newer", other).await.unwrap();
+    harm(&mut mount, "v1/config/newer", "newer").await;
     let text = complaint("v1/config/newer", "newer");
-    assert_neighbours_work(&bench, "newer config").await;
-    let list = bench.read("config/").await.unwrap();
+    assert_neighbours_work(&mount, "newer config").await;
+    let list = mount.read("config/").await.unwrap();
     assert_eq!(list["key_info"]["newer"]["error"], text);
-    let status = bench.read("status").await.unwrap();
+    let status = mount.read("status").await.unwrap();
     assert_eq!(status["configs"]["newer"]["error"], text);
     assert_eq!(status["configs"]["default"]["reachable"], true);
-    let write = bench.write("config/newer", json!({"url": bench.astra.url()}));
+    let write = mount.write("config/newer", json!({"url": mount.astra.url()}));
     assert_eq!(write.await.err().unwrap().to_string(), text);
-    delete_with_force_only(&bench, "config/newer").await;
-    assert!(bench.read("config/newer").await.is_none());
+    delete_with_force_only(&mount, "config/newer").await;
+    assert!(mount.read("config/newer").await.is_none());
 }
 
 #[tokio::test]
 async fn a_newer_role_stops_nothing_but_itself() {
-    let mut bench = mounted_with_static_roles().await;
+    let mut mount = mounted_with_static_roles().await;
     let role = json!({"astra_roles": READER});
-    bench.write("roles/newer", role.clone()).await.unwrap();
-    harm(&mut bench, "v1/role/newer", "newer").await;
+    mount.write("roles/newer", role.clone()).await.unwrap();
+    harm(&mut mount, "v1/role/newer", "newer").await;
     let text = complaint("v1/role/newer", "newer");
-    assert_neighbours_work(&bench, "newer role").await;
-    let list = bench.read("roles/").await.unwrap();
+    assert_neighbours_work(&mount, "newer role").await;
+    let list = mount.read("roles/").await.unwrap();
     assert_eq!(list["key_info"]["newer"]["error"], text);
-    let refusal = bench.delete("config", json!({})).await.err().unwrap();
+    let refusal = mount.delete("config", json!({})).await.err().unwrap();
     assert!(
         refusal.to_string().contains("newer (cannot be read)"),
         "{refusal}"
     );
-    let write = bench.write("roles/newer", role).await;
+    let write = mount.write("roles/newer", role).await;
     assert_eq!(write.err().unwrap().to_string(), text);
-    delete_with_force_only(&bench, "roles/newer").await;
-    assert!(bench.read("roles/newer").await.is_none());
+    delete_with_force_only(&mount, "roles/newer").await;
+    assert!(mount.read("roles/newer").await.is_none());
 }
 
 #[tokio::test]
 async fn an_unusable_pending_deletion_stops_no_other() {
     for kind in ["damaged", "newer"] {
-        let mut bench = mounted_with_static_roles().await;
-        let seeds = bench.astra.seeds().organizations.clone();
+        let mut mount = mounted_with_static_roles().await;
+        let seeds = mount.astra.seeds().organizations.clone();
         let mut ids = Vec::new();
         for (name, organization) in ["b", "c"].into_iter().zip(&seeds[1..]) {
-            let config = bench.config(json!({"token": organization.root_token}));
-            bench
+            let config = mount.config(json!({"token": organization.root_token}));
+            mount
                 .write(&format!("config/{name}"), config)
                 .await
                 .unwrap();
             let path = format!("rotate-root/{name}");
-            let rotated = bench.write(&path, json!({})).await.unwrap().unwrap();
+            let rotated = mount.write(&path, json!({})).await.unwrap().unwrap();
             ids.push(
                 rotated.data()["token_client_id"]
                     .as_str()
@@ -320,21 +320,21 @@ async fn an_unusable_pending_deletion_stops_no_other() {
                     .to_owned(),
             );
         }
-        bench.fault("DELETE", "*", forbidden());
+        mount.fault("DELETE", "*", forbidden());
         for name in ["b", "c"] {
             let path = format!("config/{name}");
-            bench.delete(&path, json!({"force": true})).await.unwrap();
+            mount.delete(&path, json!({"force": true})).await.unwrap();
         }
         let key = format!("v1/pending-deletion/{}", ids[0]);
-        harm(&mut bench, &key, kind).await;
-        bench.astra.clear_faults();
-        assert_neighbours_work(&bench, kind).await;
-        let live = bench.live();
+        harm(&mut mount, &key, kind).await;
+        mount.astra.clear_faults();
+        assert_neighbours_work(&mount, kind).await;
+        let live = mount.live();
         assert!(
             live.contains(&ids[0]) && !live.contains(&ids[1]),
             "{live:?}"
         );
-        let status = bench.read("status").await.unwrap();
+        let status = mount.read("status").await.unwrap();
         let shown = &status["unusable_entries"][format!("pending-deletions/{}", ids[0])];
         let text = complaint(&key, kind);
         assert!(shown.as_str().unwrap().starts_with(&text), "{shown}");
@@ -343,17 +343,17 @@ async fn an_unusable_pending_deletion_stops_no_other() {
 
 #[tokio::test]
 async fn entries_of_the_first_layout_are_read() {
-    let mut bench = AstraMount::new().await;
-    let config = json!({"version": 1, "token": bench.astra.root_token(), "url": bench.astra.url(), "verify": true,
+    let mut mount = AstraMount::new().await;
+    let config = json!({"version": 1, "token": mount.astra.root_token(), "url": mount.astra.url(), "verify": true,
         "request_timeout": 30, "max_concurrent_requests": 32,
         "token_set_at": "2026-01-01T00:00:00Z"});
-    store(&bench, "v1/config/default", config.to_string().as_bytes()).await;
+    store(&mount, "v1/config/default", config.to_string().as_bytes()).await;
     let role = json!({"version": 1, "config": "default",
-        "astra_roles": [{"given": READER, "id": super::bench::READER_ID}], "a_later_field": true});
-    store(&bench, "v1/role/reader", role.to_string().as_bytes()).await;
-    bench.restart();
-    let issued = bench.mint("reader").await.unwrap();
-    bench.assert_clean(&[&issued], "minted");
+        "astra_roles": [{"given": READER, "id": crate::engine::testing::READER_ID}], "a_later_field": true});
+    store(&mount, "v1/role/reader", role.to_string().as_bytes()).await;
+    mount.restart();
+    let issued = mount.mint("reader").await.unwrap();
+    mount.assert_clean(&[&issued], "minted");
 }
 
 #[tokio::test]
@@ -365,29 +365,29 @@ async fn intents_that_cannot_be_read_are_left_alone_and_stop_no_request() {
         "{\"version\":9}",
         "{\"version\":1,\"done\":\"\"}",
     ] {
-        let mut bench = AstraMount::mounted().await;
-        let issued = bench.mint("reader").await.unwrap();
-        let blocks = bench.storage.keys();
+        let mut mount = AstraMount::mounted().await;
+        let issued = mount.mint("reader").await.unwrap();
+        let blocks = mount.storage.keys();
         let block = blocks
             .iter()
             .find(|key| key.starts_with("v1/intent/"))
             .unwrap();
-        store(&bench, block, damaged.as_bytes()).await;
-        store(&bench, "v1/intent/default/not-a-block", b"{}").await;
-        bench.restart();
-        let next = bench.mint("reader").await.unwrap();
-        bench.tick().await;
+        store(&mount, block, damaged.as_bytes()).await;
+        store(&mount, "v1/intent/default/not-a-block", b"{}").await;
+        mount.restart();
+        let next = mount.mint("reader").await.unwrap();
+        mount.tick().await;
         // No one can tell whether the first was handed out, so it stays.
-        bench.assert_clean(&[&issued, &next], damaged);
+        mount.assert_clean(&[&issued, &next], damaged);
     }
 }
 
 #[tokio::test]
 async fn a_damaged_mount_id_is_a_clear_error() {
-    let mut bench = AstraMount::mounted().await;
-    store(&bench, "v1/mount", b"{\"version\":1}").await;
-    bench.restart();
-    let text = bench.mint("reader").await.err().unwrap().to_string();
+    let mut mount = AstraMount::mounted().await;
+    store(&mount, "v1/mount", b"{\"version\":1}").await;
+    mount.restart();
+    let text = mount.mint("reader").await.err().unwrap().to_string();
     assert!(
         text.starts_with("the storage entry v1/mount is not what this engine wrote"),
         "{text}"
@@ -464,28 +464,28 @@ proptest! {
         victim in 0..8_usize,
     ) {
         runtime().block_on(async {
-            let mut bench = AstraMount::new().await;
-            let config = bench.config(json!({"verify": false, "request_timeout": 1}));
-            bench.write("config", config).await.unwrap();
+            let mut mount = AstraMount::new().await;
+            let config = mount.config(json!({"verify": false, "request_timeout": 1}));
+            mount.write("config", config).await.unwrap();
             let role = json!({"astra_roles": READER});
-            bench.write("roles/reader", role).await.unwrap();
+            mount.write("roles/reader", role).await.unwrap();
             let role = json!({"astra_roles": READER, "rotation_period": 60});
-            bench.write("static-roles/x", role).await.unwrap();
-            bench.mint("reader").await.unwrap();
-            let keys = bench.storage.keys();
+            mount.write("static-roles/x", role).await.unwrap();
+            mount.mint("reader").await.unwrap();
+            let keys = mount.storage.keys();
             let key = &keys[victim % keys.len()];
             let value = match (bytes, dent) {
                 (Some(bytes), _) => bytes,
                 (None, Some((place, dent))) => {
-                    dented(&stored(&bench, key).await, place, dent).to_string().into_bytes()
+                    dented(&stored(&mount, key).await, place, dent).to_string().into_bytes()
                 }
                 (None, None) => json.to_string().into_bytes(),
             };
             // A changed URL must lead nowhere.
-            bench.fault("*", "*", astra_emulator::Fault::OkWithErrors {});
-            store(&bench, key, &value).await;
-            bench.restart();
-            let secret = bench.astra.root_token();
+            mount.fault("*", "*", astra_emulator::Fault::OkWithErrors {});
+            store(&mount, key, &value).await;
+            mount.restart();
+            let secret = mount.astra.root_token();
             let secret = &secret[40..];
             let list = |path: &str| (Operation::List, path.to_owned());
             let read = |path: &str| (Operation::Read, path.to_owned());
@@ -495,11 +495,11 @@ proptest! {
                 (Operation::Update, "roles/reader".to_owned()),
                 (Operation::Delete, "roles/reader".to_owned()),
             ] {
-                if let Err(error) = bench.call(operation, &path, json!({})).await {
+                if let Err(error) = mount.call(operation, &path, json!({})).await {
                     assert!(!error.to_string().contains(secret), "{error}");
                 }
             }
-            bench.cleanup().await;
+            mount.cleanup().await;
         });
     }
 }

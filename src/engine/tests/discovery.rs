@@ -15,12 +15,12 @@ use crate::vault::Operation;
 
 #[tokio::test]
 async fn astra_roles_are_listed_and_read_by_name_and_id() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     for case in ["snake", "oas", "pascal", "policy_as_string"] {
-        bench.astra.set_knobs(json!({"role_case": case})).unwrap();
-        let listed = bench.read("astra-roles/default/").await.unwrap();
+        mount.astra.set_knobs(json!({"role_case": case})).unwrap();
+        let listed = mount.read("astra-roles/default/").await.unwrap();
         let keys = listed["keys"].as_array().unwrap();
-        assert_eq!(keys.len(), bench.astra.roles(None).unwrap().len());
+        assert_eq!(keys.len(), mount.astra.roles(None).unwrap().len());
         assert!(keys.is_sorted_by_key(|key| key.as_str().unwrap().to_owned()));
         let info = listed["key_info"][READER].as_object().unwrap();
         let shown: Vec<&str> = info.keys().map(String::as_str).collect();
@@ -30,22 +30,22 @@ async fn astra_roles_are_listed_and_read_by_name_and_id() {
         assert_eq!(info["action_count"], 9, "{case}");
         for path in [READER, READER_ID] {
             let path = format!("astra-roles/default/{path}");
-            let role = bench.read(&path).await.unwrap();
+            let role = mount.read(&path).await.unwrap();
             assert_eq!(role["id"], READER_ID);
             assert_eq!(role["token_admin"], false);
         }
         let admin = "astra-roles/default/Organization Administrator";
-        assert_eq!(bench.read(admin).await.unwrap()["token_admin"], true);
-        assert!(bench.read("astra-roles/default/R/W User").await.is_some());
-        assert!(bench.read("astra-roles/default/missing").await.is_none());
+        assert_eq!(mount.read(admin).await.unwrap()["token_admin"], true);
+        assert!(mount.read("astra-roles/default/R/W User").await.is_some());
+        assert!(mount.read("astra-roles/default/missing").await.is_none());
     }
 }
 
 #[tokio::test]
 async fn databases_are_listed() {
-    let bench = AstraMount::mounted().await;
-    let listed = bench.read("databases/default/").await.unwrap();
-    let seed = &bench.astra.seeds().databases["vector_db"];
+    let mount = AstraMount::mounted().await;
+    let listed = mount.read("databases/default/").await.unwrap();
+    let seed = &mount.astra.seeds().databases["vector_db"];
     assert_eq!(listed["keys"].as_array().unwrap().len(), 2);
     let listed = &listed["key_info"][&seed.id];
     assert_eq!(
@@ -54,9 +54,9 @@ async fn databases_are_listed() {
                "keyspaces": ["app", "default_keyspace"], "regions": ["europe-west1", "us-east1"]})
     );
     let path = |database: &str| format!("databases/default/{database}");
-    let info = bench.read(&path(&seed.id)).await.unwrap();
-    assert_eq!(bench.read(&path("vector_db")).await.as_ref(), Some(&info));
-    assert!(bench.read(&path("nothing")).await.is_none());
+    let info = mount.read(&path(&seed.id)).await.unwrap();
+    assert_eq!(mount.read(&path("vector_db")).await.as_ref(), Some(&info));
+    assert!(mount.read(&path("nothing")).await.is_none());
     assert_eq!(info["id"], seed.id.as_str());
     assert_eq!(info["name"], "vector_db");
     assert_eq!(info["status"], "ACTIVE");
@@ -65,8 +65,8 @@ async fn databases_are_listed() {
     // The same as a credential for that region says.
     for region in ["europe-west1", "us-east1"] {
         let role = json!({"astra_roles": READER, "database_id": seed.id, "region": region});
-        bench.write("roles/there", role).await.unwrap();
-        let there = bench.mint("there").await.unwrap();
+        mount.write("roles/there", role).await.unwrap();
+        let there = mount.mint("there").await.unwrap();
         assert_eq!(info["api_endpoints"][region], there.data["api_endpoint"]);
         assert!(there.text("api_endpoint").contains(region));
     }
@@ -74,11 +74,11 @@ async fn databases_are_listed() {
 
 #[tokio::test]
 async fn only_tokens_of_this_mount_are_listed_and_never_a_secret() {
-    let bench = AstraMount::mounted().await;
-    assert_eq!(bench.read("tokens/default/").await, Some(json!({})));
+    let mount = AstraMount::mounted().await;
+    assert_eq!(mount.read("tokens/default/").await, Some(json!({})));
     let asked = json!({"reason": "OPS-7"});
-    let issued = bench.mint_with("reader", asked).await.unwrap();
-    let listed = bench.read("tokens/default/").await.unwrap();
+    let issued = mount.mint_with("reader", asked).await.unwrap();
+    let listed = mount.read("tokens/default/").await.unwrap();
     assert_eq!(listed["keys"], json!([issued.client_id]));
     let info = &listed["key_info"][&issued.client_id];
     assert_eq!(info["role"], "reader");
@@ -89,9 +89,9 @@ async fn only_tokens_of_this_mount_are_listed_and_never_a_secret() {
 
 #[tokio::test]
 async fn a_config_that_is_missing_is_named() {
-    let bench = AstraMount::new().await;
+    let mount = AstraMount::new().await;
     for path in ["astra-roles/x/", "databases/x/", "tokens/x/"] {
-        let listed = bench.call(Operation::List, path, json!({})).await;
+        let listed = mount.call(Operation::List, path, json!({})).await;
         let missing =
             "config \"x\" does not exist: write it first, with token=… at config/x".to_owned();
         assert_eq!(listed.err(), Some(Error::BadRequest(missing)), "{path}");
@@ -100,12 +100,12 @@ async fn a_config_that_is_missing_is_named() {
 
 #[tokio::test]
 async fn status_tells_how_each_config_fares() {
-    let bench = AstraMount::mounted().await;
-    let issued = bench.mint("reader").await.unwrap();
-    let second = &bench.astra.seeds().organizations[1];
-    let config = bench.config(json!({"token": second.root_token}));
-    bench.write("config/second", config).await.unwrap();
-    let status = bench.read("status").await.unwrap();
+    let mount = AstraMount::mounted().await;
+    let issued = mount.mint("reader").await.unwrap();
+    let second = &mount.astra.seeds().organizations[1];
+    let config = mount.config(json!({"token": second.root_token}));
+    mount.write("config/second", config).await.unwrap();
+    let status = mount.read("status").await.unwrap();
     let default = &status["configs"]["default"];
     assert_eq!(default["reachable"], true);
     assert_eq!(default["live_tokens"], 1);
@@ -116,12 +116,12 @@ async fn status_tells_how_each_config_fares() {
 
     // One that fails does not hide the other.
     let client_id = second.root_token.split(':').nth(1).unwrap();
-    bench.astra.expire_token(client_id).unwrap();
-    let status = bench.read("status").await.unwrap();
+    mount.astra.expire_token(client_id).unwrap();
+    let status = mount.read("status").await.unwrap();
     assert_eq!(status["configs"]["second"]["reachable"], false);
     assert_eq!(status["configs"]["second"]["last_error"], "unauthorized");
     assert_eq!(status["configs"]["default"]["reachable"], true);
-    bench.assert_clean(&[&issued], "status changes nothing");
+    mount.assert_clean(&[&issued], "status changes nothing");
 
     // What is over is not shown any more: once the same request succeeds.
     let broken = FaultRule::new(Fault::Status {
@@ -131,16 +131,16 @@ async fn status_tells_how_each_config_fares() {
         committed: false,
     });
     let broken = broken.on("POST", "/v2/clientIdSecrets");
-    let rule = bench.astra.add_fault(broken).unwrap();
-    bench.mint("reader").await.unwrap_err();
-    let status = bench.read("status").await.unwrap();
+    let rule = mount.astra.add_fault(broken).unwrap();
+    mount.mint("reader").await.unwrap_err();
+    let status = mount.read("status").await.unwrap();
     let default = &status["configs"]["default"];
     assert_eq!(default["reachable"], true);
     assert_eq!(default["last_error"], "forbidden");
     assert_ne!(default["last_error_at"], "");
-    bench.astra.remove_fault(rule).unwrap();
-    bench.mint("reader").await.unwrap();
-    let status = bench.read("status").await.unwrap();
+    mount.astra.remove_fault(rule).unwrap();
+    mount.mint("reader").await.unwrap();
+    let status = mount.read("status").await.unwrap();
     let default = &status["configs"]["default"];
     assert_eq!(
         (&default["last_error"], &default["last_error_at"]),
@@ -150,21 +150,21 @@ async fn status_tells_how_each_config_fares() {
 
 #[tokio::test]
 async fn tidy_deletes_only_what_no_lease_can_hold() {
-    let mut bench = AstraMount::mounted().await;
-    let issued = bench.mint("reader").await.unwrap();
+    let mut mount = AstraMount::mounted().await;
+    let issued = mount.mint("reader").await.unwrap();
     let knobs = json!({"org_max_token_expiry_s": 7_500, "org_max_token_expiry_mode": "clamp"});
-    bench.astra.set_knobs(knobs).unwrap();
-    let ending = bench.mint("reader").await.unwrap();
-    bench
+    mount.astra.set_knobs(knobs).unwrap();
+    let ending = mount.mint("reader").await.unwrap();
+    mount
         .astra
         .set_knobs(json!({"org_max_token_expiry_s": null}))
         .unwrap();
     // This node's clock alone shows nothing.
-    bench.restart_ahead(Duration::from_secs(7_200));
-    let early = bench.write("tidy", json!({})).await.unwrap().unwrap();
+    mount.restart_ahead(Duration::from_secs(7_200));
+    let early = mount.write("tidy", json!({})).await.unwrap().unwrap();
     assert_eq!(early.data()["deleted"], 0);
-    bench.astra.advance_clock(Duration::from_secs(7_200));
-    let dry = bench.write("tidy", json!({"dry_run": true})).await.unwrap();
+    mount.astra.advance_clock(Duration::from_secs(7_200));
+    let dry = mount.write("tidy", json!({"dry_run": true})).await.unwrap();
     let dry = dry.unwrap().data().clone();
     assert_eq!(dry["dry_run"], true);
     assert_eq!(dry["deleted"], 0);
@@ -172,10 +172,10 @@ async fn tidy_deletes_only_what_no_lease_can_hold() {
     assert_eq!(dry["unknown"], 0);
     let found = dry["tokens"].as_object().unwrap();
     assert_eq!(found.keys().collect::<Vec<_>>(), [&ending.client_id]);
-    bench.assert_clean(&[&issued, &ending], "a dry run");
-    let done = bench.write("tidy", json!({})).await.unwrap().unwrap();
+    mount.assert_clean(&[&issued, &ending], "a dry run");
+    let done = mount.write("tidy", json!({})).await.unwrap().unwrap();
     assert_eq!(done.data()["deleted"], 1);
-    bench.assert_clean(&[&issued], "tidied");
+    mount.assert_clean(&[&issued], "tidied");
 
     let down = Fault::Status {
         status: 403,
@@ -183,8 +183,8 @@ async fn tidy_deletes_only_what_no_lease_can_hold() {
         retry_after: None,
         committed: false,
     };
-    bench.fault("GET", "/v2/clientIdSecrets", down);
-    let error = bench.write("tidy", json!({})).await.err().unwrap();
+    mount.fault("GET", "/v2/clientIdSecrets", down);
+    let error = mount.write("tidy", json!({})).await.err().unwrap();
     let text = error.to_string();
     assert!(
         text.starts_with("config \"default\": cannot list tokens: "),
@@ -194,14 +194,14 @@ async fn tidy_deletes_only_what_no_lease_can_hold() {
 
 #[tokio::test]
 async fn live_tokens_are_listed_in_pages() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     let mut minted = Vec::new();
     for _ in 0..3 {
-        minted.push(bench.mint("reader").await.unwrap().client_id);
+        minted.push(mount.mint("reader").await.unwrap().client_id);
     }
     minted.sort();
     let list = async |data| {
-        let listed = bench.call(Operation::List, "tokens/default/", data).await;
+        let listed = mount.call(Operation::List, "tokens/default/", data).await;
         listed.unwrap().unwrap()
     };
     let first = list(json!({"limit": 2})).await;
@@ -218,10 +218,10 @@ async fn live_tokens_are_listed_in_pages() {
     let all = list(json!({})).await;
     assert_eq!(all.data()["keys"], json!(minted));
     for limit in [0, -1, 10_001] {
-        let listed = bench
+        let listed = mount
             .call(Operation::List, "tokens/default/", json!({"limit": limit}))
             .await;
-        let text = super::bench::refused(listed);
+        let text = crate::engine::testing::refused(listed);
         let expected = format!("limit: {limit} is out of range: give a number from 1 to 10000");
         assert_eq!(text, expected);
     }
@@ -229,9 +229,9 @@ async fn live_tokens_are_listed_in_pages() {
 
 #[tokio::test]
 async fn a_name_with_two_dots_is_refused_wherever_one_is_given() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     let refused = |outcome, what: &str| {
-        let text = super::bench::refused(outcome);
+        let text = crate::engine::testing::refused(outcome);
         let expected = "is not a name: use letters of English, digits and \"_\"";
         assert!(text.contains(expected), "{what}: {text}");
     };
@@ -253,7 +253,7 @@ async fn a_name_with_two_dots_is_refused_wherever_one_is_given() {
         (Operation::List, "databases/a..b/"),
         (Operation::List, "tokens/a..b/"),
     ] {
-        refused(bench.call(operation, path, json!({})).await, path);
+        refused(mount.call(operation, path, json!({})).await, path);
     }
     for (path, data) in [
         (
@@ -268,27 +268,27 @@ async fn a_name_with_two_dots_is_refused_wherever_one_is_given() {
         ("tidy", json!({"config": "../x"})),
         ("tidy", json!({"config": "x/y"})),
     ] {
-        refused(bench.write(path, data).await, path);
+        refused(mount.write(path, data).await, path);
     }
     // One dot is no way upwards.
-    let config = bench.config(json!({"token": bench.another_root_token()}));
-    bench.write("config/a.b", config).await.unwrap();
+    let config = mount.config(json!({"token": mount.another_root_token()}));
+    mount.write("config/a.b", config).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_part_of_a_second_is_not_taken_for_no_limit() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     for data in [
         json!({"ttl": "0.5s"}),
         json!({"max_ttl": "0.9s"}),
         json!({"max_ttl": "1ms"}),
         json!({"ttl": 0.5}),
     ] {
-        let text = bench.refusal("roles/reader", data.clone()).await;
+        let text = mount.refusal("roles/reader", data.clone()).await;
         assert!(
             text.contains("it is shorter than a second"),
             "{data}: {text}"
         );
     }
-    assert_eq!(bench.read("roles/reader").await.unwrap()["max_ttl"], 0);
+    assert_eq!(mount.read("roles/reader").await.unwrap()["max_ttl"], 0);
 }

@@ -16,16 +16,16 @@ use crate::vault::Response;
 
 const TOKEN: &str = "AstraCS:FakeClientIdForDocsOnlyA:0000000000000000000000000000000000000000000000000000000000000000";
 
-async fn bench() -> AstraMount {
-    let bench = AstraMount::configured().await;
+async fn mount() -> AstraMount {
+    let mount = AstraMount::configured().await;
     let role = json!({"astra_roles": READER, "ttl": "5m"});
-    bench.write("roles/ci", role).await.unwrap();
-    bench
+    mount.write("roles/ci", role).await.unwrap();
+    mount
 }
 
-async fn minted(bench: &AstraMount, path: &str, reason: &str) -> Response {
+async fn minted(mount: &AstraMount, path: &str, reason: &str) -> Response {
     let data = json!({"reason": reason});
-    let credential = bench.call(Operation::Read, path, data).await.unwrap();
+    let credential = mount.call(Operation::Read, path, data).await.unwrap();
     credential.unwrap()
 }
 
@@ -34,14 +34,14 @@ fn client_id(credential: &Response) -> String {
 }
 
 /// The description of a credential's token, as Astra has it.
-fn described(bench: &AstraMount, credential: &Response) -> String {
-    let token = bench.astra.token(&client_id(credential)).unwrap();
+fn described(mount: &AstraMount, credential: &Response) -> String {
+    let token = mount.astra.token(&client_id(credential)).unwrap();
     token.description
 }
 
 #[tokio::test]
 async fn each_wrong_input_is_refused_in_words() {
-    let bench = bench().await;
+    let mount = mount().await;
     let no_name = |field: &str, name: &str| {
         format!(
             "{field}: {name:?} is not a name: use letters of English, digits and \"_\", and \
@@ -161,28 +161,28 @@ async fn each_wrong_input_is_refused_in_words() {
         ),
     ] {
         assert_eq!(
-            bench.refusal(path, data.clone()).await,
+            mount.refusal(path, data.clone()).await,
             message,
             "{path} {data}"
         );
     }
     // Nothing was stored, and the present token stays.
-    let read = bench.read_data("config").await;
+    let read = mount.read_data("config").await;
     assert_eq!(read["ca_cert"], "");
     assert!(
-        bench
+        mount
             .call(Operation::Read, "creds/ci", json!({}))
             .await
             .is_ok()
     );
     // An empty list is still a list, and what is no path at all stays one.
-    let nothing = bench.call(Operation::Read, "creds/a/b", json!({})).await;
+    let nothing = mount.call(Operation::Read, "creds/a/b", json!({})).await;
     assert_eq!(nothing.err(), Some(Error::UnsupportedPath));
 }
 
 #[tokio::test]
 async fn a_token_in_the_wrong_place_is_in_no_message() {
-    let bench = bench().await;
+    let mount = mount().await;
     let secret = TOKEN.rsplit(':').next().unwrap();
     for (path, field) in [
         ("config", "verify"),
@@ -201,7 +201,7 @@ async fn a_token_in_the_wrong_place_is_in_no_message() {
         ("tidy", "config"),
         ("tidy", TOKEN),
     ] {
-        let text = match bench.write(path, json!({field: TOKEN})).await {
+        let text = match mount.write(path, json!({field: TOKEN})).await {
             Ok(written) => warnings(written).join(" "),
             Err(error) => error.to_string(),
         };
@@ -211,20 +211,20 @@ async fn a_token_in_the_wrong_place_is_in_no_message() {
 
 #[tokio::test]
 async fn a_reason_is_whole_in_astra_or_the_caller_is_told() {
-    let bench = bench().await;
+    let mount = mount().await;
     let url = "https://gitlab.example.com/platform/payments-service/-/jobs/1234567890";
     for reason in [url, "原因調査 José", "OPS-1"] {
-        let credential = minted(&bench, "creds/ci", reason).await;
+        let credential = minted(&mount, "creds/ci", reason).await;
         assert_eq!(credential.warnings(), Vec::<String>::new(), "{reason}");
-        let description = described(&bench, &credential);
+        let description = described(&mount, &credential);
         assert!(
             description.ends_with(&format!(" for {reason}")),
             "{description}"
         );
     }
     let long = "x".repeat(400);
-    let credential = minted(&bench, "creds/ci", &long).await;
-    let description = described(&bench, &credential);
+    let credential = minted(&mount, "creds/ci", &long).await;
+    let description = described(&mount, &credential);
     let kept = description.matches('x').count();
     assert_eq!(description.len(), 255);
     assert!(kept > 100, "{description}");
@@ -239,7 +239,7 @@ async fn a_reason_is_whole_in_astra_or_the_caller_is_told() {
 
 #[tokio::test]
 async fn a_description_that_does_not_fit_is_told_of_when_it_is_written() {
-    let bench = bench().await;
+    let mount = mount().await;
     let long = "x".repeat(400);
     for (path, description, start) in [
         ("roles/d", long.as_str(), "description: only its first 1"),
@@ -253,19 +253,19 @@ async fn a_description_that_does_not_fit_is_told_of_when_it_is_written() {
         if path.starts_with("static") {
             data["rotation_period"] = json!("24h");
         }
-        let told = warnings(bench.write(path, data).await.unwrap());
+        let told = warnings(mount.write(path, data).await.unwrap());
         assert_eq!(told.is_empty(), start.is_empty(), "{path}: {told:?}");
         assert!(
             told.iter().all(|one| one.starts_with(start)),
             "{path}: {told:?}"
         );
-        assert_eq!(bench.read_data(path).await["description"], description);
+        assert_eq!(mount.read_data(path).await["description"], description);
     }
 }
 
 #[tokio::test]
 async fn a_message_about_a_very_long_value_keeps_its_remedy() {
-    let bench = bench().await;
+    let mount = mount().await;
     let long = "x".repeat(1_000_000);
     for (path, field, remedy) in [
         ("config", "rotation_schedule", "\"0 3 * * SAT\""),
@@ -277,7 +277,7 @@ async fn a_message_about_a_very_long_value_keeps_its_remedy() {
         if field == "description_" {
             data = json!({ "astra_roles": READER, long.as_str(): "1" });
         }
-        let text = match bench.write(path, data).await {
+        let text = match mount.write(path, data).await {
             Ok(written) => warnings(written).join(" "),
             Err(error) => error.to_string(),
         };
@@ -288,17 +288,17 @@ async fn a_message_about_a_very_long_value_keeps_its_remedy() {
 
 #[tokio::test]
 async fn an_organization_that_keeps_less_is_remembered() {
-    let bench = bench().await;
+    let mount = mount().await;
     let reason = "a reason that is long enough to make the description longer than 120 bytes, 原因";
     // It refuses a longer one.
-    bench
+    mount
         .astra
         .set_knobs(json!({"max_description": 130}))
         .unwrap();
     for requests in [2, 1] {
-        let before = bench.all_requests();
-        let credential = minted(&bench, "creds/ci", reason).await;
-        let creates = bench.astra.journal().split_off(before);
+        let before = mount.all_requests();
+        let credential = minted(&mount, "creds/ci", reason).await;
+        let creates = mount.astra.journal().split_off(before);
         let creates = creates
             .iter()
             .filter(|entry| entry.method == "POST")
@@ -308,7 +308,7 @@ async fn an_organization_that_keeps_less_is_remembered() {
             panic!("{:?}", credential.warnings());
         };
         assert!(warning.starts_with("reason: only its first "), "{warning}");
-        let description = described(&bench, &credential);
+        let description = described(&mount, &credential);
         assert!(
             description.len() <= 120 && description.is_ascii(),
             "{description}"
@@ -318,15 +318,15 @@ async fn an_organization_that_keeps_less_is_remembered() {
 
 #[tokio::test]
 async fn an_organization_that_cuts_is_noticed_at_once() {
-    let bench = bench().await;
+    let mount = mount().await;
     let reason = "a reason that is long enough to make the description longer than 120 bytes";
-    bench
+    mount
         .astra
         .set_knobs(json!({"truncate_description": 120}))
         .unwrap();
     for _ in 0..2 {
-        let credential = minted(&bench, "creds/ci", reason).await;
-        let description = described(&bench, &credential);
+        let credential = minted(&mount, "creds/ci", reason).await;
+        let description = described(&mount, &credential);
         let kept = description.split_once(" for ").unwrap().1;
         let kept = kept.trim_end_matches('~').len();
         let expected = format!(
@@ -342,18 +342,18 @@ async fn an_organization_that_cuts_is_noticed_at_once() {
 
 #[tokio::test]
 async fn a_list_of_tokens_has_the_names_of_roles_whole() {
-    let bench = bench().await;
+    let mount = mount().await;
     let name = "team-payments-europe-west1-production-order-service-with-a-name-beyond-all-room-in-a-description-ro-";
     let long = |end: &str| format!("{name}{}-{end}", "x".repeat(120));
     for end in ["a", "b"] {
         let path = format!("roles/{}", long(end));
-        bench
+        mount
             .write(&path, json!({"astra_roles": READER}))
             .await
             .unwrap();
-        minted(&bench, &format!("creds/{}", long(end)), "OPS-1").await;
+        minted(&mount, &format!("creds/{}", long(end)), "OPS-1").await;
     }
-    let listed = bench
+    let listed = mount
         .call(Operation::List, "tokens/default/", json!({}))
         .await;
     let listed = listed.unwrap().unwrap();
@@ -371,29 +371,29 @@ async fn a_list_of_tokens_has_the_names_of_roles_whole() {
 
 #[tokio::test]
 async fn a_renamed_astra_role_is_not_gone_and_a_deleted_one_is_noticed() {
-    let bench = bench().await;
-    let org = bench.astra.seeds().organizations[0].id.clone();
+    let mount = mount().await;
+    let org = mount.astra.seeds().organizations[0].id.clone();
     let policy = || Policy {
         description: String::new(),
         resources: vec![format!("drn:astra:org:{org}")],
         actions: vec!["db-cql".to_owned()],
         effect: "allow".to_owned(),
     };
-    let made = bench.astra.create_role(None, "Team A", policy()).unwrap();
+    let made = mount.astra.create_role(None, "Team A", policy()).unwrap();
     let role = json!({"astra_roles": "Team A", "ttl": "5m"});
-    bench.write("roles/ren", role).await.unwrap();
-    bench.astra.delete_role(&made.id).unwrap();
+    mount.write("roles/ren", role).await.unwrap();
+    mount.astra.delete_role(&made.id).unwrap();
     let gone = format!(
         "astra_roles: \"Team A\" ({}) is no longer in the organization: write the role again with \
          astra_roles that exist",
         made.id
     );
-    let written = bench
+    let written = mount
         .write("roles/ren", json!({"ttl": "6m"}))
         .await
         .unwrap();
     assert_eq!(warnings(written), std::slice::from_ref(&gone));
-    let refused = bench.call(Operation::Read, "creds/ren", json!({})).await;
+    let refused = mount.call(Operation::Read, "creds/ren", json!({})).await;
     let message = refused.err().unwrap().to_string();
     assert!(
         message.starts_with(&format!("role \"ren\": {gone} (")),
@@ -403,7 +403,7 @@ async fn a_renamed_astra_role_is_not_gone_and_a_deleted_one_is_noticed() {
 
 /// A renewal of `credential` that asks for `increment`.
 async fn renewed(
-    bench: &AstraMount,
+    mount: &AstraMount,
     credential: &Response,
     increment: u64,
 ) -> Result<Vec<String>, Error> {
@@ -413,15 +413,15 @@ async fn renewed(
         ttl: lease.ttl,
         max_ttl: lease.max_ttl,
         increment: Duration::from_secs(increment),
-        issue_time: Some(bench.backend.engine.clock.now()),
+        issue_time: Some(mount.backend.engine.clock.now()),
         lease_id: String::new(),
     };
-    bench.renew_lease(info).await.map(warnings)
+    mount.renew_lease(info).await.map(warnings)
 }
 
 #[tokio::test]
 async fn a_renewal_warns_once_of_one_cap_and_never_of_none() {
-    let bench = bench().await;
+    let mount = mount().await;
     let day = 86_400;
     for (ttl, max_ttl, increment, expected) in [
         ("5m", "1h", 0, vec![]),
@@ -440,10 +440,10 @@ async fn a_renewal_warns_once_of_one_cap_and_never_of_none() {
         ),
     ] {
         let role = json!({"astra_roles": READER, "ttl": ttl, "max_ttl": max_ttl});
-        bench.write("roles/capped", role).await.unwrap();
-        let credential = bench.call(Operation::Read, "creds/capped", json!({})).await;
+        mount.write("roles/capped", role).await.unwrap();
+        let credential = mount.call(Operation::Read, "creds/capped", json!({})).await;
         let credential = credential.unwrap().unwrap();
-        let told = renewed(&bench, &credential, increment).await.unwrap();
+        let told = renewed(&mount, &credential, increment).await.unwrap();
         // What is left is in whole seconds.
         let told: Vec<String> = told
             .into_iter()
@@ -459,13 +459,13 @@ async fn a_renewal_warns_once_of_one_cap_and_never_of_none() {
 
 #[tokio::test]
 async fn a_refused_renewal_is_an_error_and_no_error_response() {
-    let bench = bench().await;
-    let credential = minted(&bench, "creds/ci", "").await;
-    bench
+    let mount = mount().await;
+    let credential = minted(&mount, "creds/ci", "").await;
+    mount
         .call(Operation::Delete, "roles/ci", json!({}))
         .await
         .unwrap();
-    let refused = renewed(&bench, &credential, 0).await;
+    let refused = renewed(&mount, &credential, 0).await;
     assert_eq!(
         refused,
         Err(Error::Internal(
@@ -478,7 +478,7 @@ async fn a_refused_renewal_is_an_error_and_no_error_response() {
 
 #[tokio::test]
 async fn what_makes_clients_hold_dead_tokens_is_a_warning() {
-    let bench = bench().await;
+    let mount = mount().await;
     let expected = "overlap: with rotation_schedule, clients that know rotation_period only \
         (consul-template, Vault Agent) read every five minutes, and may hold a deleted token with \
         an overlap of 5m: give 10m or more, or use rotation_period";
@@ -499,14 +499,14 @@ async fn what_makes_clients_hold_dead_tokens_is_a_warning() {
     ] {
         let mut role = data.clone();
         role["astra_roles"] = READER.into();
-        let written = bench.write("static-roles/s", role).await.unwrap();
+        let written = mount.write("static-roles/s", role).await.unwrap();
         let told = warnings(written);
         assert_eq!(
             told.iter().any(|one| one == expected),
             warned,
             "{data}: {told:?}"
         );
-        bench
+        mount
             .call(Operation::Delete, "static-roles/s", json!({}))
             .await
             .unwrap();
@@ -515,19 +515,19 @@ async fn what_makes_clients_hold_dead_tokens_is_a_warning() {
 
 #[tokio::test]
 async fn a_config_in_use_names_only_what_there_is() {
-    let bench = bench().await;
-    let message = bench.call(Operation::Delete, "config", json!({})).await;
+    let mount = mount().await;
+    let message = mount.call(Operation::Delete, "config", json!({})).await;
     assert_eq!(
         message.err().unwrap().to_string(),
         "config \"default\" is in use: roles ci. Delete those roles first, or delete with \
          force=true"
     );
-    minted(&bench, "creds/ci", "").await;
-    bench
+    minted(&mount, "creds/ci", "").await;
+    mount
         .call(Operation::Delete, "roles/ci", json!({}))
         .await
         .unwrap();
-    let message = bench.call(Operation::Delete, "config", json!({})).await;
+    let message = mount.call(Operation::Delete, "config", json!({})).await;
     assert_eq!(
         message.err().unwrap().to_string(),
         "config \"default\" is in use: live tokens (1). Revoke those leases first, or delete with \
@@ -537,18 +537,18 @@ async fn a_config_in_use_names_only_what_there_is() {
 
 #[tokio::test]
 async fn only_certificates_are_stored_of_a_ca_cert() {
-    let bench = bench().await;
+    let mount = mount().await;
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let pem = made.cert.pem().replace("\r\n", "\n");
-    let token = bench.astra.root_token();
+    let token = mount.astra.root_token();
     let with_text = json!({"token": token, "ca_cert": format!("subject=/CN=x\n{pem}")});
-    let written = bench.write("config", with_text).await.unwrap();
+    let written = mount.write("config", with_text).await.unwrap();
     assert_eq!(
         warnings(written),
         ["ca_cert: what stands outside of the CERTIFICATE blocks was not stored"]
     );
-    assert_eq!(bench.read_data("config").await["ca_cert"], pem);
-    let written = bench
+    assert_eq!(mount.read_data("config").await["ca_cert"], pem);
+    let written = mount
         .write("config", json!({"ca_cert": pem}))
         .await
         .unwrap();

@@ -308,18 +308,18 @@ fn table(id: &str) -> Vec<Line> {
 
 #[tokio::test]
 async fn each_field_of_each_path_has_its_answer() {
-    let bench = AstraMount::configured().await;
+    let mount = AstraMount::configured().await;
     let role = json!({"astra_roles": READER, "ttl": "5m"});
-    bench.write("roles/ci", role).await.unwrap();
-    let seeds = bench.astra.seeds();
+    mount.write("roles/ci", role).await.unwrap();
+    let seeds = mount.astra.seeds();
     let org = &seeds.organizations[0].id;
     let id = seeds.databases["vector_db"].id.clone();
     let other = &seeds.databases["classic_db"].id;
-    let stored = bench.storage.keys();
+    let stored = mount.storage.keys();
     let mut others = Vec::new();
     for line in table(&id) {
         let sent = format!("{:?} {} {}", line.operation, line.path, line.data);
-        let answer = bench.call(line.operation, &line.path, line.data).await;
+        let answer = mount.call(line.operation, &line.path, line.data).await;
         let answer = match answer {
             Ok(None) => "nothing".to_owned(),
             Ok(Some(response)) => format!("accepted: {:?}", response.warnings()),
@@ -334,13 +334,13 @@ async fn each_field_of_each_path_has_its_answer() {
         }
     }
     assert!(others.is_empty(), "{}", others.join("\n"));
-    assert_eq!(bench.storage.keys(), stored, "nothing is stored");
+    assert_eq!(mount.storage.keys(), stored, "nothing is stored");
 }
 
 #[tokio::test]
 async fn the_table_has_every_field_of_every_path() {
-    let bench = AstraMount::configured().await;
-    let declared: BTreeSet<(String, &str)> = bench
+    let mount = AstraMount::configured().await;
+    let declared: BTreeSet<(String, &str)> = mount
         .backend
         .routes
         .iter()

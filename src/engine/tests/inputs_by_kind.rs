@@ -96,15 +96,15 @@ fn wrong(kind: FieldType) -> Option<Vec<Value>> {
 
 #[tokio::test]
 async fn no_value_is_cut_rounded_or_guessed() {
-    let bench = AstraMount::configured().await;
-    bench
+    let mount = AstraMount::configured().await;
+    mount
         .write("roles/n", json!({"astra_roles": READER}))
         .await
         .unwrap();
-    let stored = bench.storage.keys();
+    let stored = mount.storage.keys();
     let mut taken = Vec::new();
     let mut tried = 0;
-    for route in &bench.backend.routes {
+    for route in &mount.backend.routes {
         let template = route.pattern.template.as_str();
         if ELSEWHERE.contains(&template) {
             continue;
@@ -134,7 +134,7 @@ async fn no_value_is_cut_rounded_or_guessed() {
                 }
                 for value in &values {
                     tried += 1;
-                    let answer = bench
+                    let answer = mount
                         .call(operation.clone(), &path, json!({field.name: value}))
                         .await;
                     let named = format!("error converting input for field {:?}: ", field.name);
@@ -154,5 +154,5 @@ async fn no_value_is_cut_rounded_or_guessed() {
     }
     assert!(taken.is_empty(), "{}", taken.join("\n"));
     assert!(tried > 500, "{tried}");
-    assert_eq!(bench.storage.keys(), stored, "nothing is stored");
+    assert_eq!(mount.storage.keys(), stored, "nothing is stored");
 }

@@ -31,7 +31,7 @@ use crate::vault::memory::WriteFault;
 /// How many scripts run.
 const SCRIPTS: u8 = 120;
 /// How long what is lost may be looked for.
-const PATIENCE: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// What happens next.
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ fn in_the_end_there_is_a_token_for_each_lease_and_no_other() {
 }
 
 struct Run {
-    bench: Arc<AstraMount>,
+    mount: Arc<AstraMount>,
     /// Credentials whose leases live.
     issued: Vec<Credential>,
     /// Those whose revocation has failed so far: whether it took effect, no one can tell.
@@ -155,12 +155,12 @@ impl Run {
             // The latest of the late requests takes effect after a second and a half.
             late_create_window: Duration::from_millis(2_500),
         };
-        let bench = AstraMount::in_virtual_time(deadlines);
-        bench.mount().await;
+        let mount = AstraMount::in_virtual_time(deadlines);
+        mount.mount().await;
         let config = json!({"request_timeout": 1, "max_concurrent_requests": 8});
-        bench.write("config", config).await.unwrap();
+        mount.write("config", config).await.unwrap();
         Self {
-            bench: Arc::new(bench),
+            mount: Arc::new(mount),
             issued: Vec::new(),
             ending: Vec::new(),
             in_flight: Vec::new(),
@@ -173,20 +173,20 @@ impl Run {
             match step {
                 Step::Mint => self.ask(request(Operation::Read, "creds/reader", json!({}))),
                 Step::MintForAbsentCaller => {
-                    let asked = self.bench.call(Operation::Read, "creds/reader", json!({}));
+                    let asked = self.mount.call(Operation::Read, "creds/reader", json!({}));
                     if let Ok(Some(mut response)) = asked.await {
                         response.undo.take().unwrap().await;
                     }
                 }
                 Step::Revoke(place) => self.revoke(place).await,
-                Step::Tick => drop(self.bench.call(Operation::Rollback, "", json!({})).await),
+                Step::Tick => drop(self.mount.call(Operation::Rollback, "", json!({})).await),
                 Step::Fault(method, place, times) => {
                     let fault = faults[place % faults.len()].fault.clone();
                     let rule = FaultRule::new(fault).on(method, "*").times(times);
-                    self.bench.astra.add_fault(rule).unwrap();
+                    self.mount.astra.add_fault(rule).unwrap();
                 }
                 Step::LoseStorage(after, written) => {
-                    self.bench.storage.set_write_fault(Some(WriteFault {
+                    self.mount.storage.set_write_fault(Some(WriteFault {
                         after,
                         applied: written,
                         once: true,
@@ -198,8 +198,8 @@ impl Run {
                 Step::Die => self.die().await,
                 Step::Reload => {
                     self.finish().await;
-                    self.bench.storage.set_write_fault(None);
-                    self.bench.cleanup().await;
+                    self.mount.storage.set_write_fault(None);
+                    self.mount.cleanup().await;
                     self.restart();
                 }
                 Step::Wait(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
@@ -210,7 +210,7 @@ impl Run {
     }
 
     fn ask(&mut self, asked: Request) {
-        let engine: Arc<dyn Backend> = Arc::clone(&self.bench.backend) as _;
+        let engine: Arc<dyn Backend> = Arc::clone(&self.mount.backend) as _;
         let request = asked.clone();
         let task = tokio::spawn(async move { engine.handle(request).await });
         self.in_flight.push((asked, task));
@@ -249,19 +249,19 @@ impl Run {
             return;
         }
         let credential = self.issued.remove(place % self.issued.len());
-        if self.bench.revoke(&credential).await.is_err() {
+        if self.mount.revoke(&credential).await.is_err() {
             self.ending.push(credential);
         }
     }
 
     fn recover(&self) {
-        self.bench.astra.clear_faults();
-        self.bench.storage.set_write_fault(None);
+        self.mount.astra.clear_faults();
+        self.mount.storage.set_write_fault(None);
     }
 
     fn restart(&mut self) {
-        let bench = Arc::get_mut(&mut self.bench).expect("no one else uses it");
-        bench.restart();
+        let mount = Arc::get_mut(&mut self.mount).expect("no one else uses it");
+        mount.restart();
     }
 
     async fn die(&mut self) {
@@ -280,18 +280,18 @@ impl Run {
         if !self.finish().await {
             // What a failed repetition leaves, this process deletes with its next tick, not the next.
             self.recover();
-            self.bench.tick().await;
+            self.mount.tick().await;
         }
     }
 
     async fn end(mut self, text: &str) {
         self.recover();
         self.finish().await;
-        let bench = Arc::clone(&self.bench);
-        let end = Instant::now() + PATIENCE;
+        let mount = Arc::clone(&self.mount);
+        let end = Instant::now() + TIMEOUT;
         loop {
-            bench.tick().await;
-            let status = bench.read("status").await.unwrap();
+            mount.tick().await;
+            let status = mount.read("status").await.unwrap();
             if status["configs"]["default"]["pending_intents"] == 0 {
                 break;
             }
@@ -303,7 +303,7 @@ impl Run {
         }
         for credential in &self.ending {
             // A new process cannot know that Astra has deleted a token so young: the host tries again.
-            while let Err(error) = bench.revoke(credential).await {
+            while let Err(error) = mount.revoke(credential).await {
                 assert!(
                     error.to_string().contains("has to be tried again") && Instant::now() < end,
                     "{error}; {text}"
@@ -312,7 +312,7 @@ impl Run {
             }
         }
         let issued: Vec<&Credential> = self.issued.iter().collect();
-        bench.assert_clean(&issued, text);
-        assert_eq!(bench.astra.invariants().double_mints, 0, "{text}");
+        mount.assert_clean(&issued, text);
+        assert_eq!(mount.astra.invariants().double_mints, 0, "{text}");
     }
 }

@@ -22,7 +22,7 @@ use harness::wait_until;
 
 /// Renews a lease that began `age` seconds ago and whose token ends `left` seconds from now.
 async fn renewed(
-    bench: &AstraMount,
+    mount: &AstraMount,
     credential: &Credential,
     age: i64,
     left: i64,
@@ -34,7 +34,7 @@ async fn renewed(
     let expiry = now + time::Duration::seconds(left);
     let expiry = Value::from(expiry.format(&Rfc3339).unwrap());
     lease.internal_data.insert("expires_at".to_owned(), expiry);
-    let response = bench.handle(request).await?.unwrap();
+    let response = mount.handle(request).await?.unwrap();
     Ok(response.lease().unwrap().clone())
 }
 
@@ -54,21 +54,21 @@ fn status(status: u16) -> Fault {
 
 #[tokio::test]
 async fn a_renewal_keeps_the_full_ttl_until_the_tokens_end_is_near() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     let role = json!({"ttl": 3_600, "max_ttl": 36_000});
-    bench.write("roles/reader", role).await.unwrap();
-    let credential = bench.mint("reader").await.unwrap();
-    let requests = bench.astra.journal().len();
-    let lease = renewed(&bench, &credential, 0, 36_600).await.unwrap();
+    mount.write("roles/reader", role).await.unwrap();
+    let credential = mount.mint("reader").await.unwrap();
+    let requests = mount.astra.journal().len();
+    let lease = renewed(&mount, &credential, 0, 36_600).await.unwrap();
     assert_eq!(lease.ttl, Duration::from_secs(3_600));
     assert!(lease.renewable);
     assert_eq!(lease.internal_data["client_id"], credential.client_id);
     // Half an hour is left, besides the ten minutes of grace.
-    let lease = renewed(&bench, &credential, 34_200, 2_400).await.unwrap();
+    let lease = renewed(&mount, &credential, 34_200, 2_400).await.unwrap();
     assert!(lasts(&lease, 1_800), "{lease:?}");
     // Less than the grace is left.
     for left in [600, 1, -5] {
-        let error = renewed(&bench, &credential, 36_000, left).await;
+        let error = renewed(&mount, &credential, 36_000, left).await;
         let Err(Error::Internal(text)) = error else {
             panic!("{error:?}");
         };
@@ -76,7 +76,7 @@ async fn a_renewal_keeps_the_full_ttl_until_the_tokens_end_is_near() {
         assert!(text.ends_with("read a new credential"), "{text}");
     }
     assert_eq!(
-        bench.astra.journal().len(),
+        mount.astra.journal().len(),
         requests,
         "nothing is asked of Astra"
     );
@@ -84,45 +84,45 @@ async fn a_renewal_keeps_the_full_ttl_until_the_tokens_end_is_near() {
 
 #[tokio::test]
 async fn a_renewal_follows_the_role_as_it_is_now() {
-    let bench = AstraMount::mounted().await;
+    let mount = AstraMount::mounted().await;
     let role = json!({"ttl": 3_600, "max_ttl": 36_000});
-    bench.write("roles/reader", role).await.unwrap();
-    let credential = bench.mint("reader").await.unwrap();
-    bench
+    mount.write("roles/reader", role).await.unwrap();
+    let credential = mount.mint("reader").await.unwrap();
+    mount
         .write("roles/reader", json!({"ttl": 60}))
         .await
         .unwrap();
-    let response = bench.renew(&credential).await.unwrap().unwrap();
+    let response = mount.renew(&credential).await.unwrap().unwrap();
     assert_eq!(response.lease().unwrap().ttl, Duration::from_secs(60));
     // A more generous role cannot move the token's end.
     let role = json!({"ttl": 100_000, "max_ttl": 200_000});
-    bench.write("roles/reader", role).await.unwrap();
-    let response = bench.renew(&credential).await.unwrap().unwrap();
+    mount.write("roles/reader", role).await.unwrap();
+    let response = mount.renew(&credential).await.unwrap().unwrap();
     assert!(lasts(response.lease().unwrap(), 36_000));
 
-    bench.delete("roles/reader", json!({})).await.unwrap();
-    let text = not_renewed(bench.renew(&credential).await);
+    mount.delete("roles/reader", json!({})).await.unwrap();
+    let text = not_renewed(mount.renew(&credential).await);
     assert_eq!(
         text,
         "role \"reader\" does not exist any more, so its leases are not extended: the token stays \
          valid until its lease ends; read a credential of another role"
     );
-    bench.revoke(&credential).await.unwrap();
-    bench.assert_clean(&[], "revoked without its role");
+    mount.revoke(&credential).await.unwrap();
+    mount.assert_clean(&[], "revoked without its role");
 }
 
 #[tokio::test]
 async fn a_lease_is_revoked_however_often_the_host_asks() {
     for answer in ["not_found", "bad_request", "no_content", "server_error"] {
-        let bench = AstraMount::mounted().await;
-        bench
+        let mount = AstraMount::mounted().await;
+        mount
             .astra
             .set_knobs(json!({"delete_missing": answer}))
             .unwrap();
-        let credential = bench.mint("reader").await.unwrap().aged();
+        let credential = mount.mint("reader").await.unwrap().aged();
         for _ in 0..2 {
-            assert!(bench.revoke(&credential).await.unwrap().is_none());
-            bench.assert_clean(&[], answer);
+            assert!(mount.revoke(&credential).await.unwrap().is_none());
+            mount.assert_clean(&[], answer);
         }
     }
 }
@@ -130,15 +130,15 @@ async fn a_lease_is_revoked_however_often_the_host_asks() {
 #[tokio::test]
 async fn any_success_of_a_deletion_is_one() {
     for reply in ["no_content", "ok_empty", "ok_object"] {
-        let bench = AstraMount::mounted().await;
-        bench
+        let mount = AstraMount::mounted().await;
+        mount
             .astra
             .set_knobs(json!({"delete_status": reply}))
             .unwrap();
-        let credential = bench.mint("reader").await.unwrap();
-        assert!(bench.revoke(&credential).await.unwrap().is_none());
+        let credential = mount.mint("reader").await.unwrap();
+        assert!(mount.revoke(&credential).await.unwrap().is_none());
         assert_eq!(
-            bench.requests("GET", "/v2/clientIdSecrets"),
+            mount.requests("GET", "/v2/clientIdSecrets"),
             1,
             "as verified"
         );
@@ -147,11 +147,11 @@ async fn any_success_of_a_deletion_is_one() {
 
 #[tokio::test]
 async fn a_token_that_vanished_is_taken_for_revoked_only_by_the_list() {
-    let bench = AstraMount::mounted().await;
-    let credential = bench.mint("reader").await.unwrap().aged();
-    bench.astra.revoke_token(&credential.client_id).unwrap();
-    bench.fault("GET", "/v2/clientIdSecrets", status(403));
-    let error = bench.revoke(&credential).await.err().unwrap();
+    let mount = AstraMount::mounted().await;
+    let credential = mount.mint("reader").await.unwrap().aged();
+    mount.astra.revoke_token(&credential.client_id).unwrap();
+    mount.fault("GET", "/v2/clientIdSecrets", status(403));
+    let error = mount.revoke(&credential).await.err().unwrap();
     let text = error.to_string();
     assert!(
         matches!(error, Error::Internal(_)),
@@ -163,55 +163,55 @@ async fn a_token_that_vanished_is_taken_for_revoked_only_by_the_list() {
         text.contains("the root token may not do GET /v2/clientIdSecrets"),
         "{text}"
     );
-    bench.astra.clear_faults();
-    assert!(bench.revoke(&credential).await.unwrap().is_none());
+    mount.astra.clear_faults();
+    assert!(mount.revoke(&credential).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn tokens_that_vanished_together_share_lists() {
-    let bench = Arc::new(AstraMount::mounted().await);
+    let mount = Arc::new(AstraMount::mounted().await);
     let mut issued = Vec::new();
     for _ in 0..100 {
-        let credential = bench.mint("reader").await.unwrap().aged();
-        bench.astra.revoke_token(&credential.client_id).unwrap();
+        let credential = mount.mint("reader").await.unwrap().aged();
+        mount.astra.revoke_token(&credential.client_id).unwrap();
         issued.push(credential);
     }
     // Slow enough that all ask while a list is in flight.
-    bench.astra.set_knobs(json!({"latency_ms": 50})).unwrap();
-    let before = bench.requests("GET", "/v2/clientIdSecrets");
+    mount.astra.set_knobs(json!({"latency_ms": 50})).unwrap();
+    let before = mount.requests("GET", "/v2/clientIdSecrets");
     let revocations: Vec<_> = issued
         .into_iter()
         .map(|credential| {
-            let bench = Arc::clone(&bench);
-            tokio::spawn(async move { bench.revoke(&credential).await })
+            let mount = Arc::clone(&mount);
+            tokio::spawn(async move { mount.revoke(&credential).await })
         })
         .collect();
     for revocation in revocations {
         assert!(revocation.await.unwrap().unwrap().is_none());
     }
-    let lists = bench.requests("GET", "/v2/clientIdSecrets") - before;
+    let lists = mount.requests("GET", "/v2/clientIdSecrets") - before;
     assert!(lists <= 20, "{lists} lists for 100 revocations");
-    bench.assert_clean(&[], "revoked");
+    mount.assert_clean(&[], "revoked");
 }
 
 #[tokio::test]
 async fn a_lying_404_does_not_lose_a_live_token() {
-    let bench = AstraMount::mounted().await;
-    let credential = bench.mint("reader").await.unwrap();
+    let mount = AstraMount::mounted().await;
+    let credential = mount.mint("reader").await.unwrap();
     for lie in [status(404), status(400), status(410), status(403)] {
-        bench.fault("DELETE", "*", lie);
-        assert!(bench.revoke(&credential).await.is_err());
-        bench.astra.clear_faults();
-        bench.assert_clean(&[&credential], "the lease stays");
+        mount.fault("DELETE", "*", lie);
+        assert!(mount.revoke(&credential).await.is_err());
+        mount.astra.clear_faults();
+        mount.assert_clean(&[&credential], "the lease stays");
     }
-    bench.revoke(&credential).await.unwrap();
-    bench.assert_clean(&[], "revoked in the end");
+    mount.revoke(&credential).await.unwrap();
+    mount.assert_clean(&[], "revoked in the end");
 }
 
 #[tokio::test]
 async fn the_oldest_layout_of_a_lease_is_still_revoked() {
-    let bench = AstraMount::mounted().await;
-    let credential = bench.mint("reader").await.unwrap();
+    let mount = AstraMount::mounted().await;
+    let credential = mount.mint("reader").await.unwrap();
     let mut request = on_lease(Operation::Revoke, &credential);
     let lease = request.lease.as_mut().unwrap();
     lease
@@ -220,9 +220,9 @@ async fn the_oldest_layout_of_a_lease_is_still_revoked() {
     assert_eq!(lease.internal_data.len(), 2);
     let mut renewal = request.clone();
     renewal.operation = Operation::Renew;
-    assert!(bench.handle(request).await.unwrap().is_none());
-    bench.assert_clean(&[], "revoked");
-    let text = not_renewed(bench.handle(renewal).await);
+    assert!(mount.handle(request).await.unwrap().is_none());
+    mount.assert_clean(&[], "revoked");
+    let text = not_renewed(mount.handle(renewal).await);
     assert!(
         text.starts_with("role \"\" does not exist any more"),
         "{text}"
@@ -231,8 +231,8 @@ async fn the_oldest_layout_of_a_lease_is_still_revoked() {
 
 #[tokio::test]
 async fn a_lease_that_this_engine_did_not_write_is_a_clear_error() {
-    let bench = AstraMount::mounted().await;
-    let credential = bench.mint("reader").await.unwrap();
+    let mount = AstraMount::mounted().await;
+    let credential = mount.mint("reader").await.unwrap();
     let layouts = [
         json!({"secret_type": "astra_token"}),
         json!({"secret_type": "astra_token", "client_id": 7}),
@@ -245,7 +245,7 @@ async fn a_lease_that_this_engine_did_not_write_is_a_clear_error() {
             let internal_data = layout.as_object().unwrap().clone();
             request.lease.as_mut().unwrap().internal_data = internal_data;
             assert_eq!(
-                bench.handle(request).await.err(),
+                mount.handle(request).await.err(),
                 Some(Error::Internal(
                     "the lease's internal data is not what this engine wrote".to_owned()
                 )),
@@ -259,23 +259,23 @@ async fn a_lease_that_this_engine_did_not_write_is_a_clear_error() {
     lease
         .internal_data
         .insert("client_id".to_owned(), "../currentOrg".into());
-    let error = bench.handle(request).await.err().unwrap();
+    let error = mount.handle(request).await.err().unwrap();
     assert!(
         error.to_string().contains("no request was sent to Astra"),
         "{error}"
     );
-    bench.assert_clean(&[&credential], "nothing is deleted");
+    mount.assert_clean(&[&credential], "nothing is deleted");
 }
 
 #[tokio::test]
 async fn without_its_config_a_lease_says_what_to_do() {
-    let bench = AstraMount::mounted().await;
-    let credential = bench.mint("reader").await.unwrap();
-    bench
+    let mount = AstraMount::mounted().await;
+    let credential = mount.mint("reader").await.unwrap();
+    mount
         .delete("config", json!({"force": true}))
         .await
         .unwrap();
-    let text = bench.revoke(&credential).await.err().unwrap().to_string();
+    let text = mount.revoke(&credential).await.err().unwrap().to_string();
     let expected = format!(
         "config \"default\" is gone, so the token with client id {} cannot be deleted: write the \
          config again, or delete the token in Astra and then force the revocation; it ends by \
@@ -284,68 +284,68 @@ async fn without_its_config_a_lease_says_what_to_do() {
         credential.text("expires_at")
     );
     assert_eq!(text, expected);
-    let config = bench.config(json!({}));
-    bench.write("config", config).await.unwrap();
-    bench.revoke(&credential).await.unwrap();
-    bench.assert_clean(&[], "revoked");
+    let config = mount.config(json!({}));
+    mount.write("config", config).await.unwrap();
+    mount.revoke(&credential).await.unwrap();
+    mount.assert_clean(&[], "revoked");
 }
 
 #[tokio::test]
 async fn in_another_organization_nothing_is_deleted() {
-    let bench = AstraMount::mounted().await;
-    let orgs = bench.astra.seeds().organizations;
-    let credential = bench.mint("reader").await.unwrap();
+    let mount = AstraMount::mounted().await;
+    let orgs = mount.astra.seeds().organizations;
+    let credential = mount.mint("reader").await.unwrap();
     let forced = json!({"token": orgs[2].root_token, "force": true});
-    bench.write("config", forced).await.unwrap();
-    let text = bench.revoke(&credential).await.err().unwrap().to_string();
+    mount.write("config", forced).await.unwrap();
+    let text = mount.revoke(&credential).await.err().unwrap().to_string();
     let start = format!(
         "the token with client id {} is in organization {}, but config \"default\" is now for {}",
         credential.client_id, orgs[0].id, orgs[2].id
     );
     assert!(text.starts_with(&start), "{text}");
-    bench.assert_clean(&[&credential], "it stays");
+    mount.assert_clean(&[&credential], "it stays");
 }
 
 /// Written again without being tried, the config does not say for which organization it is.
 #[tokio::test]
 async fn a_config_of_an_unknown_organization_does_not_lose_a_token_of_another() {
-    let bench = AstraMount::mounted().await;
-    let orgs = bench.astra.seeds().organizations;
-    let credential = bench.mint("reader").await.unwrap().aged();
-    let forced = bench.delete("config", json!({"force": true})).await;
+    let mount = AstraMount::mounted().await;
+    let orgs = mount.astra.seeds().organizations;
+    let credential = mount.mint("reader").await.unwrap().aged();
+    let forced = mount.delete("config", json!({"force": true})).await;
     forced.unwrap();
-    let untried = bench.config(json!({"token": orgs[2].root_token, "verify": false}));
-    bench.write("config", untried).await.unwrap();
-    let text = bench.revoke(&credential).await.err().unwrap().to_string();
+    let untried = mount.config(json!({"token": orgs[2].root_token, "verify": false}));
+    mount.write("config", untried).await.unwrap();
+    let text = mount.revoke(&credential).await.err().unwrap().to_string();
     let end = format!("give the config a root token of {}", orgs[0].id);
     assert!(text.contains(&end), "{text}");
-    assert_eq!(bench.live(), std::slice::from_ref(&credential.client_id));
-    let token = bench.config(json!({"force": true}));
-    bench.write("config", token).await.unwrap();
-    bench.revoke(&credential).await.unwrap();
-    bench.assert_clean(&[], "it is revoked");
+    assert_eq!(mount.live(), std::slice::from_ref(&credential.client_id));
+    let token = mount.config(json!({"force": true}));
+    mount.write("config", token).await.unwrap();
+    mount.revoke(&credential).await.unwrap();
+    mount.assert_clean(&[], "it is revoked");
 }
 
 #[tokio::test]
 async fn the_list_of_another_organization_is_no_evidence() {
     for is_written_again in [false, true] {
-        let bench = AstraMount::mounted().await;
-        let other = &bench.astra.seeds().organizations[2];
-        let credential = bench.mint("reader").await.unwrap().aged();
+        let mount = AstraMount::mounted().await;
+        let other = &mount.astra.seeds().organizations[2];
+        let credential = mount.mint("reader").await.unwrap().aged();
         let mut untried =
-            json!({"token": other.root_token, "url": bench.astra.url(), "verify": false});
+            json!({"token": other.root_token, "url": mount.astra.url(), "verify": false});
         if is_written_again {
             let force = json!({"force": true});
-            bench.delete("config", force).await.unwrap();
+            mount.delete("config", force).await.unwrap();
         } else {
             untried["force"] = true.into();
         }
-        bench.write("config", untried).await.unwrap();
+        mount.write("config", untried).await.unwrap();
         // As of a token that it does not know, so that only the list can tell.
-        bench.fault("DELETE", "*", status(404));
-        let text = bench.revoke(&credential).await.err().unwrap().to_string();
+        mount.fault("DELETE", "*", status(404));
+        let text = mount.revoke(&credential).await.err().unwrap().to_string();
         assert!(text.contains("organization"), "{text}");
-        bench.assert_clean(&[&credential], "it stays");
+        mount.assert_clean(&[&credential], "it stays");
     }
 }
 
@@ -354,32 +354,32 @@ async fn the_list_of_another_organization_is_no_evidence() {
 async fn no_clock_alone_ends_a_token_that_cannot_be_deleted() {
     let longer = Duration::from_secs(40 * 86_400);
     for is_ahead in [true, false] {
-        let mut bench = AstraMount::mounted().await;
-        let credential = bench.mint("reader").await.unwrap();
-        let other = &bench.astra.seeds().organizations[2];
+        let mut mount = AstraMount::mounted().await;
+        let credential = mount.mint("reader").await.unwrap();
+        let other = &mount.astra.seeds().organizations[2];
         let untried = json!({"token": other.root_token, "verify": false, "force": true});
-        bench.write("config", untried).await.unwrap();
+        mount.write("config", untried).await.unwrap();
         match is_ahead {
-            true => bench.restart_ahead(longer),
-            false => bench.astra.advance_clock(longer),
+            true => mount.restart_ahead(longer),
+            false => mount.astra.advance_clock(longer),
         }
-        let text = bench.revoke(&credential).await.err().unwrap().to_string();
+        let text = mount.revoke(&credential).await.err().unwrap().to_string();
         assert!(text.contains("organization"), "{text}");
         if is_ahead {
-            bench.astra.advance_clock(longer);
+            mount.astra.advance_clock(longer);
         }
         // A new process has not heard what time it was for Astra.
-        bench.restart_ahead(longer);
-        bench.revoke(&credential).await.unwrap();
-        assert!(bench.live().is_empty());
+        mount.restart_ahead(longer);
+        mount.revoke(&credential).await.unwrap();
+        assert!(mount.live().is_empty());
     }
 }
 
 #[tokio::test]
 async fn what_astra_ended_by_itself_needs_no_revocation() {
-    let bench = AstraMount::mounted().await;
-    let credential = bench.mint("reader").await.unwrap();
-    bench
+    let mount = AstraMount::mounted().await;
+    let credential = mount.mint("reader").await.unwrap();
+    mount
         .delete("config", json!({"force": true}))
         .await
         .unwrap();
@@ -388,43 +388,43 @@ async fn what_astra_ended_by_itself_needs_no_revocation() {
     lease
         .internal_data
         .insert("expires_at".to_owned(), "2020-01-01T00:00:00Z".into());
-    assert!(bench.handle(request).await.unwrap().is_none());
+    assert!(mount.handle(request).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn a_token_that_ended_by_itself_is_deleted_all_the_same_where_that_can_be_done() {
-    let bench = AstraMount::mounted().await;
-    let credential = bench.mint("reader").await.unwrap();
+    let mount = AstraMount::mounted().await;
+    let credential = mount.mint("reader").await.unwrap();
     let mut request = on_lease(Operation::Revoke, &credential);
     let lease = request.lease.as_mut().unwrap();
     lease
         .internal_data
         .insert("expires_at".to_owned(), "2020-01-01T00:00:00Z".into());
     // The clock of this node alone does not tell that the token is dead.
-    bench.handle(request.clone()).await.unwrap();
-    bench.assert_clean(&[], "revoked");
-    bench.fault("DELETE", "*", status(403));
-    bench.handle(request).await.unwrap();
+    mount.handle(request.clone()).await.unwrap();
+    mount.assert_clean(&[], "revoked");
+    mount.fault("DELETE", "*", status(403));
+    mount.handle(request).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_young_token_that_astra_does_not_know_is_not_taken_for_revoked() {
-    let mut bench = AstraMount::new().await;
-    bench.deadlines.late_create_window = Duration::from_secs(2);
-    bench.restart();
-    bench.mount().await;
+    let mut mount = AstraMount::new().await;
+    mount.deadlines.late_create_window = Duration::from_secs(2);
+    mount.restart();
+    mount.mount().await;
     let unseen = json!({"create_visible_after_ms": 1_500, "create_visible_scope": "all"});
-    bench.astra.set_knobs(unseen).unwrap();
-    let credential = bench.mint("reader").await.unwrap();
-    let error = bench.revoke(&credential).await.err().unwrap();
+    mount.astra.set_knobs(unseen).unwrap();
+    let credential = mount.mint("reader").await.unwrap();
+    let error = mount.revoke(&credential).await.err().unwrap();
     assert!(matches!(error, Error::Internal(_)), "{error:?}");
     assert!(error.to_string().contains("tried again"), "{error}");
     wait_until("the host tries again", SOON, async || {
-        bench.revoke(&credential).await.is_ok()
+        mount.revoke(&credential).await.is_ok()
     })
     .await;
-    bench.astra.advance_clock(Duration::from_secs(10));
-    bench.assert_clean(&[], "no success while the token lives");
+    mount.astra.advance_clock(Duration::from_secs(10));
+    mount.assert_clean(&[], "no success while the token lives");
 }
 
 /// A lease that was made while this node's clock was ahead does not stay young for as long as that.
@@ -432,8 +432,8 @@ async fn a_young_token_that_astra_does_not_know_is_not_taken_for_revoked() {
 async fn a_token_is_young_only_while_both_clocks_say_so() {
     let ahead = Duration::from_secs(3 * 3_600);
     for is_old in [false, true] {
-        let mut bench = AstraMount::mounted().await;
-        let credential = bench.mint("reader").await.unwrap();
+        let mut mount = AstraMount::mounted().await;
+        let credential = mount.mint("reader").await.unwrap();
         let mut request = on_lease(Operation::Revoke, &credential);
         let data = &mut request.lease.as_mut().unwrap().internal_data;
         let time = |text: &Value| OffsetDateTime::parse(text.as_str().unwrap(), &Rfc3339).unwrap();
@@ -444,13 +444,13 @@ async fn a_token_is_young_only_while_both_clocks_say_so() {
         }
         data.insert("astra_expires_at".to_owned(), end);
         // It goes without a process that remembers it.
-        bench.revoke(&credential).await.unwrap();
-        bench.restart();
-        bench.mount().await;
+        mount.revoke(&credential).await.unwrap();
+        mount.restart();
+        mount.mount().await;
         if is_old {
-            bench.astra.advance_clock(Duration::from_secs(3_600));
+            mount.astra.advance_clock(Duration::from_secs(3_600));
         }
-        let revoked = bench.handle(request).await;
+        let revoked = mount.handle(request).await;
         assert_eq!(revoked.is_ok(), is_old, "{:?}", revoked.err());
     }
 }

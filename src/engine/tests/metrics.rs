@@ -12,15 +12,15 @@ use crate::engine::testing::READER;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
 
-async fn bench() -> AstraMount {
-    let bench = AstraMount::configured().await;
+async fn mount() -> AstraMount {
+    let mount = AstraMount::configured().await;
     let role = json!({"astra_roles": READER, "ttl": "5m"});
-    bench.write("roles/app", role).await.unwrap();
-    bench
+    mount.write("roles/app", role).await.unwrap();
+    mount
 }
 
-async fn metrics(bench: &AstraMount) -> String {
-    let data = bench.read_data("metrics").await;
+async fn metrics(mount: &AstraMount) -> String {
+    let data = mount.read_data("metrics").await;
     assert_eq!(data["http_status_code"], 200);
     let media = data["http_content_type"].as_str().unwrap();
     assert!(media.starts_with("text/plain; version=0.0.4"), "{media}");
@@ -36,12 +36,12 @@ fn value(metrics: &str, series: &str) -> Option<f64> {
 
 #[tokio::test]
 async fn each_event_is_counted_once_with_its_outcome() {
-    let bench = bench().await;
-    let credential = bench.call(Operation::Read, "creds/app", json!({})).await;
+    let mount = mount().await;
+    let credential = mount.call(Operation::Read, "creds/app", json!({})).await;
     let credential = credential.unwrap().unwrap();
-    bench.revoke(&credential).await.unwrap();
+    mount.revoke(&credential).await.unwrap();
     for _ in 0..3 {
-        let refused = bench
+        let refused = mount
             .call(Operation::Read, "creds/made-up", json!({}))
             .await;
         assert!(refused.is_err());
@@ -52,16 +52,16 @@ async fn each_event_is_counted_once_with_its_outcome() {
         retry_after: None,
         committed: false,
     };
-    let rule = bench.fault("POST", "/v2/clientIdSecrets", refused);
-    let failed = bench.call(Operation::Read, "creds/app", json!({})).await;
+    let rule = mount.fault("POST", "/v2/clientIdSecrets", refused);
+    let failed = mount.call(Operation::Read, "creds/app", json!({})).await;
     assert!(failed.is_err());
-    bench.astra.remove_fault(rule).unwrap();
+    mount.astra.remove_fault(rule).unwrap();
     let role = json!({"astra_roles": READER, "rotation_period": "24h"});
-    bench.write("static-roles/batch", role).await.unwrap();
-    bench.write("rotate-role/batch", json!({})).await.unwrap();
-    bench.write("rotate-root", json!({})).await.unwrap();
-    bench.tick().await;
-    let text = metrics(&bench).await;
+    mount.write("static-roles/batch", role).await.unwrap();
+    mount.write("rotate-role/batch", json!({})).await.unwrap();
+    mount.write("rotate-root", json!({})).await.unwrap();
+    mount.tick().await;
+    let text = metrics(&mount).await;
     for (series, expected) in [
         (
             r#"astra_mints_total{config="default",outcome="ok",role="app"}"#,
@@ -151,63 +151,63 @@ fn scraped(text: &str) -> BTreeMap<String, Kind> {
 
 #[tokio::test]
 async fn the_page_has_every_metric_with_its_type_and_labels() {
-    let bench = bench().await;
+    let mount = mount().await;
     let schedule = json!({"rotation_period": "24h"});
-    bench.write("config", schedule).await.unwrap();
-    let credential = bench.call(Operation::Read, "creds/app", json!({})).await;
+    mount.write("config", schedule).await.unwrap();
+    let credential = mount.call(Operation::Read, "creds/app", json!({})).await;
     let credential = credential.unwrap().unwrap();
-    bench.renew(&credential).await.unwrap();
-    bench.revoke(&credential).await.unwrap();
+    mount.renew(&credential).await.unwrap();
+    mount.revoke(&credential).await.unwrap();
     // The new root token ends, as it is rotated by a schedule.
-    bench.write("rotate-root", json!({})).await.unwrap();
+    mount.write("rotate-root", json!({})).await.unwrap();
     let failure = Fault::Status {
         status: 503,
         body: FaultBody::String,
         retry_after: None,
         committed: false,
     };
-    let rule = bench.fault("GET", "/v2/organizations/roles", failure);
-    let failed = bench
+    let rule = mount.fault("GET", "/v2/organizations/roles", failure);
+    let failed = mount
         .call(Operation::List, "astra-roles/default/", json!({}))
         .await;
     assert!(failed.is_err());
-    bench.astra.remove_fault(rule).unwrap();
-    bench.tick().await;
-    metrics(&bench).await;
-    bench.tick().await;
-    assert_eq!(scraped(&metrics(&bench).await), documented());
+    mount.astra.remove_fault(rule).unwrap();
+    mount.tick().await;
+    metrics(&mount).await;
+    mount.tick().await;
+    assert_eq!(scraped(&metrics(&mount).await), documented());
 }
 
 #[tokio::test]
 async fn nothing_in_metrics_is_secret_or_a_client_id() {
-    let bench = bench().await;
-    let credential = bench.call(Operation::Read, "creds/app", json!({})).await;
+    let mount = mount().await;
+    let credential = mount.call(Operation::Read, "creds/app", json!({})).await;
     let credential = credential.unwrap().unwrap();
-    bench.tick().await;
-    let text = metrics(&bench).await;
+    mount.tick().await;
+    let text = metrics(&mount).await;
     for key in ["token", "client_id", "client_secret", "org_id"] {
         let value = credential.data()[key].as_str().unwrap();
         assert!(!text.contains(value), "{key}: {text}");
     }
-    assert!(!text.contains(bench.astra.root_token().split(':').nth(1).unwrap()));
+    assert!(!text.contains(mount.astra.root_token().split(':').nth(1).unwrap()));
 }
 
 #[tokio::test]
 async fn tokens_are_counted_by_the_tick_only_while_metrics_are_read() {
-    let bench = bench().await;
-    bench
+    let mount = mount().await;
+    mount
         .call(Operation::Read, "creds/app", json!({}))
         .await
         .unwrap();
     let series = r#"astra_live_lease_tokens{config="default"}"#;
-    bench.tick().await;
-    assert_eq!(value(&metrics(&bench).await, series), None);
-    bench.tick().await;
-    assert_eq!(value(&metrics(&bench).await, series), Some(1.0));
-    let before = bench.all_requests();
-    bench.tick().await;
+    mount.tick().await;
+    assert_eq!(value(&metrics(&mount).await, series), None);
+    mount.tick().await;
+    assert_eq!(value(&metrics(&mount).await, series), Some(1.0));
+    let before = mount.all_requests();
+    mount.tick().await;
     assert_eq!(
-        bench.all_requests(),
+        mount.all_requests(),
         before,
         "they are counted now and then"
     );
@@ -215,15 +215,15 @@ async fn tokens_are_counted_by_the_tick_only_while_metrics_are_read() {
 
 #[tokio::test]
 async fn status_tells_leases_static_roles_and_root_tokens_apart() {
-    let bench = bench().await;
-    bench
+    let mount = mount().await;
+    mount
         .call(Operation::Read, "creds/app", json!({}))
         .await
         .unwrap();
     let role = json!({"astra_roles": READER, "rotation_period": "24h"});
-    bench.write("static-roles/batch", role).await.unwrap();
-    bench.write("rotate-root", json!({})).await.unwrap();
-    let flat = bench.read_data("status/default").await;
+    mount.write("static-roles/batch", role).await.unwrap();
+    mount.write("rotate-root", json!({})).await.unwrap();
+    let flat = mount.read_data("status/default").await;
     for (field, expected) in [
         ("live_lease_tokens", 1),
         ("live_static_role_tokens", 1),
@@ -239,17 +239,17 @@ async fn status_tells_leases_static_roles_and_root_tokens_apart() {
         "{flat:?}"
     );
     assert!(flat["root_age"].as_str().unwrap().ends_with('s'));
-    let all = bench.read_data("status").await;
+    let all = mount.read_data("status").await;
     assert_eq!(all["configs"]["default"]["live_lease_tokens"], 1);
     assert!(all["configs"]["default"]["root_age"].is_u64());
-    let listed = bench.call(Operation::List, "status/", json!({})).await;
+    let listed = mount.call(Operation::List, "status/", json!({})).await;
     let listed = listed.unwrap().unwrap();
     assert_eq!(listed.data()["keys"], json!(["default"]));
     let row = &listed.data()["key_info"]["default"];
     assert_eq!(row["reachable"], true);
     assert_eq!(row["live_lease_tokens"], 1);
     assert!(
-        bench
+        mount
             .call(Operation::Read, "status/none", json!({}))
             .await
             .unwrap()
@@ -259,13 +259,13 @@ async fn status_tells_leases_static_roles_and_root_tokens_apart() {
 
 #[tokio::test]
 async fn a_node_that_may_not_write_says_that_it_does_not_know() {
-    let mut bench = bench().await;
-    bench
+    let mut mount = mount().await;
+    mount
         .call(Operation::Read, "creds/app", json!({}))
         .await
         .unwrap();
-    bench.set_standby(true);
-    let flat = bench
+    mount.set_standby(true);
+    let flat = mount
         .call(Operation::Read, "status/default", json!({}))
         .await;
     let flat = flat.unwrap().unwrap();
@@ -278,17 +278,17 @@ async fn a_node_that_may_not_write_says_that_it_does_not_know() {
              active node"
         ]
     );
-    let all = bench
+    let all = mount
         .call(Operation::Read, "status", json!({}))
         .await
         .unwrap();
     assert_eq!(warnings(all).len(), 1);
-    let listed = bench.call(Operation::List, "status/", json!({})).await;
+    let listed = mount.call(Operation::List, "status/", json!({})).await;
     let listed = listed.unwrap().unwrap();
     let row = &listed.data()["key_info"]["default"];
     assert_eq!(row["pending_intents"], "unknown");
     assert_eq!(listed.warnings(), flat.warnings());
-    let text = metrics(&bench).await;
+    let text = metrics(&mount).await;
     assert_eq!(value(&text, "astra_may_write"), Some(0.0));
     assert_eq!(
         value(&text, r#"astra_intents_pending{config="default"}"#),

@@ -18,9 +18,3 @@ mod organizations;
 mod parameters;
 mod standby;
 mod storage_faults;
-
-/// The names that the test mount had.
-pub mod bench {
-    pub use crate::engine::testing::AstraMount as Bench;
-    pub use crate::engine::testing::*;
-}

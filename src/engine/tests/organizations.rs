@@ -140,11 +140,11 @@ fn check_callers(astra: &Emulator) {
 }
 
 async fn run(organizations: &[Organization]) {
-    let bench = Arc::new(AstraMount::new().await);
+    let mount = Arc::new(AstraMount::new().await);
     for (number, organization) in organizations.iter().enumerate() {
-        configure(&bench, number, organization).await;
+        configure(&mount, number, organization).await;
         let role = json!({"config": format!("org-{number}"), "astra_roles": READER});
-        bench
+        mount
             .write(&format!("roles/reader-{number}"), role)
             .await
             .unwrap();
@@ -156,17 +156,17 @@ async fn run(organizations: &[Organization]) {
         match step {
             Step::Revoke(place) if !issued.is_empty() => {
                 let (_, credential) = issued.remove(place % issued.len()).expect("a place");
-                let bench = Arc::clone(&bench);
-                others.spawn(async move { drop(bench.revoke(&credential).await.unwrap()) });
+                let mount = Arc::clone(&mount);
+                others.spawn(async move { drop(mount.revoke(&credential).await.unwrap()) });
             }
             Step::Mint(number) | Step::Revoke(number) => {
-                let (bench, number) = (Arc::clone(&bench), number % ORGANIZATIONS);
+                let (mount, number) = (Arc::clone(&mount), number % ORGANIZATIONS);
                 let role = format!("reader-{number}");
-                mints.spawn(async move { (number, bench.mint(&role).await.unwrap()) });
+                mints.spawn(async move { (number, mount.mint(&role).await.unwrap()) });
             }
             Step::Configure(number) => {
                 let organization = &organizations[number];
-                configure(&bench, number, organization).await;
+                configure(&mount, number, organization).await;
                 assert!(organization.astra.faults().is_empty(), "answers were lost");
                 let lost =
                     FaultRule::new(Fault::ResetAfterCommit {}).on("POST", "/v2/clientIdSecrets");
@@ -190,9 +190,9 @@ async fn run(organizations: &[Organization]) {
     check_holdings(organizations, &issued);
 }
 
-async fn configure(bench: &AstraMount, number: usize, organization: &Organization) {
+async fn configure(mount: &AstraMount, number: usize, organization: &Organization) {
     let config = json!({"token": organization.root_token, "url": organization.astra.url()});
-    bench
+    mount
         .write(&format!("config/org-{number}"), config)
         .await
         .unwrap();

@@ -130,10 +130,10 @@ fn table() -> Vec<(&'static str, &'static str, Operation, Answer)> {
 }
 
 /// What a write needs beside.
-fn valid(bench: &AstraMount, path: &str) -> Value {
+fn valid(mount: &AstraMount, path: &str) -> Value {
     match path {
-        "config" => bench.config(json!({"token": &bench.astra.root_token()})),
-        "config/other" => bench.config(json!({"token": &bench.another_root_token()})),
+        "config" => mount.config(json!({"token": &mount.astra.root_token()})),
+        "config/other" => mount.config(json!({"token": &mount.another_root_token()})),
         "roles/app" => json!({"astra_roles": READER}),
         "static-roles/new" | "static-roles/batch" => {
             json!({"astra_roles": READER, "rotation_period": "24h"})
@@ -144,19 +144,19 @@ fn valid(bench: &AstraMount, path: &str) -> Value {
 
 #[tokio::test]
 async fn each_operation_of_each_path_answers_unknown_parameters() {
-    let bench = AstraMount::configured().await;
+    let mount = AstraMount::configured().await;
     let role = json!({"astra_roles": READER});
-    bench.write("roles/reader", role).await.unwrap();
-    let data = valid(&bench, "static-roles/batch");
-    bench.write("static-roles/batch", data).await.unwrap();
+    mount.write("roles/reader", role).await.unwrap();
+    let data = valid(&mount, "static-roles/batch");
+    mount.write("static-roles/batch", data).await.unwrap();
     for (_, path, operation, answer) in table() {
         let mut data = match operation {
             Operation::Read | Operation::List | Operation::Delete => json!({}),
-            _ => valid(&bench, path),
+            _ => valid(&mount, path),
         };
         data["zzz"] = 1.into();
-        let (requests, keys) = (bench.all_requests(), bench.storage.keys());
-        let answered = bench.call(operation.clone(), path, data).await;
+        let (requests, keys) = (mount.all_requests(), mount.storage.keys());
+        let answered = mount.call(operation.clone(), path, data).await;
         match (answer, answered) {
             (Warned, Ok(Some(response))) => assert_eq!(
                 response.warnings().last().map(String::as_str),
@@ -168,8 +168,8 @@ async fn each_operation_of_each_path_answers_unknown_parameters() {
                     message, "unrecognized parameters: [zzz]; leave them out. Nothing was done",
                     "{operation:?} {path}"
                 );
-                assert_eq!(bench.all_requests(), requests, "{operation:?} {path}");
-                assert_eq!(bench.storage.keys(), keys, "{operation:?} {path}");
+                assert_eq!(mount.all_requests(), requests, "{operation:?} {path}");
+                assert_eq!(mount.storage.keys(), keys, "{operation:?} {path}");
             }
             (_, Ok(response)) => panic!(
                 "{operation:?} {path}: {:?}",
@@ -182,8 +182,8 @@ async fn each_operation_of_each_path_answers_unknown_parameters() {
 
 #[tokio::test]
 async fn the_table_has_every_operation_of_every_path() {
-    let bench = AstraMount::configured().await;
-    let mut declared: Vec<(String, Operation)> = bench
+    let mount = AstraMount::configured().await;
+    let mut declared: Vec<(String, Operation)> = mount
         .backend
         .routes
         .iter()
@@ -208,11 +208,11 @@ async fn the_table_has_every_operation_of_every_path() {
 
 #[tokio::test]
 async fn a_role_whose_policy_is_kept_in_astra_refuses_unknown_parameters() {
-    let bench = AstraMount::configured().await;
+    let mount = AstraMount::configured().await;
     let policy = json!({
         "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-rest"], "effect": "allow",
     });
-    let refusal = bench
+    let refusal = mount
         .refusal("roles/own", json!({"policy": policy, "default_ttl": "15m"}))
         .await;
     assert_eq!(
@@ -220,13 +220,13 @@ async fn a_role_whose_policy_is_kept_in_astra_refuses_unknown_parameters() {
         "unrecognized parameters: [default_ttl]; for \"default_ttl\" the nearest known one is \
          \"ttl\". Nothing was done"
     );
-    assert_eq!(bench.storage.keys().len(), 2, "the mount and a config");
+    assert_eq!(mount.storage.keys().len(), 2, "the mount and a config");
 }
 
 #[tokio::test]
 async fn parameters_of_another_tool_are_not_taken_for_ours() {
-    let bench = AstraMount::configured().await;
-    let written = bench
+    let mount = AstraMount::configured().await;
+    let written = mount
         .write(
             "roles/typo",
             json!({"astra_roles": READER, "default_ttl": "15m", "max_lease_ttl": "1h"}),
@@ -242,7 +242,7 @@ async fn parameters_of_another_tool_are_not_taken_for_ours() {
              known one is \"max_ttl\""
         ]
     );
-    let refusal = bench.refusal("tidy", json!({"dryrun": true})).await;
+    let refusal = mount.refusal("tidy", json!({"dryrun": true})).await;
     assert_eq!(
         refusal,
         "unrecognized parameters: [dryrun]; for \"dryrun\" the nearest known one is \"dry_run\". \

@@ -106,8 +106,8 @@ impl Ends {
 
 /// A test that waits for what never comes shall fail.  Where the clock is paused this is virtual time.
 async fn within_reason<T>(what: impl Future<Output = T>) -> T {
-    let patience = Duration::from_secs(120);
-    tokio::time::timeout(patience, what).await.unwrap()
+    let timeout = Duration::from_secs(120);
+    tokio::time::timeout(timeout, what).await.unwrap()
 }
 
 /// Lets everything that can run do so; the clock stands still meanwhile.

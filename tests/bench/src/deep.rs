@@ -94,14 +94,14 @@ async fn one_round(arguments: &Arguments) -> Deep {
 async fn memory(arguments: &Arguments, subject: &Subject) -> Vec<u64> {
     let emulator = Emulator::start(&arguments.emulator);
     let server = Server::start(quiet()).await;
-    let stage = subject.mount(&server, &emulator).await;
-    let plugin = stage.plugin.expect("a plugin");
+    let mounted = subject.mount(&server, &emulator).await;
+    let plugin = mounted.plugin.expect("a plugin");
     let mut rss = Vec::new();
     // What the first revocation of many leases needs at once is no growth: it comes before the first figure.
-    burst(&stage.shot, 16, LEASES / 10).await;
+    burst(&mounted.shot, 16, LEASES / 10).await;
     for _ in 0..BLOCKS {
-        revoke_all(&server, &emulator, subject, stage.prefix).await;
-        burst(&stage.shot, 16, LEASES).await;
+        revoke_all(&server, &emulator, subject, mounted.prefix).await;
+        burst(&mounted.shot, 16, LEASES).await;
         rss.push(plugin.rss_kb());
     }
     rss
@@ -111,35 +111,35 @@ async fn crowd(arguments: &Arguments, subject: &Subject) -> (Vec<f64>, Duration,
     const PROBES: usize = 200;
     let emulator = Emulator::start(&arguments.emulator);
     let server = Server::start(quiet()).await;
-    let stage = subject.mount(&server, &emulator).await;
+    let mounted = subject.mount(&server, &emulator).await;
     // What is slow only at first is not the crowd's doing.
-    burst(&stage.shot, 1, PROBES).await;
-    revoke_all(&server, &emulator, subject, stage.prefix).await;
+    burst(&mounted.shot, 1, PROBES).await;
+    revoke_all(&server, &emulator, subject, mounted.prefix).await;
     let (mut live, mut latencies) = (0, Vec::new());
     for crowd in CROWDS {
-        burst(&stage.shot, 16, crowd.saturating_sub(live)).await;
-        latencies.push(burst(&stage.shot, 1, PROBES).await.percentile_ms(0.5));
+        burst(&mounted.shot, 16, crowd.saturating_sub(live)).await;
+        latencies.push(burst(&mounted.shot, 1, PROBES).await.percentile_ms(0.5));
         live = crowd + PROBES;
     }
-    let before = stage.plugin.expect("a plugin");
+    let before = mounted.plugin.expect("a plugin");
     before.kill();
     let restart = until_back(&server).await;
-    let after = stage.process_now(&server).expect("a new plugin");
+    let after = mounted.process_now(&server).expect("a new plugin");
     assert_ne!(after, before);
     (latencies, restart, after.rss_kb())
 }
 
 /// How long it takes until a credential can be read again; says why if it takes very long.
 async fn until_back(server: &Server) -> Duration {
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_secs(60);
     let (api, begin) = (server.api(), Instant::now());
     loop {
         let reply = api.read("astra/creds/reader").await;
         if reply.is_ok() {
             return begin.elapsed();
         }
-        if begin.elapsed() > PATIENCE {
-            println!("not back after {PATIENCE:?}: {}", reply.body);
+        if begin.elapsed() > TIMEOUT {
+            println!("not back after {TIMEOUT:?}: {}", reply.body);
             return begin.elapsed();
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -157,7 +157,7 @@ async fn cluster(arguments: &Arguments, subject: &Subject) -> (f64, f64) {
     for standby in cluster.standbys().await {
         harness::Plugin::install(standby, binary, "astra", "");
     }
-    let stage = subject.mount(active, &emulator).await;
+    let mounted = subject.mount(active, &emulator).await;
     emulator
         .set_latency_ms(u64::try_from(LATENCY.as_millis()).expect("a short time"))
         .await;
@@ -166,7 +166,7 @@ async fn cluster(arguments: &Arguments, subject: &Subject) -> (f64, f64) {
     let alone = burst(&floor.shot, 1, 200).await.percentile_ms(0.5);
     println!("  ssh with one client: {alone:.1} ms");
     let mut rates = Vec::new();
-    for shot in [&stage.shot, &floor.shot] {
+    for shot in [&mounted.shot, &floor.shot] {
         burst(shot, CLUSTER_CLIENTS, 640).await;
         rates.push(burst(shot, CLUSTER_CLIENTS, 6_400).await.per_second());
     }

@@ -85,19 +85,19 @@ async fn one(binary: &Path, arguments: &Arguments) -> Cost {
     let subject = Subject::Astra(binary.to_owned());
     let emulator = Emulator::start(&arguments.emulator);
     let server = Server::start(quiet()).await;
-    let stage = subject.mount(&server, &emulator).await;
-    let plugin = stage.plugin.expect("a plugin is a process");
+    let mounted = subject.mount(&server, &emulator).await;
+    let plugin = mounted.plugin.expect("a plugin is a process");
     let vault = server.process();
     let mints = arguments.plan.mints;
-    burst(&stage.shot, 16, mints / 10).await;
+    burst(&mounted.shot, 16, mints / 10).await;
     let before = [plugin, vault].map(Process::cpu_us_of_live_threads);
     let mut per_second = [0.0; CLIENTS.len()];
     for (clients, rate) in CLIENTS.into_iter().zip(&mut per_second) {
-        *rate = burst(&stage.shot, clients, mints).await.per_second();
+        *rate = burst(&mounted.shot, clients, mints).await.per_second();
     }
     let minted_kb = plugin.rss_kb() as f64;
     let begin = Instant::now();
-    revoke_all(&server, &emulator, &subject, stage.prefix).await;
+    revoke_all(&server, &emulator, &subject, mounted.prefix).await;
     let leases = (mints * CLIENTS.len()) as f64;
     let revoked = leases + (mints / 10) as f64;
     Cost {

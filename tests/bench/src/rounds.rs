@@ -104,18 +104,18 @@ async fn one_round(subject: &Subject, arguments: &Arguments) -> (Vec<(usize, Sam
     } = arguments.plan;
     let emulator = Emulator::start(&arguments.emulator);
     let server = Server::start(quiet()).await;
-    let stage = subject.mount(&server, &emulator).await;
-    burst(&stage.shot, 1, 1).await;
+    let mounted = subject.mount(&server, &emulator).await;
+    burst(&mounted.shot, 1, 1).await;
     let rss = |process: Option<Process>| process.map(|process| process.rss_kb() as f64);
-    let rss_idle_kb = rss(stage.plugin);
+    let rss_idle_kb = rss(mounted.plugin);
 
     let mut samples = Vec::new();
     for clients in CLIENTS {
         // Connections, pools and the first allocations of as many clients.
-        burst(&stage.shot, clients, mints / 10).await;
-        let cpu = Cpu::now(&server, stage.plugin);
-        let burst = burst(&stage.shot, clients, mints).await;
-        let (plugin_cpu, vault_cpu) = cpu.per_thousand(&Cpu::now(&server, stage.plugin), mints);
+        burst(&mounted.shot, clients, mints / 10).await;
+        let cpu = Cpu::now(&server, mounted.plugin);
+        let burst = burst(&mounted.shot, clients, mints).await;
+        let (plugin_cpu, vault_cpu) = cpu.per_thousand(&Cpu::now(&server, mounted.plugin), mints);
         let sample = Sample {
             per_second: burst.per_second(),
             p50_ms: burst.percentile_ms(0.5),
@@ -125,14 +125,14 @@ async fn one_round(subject: &Subject, arguments: &Arguments) -> (Vec<(usize, Sam
         };
         samples.push((clients, sample));
     }
-    let rss_after_kb = rss(stage.plugin);
+    let rss_after_kb = rss(mounted.plugin);
 
-    revoke_all(&server, &emulator, subject, stage.prefix).await;
-    burst(&stage.shot, 16, revocations).await;
+    revoke_all(&server, &emulator, subject, mounted.prefix).await;
+    burst(&mounted.shot, 16, revocations).await;
     let begin = Instant::now();
-    revoke_all(&server, &emulator, subject, stage.prefix).await;
+    revoke_all(&server, &emulator, subject, mounted.prefix).await;
     let revocations_per_second = revocations as f64 / begin.elapsed().as_secs_f64();
-    let enable_ms = stage.enable.as_secs_f64() * 1e3;
+    let enable_ms = mounted.enable.as_secs_f64() * 1e3;
     (
         samples,
         Whole {

@@ -30,7 +30,7 @@ pub(crate) enum Subject {
 }
 
 /// A subject that is mounted and ready.
-pub(crate) struct Stage {
+pub(crate) struct Mounted {
     pub(crate) shot: Shot,
     /// What its leases begin with.
     pub(crate) prefix: &'static str,
@@ -41,7 +41,7 @@ pub(crate) struct Stage {
     installed: Option<Plugin>,
 }
 
-impl Stage {
+impl Mounted {
     /// The process as it is now: a plugin may have been started again.
     pub(crate) fn process_now(&self, server: &Server) -> Option<Process> {
         self.installed
@@ -70,7 +70,7 @@ impl Subject {
     }
 
     /// Mounts it on `server` and configures it for the organization in `emulator`.
-    pub(crate) async fn mount(&self, server: &Server, emulator: &Emulator) -> Stage {
+    pub(crate) async fn mount(&self, server: &Server, emulator: &Emulator) -> Mounted {
         let api = server.api();
         let write = async |path: &str, body: Value| api.write(path, body).await.ok();
         let shot = |method, path: &str, body: Option<Value>| Shot {
@@ -97,7 +97,7 @@ impl Subject {
                     json!({ "astra_roles": READ_ONLY, "ttl": "12h", "max_ttl": "24h" }),
                 )
                 .await;
-                stage(
+                mounted(
                     shot("GET", "astra/creds/reader", None),
                     "astra/",
                     enable,
@@ -119,7 +119,7 @@ impl Subject {
                 });
                 write("peer/role", role).await;
                 let path = format!("peer/org/token?org_id={org}&role_name=reader");
-                stage(
+                mounted(
                     shot("GET", &path, None),
                     "peer/",
                     enable,
@@ -135,7 +135,7 @@ impl Subject {
                     json!({ "key_type": "otp", "default_user": "u", "cidr_list": "127.0.0.0/8" });
                 write("ssh/roles/otp", role).await;
                 let body = json!({ "ip": "127.0.0.1" });
-                stage(
+                mounted(
                     shot("PUT", "ssh/creds/otp", Some(body)),
                     "ssh/",
                     enable,
@@ -147,15 +147,15 @@ impl Subject {
     }
 }
 
-fn stage(
+fn mounted(
     shot: Shot,
     prefix: &'static str,
     enable: Duration,
     installed: Option<Plugin>,
     server: &Server,
-) -> Stage {
+) -> Mounted {
     let plugin = installed.as_ref().map(|plugin| plugin.process(server));
-    Stage {
+    Mounted {
         shot,
         prefix,
         enable,

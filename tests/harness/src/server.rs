@@ -49,9 +49,9 @@ pub struct Options {
     pub development: bool,
     /// Whether `sys/raw` may be read, to see what the server and its plugins really store.
     pub raw_storage: bool,
-    /// How patient the nodes of a cluster are with each other, from 1: on a busy machine the least patient
-    /// take each other for dead many times.
-    pub raft_patience: u8,
+    /// `performance_multiplier` of integrated storage, from 1: on a busy machine the nodes of a cluster with
+    /// a small one take each other for dead many times.
+    pub raft_multiplier: u8,
     /// More lines for the configuration file.
     pub configuration: String,
     /// Files to put into the plugin directory before the start, as (name, file).
@@ -94,7 +94,7 @@ impl Default for Options {
             environment: Vec::new(),
             development: false,
             raw_storage: false,
-            raft_patience: 1,
+            raft_multiplier: 1,
             configuration: String::new(),
             plugins: Vec::new(),
         }
@@ -403,7 +403,7 @@ impl Server {
                 format!(
                     "storage \"raft\" {{\n  path = \"{data}\"\n  node_id = \"node-{port}\"\n  \
                      performance_multiplier = {}\n}}",
-                    self.options.raft_patience
+                    self.options.raft_multiplier
                 )
             }
         };

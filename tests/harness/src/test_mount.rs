@@ -231,10 +231,10 @@ impl TestMount {
 
     /// Asks for a credential and closes the connection before the answer, again and again until
     /// `has_shown`: on a busy machine a caller may go before the plugin has received the request.
-    pub async fn abandon_reads_until(&self, patience: Duration, has_shown: impl Fn() -> bool) {
+    pub async fn abandon_reads_until(&self, timeout: Duration, has_shown: impl Fn() -> bool) {
         let path = self.path("creds/reader");
         let deadline = Instant::now() + SOON;
-        let mut patience = patience;
+        let mut timeout = timeout;
         while !has_shown() {
             assert!(
                 Instant::now() < deadline,
@@ -242,16 +242,16 @@ impl TestMount {
             );
             let api = Api::new(self.api.address(), self.api.token());
             let read = api.try_request(Method::GET, &path, None);
-            let answer = tokio::time::timeout(patience, read).await;
+            let answer = tokio::time::timeout(timeout, read).await;
             assert!(
                 !matches!(answer, Ok(Ok(reply)) if reply.is_ok()),
                 "an answer came too early"
             );
-            let shows_by = Instant::now() + 4 * patience.max(Duration::from_secs(1));
+            let shows_by = Instant::now() + 4 * timeout.max(Duration::from_secs(1));
             while !has_shown() && Instant::now() < shows_by {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            patience = (patience * 3 / 2).min(Duration::from_millis(1_500));
+            timeout = (timeout * 3 / 2).min(Duration::from_millis(1_500));
         }
     }
 

@@ -26,7 +26,7 @@ use crate::tidy;
 use harness::SOON;
 
 /// How long an impatient caller waits, and how much longer than that Astra takes.
-const PATIENCE: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_millis(400);
 const SLOW: Duration = Duration::from_secs(2);
 /// For so long a block of intents is not written again; a little more than `intent::block::REFRESH`.
 const REFRESH: Duration = Duration::from_millis(5_200);
@@ -137,7 +137,7 @@ impl Case {
         self.mount.astra.set_mint_answer_delay(SLOW);
         self.mount.arm(self.point);
         self.mount
-            .abandon_reads_until(PATIENCE, || !self.mount.is_armed())
+            .abandon_reads_until(TIMEOUT, || !self.mount.is_armed())
             .await;
         self.mount.astra.set_mint_answer_delay(Duration::ZERO);
     }
@@ -259,7 +259,7 @@ impl Case {
         let before = mount.process();
         mount.astra.set_mint_answer_delay(SLOW);
         mount
-            .abandon_reads_until(PATIENCE, || mount.astra.live().len() > live)
+            .abandon_reads_until(TIMEOUT, || mount.astra.live().len() > live)
             .await;
         // The next tick may follow at once.
         mount.arm(self.point);
@@ -281,7 +281,7 @@ impl Case {
                 .iter()
                 .any(|entry| is_refusal(&entry.method, entry.status))
         };
-        mount.abandon_reads_until(PATIENCE, refusals).await;
+        mount.abandon_reads_until(TIMEOUT, refusals).await;
         mount.arm(self.point);
         emulator.clear_faults();
     }

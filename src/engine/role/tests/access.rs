@@ -16,8 +16,8 @@ use crate::vault::Response;
 const ROLES: &str = "/v2/organizations/roles";
 
 /// The only custom role that this mount keeps.
-fn kept(bench: &AstraMount) -> Role {
-    let roles = bench.astra.roles(None).unwrap();
+fn kept(mount: &AstraMount) -> Role {
+    let roles = mount.astra.roles(None).unwrap();
     let kept: Vec<Role> = roles
         .into_iter()
         .filter(|role| role.name.starts_with("vault-"))
@@ -26,13 +26,13 @@ fn kept(bench: &AstraMount) -> Role {
     role
 }
 
-fn vector(bench: &AstraMount) -> String {
-    bench.astra.seeds().databases["vector_db"].id.clone()
+fn vector(mount: &AstraMount) -> String {
+    mount.astra.seeds().databases["vector_db"].id.clone()
 }
 
 /// The actions on databases of the built-in role of this name, as Astra lists it.
-fn built_in(bench: &AstraMount, name: &str) -> Vec<String> {
-    let roles = bench.astra.roles(None).unwrap();
+fn built_in(mount: &AstraMount, name: &str) -> Vec<String> {
+    let roles = mount.astra.roles(None).unwrap();
     let role = roles.into_iter().find(|role| role.name == name).unwrap();
     let actions = role.policy.actions.into_iter();
     let mut actions: Vec<String> = actions.filter(|one| one.starts_with("db-")).collect();
@@ -40,17 +40,17 @@ fn built_in(bench: &AstraMount, name: &str) -> Vec<String> {
     actions
 }
 
-async fn write(bench: &AstraMount, path: &str, data: Value) {
-    bench.write(path, data).await.unwrap();
+async fn write(mount: &AstraMount, path: &str, data: Value) {
+    mount.write(path, data).await.unwrap();
 }
 
 /// The status of a query of the database `id` for `keyspace` with the credential.
-async fn http(bench: &AstraMount, credential: &Response, id: &str, keyspace: &str) -> StatusCode {
-    let region = match *id == vector(bench) {
+async fn http(mount: &AstraMount, credential: &Response, id: &str, keyspace: &str) -> StatusCode {
+    let region = match *id == vector(mount) {
         true => "us-east1",
         false => "us-east-2",
     };
-    let url = bench.astra.data_url(id, region);
+    let url = mount.astra.data_url(id, region);
     reqwest::Client::new()
         .post(format!("{url}/api/json/v1/{keyspace}"))
         .header("Token", text(credential, "token"))
@@ -67,20 +67,20 @@ async fn http(bench: &AstraMount, credential: &Response, id: &str, keyspace: &st
 /// What a list showed for the policy also tells what the root token lacks.
 #[tokio::test]
 async fn a_change_of_access_lists_the_roles_once() {
-    let bench = AstraMount::configured().await;
-    let id = vector(&bench);
+    let mount = AstraMount::configured().await;
+    let id = vector(&mount);
     let app = |access| json!({"access": access, "database_id": id});
-    write(&bench, "roles/app", app("read-only")).await;
-    let before = bench.requests("GET", ROLES);
-    write(&bench, "roles/app", app("read-write")).await;
-    assert_eq!(bench.requests("GET", ROLES) - before, 1);
+    write(&mount, "roles/app", app("read-only")).await;
+    let before = mount.requests("GET", ROLES);
+    write(&mount, "roles/app", app("read-write")).await;
+    assert_eq!(mount.requests("GET", ROLES) - before, 1);
 }
 
 #[tokio::test]
 async fn each_access_has_the_actions_that_astra_lists() {
-    let bench = AstraMount::configured().await;
-    let id = vector(&bench);
-    let org = bench.astra.seeds().organizations[0].id.clone();
+    let mount = AstraMount::configured().await;
+    let id = vector(&mount);
+    let org = mount.astra.seeds().organizations[0].id.clone();
     let database = format!("drn:astra:org:{org}:db:{id}");
     let mut role_id = None;
     for (access, name) in [
@@ -89,18 +89,18 @@ async fn each_access_has_the_actions_that_astra_lists() {
         ("admin", "Admin Svc Acct"),
     ] {
         write(
-            &bench,
+            &mount,
             "roles/app",
             json!({"access": access, "database_id": id}),
         )
         .await;
-        let role = kept(&bench);
-        let actions = built_in(&bench, name);
+        let role = kept(&mount);
+        let actions = built_in(&mount, name);
         assert_eq!(role.policy.actions, actions, "{access}");
         assert!(!actions.is_empty());
         // A change keeps the custom role, and tokens follow.
         assert_eq!(*role_id.get_or_insert(role.id.clone()), role.id);
-        let read = bench.read_response("roles/app").await;
+        let read = mount.read_response("roles/app").await;
         assert_eq!(read.warnings(), Vec::<String>::new());
         assert_eq!(read.data()["access"], access);
         assert_eq!(read.data()["policy"], "");
@@ -122,7 +122,7 @@ async fn each_access_has_the_actions_that_astra_lists() {
                 .all(|one| one.starts_with(&database))
         );
     }
-    let list = bench.call(Operation::List, "roles/", json!({})).await;
+    let list = mount.call(Operation::List, "roles/", json!({})).await;
     let list = list.unwrap().unwrap();
     let info = &list.data()["key_info"]["app"];
     assert_eq!(
@@ -133,15 +133,15 @@ async fn each_access_has_the_actions_that_astra_lists() {
 
 #[tokio::test]
 async fn what_was_read_can_be_written_back_and_a_change_is_followed() {
-    let bench = AstraMount::configured().await;
-    let id = vector(&bench);
+    let mount = AstraMount::configured().await;
+    let id = vector(&mount);
     let role = json!({"access": "read-only", "database_id": id, "keyspace": "app", "ttl": "5m"});
-    write(&bench, "roles/app", role).await;
-    let read = bench.read_response("roles/app").await;
+    write(&mount, "roles/app", role).await;
+    let read = mount.read_response("roles/app").await;
     let back = read.data().clone();
-    write(&bench, "roles/app", Value::Object(back)).await;
-    assert_eq!(bench.read_response("roles/app").await.data(), read.data());
-    let before = kept(&bench);
+    write(&mount, "roles/app", Value::Object(back)).await;
+    assert_eq!(mount.read_response("roles/app").await.data(), read.data());
+    let before = kept(&mount);
     assert!(
         before
             .policy
@@ -151,39 +151,39 @@ async fn what_was_read_can_be_written_back_and_a_change_is_followed() {
     );
 
     // Another keyspace, and all of them.
-    write(&bench, "roles/app", json!({"keyspace": "default_keyspace"})).await;
-    let resources = kept(&bench).policy.resources;
+    write(&mount, "roles/app", json!({"keyspace": "default_keyspace"})).await;
+    let resources = kept(&mount).policy.resources;
     assert!(
         resources
             .iter()
             .any(|one| one.ends_with(":keyspace:default_keyspace"))
     );
     assert!(!resources.iter().any(|one| one.contains(":app")));
-    write(&bench, "roles/app", json!({"keyspace": ""})).await;
-    let resources = kept(&bench).policy.resources;
+    write(&mount, "roles/app", json!({"keyspace": ""})).await;
+    let resources = kept(&mount).policy.resources;
     assert!(resources.iter().any(|one| one.ends_with(":keyspace:*")));
 
     // Another way: the custom role stays for a policy, and goes for Astra roles.
     let policy = json!({"resources": [format!("drn:astra:org:{{{{org_id}}}}:db:{id}")],
                         "actions": ["db-cql"], "effect": "allow"});
-    write(&bench, "roles/app", json!({"policy": policy})).await;
-    let role = kept(&bench);
+    write(&mount, "roles/app", json!({"policy": policy})).await;
+    let role = kept(&mount);
     assert_eq!(
         (role.id, role.policy.actions),
         (before.id, vec!["db-cql".to_owned()])
     );
-    assert_eq!(bench.read_response("roles/app").await.data()["access"], "");
-    write(&bench, "roles/app", json!({"access": "read-only"})).await;
-    write(&bench, "roles/app", json!({"astra_roles": "RO User"})).await;
-    let left = bench.astra.roles(None).unwrap();
+    assert_eq!(mount.read_response("roles/app").await.data()["access"], "");
+    write(&mount, "roles/app", json!({"access": "read-only"})).await;
+    write(&mount, "roles/app", json!({"astra_roles": "RO User"})).await;
+    let left = mount.astra.roles(None).unwrap();
     assert!(!left.iter().any(|role| role.name.starts_with("vault-")));
-    assert!(bench.astra.violations().is_empty());
+    assert!(mount.astra.violations().is_empty());
 }
 
 #[tokio::test]
 async fn bad_combinations_name_field_value_and_remedy() {
-    let bench = AstraMount::configured().await;
-    let id = vector(&bench);
+    let mount = AstraMount::configured().await;
+    let id = vector(&mount);
     let needs = "access: read-only is for one database, and database_id is empty: give database_id, or use astra_roles or policy instead";
     for path in ["roles/n", "static-roles/n"] {
         for (data, expected) in [
@@ -206,21 +206,21 @@ async fn bad_combinations_name_field_value_and_remedy() {
             if path.starts_with("static") {
                 data["rotation_period"] = "1h".into();
             }
-            let message = refused(bench.call(Operation::Update, path, data.clone()).await);
+            let message = refused(mount.call(Operation::Update, path, data.clone()).await);
             assert_eq!(message, expected, "{path} {data}");
         }
     }
     write(
-        &bench,
+        &mount,
         "roles/n",
         json!({"access": "read-only", "database_id": id}),
     )
     .await;
     for data in [json!({"database_id": ""}), json!({"database_id": null})] {
-        let outcome = bench.call(Operation::Patch, "roles/n", data).await;
+        let outcome = mount.call(Operation::Patch, "roles/n", data).await;
         assert_eq!(refused(outcome), needs);
     }
-    let outcome = bench
+    let outcome = mount
         .call(Operation::Update, "roles/n", json!({"access": ""}))
         .await;
     assert_eq!(
@@ -228,7 +228,7 @@ async fn bad_combinations_name_field_value_and_remedy() {
         "astra_roles is missing: give one or more names or ids of Astra roles, or policy or access instead"
     );
     // What acts in Astra refuses unknown parameters, also by the database alone.
-    let outcome = bench
+    let outcome = mount
         .call(
             Operation::Update,
             "roles/n",
@@ -244,16 +244,16 @@ async fn a_token_reaches_its_keyspace_and_no_other() {
         cql: true,
         ..astra_emulator::Options::default()
     };
-    let bench = AstraMount::with(options, Deadlines::default()).await;
-    let token = bench.astra.root_token();
-    bench.write_config("default", &token).await;
-    let id = vector(&bench);
+    let mount = AstraMount::with(options, Deadlines::default()).await;
+    let token = mount.astra.root_token();
+    mount.write_config("default", &token).await;
+    let id = vector(&mount);
     let role = json!({"access": "read-write", "database_id": id, "keyspace": "app", "secure_connect_bundle": true});
-    write(&bench, "roles/app", role.clone()).await;
+    write(&mount, "roles/app", role.clone()).await;
     let mut static_role = role;
     static_role["rotation_period"] = "24h".into();
-    write(&bench, "static-roles/app", static_role).await;
-    let others: Vec<String> = bench
+    write(&mount, "static-roles/app", static_role).await;
+    let others: Vec<String> = mount
         .astra
         .databases()
         .into_iter()
@@ -262,13 +262,13 @@ async fn a_token_reaches_its_keyspace_and_no_other() {
         .collect();
     assert!(!others.is_empty());
     for path in ["creds/app", "static-creds/app"] {
-        let credential = bench.read_response(path).await;
-        assert_eq!(http(&bench, &credential, &id, "app").await, StatusCode::OK);
-        let other = http(&bench, &credential, &id, "default_keyspace").await;
+        let credential = mount.read_response(path).await;
+        assert_eq!(http(&mount, &credential, &id, "app").await, StatusCode::OK);
+        let other = http(&mount, &credential, &id, "default_keyspace").await;
         assert_eq!(other, StatusCode::UNAUTHORIZED);
 
         let link = text(&credential, "secure_connect_bundle_url");
-        let address = bench.astra.cql_address().unwrap();
+        let address = mount.astra.cql_address().unwrap();
         let login = (
             text(&credential, "client_id"),
             text(&credential, "client_secret"),
@@ -283,12 +283,12 @@ async fn a_token_reaches_its_keyspace_and_no_other() {
         );
     }
     // Tokens follow a change of the role at once.
-    let credential = bench.read_response("creds/app").await;
-    write(&bench, "roles/app", json!({"keyspace": "default_keyspace"})).await;
+    let credential = mount.read_response("creds/app").await;
+    write(&mount, "roles/app", json!({"keyspace": "default_keyspace"})).await;
     assert_eq!(
-        http(&bench, &credential, &id, "app").await,
+        http(&mount, &credential, &id, "app").await,
         StatusCode::UNAUTHORIZED
     );
-    let other = http(&bench, &credential, &id, "default_keyspace").await;
+    let other = http(&mount, &credential, &id, "default_keyspace").await;
     assert_eq!(other, StatusCode::OK);
 }

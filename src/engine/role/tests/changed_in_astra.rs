@@ -18,8 +18,8 @@ fn policy(actions: &[&str]) -> Value {
     json!({"policy": {"resources": resources, "actions": actions, "effect": "allow"}})
 }
 
-fn kept(bench: &AstraMount) -> Role {
-    let roles = bench.astra.roles(None).unwrap().into_iter();
+fn kept(mount: &AstraMount) -> Role {
+    let roles = mount.astra.roles(None).unwrap().into_iter();
     let mut kept = roles.filter(|role| role.name.starts_with("vault-"));
     kept.next().unwrap()
 }
@@ -31,21 +31,21 @@ fn edited(role: &Role, actions: &[&str]) -> Policy {
     }
 }
 
-async fn read(bench: &AstraMount, path: &str) -> Response {
-    let read = bench.call(Operation::Read, path, json!({})).await;
+async fn read(mount: &AstraMount, path: &str) -> Response {
+    let read = mount.call(Operation::Read, path, json!({})).await;
     read.unwrap().unwrap()
 }
 
-async fn mint(bench: &AstraMount, role: &str) -> Result<(), Error> {
+async fn mint(mount: &AstraMount, role: &str) -> Result<(), Error> {
     let path = format!("creds/{role}");
-    bench
+    mount
         .call(Operation::Read, &path, json!({}))
         .await
         .map(drop)
 }
 
-async fn refused(bench: &AstraMount, role: &str) -> String {
-    match mint(bench, role).await {
+async fn refused(mount: &AstraMount, role: &str) -> String {
+    match mint(mount, role).await {
         Err(Error::BadRequest(text)) => text,
         other => panic!("{other:?}"),
     }
@@ -53,147 +53,147 @@ async fn refused(bench: &AstraMount, role: &str) -> String {
 
 #[tokio::test]
 async fn a_custom_role_that_was_changed_in_astra_is_told_of_and_gets_its_policy_back() {
-    let mut bench = AstraMount::configured().await;
-    bench.write("roles/dr", policy(&["db-cql"])).await.unwrap();
-    bench.tick().await;
-    let role = kept(&bench);
+    let mut mount = AstraMount::configured().await;
+    mount.write("roles/dr", policy(&["db-cql"])).await.unwrap();
+    mount.tick().await;
+    let role = kept(&mount);
     let wider = edited(&role, &["org-token-write", "org-role-write", "db-cql"]);
-    bench.astra.edit_role(&role.id, wider.clone()).unwrap();
+    mount.astra.edit_role(&role.id, wider.clone()).unwrap();
 
-    let texts = read(&bench, "roles/dr").await.warnings().to_vec();
+    let texts = read(&mount, "roles/dr").await.warnings().to_vec();
     assert!(
         texts[0].contains("was changed in Astra and does not grant this policy"),
         "{texts:?}"
     );
     assert!(texts[1].contains("may by now create tokens"), "{texts:?}");
     // Until it is repaired nothing is minted with it.
-    let text = refused(&bench, "dr").await;
+    let text = refused(&mount, "dr").await;
     assert!(
         text.contains("may create tokens, roles, users or passwords"),
         "{text}"
     );
 
     // This hour has had its comparison.
-    bench.tick().await;
-    assert_eq!(kept(&bench).policy.actions, wider.actions);
-    bench.advance(Duration::from_secs(3601));
-    bench.tick().await;
-    assert_eq!(kept(&bench).policy.actions, ["db-cql"]);
-    assert_eq!(read(&bench, "roles/dr").await.warnings(), [""; 0]);
-    mint(&bench, "dr").await.unwrap();
+    mount.tick().await;
+    assert_eq!(kept(&mount).policy.actions, wider.actions);
+    mount.advance(Duration::from_secs(3601));
+    mount.tick().await;
+    assert_eq!(kept(&mount).policy.actions, ["db-cql"]);
+    assert_eq!(read(&mount, "roles/dr").await.warnings(), [""; 0]);
+    mint(&mount, "dr").await.unwrap();
 
     // A write sends the policy whatever else it is about.
-    bench.astra.edit_role(&role.id, wider).unwrap();
-    bench
+    mount.astra.edit_role(&role.id, wider).unwrap();
+    mount
         .write("roles/dr", json!({"ttl": "30m"}))
         .await
         .unwrap();
-    assert_eq!(kept(&bench).policy.actions, ["db-cql"]);
+    assert_eq!(kept(&mount).policy.actions, ["db-cql"]);
 }
 
 #[tokio::test]
 async fn the_custom_role_of_a_static_role_gets_its_policy_back() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     let mut role = policy(&["db-cql"]);
     role["rotation_period"] = json!("24h");
-    bench.write("static-roles/app", role).await.unwrap();
-    bench.tick().await;
-    let role = kept(&bench);
+    mount.write("static-roles/app", role).await.unwrap();
+    mount.tick().await;
+    let role = kept(&mount);
     let by_hand = Policy {
         description: "by hand".to_owned(),
         ..edited(&role, &["db-*"])
     };
-    bench.astra.edit_role(&role.id, by_hand).unwrap();
-    bench.advance(Duration::from_secs(3601));
-    bench.tick().await;
-    assert_eq!(kept(&bench).policy, role.policy);
+    mount.astra.edit_role(&role.id, by_hand).unwrap();
+    mount.advance(Duration::from_secs(3601));
+    mount.tick().await;
+    assert_eq!(kept(&mount).policy, role.policy);
 }
 
 #[tokio::test]
 async fn one_list_an_hour_is_enough_for_all_roles_of_a_config() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     for name in ["a", "b", "c"] {
         let path = format!("roles/{name}");
-        bench.write(&path, policy(&["db-cql"])).await.unwrap();
+        mount.write(&path, policy(&["db-cql"])).await.unwrap();
     }
-    let lists = |bench: &AstraMount| {
-        let journal = bench.astra.journal();
+    let lists = |mount: &AstraMount| {
+        let journal = mount.astra.journal();
         let lists = journal
             .iter()
             .filter(|entry| entry.method == "GET" && entry.path == "/v2/organizations/roles");
         lists.count()
     };
-    let before = lists(&bench);
+    let before = lists(&mount);
     for _ in 0..3 {
-        bench.tick().await;
+        mount.tick().await;
     }
-    assert_eq!(lists(&bench) - before, 1);
-    bench.advance(Duration::from_secs(3601));
-    bench.tick().await;
-    assert_eq!(lists(&bench) - before, 2);
+    assert_eq!(lists(&mount) - before, 1);
+    mount.advance(Duration::from_secs(3601));
+    mount.tick().await;
+    assert_eq!(lists(&mount) - before, 2);
 }
 
 #[tokio::test]
 async fn an_astra_role_that_became_a_token_admin_is_refused_at_the_mint() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     let plain = Policy {
         actions: vec!["db-cql".to_owned()],
-        ..bench.astra.roles(None).unwrap()[0].policy.clone()
+        ..mount.astra.roles(None).unwrap()[0].policy.clone()
     };
-    let team = bench.astra.create_role(None, "Team A", plain).unwrap();
+    let team = mount.astra.create_role(None, "Team A", plain).unwrap();
     let role = json!({"astra_roles": "Team A"});
-    bench.write("roles/ta", role).await.unwrap();
+    mount.write("roles/ta", role).await.unwrap();
     let static_role = json!({"astra_roles": "Team A", "rotation_period": "24h"});
-    bench.write("static-roles/ts", static_role).await.unwrap();
-    mint(&bench, "ta").await.unwrap();
-    bench
+    mount.write("static-roles/ts", static_role).await.unwrap();
+    mint(&mount, "ta").await.unwrap();
+    mount
         .astra
         .edit_role(&team.id, edited(&team, &["org-token-write"]))
         .unwrap();
-    bench.tick().await;
+    mount.tick().await;
     let expected = format!(
         "the Astra role \"Team A\" ({}) may create tokens, roles, users or passwords, so tokens \
          with it could outlive their lease by making others: take those rights from it, choose \
          another one, or set allow_token_admin=true on config \"default\"",
         team.id
     );
-    assert_eq!(refused(&bench, "ta").await, expected);
-    let rotated = bench.write("rotate-role/ts", json!({})).await;
+    assert_eq!(refused(&mount, "ta").await, expected);
+    let rotated = mount.write("rotate-role/ts", json!({})).await;
     assert!(matches!(rotated, Err(Error::BadRequest(text)) if text == expected));
-    let texts = read(&bench, "roles/ta").await.warnings().to_vec();
+    let texts = read(&mount, "roles/ta").await.warnings().to_vec();
     assert!(texts[0].contains("may by now create tokens"), "{texts:?}");
 
     // Once the rights are taken back, the next look lets it mint.
-    bench
+    mount
         .astra
         .edit_role(&team.id, edited(&team, &["db-cql"]))
         .unwrap();
-    assert_eq!(read(&bench, "roles/ta").await.warnings(), [""; 0]);
-    mint(&bench, "ta").await.unwrap();
-    bench.advance(Duration::from_secs(1));
+    assert_eq!(read(&mount, "roles/ta").await.warnings(), [""; 0]);
+    mint(&mount, "ta").await.unwrap();
+    mount.advance(Duration::from_secs(1));
 }
 
 #[tokio::test]
 async fn taking_allow_token_admin_back_ends_the_roles_that_rested_on_it() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     let allow = |allowed: bool| json!({"allow_token_admin": allowed});
-    bench.write("config", allow(true)).await.unwrap();
+    mount.write("config", allow(true)).await.unwrap();
     let admin = json!({"astra_roles": "Database Administrator"});
-    bench.write("roles/da", admin.clone()).await.unwrap();
-    bench
+    mount.write("roles/da", admin.clone()).await.unwrap();
+    mount
         .write("roles/own", policy(&["org-token-write"]))
         .await
         .unwrap();
-    mint(&bench, "da").await.unwrap();
-    bench.write("config", allow(false)).await.unwrap();
+    mint(&mount, "da").await.unwrap();
+    mount.write("config", allow(false)).await.unwrap();
     for restarted in [false, true] {
         for role in ["da", "own"] {
-            let text = refused(&bench, role).await;
+            let text = refused(&mount, role).await;
             assert!(
                 text.contains("set allow_token_admin=true on config \"default\""),
                 "{restarted} {text}"
             );
-            let again = bench
+            let again = mount
                 .refusal(&format!("roles/{role}"), json!({"ttl": "30m"}))
                 .await;
             assert!(
@@ -201,37 +201,37 @@ async fn taking_allow_token_admin_back_ends_the_roles_that_rested_on_it() {
                 "{restarted} {again}"
             );
         }
-        let again = bench.refusal("roles/da", admin.clone()).await;
+        let again = mount.refusal("roles/da", admin.clone()).await;
         assert!(
             again.starts_with("astra_roles: \"Database Administrator\" may create"),
             "{again}"
         );
-        bench.restart();
+        mount.restart();
     }
-    bench.write("config", allow(true)).await.unwrap();
-    mint(&bench, "da").await.unwrap();
+    mount.write("config", allow(true)).await.unwrap();
+    mint(&mount, "da").await.unwrap();
 }
 
 #[tokio::test]
 async fn astra_roles_that_are_written_again_are_looked_up_again() {
-    let bench = AstraMount::configured().await;
+    let mount = AstraMount::configured().await;
     let plain = Policy {
         actions: vec!["db-cql".to_owned()],
-        ..bench.astra.roles(None).unwrap()[0].policy.clone()
+        ..mount.astra.roles(None).unwrap()[0].policy.clone()
     };
-    let first = bench
+    let first = mount
         .astra
         .create_role(None, "Team A", plain.clone())
         .unwrap();
     let role = json!({"astra_roles": "Team A"});
-    bench.write("roles/ta", role.clone()).await.unwrap();
-    bench.astra.delete_role(&first.id).unwrap();
-    let second = bench.astra.create_role(None, "Team A", plain).unwrap();
+    mount.write("roles/ta", role.clone()).await.unwrap();
+    mount.astra.delete_role(&first.id).unwrap();
+    let second = mount.astra.create_role(None, "Team A", plain).unwrap();
     // The read says that the write helps, and it does.
-    let shown = read(&bench, "roles/ta").await;
+    let shown = read(&mount, "roles/ta").await;
     assert_eq!(shown.data()["unresolved_astra_roles"], json!(["Team A"]));
-    let written = bench.write("roles/ta", role).await.unwrap();
+    let written = mount.write("roles/ta", role).await.unwrap();
     assert_eq!(warnings(written), [""; 0]);
-    let shown = read(&bench, "roles/ta").await;
+    let shown = read(&mount, "roles/ta").await;
     assert_eq!(shown.data()["astra_role_ids"], json!([second.id]));
 }

@@ -9,16 +9,16 @@ use crate::vault::Operation;
 
 #[tokio::test]
 async fn a_credential_carries_what_an_application_needs() {
-    let bench = AstraMount::configured().await;
-    let vector = bench.astra.seeds().databases["vector_db"].id.clone();
+    let mount = AstraMount::configured().await;
+    let vector = mount.astra.seeds().databases["vector_db"].id.clone();
     let role = json!({"astra_roles": "RO User", "database_id": vector});
-    bench.write("roles/app", role).await.unwrap();
+    mount.write("roles/app", role).await.unwrap();
     // The first mint of a process asks for the root token's organization.
-    bench.read_response("creds/app").await;
-    bench.astra.clear_journal();
-    let credential = bench.read_response("creds/app").await;
+    mount.read_response("creds/app").await;
+    mount.astra.clear_journal();
+    let credential = mount.read_response("creds/app").await;
     // The facts are the role's: only the mint is sent.
-    assert_eq!(bench.astra.journal().len(), 1);
+    assert_eq!(mount.astra.journal().len(), 1);
     assert_eq!(text(&credential, "database_id"), vector);
     assert_eq!(text(&credential, "region"), "us-east1");
     assert_eq!(text(&credential, "keyspace"), "default_keyspace");
@@ -30,8 +30,8 @@ async fn a_credential_carries_what_an_application_needs() {
     assert!(!credential.data().contains_key("secure_connect_bundle_url"));
 
     let other = json!({"region": "europe-west1", "keyspace": "app"});
-    bench.write("roles/app", other).await.unwrap();
-    let credential = bench.read_response("creds/app").await;
+    mount.write("roles/app", other).await.unwrap();
+    let credential = mount.read_response("creds/app").await;
     assert_eq!(text(&credential, "region"), "europe-west1");
     assert_eq!(text(&credential, "keyspace"), "app");
     assert_eq!(
@@ -42,26 +42,26 @@ async fn a_credential_carries_what_an_application_needs() {
 
 #[tokio::test]
 async fn a_bundle_link_is_new_and_for_the_region() {
-    let bench = AstraMount::configured().await;
-    let vector = bench.astra.seeds().databases["vector_db"].id.clone();
+    let mount = AstraMount::configured().await;
+    let vector = mount.astra.seeds().databases["vector_db"].id.clone();
     let role =
         json!({"astra_roles": "RO User", "database_id": vector, "secure_connect_bundle": true});
-    bench.write("roles/app", role).await.unwrap();
+    mount.write("roles/app", role).await.unwrap();
     let link = text(
-        &bench.read_response("creds/app").await,
+        &mount.read_response("creds/app").await,
         "secure_connect_bundle_url",
     );
     assert!(link.contains(&format!("{vector}-1")), "{link}");
     let other = json!({"region": "europe-west1"});
-    bench.write("roles/app", other).await.unwrap();
+    mount.write("roles/app", other).await.unwrap();
     let link = text(
-        &bench.read_response("creds/app").await,
+        &mount.read_response("creds/app").await,
         "secure_connect_bundle_url",
     );
     assert!(link.contains(&format!("{vector}-2")), "{link}");
-    let stored = bench.storage.keys();
+    let stored = mount.storage.keys();
     for key in stored {
-        let entry = crate::vault::Storage::get(&*bench.storage, &key)
+        let entry = crate::vault::Storage::get(&*mount.storage, &key)
             .await
             .unwrap()
             .unwrap();
@@ -72,16 +72,16 @@ async fn a_bundle_link_is_new_and_for_the_region() {
 
 #[tokio::test]
 async fn without_a_bundle_no_token_is_minted() {
-    let bench = AstraMount::configured().await;
-    let vector = bench.astra.seeds().databases["vector_db"].id.clone();
+    let mount = AstraMount::configured().await;
+    let vector = mount.astra.seeds().databases["vector_db"].id.clone();
     let role =
         json!({"astra_roles": "RO User", "database_id": vector, "secure_connect_bundle": true});
-    bench.write("roles/app", role).await.unwrap();
-    bench
+    mount.write("roles/app", role).await.unwrap();
+    mount
         .astra
         .set_database_status(&vector, "HIBERNATED")
         .unwrap();
-    let outcome = bench.call(Operation::Read, "creds/app", json!({})).await;
+    let outcome = mount.call(Operation::Read, "creds/app", json!({})).await;
     let Err(Error::Status { status, message }) = outcome else {
         panic!("not refused with a status");
     };
@@ -91,8 +91,8 @@ async fn without_a_bundle_no_token_is_minted() {
          state: resume it, or set secure_connect_bundle=false on the role ("
     );
     assert!(message.starts_with(&expected), "{message}");
-    assert!(bench.astra.live_tokens().is_empty());
-    let posts = bench.astra.journal();
+    assert!(mount.astra.live_tokens().is_empty());
+    let posts = mount.astra.journal();
     assert!(
         posts
             .iter()

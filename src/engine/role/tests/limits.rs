@@ -12,22 +12,22 @@ use crate::vault::Operation;
 
 #[tokio::test]
 async fn a_reason_may_be_required() {
-    let bench = AstraMount::configured().await;
+    let mount = AstraMount::configured().await;
     let role = json!({"astra_roles": "RO User", "require_reason": true});
-    bench.write("roles/app", role).await.unwrap();
+    mount.write("roles/app", role).await.unwrap();
     for data in [json!({}), json!({"reason": "  "})] {
-        let outcome = bench.call(Operation::Read, "creds/app", data).await;
+        let outcome = mount.call(Operation::Read, "creds/app", data).await;
         assert_eq!(
             refused(outcome),
             "role \"app\" needs a reason: say why the credential is wanted, for instance vault \
              read astra/creds/app reason=OPS-1234"
         );
     }
-    assert!(bench.astra.live_tokens().is_empty());
+    assert!(mount.astra.live_tokens().is_empty());
     let data = json!({"reason": "OPS-7"});
-    let outcome = bench.call(Operation::Update, "creds/app", data).await;
+    let outcome = mount.call(Operation::Update, "creds/app", data).await;
     let credential = outcome.unwrap().unwrap();
-    let token = bench.astra.token(&text(&credential, "client_id")).unwrap();
+    let token = mount.astra.token(&text(&credential, "client_id")).unwrap();
     assert!(
         token.description.contains("for OPS-7"),
         "{}",
@@ -37,38 +37,38 @@ async fn a_reason_may_be_required() {
 
 #[tokio::test]
 async fn the_limit_holds_and_an_ended_lease_makes_room() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     let role = json!({"astra_roles": "RO User", "max_active": 2});
-    bench.write("roles/app", role.clone()).await.unwrap();
-    bench.write("roles/other", role).await.unwrap();
-    let first = bench.read_response("creds/app").await;
-    bench.read_response("creds/app").await;
-    bench.read_response("creds/other").await;
-    let outcome = bench.call(Operation::Read, "creds/app", json!({})).await;
+    mount.write("roles/app", role.clone()).await.unwrap();
+    mount.write("roles/other", role).await.unwrap();
+    let first = mount.read_response("creds/app").await;
+    mount.read_response("creds/app").await;
+    mount.read_response("creds/other").await;
+    let outcome = mount.call(Operation::Read, "creds/app", json!({})).await;
     assert_eq!(
         refused(outcome),
         "role \"app\" may have no more live tokens (it has 2, its max_active is 2): wait until a \
          lease ends, revoke leases that are not needed (vault lease revoke astra/creds/app/<id>; \
          tokens/default shows for whom they were minted), or raise max_active at roles/app"
     );
-    bench.revoke(&first).await.unwrap();
-    bench.read_response("creds/app").await;
+    mount.revoke(&first).await.unwrap();
+    mount.read_response("creds/app").await;
     // A new process counts what its predecessor minted.
-    bench.restart();
-    let outcome = bench.call(Operation::Read, "creds/app", json!({})).await;
+    mount.restart();
+    let outcome = mount.call(Operation::Read, "creds/app", json!({})).await;
     assert!(refused(outcome).contains("(it has 2, its max_active is 2)"));
-    assert_eq!(bench.astra.live_tokens().len(), 3);
+    assert_eq!(mount.astra.live_tokens().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mints_at_once_do_not_overshoot_and_use_what_is_allowed() {
-    let bench = Arc::new(AstraMount::configured().await);
+    let mount = Arc::new(AstraMount::configured().await);
     let role = json!({"astra_roles": "RO User", "max_active": 5});
-    bench.write("roles/app", role).await.unwrap();
+    mount.write("roles/app", role).await.unwrap();
     for _ in 0..5 {
         let reads = (0..20).map(|_| {
-            let bench = Arc::clone(&bench);
-            tokio::spawn(async move { bench.call(Operation::Read, "creds/app", json!({})).await })
+            let mount = Arc::clone(&mount);
+            tokio::spawn(async move { mount.call(Operation::Read, "creds/app", json!({})).await })
         });
         let outcomes = join_all(reads).await;
         let credentials: Vec<_> = outcomes
@@ -82,24 +82,24 @@ async fn mints_at_once_do_not_overshoot_and_use_what_is_allowed() {
             })
             .collect();
         assert_eq!(credentials.len(), 5);
-        assert_eq!(bench.astra.live_tokens().len(), 5);
+        assert_eq!(mount.astra.live_tokens().len(), 5);
         for credential in &credentials {
-            bench.revoke(credential).await.unwrap();
+            mount.revoke(credential).await.unwrap();
         }
     }
-    assert!(bench.astra.live_tokens().is_empty());
+    assert!(mount.astra.live_tokens().is_empty());
 }
 
 #[tokio::test]
 async fn a_limit_that_is_far_costs_one_list() {
-    let bench = AstraMount::configured().await;
+    let mount = AstraMount::configured().await;
     let role = json!({"astra_roles": "RO User", "max_active": 1000});
-    bench.write("roles/app", role).await.unwrap();
-    bench.astra.clear_journal();
+    mount.write("roles/app", role).await.unwrap();
+    mount.astra.clear_journal();
     for _ in 0..10 {
-        bench.read_response("creds/app").await;
+        mount.read_response("creds/app").await;
     }
-    let journal = bench.astra.journal();
+    let journal = mount.astra.journal();
     let is_list = |path: &str| path == "/v2/clientIdSecrets";
     let lists = journal
         .iter()
@@ -110,15 +110,15 @@ async fn a_limit_that_is_far_costs_one_list() {
 
 #[tokio::test]
 async fn the_token_of_a_request_that_is_repeated_after_a_crash_does_not_count() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     let role = json!({"astra_roles": "RO User", "max_active": 1});
-    bench.write("roles/app", role).await.unwrap();
-    let first = bench.read_as("repeated", "creds/app").await;
+    mount.write("roles/app", role).await.unwrap();
+    let first = mount.read_as("repeated", "creds/app").await;
     let first = text(&first.unwrap().unwrap(), "client_id");
-    bench.restart();
-    let second = bench.read_as("repeated", "creds/app").await;
+    mount.restart();
+    let second = mount.read_as("repeated", "creds/app").await;
     let second = text(&second.unwrap().unwrap(), "client_id");
-    let live = bench.astra.live_tokens();
+    let live = mount.astra.live_tokens();
     let live: Vec<&String> = live.iter().map(|token| &token.client_id).collect();
     assert_eq!(live, [&second]);
     assert_ne!(first, second);
@@ -126,16 +126,16 @@ async fn the_token_of_a_request_that_is_repeated_after_a_crash_does_not_count() 
 
 #[tokio::test]
 async fn where_tokens_cannot_be_counted_the_answer_says_so() {
-    let bench = AstraMount::configured().await;
-    bench
+    let mount = AstraMount::configured().await;
+    mount
         .astra
         .set_knobs(json!({"ignore_description": true}))
         .unwrap();
     let role = json!({"astra_roles": "RO User", "max_active": 1});
-    bench.write("roles/app", role).await.unwrap();
+    mount.write("roles/app", role).await.unwrap();
     // One odd answer shows nothing of the organization.
     for is_told in [false, true] {
-        let credential = bench.read_response("creds/app").await;
+        let credential = mount.read_response("creds/app").await;
         let expected = "max_active of role \"app\" is not enforced: without descriptions its \
             tokens cannot be counted";
         let warnings = credential.warnings();
@@ -145,25 +145,25 @@ async fn where_tokens_cannot_be_counted_the_answer_says_so() {
             "{warnings:?}"
         );
     }
-    assert_eq!(bench.astra.live_tokens().len(), 2);
+    assert_eq!(mount.astra.live_tokens().len(), 2);
 }
 
 #[tokio::test]
 async fn a_copied_description_does_not_count() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     let role = json!({"astra_roles": "RO User", "max_active": 2});
-    bench.write("roles/app", role).await.unwrap();
-    let first = bench.read_response("creds/app").await;
-    let token = bench.astra.token(&text(&first, "client_id")).unwrap();
+    mount.write("roles/app", role).await.unwrap();
+    let first = mount.read_response("creds/app").await;
+    let token = mount.astra.token(&text(&first, "client_id")).unwrap();
     for _ in 0..3 {
         let copy = astra_emulator::PortalToken {
             description: token.description.clone(),
             ..astra_emulator::PortalToken::default()
         };
-        bench.astra.create_token(copy).unwrap();
+        mount.astra.create_token(copy).unwrap();
     }
-    bench.restart();
-    bench.read_response("creds/app").await;
-    let outcome = bench.call(Operation::Read, "creds/app", json!({})).await;
+    mount.restart();
+    mount.read_response("creds/app").await;
+    let outcome = mount.call(Operation::Read, "creds/app", json!({})).await;
     assert!(refused(outcome).contains("(it has 2, its max_active is 2)"));
 }

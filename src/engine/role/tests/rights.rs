@@ -12,8 +12,8 @@ const TOKENS: [&str; 2] = ["org-token-read", "org-token-write"];
 const ROLES: [&str; 2] = ["org-role-write", "org-role-delete"];
 
 /// A root token that may do `actions` on the organization and `data` in all databases.
-fn root_token(bench: &AstraMount, actions: &[&str], data: &[&str]) -> String {
-    let org = &bench.astra.seeds().organizations[0].id;
+fn root_token(mount: &AstraMount, actions: &[&str], data: &[&str]) -> String {
+    let org = &mount.astra.seeds().organizations[0].id;
     let make = |name: String, actions: &[&str], resource: String| {
         let policy = Policy {
             description: String::new(),
@@ -21,7 +21,7 @@ fn root_token(bench: &AstraMount, actions: &[&str], data: &[&str]) -> String {
             actions: actions.iter().map(|action| (*action).to_owned()).collect(),
             effect: "allow".to_owned(),
         };
-        bench.astra.create_role(None, &name, policy).unwrap().id
+        mount.astra.create_role(None, &name, policy).unwrap().id
     };
     let own = format!("root {}", actions.len());
     let mut roles = vec![make(own, actions, format!("drn:astra:org:{org}"))];
@@ -36,31 +36,31 @@ fn root_token(bench: &AstraMount, actions: &[&str], data: &[&str]) -> String {
         roles,
         ..PortalToken::default()
     };
-    bench.astra.create_token(portal).unwrap().token
+    mount.astra.create_token(portal).unwrap().token
 }
 
-async fn warnings(bench: &AstraMount, path: &str, data: Value) -> Vec<String> {
-    let written = bench.write(path, data).await.unwrap();
+async fn warnings(mount: &AstraMount, path: &str, data: Value) -> Vec<String> {
+    let written = mount.write(path, data).await.unwrap();
     written.map_or_else(Vec::new, |written| written.warnings().to_vec())
 }
 
-fn config(bench: &AstraMount, token: &str) -> Value {
-    json!({"token": token, "url": bench.astra.url()})
+fn config(mount: &AstraMount, token: &str) -> Value {
+    json!({"token": token, "url": mount.astra.url()})
 }
 
 #[tokio::test]
 async fn a_root_token_that_can_grant_nothing_is_told_of_when_it_is_written() {
-    let bench = AstraMount::new().await;
-    let token = root_token(&bench, &TOKENS, &[]);
+    let mount = AstraMount::new().await;
+    let token = root_token(&mount, &TOKENS, &[]);
     assert_eq!(
-        warnings(&bench, "config", config(&bench, &token)).await,
+        warnings(&mount, "config", config(&mount, &token)).await,
         [
             "the root token has no rights on databases, just org-token-read, org-token-write: \
              Astra lets no token grant more than its own rights, so give it all that roles are to \
              grant"
         ]
     );
-    let told = warnings(&bench, "roles/app", json!({"astra_roles": "RO User"})).await;
+    let told = warnings(&mount, "roles/app", json!({"astra_roles": "RO User"})).await;
     let [told] = told.try_into().unwrap();
     assert!(
         told.starts_with("astra_roles: \"RO User\" grants ")
@@ -72,22 +72,22 @@ async fn a_root_token_that_can_grant_nothing_is_told_of_when_it_is_written() {
         "{told}"
     );
     // And so it is.
-    let refused = bench.call(Operation::Read, "creds/app", json!({})).await;
+    let refused = mount.call(Operation::Read, "creds/app", json!({})).await;
     let refused = format!("{:?}", refused.err().unwrap());
     assert!(refused.contains("HTTP 403"), "{refused}");
     // The administrator's lacks nothing, and what roles need is compared with a new token.
-    let admin = bench.astra.root_token();
+    let admin = mount.astra.root_token();
     let none: [&str; 0] = [];
     assert_eq!(
-        warnings(&bench, "config", config(&bench, &admin)).await,
+        warnings(&mount, "config", config(&mount, &admin)).await,
         none
     );
     assert_eq!(
-        warnings(&bench, "roles/app", json!({"astra_roles": "RO User"})).await,
+        warnings(&mount, "roles/app", json!({"astra_roles": "RO User"})).await,
         none
     );
-    let weak = root_token(&bench, &[TOKENS[0], TOKENS[1], ROLES[0]], &["db-rest"]);
-    let [told] = warnings(&bench, "config", config(&bench, &weak))
+    let weak = root_token(&mount, &[TOKENS[0], TOKENS[1], ROLES[0]], &["db-rest"]);
+    let [told] = warnings(&mount, "config", config(&mount, &weak))
         .await
         .try_into()
         .unwrap();
@@ -100,26 +100,26 @@ async fn a_root_token_that_can_grant_nothing_is_told_of_when_it_is_written() {
 
 #[tokio::test]
 async fn a_policy_is_compared_with_the_root_tokens_rights_and_with_the_database() {
-    let bench = AstraMount::new().await;
+    let mount = AstraMount::new().await;
     let [read, write] = TOKENS;
     let [make, delete] = ROLES;
     let token = root_token(
-        &bench,
+        &mount,
         &[read, write, make, delete],
         &["db-rest", "org-db-view"],
     );
-    bench.write_config("default", &token).await;
-    let database = bench.astra.seeds().databases["vector_db"].id.clone();
+    mount.write_config("default", &token).await;
+    let database = mount.astra.seeds().databases["vector_db"].id.clone();
     let role = |resources: &[String], actions: &[&str]| {
         let policy = json!({"resources": resources, "actions": actions, "effect": "allow"});
         json!({"policy": policy, "database_id": database, "keyspace": "app"})
     };
-    let org = &bench.astra.seeds().organizations[0].id;
+    let org = &mount.astra.seeds().organizations[0].id;
     let here = format!("drn:astra:org:{{{{org_id}}}}:db:{database}");
     let elsewhere = "drn:astra:org:{{org_id}}:db:00000000-0000-4000-8000-000000000000".to_owned();
     let all = "drn:astra:org:{{org_id}}:db:*:keyspace:*".to_owned();
 
-    let told = warnings(&bench, "roles/a", role(&[elsewhere], &["db-rest"])).await;
+    let told = warnings(&mount, "roles/a", role(&[elsewhere], &["db-rest"])).await;
     assert_eq!(
         told,
         [format!(
@@ -128,7 +128,7 @@ async fn a_policy_is_compared_with_the_root_tokens_rights_and_with_the_database(
         )]
     );
     let told = warnings(
-        &bench,
+        &mount,
         "roles/b",
         role(std::slice::from_ref(&here), &["db-cql", "db-rest"]),
     )
@@ -147,7 +147,7 @@ async fn a_policy_is_compared_with_the_root_tokens_rights_and_with_the_database(
             )
         ]
     );
-    let told = warnings(&bench, "roles/c", role(&[here, all], &["db-rest"])).await;
+    let told = warnings(&mount, "roles/c", role(&[here, all], &["db-rest"])).await;
     let [told] = told.try_into().unwrap();
     assert!(
         told.starts_with("policy: it grants db-rest on drn:")

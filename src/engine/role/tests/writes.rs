@@ -21,8 +21,8 @@ fn writable(data: &Map<String, Value>) -> Value {
 
 #[tokio::test]
 async fn what_was_read_can_be_written_back() {
-    let bench = AstraMount::configured().await;
-    let database = bench.astra.seeds().databases["vector_db"].clone();
+    let mount = AstraMount::configured().await;
+    let database = mount.astra.seeds().databases["vector_db"].clone();
     let policy = json!({
         "resources": ["drn:astra:org:__ORG_ID__"], "actions": ["db-cql"], "effect": "allow",
         "description": "d",
@@ -37,44 +37,44 @@ async fn what_was_read_can_be_written_back() {
         json!({"astra_roles": ["RO \
             User"], "database_id": database.id, "keyspace": "app", "secure_connect_bundle": true}),
     ] {
-        bench.write("roles/app", role.clone()).await.unwrap();
-        let first = bench.read_response("roles/app").await;
-        let back = bench.write("roles/app", writable(first.data())).await;
+        mount.write("roles/app", role.clone()).await.unwrap();
+        let first = mount.read_response("roles/app").await;
+        let back = mount.write("roles/app", writable(first.data())).await;
         back.unwrap_or_else(|error| panic!("{role}: {error}"));
         assert_eq!(
-            bench.read_response("roles/app").await.data(),
+            mount.read_response("roles/app").await.data(),
             first.data(),
             "of {role}"
         );
-        bench
+        mount
             .call(Operation::Delete, "roles/app", json!({}))
             .await
             .unwrap();
     }
-    bench
+    mount
         .write("roles/app", json!({"astra_roles": "RO User,R/W User"}))
         .await
         .unwrap();
-    let read = bench.read_response("roles/app").await;
+    let read = mount.read_response("roles/app").await;
     assert_eq!(read.data()["astra_roles"], json!(["R/W User", "RO User"]));
 }
 
 #[tokio::test]
 async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
-    let bench = AstraMount::configured().await;
-    let database = bench.astra.seeds().databases["vector_db"].clone();
+    let mount = AstraMount::configured().await;
+    let database = mount.astra.seeds().databases["vector_db"].clone();
     let role = json!({"astra_roles": "RO User", "require_reason": true, "max_active": 3, "ttl": 60,
                       "database_id": database.id, "region": "europe-west1", "keyspace": "app"});
-    bench.write("roles/app", role).await.unwrap();
-    let before = bench.astra.stats().requests;
+    mount.write("roles/app", role).await.unwrap();
+    let before = mount.astra.stats().requests;
     let patch = json!({"max_active": null, "ttl": 120});
-    bench
+    mount
         .call(Operation::Patch, "roles/app", patch)
         .await
         .unwrap();
     // Astra is only asked whether the Astra roles are still there.
-    assert_eq!(bench.astra.stats().requests, before + 1);
-    let read = bench.read_response("roles/app").await;
+    assert_eq!(mount.astra.stats().requests, before + 1);
+    let read = mount.read_response("roles/app").await;
     let data = read.data();
     assert_eq!(
         (&data["max_active"], &data["ttl"], &data["require_reason"]),
@@ -85,17 +85,17 @@ async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
         (&json!("europe-west1"), &json!("app"))
     );
     let patch = json!({"database_id": null});
-    bench
+    mount
         .call(Operation::Patch, "roles/app", patch)
         .await
         .unwrap();
-    let read = bench.read_response("roles/app").await;
+    let read = mount.read_response("roles/app").await;
     let data = read.data();
     assert_eq!(
         (&data["database_id"], &data["region"], &data["keyspace"]),
         (&json!(""), &json!(""), &json!(""))
     );
-    let missing = bench
+    let missing = mount
         .call(Operation::Patch, "roles/none", json!({"ttl": 1}))
         .await;
     assert_eq!(
@@ -106,8 +106,8 @@ async fn a_patch_changes_what_it_names_and_null_brings_the_default_back() {
 
 #[tokio::test]
 async fn bad_input_is_refused_and_changes_nothing() {
-    let bench = AstraMount::configured().await;
-    let databases = bench.astra.seeds().databases;
+    let mount = AstraMount::configured().await;
+    let databases = mount.astra.seeds().databases;
     let (vector, classic) = (&databases["vector_db"].id, &databases["classic_db"].id);
     let role = |more: Value| {
         let mut role = json!({"astra_roles": "RO User"});
@@ -188,25 +188,25 @@ async fn bad_input_is_refused_and_changes_nothing() {
         ),
     ] {
         assert_eq!(
-            bench.refusal("roles/app", data.clone()).await,
+            mount.refusal("roles/app", data.clone()).await,
             expected,
             "for {data}"
         );
-        let missing = bench.call(Operation::Read, "roles/app", json!({})).await;
+        let missing = mount.call(Operation::Read, "roles/app", json!({})).await;
         assert!(missing.unwrap().is_none(), "stored by {data}");
     }
-    assert!(bench.astra.violations().is_empty());
+    assert!(mount.astra.violations().is_empty());
 }
 
 #[tokio::test]
 async fn a_database_of_another_organization_is_refused() {
-    let bench = AstraMount::configured().await;
-    let vector = bench.astra.seeds().databases["vector_db"].id.clone();
-    let second = bench.astra.seeds().organizations[1].root_token.clone();
-    bench.write_config("second", &second).await;
+    let mount = AstraMount::configured().await;
+    let vector = mount.astra.seeds().databases["vector_db"].id.clone();
+    let second = mount.astra.seeds().organizations[1].root_token.clone();
+    mount.write_config("second", &second).await;
     let role = json!({"config": "second", "astra_roles": "RO User", "database_id": vector});
     assert_eq!(
-        bench.refusal("roles/app", role).await,
+        mount.refusal("roles/app", role).await,
         format!(
             "database_id: the organization of config \"second\" has no database \"{vector}\"; it \
              has no database that the root token can see: give the id of a database of this \
@@ -217,10 +217,10 @@ async fn a_database_of_another_organization_is_refused() {
 
 #[tokio::test]
 async fn a_sleeping_database_is_accepted_with_a_warning() {
-    let bench = AstraMount::configured().await;
-    let classic = bench.astra.seeds().databases["classic_db"].id.clone();
+    let mount = AstraMount::configured().await;
+    let classic = mount.astra.seeds().databases["classic_db"].id.clone();
     let role = json!({"astra_roles": "RO User", "database_id": classic});
-    let answer = bench.write("roles/app", role).await.unwrap().unwrap();
+    let answer = mount.write("roles/app", role).await.unwrap().unwrap();
     assert_eq!(
         answer.warnings(),
         [format!(
@@ -233,36 +233,36 @@ async fn a_sleeping_database_is_accepted_with_a_warning() {
 
 #[tokio::test]
 async fn a_read_shows_names_that_no_longer_resolve_and_does_without_astra() {
-    let bench = AstraMount::configured().await;
-    let own = bench.astra.roles(None).unwrap()[0].policy.clone();
-    let made = bench.astra.create_role(None, "Mine", own).unwrap();
+    let mount = AstraMount::configured().await;
+    let own = mount.astra.roles(None).unwrap()[0].policy.clone();
+    let made = mount.astra.create_role(None, "Mine", own).unwrap();
     // The first built-in role may not create tokens.
-    bench
+    mount
         .write("roles/app", json!({"astra_roles": "Mine,RO User"}))
         .await
         .unwrap();
-    bench.astra.delete_role(&made.id).unwrap();
-    let read = bench.read_response("roles/app").await;
+    mount.astra.delete_role(&made.id).unwrap();
+    let read = mount.read_response("roles/app").await;
     assert_eq!(read.data()["astra_roles"], json!(["Mine", "RO User"]));
     assert_eq!(read.data()["unresolved_astra_roles"], json!(["Mine"]));
     let down = astra_emulator::FaultRule::new(astra_emulator::Fault::NoListen {});
-    bench.astra.add_fault(down).unwrap();
-    let read = bench.read_response("roles/app").await;
+    mount.astra.add_fault(down).unwrap();
+    let read = mount.read_response("roles/app").await;
     assert_eq!(read.data()["astra_roles"], json!(["Mine", "RO User"]));
     assert!(!read.data().contains_key("unresolved_astra_roles"));
 }
 
 #[tokio::test]
 async fn a_refused_update_leaves_the_stored_role() {
-    let bench = AstraMount::configured().await;
-    bench
+    let mount = AstraMount::configured().await;
+    mount
         .write("roles/app", json!({"astra_roles": "RO User", "ttl": 60}))
         .await
         .unwrap();
-    let before = bench.read_response("roles/app").await;
-    let outcome = bench
+    let before = mount.read_response("roles/app").await;
+    let outcome = mount
         .write("roles/app", json!({"astra_roles": "Missing", "ttl": 90}))
         .await;
     assert!(refused(outcome).starts_with("astra_roles: "));
-    assert_eq!(bench.read_response("roles/app").await.data(), before.data());
+    assert_eq!(mount.read_response("roles/app").await.data(), before.data());
 }

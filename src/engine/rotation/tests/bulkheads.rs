@@ -22,20 +22,20 @@ fn hang() -> Fault {
     }
 }
 
-async fn static_role(bench: &AstraMount, config: &str, name: &str) {
+async fn static_role(mount: &AstraMount, config: &str, name: &str) {
     let role = json!({"config": config, "astra_roles": READER, "rotation_period": 60});
     let path = format!("static-roles/{name}");
-    bench.write(&path, role).await.unwrap();
+    mount.write(&path, role).await.unwrap();
 }
 
-async fn token_of(bench: &AstraMount, name: &str) -> String {
-    let read = bench.read_data(&format!("static-creds/{name}")).await;
+async fn token_of(mount: &AstraMount, name: &str) -> String {
+    let read = mount.read_data(&format!("static-creds/{name}")).await;
     read["client_id"].as_str().unwrap().to_owned()
 }
 
-/// In another service than `bench`: a config and static roles that are due, and the root token of a
+/// In another service than `mount`: a config and static roles that are due, and the root token of a
 /// deleted config that is still to be deleted.
-async fn other_service(bench: &AstraMount) -> Emulator {
+async fn other_service(mount: &AstraMount) -> Emulator {
     let options = Options {
         // Of its own, as two services never have the same tokens.
         seed: 7,
@@ -49,15 +49,15 @@ async fn other_service(bench: &AstraMount) -> Emulator {
             "rotation_period": 60,
         })
     };
-    bench.write("config/a-slow", config(0)).await.unwrap();
+    mount.write("config/a-slow", config(0)).await.unwrap();
     for number in 0..STATIC_ROLES {
-        static_role(bench, "a-slow", &format!("slow-{number}")).await;
+        static_role(mount, "a-slow", &format!("slow-{number}")).await;
     }
-    bench.write("config/gone", config(1)).await.unwrap();
-    bench.write("rotate-root/gone", json!({})).await.unwrap();
+    mount.write("config/gone", config(1)).await.unwrap();
+    mount.write("rotate-root/gone", json!({})).await.unwrap();
     let rule = FaultRule::new(refused(403)).on("DELETE", "*");
     let refusal = other.add_fault(rule).unwrap();
-    bench
+    mount
         .call(Operation::Delete, "config/gone", json!({"force": true}))
         .await
         .unwrap();
@@ -67,23 +67,23 @@ async fn other_service(bench: &AstraMount) -> Emulator {
 
 #[tokio::test]
 async fn an_organization_that_hangs_holds_up_no_other() {
-    let mut bench = AstraMount::configured().await;
-    let token = bench.astra.root_token();
-    let mut config = bench.config(json!({"token": &token}));
+    let mut mount = AstraMount::configured().await;
+    let token = mount.astra.root_token();
+    let mut config = mount.config(json!({"token": &token}));
     config["rotation_period"] = 60.into();
-    bench.write("config", config).await.unwrap();
-    static_role(&bench, "default", "well").await;
-    let other = other_service(&bench).await;
-    let (root, well) = (root_of(&bench).await, token_of(&bench, "well").await);
-    bench.advance(Duration::from_secs(61));
+    mount.write("config", config).await.unwrap();
+    static_role(&mount, "default", "well").await;
+    let other = other_service(&mount).await;
+    let (root, well) = (root_of(&mount).await, token_of(&mount, "well").await);
+    mount.advance(Duration::from_secs(61));
     other.add_fault(FaultRule::new(hang())).unwrap();
 
     let others_work = async {
         // Deleted, rotated and written while the tick waits for the other service.
-        while root_of(&bench).await == root || token_of(&bench, "well").await == well {
+        while root_of(&mount).await == root || token_of(&mount, "well").await == well {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let unknown = bench.write("rotate-root/unknown", json!({})).await;
+        let unknown = mount.write("rotate-root/unknown", json!({})).await;
         assert!(
             unknown
                 .err()
@@ -92,15 +92,15 @@ async fn an_organization_that_hangs_holds_up_no_other() {
                 .contains("\"unknown\" does not exist")
         );
         let second =
-            bench.config(json!({"token": &bench.astra.seeds().organizations[1].root_token}));
-        bench.write("config/second", second).await.unwrap();
-        bench.write("rotate-root/second", json!({})).await.unwrap();
-        let delete = bench.call(Operation::Delete, "config/second", json!({}));
+            mount.config(json!({"token": &mount.astra.seeds().organizations[1].root_token}));
+        mount.write("config/second", second).await.unwrap();
+        mount.write("rotate-root/second", json!({})).await.unwrap();
+        let delete = mount.call(Operation::Delete, "config/second", json!({}));
         delete.await.unwrap();
     };
     tokio::select! {
         biased;
-        () = bench.tick() => panic!("the tick is over, and the other organization had not its \
+        () = mount.tick() => panic!("the tick is over, and the other organization had not its \
             turn"),
         () = others_work => {}
     }

@@ -15,12 +15,12 @@ use astra_emulator::Fault;
 use astra_emulator::fault::FaultBody;
 use serde_json::json;
 
-async fn rotate(bench: &AstraMount) -> HandlerResult {
-    bench.write("rotate-root", json!({})).await
+async fn rotate(mount: &AstraMount) -> HandlerResult {
+    mount.write("rotate-root", json!({})).await
 }
 
-async fn root_of(bench: &AstraMount) -> String {
-    let config = bench.read_data("config").await;
+async fn root_of(mount: &AstraMount) -> String {
+    let config = mount.read_data("config").await;
     config["token_client_id"].as_str().unwrap().to_owned()
 }
 

@@ -14,34 +14,34 @@ use crate::vault::Operation;
 
 #[tokio::test]
 async fn a_period_rotates_and_can_be_suspended() {
-    let mut bench = AstraMount::configured().await;
-    let first = root_of(&bench).await;
-    bench
+    let mut mount = AstraMount::configured().await;
+    let first = root_of(&mount).await;
+    mount
         .write("config", json!({"rotation_period": "1h"}))
         .await
         .unwrap();
-    let config = bench.read_data("config").await;
+    let config = mount.read_data("config").await;
     assert_eq!(config["rotation_period"], json!(3600));
     assert_eq!(config["rotation_schedule"], json!(""));
-    bench.tick().await;
-    assert_eq!(root_of(&bench).await, first);
-    bench.advance(Duration::from_secs(3590));
-    bench.tick().await;
-    assert_eq!(root_of(&bench).await, first);
-    bench.advance(Duration::from_secs(11));
-    bench.tick().await;
-    let second = root_of(&bench).await;
+    mount.tick().await;
+    assert_eq!(root_of(&mount).await, first);
+    mount.advance(Duration::from_secs(3590));
+    mount.tick().await;
+    assert_eq!(root_of(&mount).await, first);
+    mount.advance(Duration::from_secs(11));
+    mount.tick().await;
+    let second = root_of(&mount).await;
     assert_ne!(second, first);
-    assert!(!bench.is_live(&first));
+    assert!(!mount.is_live(&first));
     let suspended = json!({"disable_automated_rotation": true});
-    bench
+    mount
         .call(Operation::Patch, "config", suspended)
         .await
         .unwrap();
-    bench.advance(Duration::from_secs(7200));
-    bench.tick().await;
-    assert_eq!(root_of(&bench).await, second);
-    let config = bench.read_data("config").await;
+    mount.advance(Duration::from_secs(7200));
+    mount.tick().await;
+    assert_eq!(root_of(&mount).await, second);
+    let config = mount.read_data("config").await;
     assert_eq!(config["next_rotation"], json!(""));
     assert_eq!(config["disable_automated_rotation"], json!(true));
     assert_eq!(config["rotation_period"], json!(3600));
@@ -49,19 +49,19 @@ async fn a_period_rotates_and_can_be_suspended() {
 
 #[tokio::test]
 async fn a_failing_rotation_backs_off_and_tells_why() {
-    let mut bench = AstraMount::configured().await;
-    let first = root_of(&bench).await;
-    bench
+    let mut mount = AstraMount::configured().await;
+    let first = root_of(&mount).await;
+    mount
         .write("config", json!({"rotation_schedule": "* * * * *"}))
         .await
         .unwrap();
-    bench.fault("POST", "/v2/clientIdSecrets", refused(403));
+    mount.fault("POST", "/v2/clientIdSecrets", refused(403));
     let mut tries = 0;
     for _ in 0..130 {
-        bench.advance(Duration::from_secs(60));
-        let before = bench.all_requests();
-        bench.tick().await;
-        let posts = bench.astra.journal();
+        mount.advance(Duration::from_secs(60));
+        let before = mount.all_requests();
+        mount.tick().await;
+        let posts = mount.astra.journal();
         tries += posts[before..]
             .iter()
             .filter(|entry| entry.method == "POST")
@@ -69,23 +69,23 @@ async fn a_failing_rotation_backs_off_and_tells_why() {
     }
     // After 0, 1, 3, 7, 15, 31, 63 and 123 minutes.
     assert!((7..=9).contains(&tries), "{tries}");
-    let config = bench.read_data("config").await;
+    let config = mount.read_data("config").await;
     let last_error = config["rotation_error"].as_str().unwrap();
     assert!(last_error.contains("cannot mint a token"), "{last_error}");
-    assert_eq!(root_of(&bench).await, first);
-    bench.astra.clear_faults();
-    bench.advance(Duration::from_secs(3600));
-    bench.tick().await;
-    assert_ne!(root_of(&bench).await, first);
-    assert_eq!(bench.read_data("config").await["rotation_error"], json!(""));
-    let keys = bench.storage.keys();
+    assert_eq!(root_of(&mount).await, first);
+    mount.astra.clear_faults();
+    mount.advance(Duration::from_secs(3600));
+    mount.tick().await;
+    assert_ne!(root_of(&mount).await, first);
+    assert_eq!(mount.read_data("config").await["rotation_error"], json!(""));
+    let keys = mount.storage.keys();
     assert!(!keys.iter().any(|key| key.starts_with("v1/rotation/")));
 }
 
 #[tokio::test]
 async fn bad_settings_are_refused_and_change_nothing() {
-    let bench = AstraMount::configured().await;
-    let before = bench.read_data("config").await;
+    let mount = AstraMount::configured().await;
+    let before = mount.read_data("config").await;
     for (data, text) in [
         (
             json!({"rotation_period": 59}),
@@ -107,158 +107,158 @@ async fn bad_settings_are_refused_and_change_nothing() {
             "rotation_schedule: \"61 0 * * *\" is not a schedule: ",
         ),
     ] {
-        let refusal = bench.refusal("config", data).await;
+        let refusal = mount.refusal("config", data).await;
         assert!(refusal.contains(text), "{refusal}");
     }
-    assert_eq!(bench.read_data("config").await, before);
+    assert_eq!(mount.read_data("config").await, before);
     // One of the two replaces the other; empty takes it back.
-    bench
+    mount
         .write("config", json!({"rotation_period": 3600}))
         .await
         .unwrap();
-    bench
+    mount
         .write("config", json!({"rotation_schedule": "0 3 * * SAT"}))
         .await
         .unwrap();
-    let config = bench.read_data("config").await;
+    let config = mount.read_data("config").await;
     assert_eq!(config["rotation_period"], json!(0));
     assert_eq!(config["rotation_schedule"], json!("0 3 * * SAT"));
-    bench
+    mount
         .write("config", json!({"rotation_period": 0}))
         .await
         .unwrap();
     assert_eq!(
-        bench.read_data("config").await["rotation_schedule"],
+        mount.read_data("config").await["rotation_schedule"],
         json!("0 3 * * SAT")
     );
-    bench
+    mount
         .write("config", json!({"rotation_schedule": ""}))
         .await
         .unwrap();
     assert_eq!(
-        bench.read_data("config").await["rotation_schedule"],
+        mount.read_data("config").await["rotation_schedule"],
         json!("")
     );
 }
 
 #[tokio::test]
 async fn a_root_token_is_rotated_before_it_ends() {
-    let mut bench = AstraMount::configured().await;
-    let roles = bench.astra.seeds().tokens["org_admin"].roles.clone();
+    let mut mount = AstraMount::configured().await;
+    let roles = mount.astra.seeds().tokens["org_admin"].roles.clone();
     let ending = PortalToken {
         roles,
         expires_in_s: Some(1_000),
         ..PortalToken::default()
     };
-    let token = bench.astra.create_token(ending).unwrap().token;
+    let token = mount.astra.create_token(ending).unwrap().token;
     let texts = warnings(
-        bench
-            .write("config", bench.config(json!({"token": &token})))
+        mount
+            .write("config", mount.config(json!({"token": &token})))
             .await
             .unwrap(),
     );
     assert!(texts[0].contains("nothing replaces it before"), "{texts:?}");
-    let status = bench.read_data("status").await;
+    let status = mount.read_data("status").await;
     assert!(status["configs"]["default"]["root_expires_at"].is_string());
     let told = |response| warnings(response).join("; ");
     for (path, beginning) in [
         ("status/default", "the root token ends at "),
         ("status", "config \"default\": the root token ends at "),
     ] {
-        let read = bench.call(Operation::Read, path, json!({})).await.unwrap();
+        let read = mount.call(Operation::Read, path, json!({})).await.unwrap();
         let told = told(read);
         assert!(told.starts_with(beginning), "{path}: {told}");
     }
     // One that nothing is to replace stays, also where its end is near.
-    let first = root_of(&bench).await;
+    let first = root_of(&mount).await;
     let day = json!({"rotation_period": "24h"});
-    let texts = warnings(bench.write("config", day).await.unwrap());
+    let texts = warnings(mount.write("config", day).await.unwrap());
     assert!(
         texts[0].contains("before the rotation that is scheduled for"),
         "{texts:?}"
     );
-    bench.advance(Duration::from_secs(700));
-    bench.tick().await;
-    assert_eq!(root_of(&bench).await, first);
-    bench.advance(Duration::from_secs(60));
-    bench.tick().await;
-    let second = root_of(&bench).await;
+    mount.advance(Duration::from_secs(700));
+    mount.tick().await;
+    assert_eq!(root_of(&mount).await, first);
+    mount.advance(Duration::from_secs(60));
+    mount.tick().await;
+    let second = root_of(&mount).await;
     assert_ne!(second, first);
     // What rotation minted is rotated in time without a schedule too.
     let none = json!({"rotation_period": 0});
-    bench.write("config", none).await.unwrap();
-    bench.advance(Duration::from_secs(760));
-    bench.tick().await;
-    assert_ne!(root_of(&bench).await, second);
+    mount.write("config", none).await.unwrap();
+    mount.advance(Duration::from_secs(760));
+    mount.tick().await;
+    assert_ne!(root_of(&mount).await, second);
     let role = json!({"astra_roles": READER});
-    bench.write("roles/reader", role).await.unwrap();
-    bench.read_data("creds/reader").await;
+    mount.write("roles/reader", role).await.unwrap();
+    mount.read_data("creds/reader").await;
 }
 
 #[tokio::test]
 async fn no_rotation_takes_a_token_that_ends_before_the_next_tick_for_certain() {
-    let mut bench = AstraMount::configured().await;
-    let first = root_of(&bench).await;
+    let mut mount = AstraMount::configured().await;
+    let first = root_of(&mount).await;
     let knobs = json!({"rewrite_expiry": {"life_s": 96}});
-    bench.astra.set_knobs(knobs).unwrap();
+    mount.astra.set_knobs(knobs).unwrap();
     let period = json!({"rotation_period": 229});
-    bench.write("config", period).await.unwrap();
+    mount.write("config", period).await.unwrap();
     for _ in 0..10 {
-        bench.advance(Duration::from_secs(60));
-        bench.tick().await;
-        assert_eq!(root_of(&bench).await, first);
-        assert!(bench.is_live(&first));
+        mount.advance(Duration::from_secs(60));
+        mount.tick().await;
+        assert_eq!(root_of(&mount).await, first);
+        assert!(mount.is_live(&first));
     }
-    let config = bench.read_data("config").await;
+    let config = mount.read_data("config").await;
     let last_error = config["rotation_error"].as_str().unwrap();
     assert!(last_error.contains("which is too soon"), "{last_error}");
-    assert!(bench.live().is_empty());
+    assert!(mount.live().is_empty());
     // Two minutes are enough: each tick replaces it.
     let knobs = json!({"rewrite_expiry": {"life_s": 121}});
-    bench.astra.set_knobs(knobs).unwrap();
+    mount.astra.set_knobs(knobs).unwrap();
     let mut before = first;
-    rotate(&bench).await.unwrap();
+    rotate(&mount).await.unwrap();
     for _ in 0..3 {
-        bench.advance(Duration::from_secs(60));
-        bench.tick().await;
-        let root = root_of(&bench).await;
-        assert!(root != before && bench.is_live(&root));
+        mount.advance(Duration::from_secs(60));
+        mount.tick().await;
+        let root = root_of(&mount).await;
+        assert!(root != before && mount.is_live(&root));
         before = root;
     }
     // What the first one was asked for is asked for again, so the next ticks have nothing to do.
     let usual = serde_json::to_value(astra_emulator::Knobs::default()).unwrap();
-    bench.astra.set_knobs(usual).unwrap();
-    bench.advance(Duration::from_secs(60));
-    bench.tick().await;
-    let last = root_of(&bench).await;
+    mount.astra.set_knobs(usual).unwrap();
+    mount.advance(Duration::from_secs(60));
+    mount.tick().await;
+    let last = root_of(&mount).await;
     assert_ne!(last, before);
     for _ in 0..3 {
-        bench.advance(Duration::from_secs(60));
-        bench.tick().await;
-        assert_eq!(root_of(&bench).await, last);
+        mount.advance(Duration::from_secs(60));
+        mount.tick().await;
+        assert_eq!(root_of(&mount).await, last);
     }
 }
 
 #[tokio::test]
 async fn a_root_token_that_ends_even_sooner_is_replaced_with_a_warning() {
-    let bench = AstraMount::configured().await;
-    let roles = bench.astra.seeds().tokens["org_admin"].roles.clone();
+    let mount = AstraMount::configured().await;
+    let roles = mount.astra.seeds().tokens["org_admin"].roles.clone();
     let ending = PortalToken {
         roles,
         expires_in_s: Some(80),
         ..PortalToken::default()
     };
-    let token = bench.astra.create_token(ending).unwrap().token;
+    let token = mount.astra.create_token(ending).unwrap().token;
     let texts = warnings(
-        bench
-            .write("config", bench.config(json!({"token": token})))
+        mount
+            .write("config", mount.config(json!({"token": token})))
             .await
             .unwrap(),
     );
     assert!(texts[0].contains("may be before a tick"), "{texts:?}");
     let knobs = json!({"rewrite_expiry": {"life_s": 96}});
-    bench.astra.set_knobs(knobs).unwrap();
-    let rotated = rotate(&bench).await.unwrap();
+    mount.astra.set_knobs(knobs).unwrap();
+    let rotated = rotate(&mount).await.unwrap();
     let texts = warnings(rotated);
     assert!(texts[0].contains("may be before a tick"), "{texts:?}");
 }

@@ -17,23 +17,23 @@ use crate::vault::memory::WriteFault;
 
 /// What must hold after anything: a new process serves a token that works, and after a tick and the
 /// overlap nothing else lives.
-async fn assert_healed(bench: &mut AstraMount, what: &str) {
-    bench.astra.clear_faults();
-    bench.restart();
-    let exists = bench
+async fn assert_healed(mount: &mut AstraMount, what: &str) {
+    mount.astra.clear_faults();
+    mount.restart();
+    let exists = mount
         .call(Operation::Read, "static-roles/app", json!({}))
         .await;
     let mut issued = Vec::new();
     if exists.unwrap().is_some() {
-        issued.push(current(bench).await);
-        assert!(bench.is_live(&issued[0]), "{what}: the token does not work");
+        issued.push(current(mount).await);
+        assert!(mount.is_live(&issued[0]), "{what}: the token does not work");
     }
-    bench.tick().await;
-    bench.advance(Duration::from_secs(3601));
-    bench.tick().await;
-    assert_eq!(bench.live(), issued, "{what}");
-    bench.write("static-roles/app", role()).await.unwrap();
-    bench.write("rotate-role/app", json!({})).await.unwrap();
+    mount.tick().await;
+    mount.advance(Duration::from_secs(3601));
+    mount.tick().await;
+    assert_eq!(mount.live(), issued, "{what}");
+    mount.write("static-roles/app", role()).await.unwrap();
+    mount.write("rotate-role/app", json!({})).await.unwrap();
 }
 
 #[tokio::test]
@@ -48,26 +48,26 @@ async fn whichever_request_fails_no_token_is_lost_or_left() {
     ] {
         for exists in [false, true] {
             for nth in 1..=5 {
-                let mut bench = AstraMount::configured().await;
+                let mut mount = AstraMount::configured().await;
                 if exists {
                     let mut role = role();
                     role["overlap"] = json!(0);
-                    bench.write("static-roles/app", role).await.unwrap();
+                    mount.write("static-roles/app", role).await.unwrap();
                 }
                 let mut rule = FaultRule::new(fault.clone()).times(1);
                 rule.matcher = Matcher {
                     nth: Some(nth),
                     ..Matcher::default()
                 };
-                bench.astra.add_fault(rule).unwrap();
+                mount.astra.add_fault(rule).unwrap();
                 let what = format!("{} at request {nth}, exists: {exists}", fault.kind());
                 let path = if exists {
                     "rotate-role/app"
                 } else {
                     "static-roles/app"
                 };
-                let _ = bench.write(path, role()).await;
-                assert_healed(&mut bench, &what).await;
+                let _ = mount.write(path, role()).await;
+                assert_healed(&mut mount, &what).await;
             }
         }
     }
@@ -81,12 +81,12 @@ async fn whichever_write_fails_no_token_is_lost_or_left() {
                 for (written, and_reads) in
                     [(false, false), (true, false), (false, true), (true, true)]
                 {
-                    let mut bench = if exists {
+                    let mut mount = if exists {
                         with_role().await
                     } else {
                         AstraMount::configured().await
                     };
-                    bench.storage.set_write_fault(Some(WriteFault {
+                    mount.storage.set_write_fault(Some(WriteFault {
                         prefix: prefix.to_owned(),
                         after,
                         applied: written,
@@ -98,16 +98,16 @@ async fn whichever_write_fails_no_token_is_lost_or_left() {
                     } else {
                         "static-roles/app"
                     };
-                    let done = bench.write(path, role()).await;
+                    let done = mount.write(path, role()).await;
                     let what = format!(
                         "{prefix} {after} {written} {and_reads}, exists: {exists}: {:?}",
                         done.err()
                     );
                     // The same process goes on first, then another takes over.
-                    bench.storage.set_write_fault(None);
-                    bench.storage.set_failure(None);
-                    bench.tick().await;
-                    assert_healed(&mut bench, &what).await;
+                    mount.storage.set_write_fault(None);
+                    mount.storage.set_failure(None);
+                    mount.tick().await;
+                    assert_healed(&mut mount, &what).await;
                 }
             }
         }
@@ -119,22 +119,22 @@ async fn a_process_may_die_at_any_request() {
     for committed in [false, true] {
         for exists in [false, true] {
             for nth in 1..=4 {
-                let mut bench = AstraMount::configured().await;
+                let mut mount = AstraMount::configured().await;
                 if exists {
                     let mut role = role();
                     role["overlap"] = json!(0);
-                    bench.write("static-roles/app", role).await.unwrap();
+                    mount.write("static-roles/app", role).await.unwrap();
                 }
                 let path = if exists {
                     "rotate-role/app"
                 } else {
                     "static-roles/app"
                 };
-                let writing = bench.write(path, role());
-                bench.until_request_hangs(nth, committed, writing).await;
+                let writing = mount.write(path, role());
+                mount.until_request_hangs(nth, committed, writing).await;
                 let what =
                     format!("dead at request {nth}, committed: {committed}, exists: {exists}");
-                assert_healed(&mut bench, &what).await;
+                assert_healed(&mut mount, &what).await;
             }
         }
     }
@@ -145,12 +145,12 @@ async fn a_process_may_die_at_any_write() {
     for prefix in ["v1/static-role/", "v1/intent/"] {
         for after in 0..2 {
             for (written, exists) in [(false, false), (true, false), (false, true), (true, true)] {
-                let mut bench = if exists {
+                let mut mount = if exists {
                     with_role().await
                 } else {
                     AstraMount::configured().await
                 };
-                bench.storage.set_write_fault(Some(WriteFault {
+                mount.storage.set_write_fault(Some(WriteFault {
                     prefix: prefix.to_owned(),
                     after,
                     applied: written,
@@ -162,10 +162,10 @@ async fn a_process_may_die_at_any_write() {
                 } else {
                     "static-roles/app"
                 };
-                until_hung(&bench.storage, bench.write(path, role())).await;
+                until_hung(&mount.storage, mount.write(path, role())).await;
                 let what =
                     format!("dead at {prefix} {after}, written: {written}, exists: {exists}");
-                assert_healed(&mut bench, &what).await;
+                assert_healed(&mut mount, &what).await;
             }
         }
     }

@@ -33,26 +33,26 @@ fn role() -> Value {
 }
 
 async fn with_role() -> AstraMount {
-    let bench = AstraMount::configured().await;
-    let written = bench.write("static-roles/app", role()).await.unwrap();
+    let mount = AstraMount::configured().await;
+    let written = mount.write("static-roles/app", role()).await.unwrap();
     assert!(warnings(written).is_empty());
-    bench
+    mount
 }
 
-async fn creds(bench: &AstraMount) -> Map<String, Value> {
-    bench.read_data("static-creds/app").await
+async fn creds(mount: &AstraMount) -> Map<String, Value> {
+    mount.read_data("static-creds/app").await
 }
 
 fn text<'a>(data: &'a Map<String, Value>, key: &str) -> &'a str {
     data[key].as_str().unwrap()
 }
 
-async fn current(bench: &AstraMount) -> String {
-    text(&creds(bench).await, "client_id").to_owned()
+async fn current(mount: &AstraMount) -> String {
+    text(&creds(mount).await, "client_id").to_owned()
 }
 
-async fn delete(bench: &AstraMount) -> Vec<String> {
-    let deleted = bench
+async fn delete(mount: &AstraMount) -> Vec<String> {
+    let deleted = mount
         .call(Operation::Delete, "static-roles/app", json!({}))
         .await;
     warnings(deleted.unwrap())

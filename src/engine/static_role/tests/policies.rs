@@ -32,41 +32,41 @@ fn with_policy(action: &str) -> Value {
 }
 
 async fn written() -> AstraMount {
-    let bench = AstraMount::configured().await;
-    write(&bench, with_policy("db-cql")).await;
-    bench
+    let mount = AstraMount::configured().await;
+    write(&mount, with_policy("db-cql")).await;
+    mount
 }
 
-async fn write(bench: &AstraMount, data: Value) {
-    let written = bench.write("static-roles/app", data).await.unwrap();
+async fn write(mount: &AstraMount, data: Value) {
+    let written = mount.write("static-roles/app", data).await.unwrap();
     assert_eq!(warnings(written), Vec::<String>::new());
 }
 
 /// The custom roles that this mount keeps.
-fn kept(bench: &AstraMount) -> Vec<Role> {
-    let roles = bench.astra.roles(None).unwrap();
+fn kept(mount: &AstraMount) -> Vec<Role> {
+    let roles = mount.astra.roles(None).unwrap();
     let kept = roles
         .into_iter()
         .filter(|role| role.name.starts_with("vault-"));
     kept.collect()
 }
 
-fn notes(bench: &AstraMount) -> Vec<String> {
-    let keys = bench.storage.keys();
+fn notes(mount: &AstraMount) -> Vec<String> {
+    let keys = mount.storage.keys();
     keys.into_iter()
         .filter(|key| key.contains("custom-role/"))
         .collect()
 }
 
-fn assert_none_left(bench: &AstraMount, what: &str) {
-    assert_eq!(kept(bench), [], "{what}: custom roles");
-    assert_eq!(notes(bench), Vec::<String>::new(), "{what}: notes");
+fn assert_none_left(mount: &AstraMount, what: &str) {
+    assert_eq!(kept(mount), [], "{what}: custom roles");
+    assert_eq!(notes(mount), Vec::<String>::new(), "{what}: notes");
 }
 
 #[tokio::test]
 async fn a_policy_is_kept_in_step_and_goes_with_its_static_role() {
-    let bench = written().await;
-    let [role] = kept(&bench).try_into().unwrap();
+    let mount = written().await;
+    let [role] = kept(&mount).try_into().unwrap();
     assert!(role.name.ends_with("-static-roles/app"), "{}", role.name);
     assert_eq!(role.policy.actions, ["db-cql"]);
     let description = &role.policy.description;
@@ -74,44 +74,44 @@ async fn a_policy_is_kept_in_step_and_goes_with_its_static_role() {
         description.ends_with(" Kept by Vault for static role app"),
         "{description}"
     );
-    let token = current(&bench).await;
-    let minted_with = bench.astra.token(&token).unwrap().roles;
+    let token = current(&mount).await;
+    let minted_with = mount.astra.token(&token).unwrap().roles;
     assert_eq!(minted_with, std::slice::from_ref(&role.id));
-    let read = bench.read_data("static-roles/app").await;
+    let read = mount.read_data("static-roles/app").await;
     assert_eq!(read["policy"], policy("db-cql"));
     assert_eq!(read["astra_roles"], json!([]));
     assert_eq!(read["astra_role_ids"], json!([role.id]));
 
     // A change goes to the present token in place.
-    write(&bench, json!({"policy": policy("db-rest").to_string()})).await;
-    let [changed] = kept(&bench).try_into().unwrap();
+    write(&mount, json!({"policy": policy("db-rest").to_string()})).await;
+    let [changed] = kept(&mount).try_into().unwrap();
     assert_eq!(changed.id, role.id);
     assert_eq!(changed.policy.actions, ["db-rest"]);
-    assert_eq!(current(&bench).await, token);
+    assert_eq!(current(&mount).await, token);
     // And a rotation keeps the custom role.
-    bench.write("rotate-role/app", json!({})).await.unwrap();
-    let rotated = current(&bench).await;
+    mount.write("rotate-role/app", json!({})).await.unwrap();
+    let rotated = current(&mount).await;
     assert_ne!(rotated, token);
-    assert_eq!(bench.astra.token(&rotated).unwrap().roles, [role.id]);
+    assert_eq!(mount.astra.token(&rotated).unwrap().roles, [role.id]);
 
-    assert_eq!(delete(&bench).await, Vec::<String>::new());
-    assert!(bench.live().is_empty());
-    assert_none_left(&bench, "deleted");
-    assert!(bench.astra.violations().is_empty());
+    assert_eq!(delete(&mount).await, Vec::<String>::new());
+    assert!(mount.live().is_empty());
+    assert_none_left(&mount, "deleted");
+    assert!(mount.astra.violations().is_empty());
 }
 
 #[tokio::test]
 async fn what_is_read_can_be_written_back() {
-    let bench = written().await;
-    let before = bench.read_data("static-roles/app").await;
-    let written = bench.write("static-roles/app", Value::Object(before.clone()));
+    let mount = written().await;
+    let before = mount.read_data("static-roles/app").await;
+    let written = mount.write("static-roles/app", Value::Object(before.clone()));
     assert_eq!(warnings(written.await.unwrap()), [SHOWN_ONLY]);
-    assert_eq!(bench.read_data("static-roles/app").await, before);
+    assert_eq!(mount.read_data("static-roles/app").await, before);
     let text = json!({"policy": policy("db-cql").to_string()});
-    write(&bench, text.clone()).await;
-    let read = bench.read_data("static-roles/app").await;
+    write(&mount, text.clone()).await;
+    let read = mount.read_data("static-roles/app").await;
     assert_eq!(read["policy"], text["policy"]);
-    let list = bench
+    let list = mount
         .call(Operation::List, "static-roles/", json!({}))
         .await
         .unwrap()
@@ -121,143 +121,143 @@ async fn what_is_read_can_be_written_back() {
 
 #[tokio::test]
 async fn a_role_and_a_static_role_of_one_name_have_a_custom_role_each() {
-    let bench = written().await;
+    let mount = written().await;
     let role = json!({"policy": policy("db-rest")});
-    bench.write("roles/app", role).await.unwrap();
-    assert_eq!(kept(&bench).len(), 2);
-    bench
+    mount.write("roles/app", role).await.unwrap();
+    assert_eq!(kept(&mount).len(), 2);
+    mount
         .call(Operation::Delete, "roles/app", json!({}))
         .await
         .unwrap();
-    bench.tick().await;
-    let [left] = kept(&bench).try_into().unwrap();
+    mount.tick().await;
+    let [left] = kept(&mount).try_into().unwrap();
     assert!(left.name.ends_with("-static-roles/app"));
-    delete(&bench).await;
-    assert_none_left(&bench, "both deleted");
+    delete(&mount).await;
+    assert_none_left(&mount, "both deleted");
 }
 
 #[tokio::test]
 async fn a_policy_given_up_lasts_until_the_overlap_is_over() {
-    let mut bench = written().await;
-    let first = current(&bench).await;
+    let mut mount = written().await;
+    let first = current(&mount).await;
     let patch = json!({"policy": null, "astra_roles": READER});
-    bench
+    mount
         .call(Operation::Patch, "static-roles/app", patch)
         .await
         .unwrap();
-    let second = current(&bench).await;
+    let second = current(&mount).await;
     assert_ne!(second, first);
-    let read = bench.read_data("static-roles/app").await;
+    let read = mount.read_data("static-roles/app").await;
     assert_eq!(read["policy"], json!(""));
-    bench.tick().await;
-    assert!(bench.is_live(&first));
-    assert_eq!(kept(&bench).len(), 1, "the previous token needs it");
-    bench.restart();
-    bench.advance(Duration::from_secs(3601));
-    bench.tick().await;
-    assert!(!bench.is_live(&first));
-    assert_none_left(&bench, "after the overlap");
+    mount.tick().await;
+    assert!(mount.is_live(&first));
+    assert_eq!(kept(&mount).len(), 1, "the previous token needs it");
+    mount.restart();
+    mount.advance(Duration::from_secs(3601));
+    mount.tick().await;
+    assert!(!mount.is_live(&first));
+    assert_none_left(&mount, "after the overlap");
 
     // Without an overlap it goes at once, and going back makes another.
-    write(&bench, with_policy("db-cql")).await;
-    write(&bench, json!({"overlap": 0, "astra_roles": READER})).await;
-    assert_none_left(&bench, "no overlap");
+    write(&mount, with_policy("db-cql")).await;
+    write(&mount, json!({"overlap": 0, "astra_roles": READER})).await;
+    assert_none_left(&mount, "no overlap");
 }
 
 #[tokio::test]
 async fn a_custom_role_given_up_is_not_taken_back_within_the_overlap() {
-    let mut bench = written().await;
-    let [role] = kept(&bench).try_into().unwrap();
-    write(&bench, json!({"astra_roles": READER})).await;
-    write(&bench, with_policy("db-rest")).await;
+    let mut mount = written().await;
+    let [role] = kept(&mount).try_into().unwrap();
+    write(&mount, json!({"astra_roles": READER})).await;
+    write(&mount, with_policy("db-rest")).await;
     // The first token keeps the rights that it was minted with.
-    assert_eq!(kept(&bench).len(), 2);
-    bench.tick().await;
-    let first = kept(&bench).into_iter().find(|kept| kept.id == role.id);
+    assert_eq!(kept(&mount).len(), 2);
+    mount.tick().await;
+    let first = kept(&mount).into_iter().find(|kept| kept.id == role.id);
     assert_eq!(first.unwrap().policy.actions, ["db-cql"]);
-    bench.advance(Duration::from_secs(3601));
-    bench.tick().await;
-    let [next] = kept(&bench).try_into().unwrap();
+    mount.advance(Duration::from_secs(3601));
+    mount.tick().await;
+    let [next] = kept(&mount).try_into().unwrap();
     assert_ne!(next.id, role.id);
     assert_eq!(next.policy.actions, ["db-rest"]);
-    assert_eq!(notes(&bench), Vec::<String>::new());
+    assert_eq!(notes(&mount), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn an_outage_at_the_deletion_is_healed_by_the_tick() {
-    let mut bench = written().await;
-    bench.fault("DELETE", ONE_ROLE, refused());
-    let texts = delete(&bench).await;
+    let mut mount = written().await;
+    mount.fault("DELETE", ONE_ROLE, refused());
+    let texts = delete(&mount).await;
     assert!(texts[0].contains("could not be deleted yet"), "{texts:?}");
-    bench.tick().await;
-    assert_eq!(kept(&bench).len(), 1);
-    bench.restart();
-    bench.astra.clear_faults();
-    bench.tick().await;
-    assert_none_left(&bench, "after the outage");
+    mount.tick().await;
+    assert_eq!(kept(&mount).len(), 1);
+    mount.restart();
+    mount.astra.clear_faults();
+    mount.tick().await;
+    assert_none_left(&mount, "after the outage");
 }
 
 #[tokio::test]
 async fn a_mint_that_fails_leaves_no_custom_role_and_no_change_of_policy() {
-    let bench = AstraMount::configured().await;
-    bench.fault("POST", "/v2/clientIdSecrets", refused());
-    let failed = bench.write("static-roles/app", with_policy("db-cql")).await;
+    let mount = AstraMount::configured().await;
+    mount.fault("POST", "/v2/clientIdSecrets", refused());
+    let failed = mount.write("static-roles/app", with_policy("db-cql")).await;
     assert!(failed.is_err());
-    bench.tick().await;
-    assert_none_left(&bench, "a new static role");
-    bench.astra.clear_faults();
+    mount.tick().await;
+    assert_none_left(&mount, "a new static role");
+    mount.astra.clear_faults();
 
     write(
-        &bench,
+        &mount,
         json!({"astra_roles": READER, "rotation_period": "24h"}),
     )
     .await;
-    let token = current(&bench).await;
-    bench.fault("POST", "/v2/clientIdSecrets", refused());
-    let failed = bench.write("static-roles/app", with_policy("db-cql")).await;
+    let token = current(&mount).await;
+    mount.fault("POST", "/v2/clientIdSecrets", refused());
+    let failed = mount.write("static-roles/app", with_policy("db-cql")).await;
     assert!(failed.is_err());
-    bench.tick().await;
-    assert_none_left(&bench, "a static role with Astra roles");
-    assert_eq!(current(&bench).await, token);
+    mount.tick().await;
+    assert_none_left(&mount, "a static role with Astra roles");
+    assert_eq!(current(&mount).await, token);
 }
 
 #[tokio::test]
 async fn a_custom_role_that_was_deleted_in_astra_is_made_again() {
-    let mut bench = written().await;
-    let [role] = kept(&bench).try_into().unwrap();
-    let token = current(&bench).await;
-    bench.astra.delete_role(&role.id).unwrap();
+    let mut mount = written().await;
+    let [role] = kept(&mount).try_into().unwrap();
+    let token = current(&mount).await;
+    mount.astra.delete_role(&role.id).unwrap();
     // A write that fails after making it leaves none.
-    bench.fault("POST", "/v2/clientIdSecrets", refused());
-    let failed = bench.write("static-roles/app", with_policy("db-cql")).await;
+    mount.fault("POST", "/v2/clientIdSecrets", refused());
+    let failed = mount.write("static-roles/app", with_policy("db-cql")).await;
     assert!(failed.is_err());
-    bench.tick().await;
-    assert_none_left(&bench, "the write failed");
-    bench.astra.clear_faults();
+    mount.tick().await;
+    assert_none_left(&mount, "the write failed");
+    mount.astra.clear_faults();
 
-    write(&bench, with_policy("db-cql")).await;
-    let [again] = kept(&bench).try_into().unwrap();
-    let read = bench.read_data("static-roles/app").await;
+    write(&mount, with_policy("db-cql")).await;
+    let [again] = kept(&mount).try_into().unwrap();
+    let read = mount.read_data("static-roles/app").await;
     assert_eq!(read["astra_role_ids"], json!([again.id]));
-    let second = current(&bench).await;
+    let second = current(&mount).await;
     assert_ne!(second, token);
-    assert_eq!(bench.astra.token(&second).unwrap().roles, [again.id]);
+    assert_eq!(mount.astra.token(&second).unwrap().roles, [again.id]);
     // Until then the previous token may have it.
-    bench.advance(Duration::from_secs(3601));
-    bench.tick().await;
-    assert_eq!(kept(&bench).len(), 1);
-    assert_eq!(notes(&bench), Vec::<String>::new());
+    mount.advance(Duration::from_secs(3601));
+    mount.tick().await;
+    assert_eq!(kept(&mount).len(), 1);
+    assert_eq!(notes(&mount), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_config_that_is_gone_is_named_as_the_one_to_clean() {
-    let bench = written().await;
-    bench
+    let mount = written().await;
+    mount
         .call(Operation::Delete, "config", json!({"force": true}))
         .await
         .unwrap();
-    let [role] = kept(&bench).try_into().unwrap();
-    let texts = delete(&bench).await;
+    let [role] = kept(&mount).try_into().unwrap();
+    let texts = delete(&mount).await;
     assert!(
         texts[0].starts_with("config \"default\" is gone"),
         "{texts:?}"
@@ -273,38 +273,38 @@ async fn a_config_that_is_gone_is_named_as_the_one_to_clean() {
 }
 
 /// What must hold after a tick: Astra has just what storage says.
-async fn assert_in_step(bench: &mut AstraMount, what: &str) {
-    bench.astra.clear_faults();
+async fn assert_in_step(mount: &mut AstraMount, what: &str) {
+    mount.astra.clear_faults();
     // No update is on its way any more.
-    bench.deadlines.late_create_window = Duration::ZERO;
-    bench.restart();
-    bench.tick().await;
-    bench.advance(Duration::from_secs(3601));
-    bench.tick().await;
-    let read = bench
+    mount.deadlines.late_create_window = Duration::ZERO;
+    mount.restart();
+    mount.tick().await;
+    mount.advance(Duration::from_secs(3601));
+    mount.tick().await;
+    let read = mount
         .call(Operation::Read, "static-roles/app", json!({}))
         .await
         .unwrap();
     let Some(read) = read else {
-        assert!(bench.live().is_empty(), "{what}");
+        assert!(mount.live().is_empty(), "{what}");
         // A create may still take effect, unless a custom role was found.
-        assert_eq!(kept(bench), [], "{what}");
+        assert_eq!(kept(mount), [], "{what}");
         return;
     };
     let read = read.data().clone();
-    assert_eq!(bench.live(), [text(&read, "client_id")], "{what}");
+    assert_eq!(mount.live(), [text(&read, "client_id")], "{what}");
     if read["policy"] == json!("") {
-        assert_none_left(bench, what);
+        assert_none_left(mount, what);
         return;
     }
-    let [role] = kept(bench).try_into().unwrap();
+    let [role] = kept(mount).try_into().unwrap();
     assert_eq!(read["astra_role_ids"], json!([role.id]), "{what}");
     assert_eq!(
         read["policy"]["actions"],
         json!(role.policy.actions),
         "{what}"
     );
-    assert_eq!(notes(bench), Vec::<String>::new(), "{what}");
+    assert_eq!(notes(mount), Vec::<String>::new(), "{what}");
 }
 
 #[tokio::test]
@@ -321,20 +321,20 @@ async fn whichever_write_fails_or_never_returns_custom_roles_come_in_step() {
     ] {
         for prefix in ["v1/static-custom-role/", "v1/static-role/", "v1/intent/"] {
             for (written, hangs) in [(false, false), (true, false), (false, true), (true, true)] {
-                let mut bench = AstraMount::configured().await;
+                let mut mount = AstraMount::configured().await;
                 if let Some(action) = before {
-                    write(&bench, with_policy(action)).await;
+                    write(&mount, with_policy(action)).await;
                 }
-                bench.storage.set_write_fault(Some(WriteFault {
+                mount.storage.set_write_fault(Some(WriteFault {
                     prefix: prefix.to_owned(),
                     applied: written,
                     hangs,
                     ..WriteFault::default()
                 }));
-                let work = bench.call(operation.clone(), "static-roles/app", after.clone());
-                until_hung(&bench.storage, work).await;
+                let work = mount.call(operation.clone(), "static-roles/app", after.clone());
+                until_hung(&mount.storage, work).await;
                 let what = format!("{before:?} {operation:?} {after}: {prefix} {written} {hangs}");
-                assert_in_step(&mut bench, &what).await;
+                assert_in_step(&mut mount, &what).await;
             }
         }
     }
@@ -354,19 +354,19 @@ async fn whichever_request_about_roles_fails_custom_roles_come_in_step() {
                 (Some("db-rest"), with_policy("db-cql")),
                 (Some("db-rest"), json!({"astra_roles": READER})),
             ] {
-                let mut bench = AstraMount::configured().await;
+                let mut mount = AstraMount::configured().await;
                 if let Some(action) = before {
-                    write(&bench, with_policy(action)).await;
+                    write(&mount, with_policy(action)).await;
                 }
                 let rule = FaultRule::new(fault.clone()).on(method, path).times(1);
-                bench.astra.add_fault(rule).unwrap();
-                let done = bench.write("static-roles/app", after.clone()).await;
+                mount.astra.add_fault(rule).unwrap();
+                let done = mount.write("static-roles/app", after.clone()).await;
                 let what = format!(
                     "{method} {} {before:?} {after}: {:?}",
                     fault.kind(),
                     done.err()
                 );
-                assert_in_step(&mut bench, &what).await;
+                assert_in_step(&mut mount, &what).await;
             }
         }
     }

@@ -16,45 +16,45 @@ use crate::vault::memory::WriteFault;
 
 #[tokio::test]
 async fn a_deleted_role_leaves_no_token() {
-    let bench = with_role().await;
-    bench.write("rotate-role/app", json!({})).await.unwrap();
-    assert_eq!(bench.live().len(), 2);
-    assert!(delete(&bench).await.is_empty());
-    assert!(bench.live().is_empty());
-    let keys = bench.storage.keys();
+    let mount = with_role().await;
+    mount.write("rotate-role/app", json!({})).await.unwrap();
+    assert_eq!(mount.live().len(), 2);
+    assert!(delete(&mount).await.is_empty());
+    assert!(mount.live().is_empty());
+    let keys = mount.storage.keys();
     assert!(
         !keys.iter().any(|key| key.starts_with("v1/static-role/")),
         "{keys:?}"
     );
-    assert!(delete(&bench).await.is_empty());
+    assert!(delete(&mount).await.is_empty());
 }
 
 #[tokio::test]
 async fn tokens_that_cannot_be_deleted_with_their_role_go_later() {
-    let mut bench = with_role().await;
-    let first = current(&bench).await;
-    bench.fault("DELETE", "*", refused());
-    let texts = delete(&bench).await;
+    let mut mount = with_role().await;
+    let first = current(&mount).await;
+    mount.fault("DELETE", "*", refused());
+    let texts = delete(&mount).await;
     assert!(
         texts[0].starts_with("the static role is deleted, but not all of its tokens are yet"),
         "{texts:?}"
     );
-    let read = bench
+    let read = mount
         .call(Operation::Read, "static-roles/app", json!({}))
         .await;
     assert!(read.unwrap().is_none());
-    let read = bench
+    let read = mount
         .call(Operation::Read, "static-creds/app", json!({}))
         .await;
     assert!(read.unwrap().is_none());
-    let list = bench
+    let list = mount
         .call(Operation::List, "static-roles/", json!({}))
         .await
         .unwrap()
         .unwrap();
     assert!(list.data().is_empty());
     // The config is still needed.
-    let refusal = bench
+    let refusal = mount
         .call(Operation::Delete, "config", json!({}))
         .await
         .err();
@@ -62,20 +62,20 @@ async fn tokens_that_cannot_be_deleted_with_their_role_go_later() {
         format!("{refusal:?}").contains("static roles app"),
         "{refusal:?}"
     );
-    bench.restart();
-    bench.tick().await;
-    assert!(bench.is_live(&first));
+    mount.restart();
+    mount.tick().await;
+    assert!(mount.is_live(&first));
     // A new role of that name takes them over.
-    bench.astra.clear_faults();
-    bench.write("static-roles/app", role()).await.unwrap();
-    bench.tick().await;
-    assert_eq!(bench.live(), [current(&bench).await]);
+    mount.astra.clear_faults();
+    mount.write("static-roles/app", role()).await.unwrap();
+    mount.tick().await;
+    assert_eq!(mount.live(), [current(&mount).await]);
 }
 
 #[tokio::test]
 async fn a_config_stays_while_static_roles_name_it() {
-    let bench = with_role().await;
-    let refusal = bench
+    let mount = with_role().await;
+    let refusal = mount
         .call(Operation::Delete, "config", json!({}))
         .await
         .err();
@@ -86,16 +86,16 @@ async fn a_config_stays_while_static_roles_name_it() {
         refusal.contains("is in use: static roles app. "),
         "{refusal}"
     );
-    let forced = bench
+    let forced = mount
         .call(Operation::Delete, "config", json!({"force": true}))
         .await;
     assert!(warnings(forced.unwrap())[0].contains("static roles app"));
-    let texts = delete(&bench).await;
+    let texts = delete(&mount).await;
     assert!(
         texts[0].starts_with("config \"default\" is gone"),
         "{texts:?}"
     );
-    let read = bench
+    let read = mount
         .call(Operation::Read, "static-roles/app", json!({}))
         .await;
     assert!(read.unwrap().is_none());
@@ -105,69 +105,69 @@ async fn a_config_stays_while_static_roles_name_it() {
 async fn what_a_deleted_role_left_goes_although_the_clock_was_ahead() {
     const AHEAD: Duration = Duration::from_secs(3 * 3_600);
     for writes_again in [false, true] {
-        let mut bench = with_role().await;
-        let first = current(&bench).await;
-        bench.restart_ahead(AHEAD);
-        bench.fault("DELETE", "*", refused());
-        delete(&bench).await;
-        bench.astra.clear_faults();
-        bench.restart_with_clock_set_back(AHEAD);
+        let mut mount = with_role().await;
+        let first = current(&mount).await;
+        mount.restart_ahead(AHEAD);
+        mount.fault("DELETE", "*", refused());
+        delete(&mount).await;
+        mount.astra.clear_faults();
+        mount.restart_with_clock_set_back(AHEAD);
         if writes_again {
-            bench.write("static-roles/app", role()).await.unwrap();
+            mount.write("static-roles/app", role()).await.unwrap();
         }
-        bench.tick().await;
-        assert!(!bench.is_live(&first), "{writes_again}");
-        assert_eq!(bench.live().len(), usize::from(writes_again));
+        mount.tick().await;
+        assert!(!mount.is_live(&first), "{writes_again}");
+        assert_eq!(mount.live().len(), usize::from(writes_again));
     }
 }
 
 #[tokio::test]
 async fn what_stays_is_told_although_storage_says_that_the_removal_failed() {
-    let bench = with_role().await;
-    let left = current(&bench).await;
-    let forced = bench.delete("config", json!({"force": true})).await;
+    let mount = with_role().await;
+    let left = current(&mount).await;
+    let forced = mount.delete("config", json!({"force": true})).await;
     forced.unwrap();
     // The first write hides the role, the second removes it.
-    bench.storage.set_write_fault(Some(WriteFault {
+    mount.storage.set_write_fault(Some(WriteFault {
         prefix: "v1/static-role/".to_owned(),
         after: 1,
         deletions: true,
         applied: true,
         ..WriteFault::default()
     }));
-    let texts = delete(&bench).await;
+    let texts = delete(&mount).await;
     assert!(texts[0].contains(&left), "{texts:?}");
 }
 
 #[tokio::test]
 async fn a_custom_role_goes_when_its_config_comes_back_after_a_removal_that_broke_off() {
-    let bench = AstraMount::configured().await;
+    let mount = AstraMount::configured().await;
     let mut role = role();
     role.as_object_mut().unwrap().remove("astra_roles");
     let resources = ["drn:astra:org:{{org_id}}:db:*"];
     role["policy"] = json!({"resources": resources, "actions": ["db-cql"], "effect": "allow"});
-    bench.write("static-roles/app", role).await.unwrap();
+    mount.write("static-roles/app", role).await.unwrap();
     let custom_roles = || {
-        let roles = bench.astra.roles(None).unwrap().into_iter();
+        let roles = mount.astra.roles(None).unwrap().into_iter();
         roles.filter(|role| role.name.starts_with("vault-")).count()
     };
     assert_eq!(custom_roles(), 1);
-    let forced = bench.delete("config", json!({"force": true})).await;
+    let forced = mount.delete("config", json!({"force": true})).await;
     forced.unwrap();
-    bench.storage.set_write_fault(Some(WriteFault {
+    mount.storage.set_write_fault(Some(WriteFault {
         prefix: "v1/static-role/".to_owned(),
         applied: true,
         once: true,
         ..WriteFault::default()
     }));
-    let broken_off = bench.delete("static-roles/app", json!({})).await;
+    let broken_off = mount.delete("static-roles/app", json!({})).await;
     assert!(broken_off.is_err());
-    bench
-        .write("config", bench.config(json!({})))
+    mount
+        .write("config", mount.config(json!({})))
         .await
         .unwrap();
-    bench.tick().await;
-    bench.tick().await;
-    assert!(bench.live().is_empty());
+    mount.tick().await;
+    mount.tick().await;
+    assert!(mount.live().is_empty());
     assert_eq!(custom_roles(), 0);
 }

@@ -23,61 +23,61 @@ use crate::vault::memory::WriteFault;
 
 #[tokio::test]
 async fn a_token_is_replaced_when_due_and_the_previous_lives_on_for_the_overlap() {
-    let mut bench = with_role().await;
-    let first = current(&bench).await;
-    bench.advance(DAY - Duration::from_secs(30));
-    bench.tick().await;
-    assert_eq!(current(&bench).await, first);
-    bench.advance(Duration::from_secs(31));
+    let mut mount = with_role().await;
+    let first = current(&mount).await;
+    mount.advance(DAY - Duration::from_secs(30));
+    mount.tick().await;
+    assert_eq!(current(&mount).await, first);
+    mount.advance(Duration::from_secs(31));
     // Due, and the tick has not come: never 0.
-    assert!(creds(&bench).await["ttl"].as_u64().unwrap() >= 1);
-    bench.tick().await;
-    let second = current(&bench).await;
+    assert!(creds(&mount).await["ttl"].as_u64().unwrap() >= 1);
+    mount.tick().await;
+    let second = current(&mount).await;
     assert_ne!(second, first);
-    assert!(bench.is_live(&first));
-    bench.advance(Duration::from_secs(3599));
-    bench.tick().await;
-    assert!(bench.is_live(&first));
-    bench.advance(Duration::from_secs(2));
-    bench.tick().await;
-    assert!(!bench.is_live(&first));
-    assert_eq!(bench.live(), [second]);
-    bench.restart();
-    bench.tick().await;
-    assert_eq!(bench.live().len(), 1);
+    assert!(mount.is_live(&first));
+    mount.advance(Duration::from_secs(3599));
+    mount.tick().await;
+    assert!(mount.is_live(&first));
+    mount.advance(Duration::from_secs(2));
+    mount.tick().await;
+    assert!(!mount.is_live(&first));
+    assert_eq!(mount.live(), [second]);
+    mount.restart();
+    mount.tick().await;
+    assert_eq!(mount.live().len(), 1);
 }
 
 #[tokio::test]
 async fn a_cron_schedule_is_kept() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     let role = json!({"astra_roles": READER, "rotation_schedule": "30 3 * * *"});
-    bench.write("static-roles/app", role).await.unwrap();
-    let data = creds(&bench).await;
+    mount.write("static-roles/app", role).await.unwrap();
+    let data = creds(&mount).await;
     assert_eq!(data["rotation_schedule"], json!("30 3 * * *"));
     assert!(!data.contains_key("rotation_period"));
-    let next = bench.read_data("static-roles/app").await;
+    let next = mount.read_data("static-roles/app").await;
     let next = time_of(text(&next, "next_rotation"));
     assert_eq!((next.hour(), next.minute(), next.second()), (3, 30, 0));
-    let first = current(&bench).await;
+    let first = current(&mount).await;
     let ttl = data["ttl"].as_u64().unwrap();
-    bench.advance(Duration::from_secs(ttl + 1));
-    bench.tick().await;
-    assert_ne!(current(&bench).await, first);
+    mount.advance(Duration::from_secs(ttl + 1));
+    mount.tick().await;
+    assert_ne!(current(&mount).await, first);
 }
 
 #[tokio::test]
 async fn rotating_by_hand_works_and_does_not_pile_up_tokens() {
-    let bench = with_role().await;
-    let first = current(&bench).await;
-    let rotated = bench.write("rotate-role/app", json!({})).await.unwrap();
+    let mount = with_role().await;
+    let first = current(&mount).await;
+    let rotated = mount.write("rotate-role/app", json!({})).await.unwrap();
     assert!(warnings(rotated).is_empty());
-    assert_ne!(current(&bench).await, first);
-    assert!(bench.is_live(&first));
+    assert_ne!(current(&mount).await, first);
+    assert!(mount.is_live(&first));
     for _ in 0..20 {
-        bench.write("rotate-role/app", json!({})).await.unwrap();
+        mount.write("rotate-role/app", json!({})).await.unwrap();
     }
-    assert_eq!(bench.live().len(), 1 + 8);
-    let text = bench.refusal("rotate-role/other", json!({})).await;
+    assert_eq!(mount.live().len(), 1 + 8);
+    let text = mount.refusal("rotate-role/other", json!({})).await;
     assert_eq!(
         text,
         "static role \"other\" does not exist: write it first, at static-roles/other"
@@ -86,45 +86,45 @@ async fn rotating_by_hand_works_and_does_not_pile_up_tokens() {
 
 #[tokio::test]
 async fn no_overlap_deletes_at_once() {
-    let bench = with_role().await;
-    bench
+    let mount = with_role().await;
+    mount
         .write("static-roles/app", json!({"overlap": 0}))
         .await
         .unwrap();
-    bench.write("rotate-role/app", json!({})).await.unwrap();
-    assert_eq!(bench.live(), [current(&bench).await]);
+    mount.write("rotate-role/app", json!({})).await.unwrap();
+    assert_eq!(mount.live(), [current(&mount).await]);
 }
 
 #[tokio::test]
 async fn a_failing_rotation_keeps_the_token_backs_off_and_tells_why() {
-    let mut bench = with_role().await;
-    let first = current(&bench).await;
-    bench.fault("POST", "/v2/clientIdSecrets", refused());
-    bench.advance(DAY);
-    let before = bench.all_requests();
+    let mut mount = with_role().await;
+    let first = current(&mount).await;
+    mount.fault("POST", "/v2/clientIdSecrets", refused());
+    mount.advance(DAY);
+    let before = mount.all_requests();
     for _ in 0..130 {
-        bench.advance(Duration::from_secs(60));
-        bench.tick().await;
-        assert!(creds(&bench).await["ttl"].as_u64().unwrap() >= 1);
+        mount.advance(Duration::from_secs(60));
+        mount.tick().await;
+        assert!(creds(&mount).await["ttl"].as_u64().unwrap() >= 1);
     }
-    let journal = bench.astra.journal();
+    let journal = mount.astra.journal();
     let tries = journal[before..]
         .iter()
         .filter(|entry| entry.method == "POST")
         .count();
     assert!((7..=9).contains(&tries), "{tries}");
-    assert_eq!(current(&bench).await, first);
-    let read = bench.read_data("static-roles/app").await;
+    assert_eq!(current(&mount).await, first);
+    let read = mount.read_data("static-roles/app").await;
     assert!(text(&read, "rotation_error").contains("cannot mint a token"));
-    assert!(time_of(text(&read, "next_rotation")) > bench.backend.engine.clock.now());
-    let ttl = creds(&bench).await["ttl"].as_u64().unwrap();
+    assert!(time_of(text(&read, "next_rotation")) > mount.backend.engine.clock.now());
+    let ttl = creds(&mount).await["ttl"].as_u64().unwrap();
     assert!((60..=3600).contains(&ttl), "{ttl}");
-    bench.astra.clear_faults();
-    bench.advance(Duration::from_secs(3600));
-    bench.tick().await;
-    assert_ne!(current(&bench).await, first);
+    mount.astra.clear_faults();
+    mount.advance(Duration::from_secs(3600));
+    mount.tick().await;
+    assert_ne!(current(&mount).await, first);
     assert_eq!(
-        bench.read_data("static-roles/app").await["rotation_error"],
+        mount.read_data("static-roles/app").await["rotation_error"],
         json!("")
     );
 }
@@ -132,91 +132,91 @@ async fn a_failing_rotation_keeps_the_token_backs_off_and_tells_why() {
 #[tokio::test]
 async fn clearing_up_and_root_rotation_leave_static_tokens_alone() {
     // The process dies when the role is stored and the intent of its token is not marked yet.
-    let mut bench = AstraMount::configured().await;
-    bench.storage.set_write_fault(Some(WriteFault {
+    let mut mount = AstraMount::configured().await;
+    mount.storage.set_write_fault(Some(WriteFault {
         prefix: "v1/intent/".to_owned(),
         after: 1,
         applied: false,
         hangs: true,
         ..WriteFault::default()
     }));
-    until_hung(&bench.storage, bench.write("static-roles/app", role())).await;
-    bench.restart();
-    let client_id = current(&bench).await;
-    assert!(bench.is_live(&client_id));
-    bench.tick().await;
-    assert!(bench.is_live(&client_id), "its intent is not marked");
-    bench.write("rotate-root", json!({})).await.unwrap();
-    bench.tick().await;
-    bench.restart();
-    bench.tick().await;
-    bench.write("tidy", json!({})).await.unwrap();
-    assert!(bench.is_live(&client_id));
-    bench.advance(DAY);
-    bench.tick().await;
-    assert_ne!(current(&bench).await, client_id);
+    until_hung(&mount.storage, mount.write("static-roles/app", role())).await;
+    mount.restart();
+    let client_id = current(&mount).await;
+    assert!(mount.is_live(&client_id));
+    mount.tick().await;
+    assert!(mount.is_live(&client_id), "its intent is not marked");
+    mount.write("rotate-root", json!({})).await.unwrap();
+    mount.tick().await;
+    mount.restart();
+    mount.tick().await;
+    mount.write("tidy", json!({})).await.unwrap();
+    assert!(mount.is_live(&client_id));
+    mount.advance(DAY);
+    mount.tick().await;
+    assert_ne!(current(&mount).await, client_id);
 }
 
 #[tokio::test]
 async fn an_organization_with_a_shorter_maximum_is_rotated_for_in_time() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     for mode in ["refuse", "clamp"] {
         let knobs = json!({"org_max_token_expiry_s": 40_000, "org_max_token_expiry_mode": mode});
-        bench.astra.set_knobs(knobs).unwrap();
-        let written = bench.write("static-roles/app", role()).await.unwrap();
+        mount.astra.set_knobs(knobs).unwrap();
+        let written = mount.write("static-roles/app", role()).await.unwrap();
         let texts = warnings(written);
         assert!(
             texts[0].contains("maximum token expiry"),
             "{mode}: {texts:?}"
         );
-        let first = current(&bench).await;
-        let ttl = creds(&bench).await["ttl"].as_u64().unwrap();
+        let first = current(&mount).await;
+        let ttl = creds(&mount).await["ttl"].as_u64().unwrap();
         assert!((29_000..=30_000).contains(&ttl), "{mode}: {ttl}");
-        bench.advance(Duration::from_secs(ttl + 1));
-        bench.tick().await;
-        assert_ne!(current(&bench).await, first);
-        assert!(bench.is_live(&current(&bench).await));
-        assert!(delete(&bench).await.is_empty());
+        mount.advance(Duration::from_secs(ttl + 1));
+        mount.tick().await;
+        assert_ne!(current(&mount).await, first);
+        assert!(mount.is_live(&current(&mount).await));
+        assert!(delete(&mount).await.is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_tick_tends_many_roles() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     for n in 0..80 {
-        bench
+        mount
             .write(&format!("static-roles/app{n}"), role())
             .await
             .unwrap();
     }
-    let before = bench.live();
-    bench.advance(DAY);
-    bench.tick().await;
+    let before = mount.live();
+    mount.advance(DAY);
+    mount.tick().await;
     // Sixty-four per tick.
-    assert_eq!(bench.live().len(), 80 + 64);
-    bench.tick().await;
-    assert_eq!(bench.live().len(), 160);
-    bench.advance(Duration::from_secs(3601));
-    bench.tick().await;
-    bench.tick().await;
-    let after = bench.live();
+    assert_eq!(mount.live().len(), 80 + 64);
+    mount.tick().await;
+    assert_eq!(mount.live().len(), 160);
+    mount.advance(Duration::from_secs(3601));
+    mount.tick().await;
+    mount.tick().await;
+    let after = mount.live();
     assert_eq!(after.len(), 80);
     assert!(after.iter().all(|token| !before.contains(token)));
 }
 
 #[tokio::test]
 async fn a_token_that_has_ended_is_not_handed_out() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     let knobs = json!({"org_max_token_expiry_s": 1_000, "org_max_token_expiry_mode": "clamp"});
-    bench.astra.set_knobs(knobs).unwrap();
-    bench.write("static-roles/app", role()).await.unwrap();
-    let first = current(&bench).await;
-    bench.fault("POST", "/v2/clientIdSecrets", refused());
+    mount.astra.set_knobs(knobs).unwrap();
+    mount.write("static-roles/app", role()).await.unwrap();
+    let first = current(&mount).await;
+    mount.fault("POST", "/v2/clientIdSecrets", refused());
     for _ in 0..18 {
-        bench.advance(Duration::from_secs(60));
-        bench.tick().await;
+        mount.advance(Duration::from_secs(60));
+        mount.tick().await;
     }
-    let read = bench
+    let read = mount
         .call(Operation::Read, "static-creds/app", json!({}))
         .await;
     let error = read.err().unwrap();
@@ -230,97 +230,97 @@ async fn a_token_that_has_ended_is_not_handed_out() {
     );
     assert!(message.contains("cannot mint a token"), "{message}");
     // The wait for the next try is a minute at most by now.
-    bench.astra.clear_faults();
-    bench.advance(Duration::from_secs(60));
-    bench.tick().await;
-    assert_ne!(current(&bench).await, first);
+    mount.astra.clear_faults();
+    mount.advance(Duration::from_secs(60));
+    mount.tick().await;
+    assert_ne!(current(&mount).await, first);
 }
 
 #[tokio::test]
 async fn a_token_that_restored_storage_names_is_replaced_if_it_is_gone() {
-    let mut bench = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     let mut role = role();
     role["overlap"] = 0.into();
-    bench.write("static-roles/app", role).await.unwrap();
-    let storage = &bench.storage;
+    mount.write("static-roles/app", role).await.unwrap();
+    let storage = &mount.storage;
     let before = storage.get("v1/static-role/app").await.unwrap().unwrap();
-    bench.write("rotate-role/app", json!({})).await.unwrap();
-    bench.advance(Duration::from_secs(1));
-    bench.tick().await;
-    let rotated = current(&bench).await;
-    bench.storage.put(before).await.unwrap();
-    bench.restart();
-    assert!(!bench.is_live(&current(&bench).await));
+    mount.write("rotate-role/app", json!({})).await.unwrap();
+    mount.advance(Duration::from_secs(1));
+    mount.tick().await;
+    let rotated = current(&mount).await;
+    mount.storage.put(before).await.unwrap();
+    mount.restart();
+    assert!(!mount.is_live(&current(&mount).await));
     for _ in 0..2 {
-        bench.advance(Duration::from_secs(121));
-        bench.tick().await;
+        mount.advance(Duration::from_secs(121));
+        mount.tick().await;
     }
-    let replaced = current(&bench).await;
-    assert!(bench.is_live(&replaced));
+    let replaced = current(&mount).await;
+    assert!(mount.is_live(&replaced));
     assert_ne!(replaced, rotated);
     // One that is listed stays.
-    bench.advance(Duration::from_secs(121));
-    bench.tick().await;
-    assert_eq!(current(&bench).await, replaced);
+    mount.advance(Duration::from_secs(121));
+    mount.tick().await;
+    assert_eq!(current(&mount).await, replaced);
 }
 
 #[tokio::test]
 async fn an_overlap_that_cannot_be_kept_is_told() {
-    let bench = AstraMount::configured().await;
+    let mount = AstraMount::configured().await;
     let knobs = json!({"org_max_token_expiry_s": 1_000, "org_max_token_expiry_mode": "clamp"});
-    bench.astra.set_knobs(knobs).unwrap();
+    mount.astra.set_knobs(knobs).unwrap();
     let mut long = role();
     long["overlap"] = "12h".into();
-    let texts = warnings(bench.write("static-roles/app", long).await.unwrap());
+    let texts = warnings(mount.write("static-roles/app", long).await.unwrap());
     let told =
         "overlap: the organization ends tokens so soon that the previous token lives on for 5";
     assert!(texts.iter().any(|text| text.starts_with(told)), "{texts:?}");
     // Half of the life is for the overlap.
-    let ttl = creds(&bench).await["ttl"].as_u64().unwrap();
+    let ttl = creds(&mount).await["ttl"].as_u64().unwrap();
     assert!((400..=500).contains(&ttl), "{ttl}");
 }
 
 #[tokio::test]
 async fn more_rotations_than_the_overlap_can_hold_are_told() {
-    let bench = with_role().await;
-    let first = current(&bench).await;
+    let mount = with_role().await;
+    let first = current(&mount).await;
     for _ in 0..8 {
-        let written = bench.write("rotate-role/app", json!({})).await.unwrap();
+        let written = mount.write("rotate-role/app", json!({})).await.unwrap();
         assert_eq!(warnings(written), Vec::<String>::new());
     }
-    assert!(bench.is_live(&first));
-    let texts = warnings(bench.write("rotate-role/app", json!({})).await.unwrap());
+    assert!(mount.is_live(&first));
+    let texts = warnings(mount.write("rotate-role/app", json!({})).await.unwrap());
     assert!(
         texts[0].contains("more than 8 times within its overlap"),
         "{texts:?}"
     );
-    assert!(!bench.is_live(&first));
+    assert!(!mount.is_live(&first));
 }
 
 #[tokio::test]
 async fn a_token_is_replaced_before_its_end_although_the_clock_was_ahead_when_it_was_made() {
     const AHEAD: Duration = Duration::from_secs(3 * 3_600);
-    let mut bench = AstraMount::configured().await;
-    let org_id = bench.astra.seeds().organizations[0].id.clone();
+    let mut mount = AstraMount::configured().await;
+    let org_id = mount.astra.seeds().organizations[0].id.clone();
     let capped = json!({"rewrite_expiry": {"life_s": 800}});
-    bench.astra.set_org_knobs(&org_id, capped).unwrap();
-    bench.restart_ahead(AHEAD);
-    bench.write("static-roles/app", role()).await.unwrap();
-    let first = current(&bench).await;
-    bench.restart_with_clock_set_back(AHEAD);
+    mount.astra.set_org_knobs(&org_id, capped).unwrap();
+    mount.restart_ahead(AHEAD);
+    mount.write("static-roles/app", role()).await.unwrap();
+    let first = current(&mount).await;
+    mount.restart_with_clock_set_back(AHEAD);
     for _ in 0..9 {
-        bench.advance(Duration::from_secs(60));
-        bench.tick().await;
+        mount.advance(Duration::from_secs(60));
+        mount.tick().await;
     }
     // Not before it has to be.
-    assert_eq!(current(&bench).await, first);
-    bench.advance(Duration::from_secs(120));
-    // What a list showed counts by the time of this process, which the bench does not advance.
-    bench.restart();
-    bench.tick().await;
-    let second = current(&bench).await;
+    assert_eq!(current(&mount).await, first);
+    mount.advance(Duration::from_secs(120));
+    // What a list showed counts by the time of this process, which the mount does not advance.
+    mount.restart();
+    mount.tick().await;
+    let second = current(&mount).await;
     assert_ne!(second, first);
-    assert!(bench.is_live(&second) && bench.is_live(&first));
+    assert!(mount.is_live(&second) && mount.is_live(&first));
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ use serde_json::json;
 
 #[tokio::test]
 async fn a_new_role_has_a_token_at_once() {
-    let bench = with_role().await;
-    let data = creds(&bench).await;
+    let mount = with_role().await;
+    let data = creds(&mount).await;
     let keys: Vec<&str> = data.keys().map(String::as_str).collect();
     assert_eq!(
         keys,
@@ -34,7 +34,7 @@ async fn a_new_role_has_a_token_at_once() {
         ]
     );
     let client_id = text(&data, "client_id");
-    assert!(bench.is_live(client_id));
+    assert!(mount.is_live(client_id));
     assert!(text(&data, "token").starts_with(&format!("AstraCS:{client_id}:")));
     let ttl = data["ttl"].as_u64().unwrap();
     assert!((86_390..=86_400).contains(&ttl), "{ttl}");
@@ -46,30 +46,30 @@ async fn a_new_role_has_a_token_at_once() {
     assert!(
         (life - time::Duration::days(92) - time::Duration::HOUR).abs() < time::Duration::MINUTE
     );
-    let token = bench.astra.token(client_id).unwrap();
+    let token = mount.astra.token(client_id).unwrap();
     assert!(
         token.description.ends_with(" static-roles/app"),
         "{}",
         token.description
     );
-    assert!(bench.astra.violations().is_empty());
+    assert!(mount.astra.violations().is_empty());
 }
 
 #[tokio::test]
 async fn what_is_read_can_be_written_back() {
-    let bench = with_role().await;
-    let before = bench.read_data("static-roles/app").await;
+    let mount = with_role().await;
+    let before = mount.read_data("static-roles/app").await;
     assert_eq!(before["overlap"], json!(3600));
     assert_eq!(before["rotation_period"], json!(86_400));
     assert_eq!(before["rotation_schedule"], json!(""));
     assert_eq!(before["rotation_error"], json!(""));
     assert!(!before.contains_key("token") && !before.contains_key("client_secret"));
-    bench
+    mount
         .write("static-roles/app", Value::Object(before.clone()))
         .await
         .unwrap();
-    assert_eq!(bench.read_data("static-roles/app").await, before);
-    let list = bench
+    assert_eq!(mount.read_data("static-roles/app").await, before);
+    let list = mount
         .call(Operation::List, "static-roles/", json!({}))
         .await;
     let list = list.unwrap().unwrap();
@@ -82,24 +82,24 @@ async fn what_is_read_can_be_written_back() {
 
 #[tokio::test]
 async fn other_astra_roles_mean_another_token() {
-    let bench = with_role().await;
-    let first = current(&bench).await;
+    let mount = with_role().await;
+    let first = current(&mount).await;
     let described = json!({"description": "nightly", "rotation_period": "12h"});
-    bench
+    mount
         .call(Operation::Patch, "static-roles/app", described)
         .await
         .unwrap();
-    assert_eq!(current(&bench).await, first);
+    assert_eq!(current(&mount).await, first);
     let other = json!({"astra_roles": "API R/W User"});
-    let refusal = bench.write("static-roles/app", other).await;
+    let refusal = mount.write("static-roles/app", other).await;
     assert!(refusal.is_ok(), "{:?}", refusal.err());
-    let second = current(&bench).await;
+    let second = current(&mount).await;
     assert_ne!(second, first);
-    let old = bench.astra.token(&first).unwrap().roles;
-    let token = bench.astra.token(&second).unwrap();
+    let old = mount.astra.token(&first).unwrap().roles;
+    let token = mount.astra.token(&second).unwrap();
     assert_ne!(token.roles, old);
     assert!(token.description.ends_with(" nightly"));
-    let patch = bench
+    let patch = mount
         .call(Operation::Patch, "static-roles/other", json!({}))
         .await;
     assert!(matches!(
@@ -113,7 +113,7 @@ async fn other_astra_roles_mean_another_token() {
 
 #[tokio::test]
 async fn bad_input_is_refused_and_changes_nothing() {
-    let bench = AstraMount::configured().await;
+    let mount = AstraMount::configured().await;
     let with = |key: &str, value: Value| {
         let mut role = role();
         role[key] = value;
@@ -155,25 +155,25 @@ async fn bad_input_is_refused_and_changes_nothing() {
             "config \"other\" does not exist",
         ),
     ] {
-        let refusal = bench.refusal("static-roles/app", data).await;
+        let refusal = mount.refusal("static-roles/app", data).await;
         assert!(refusal.contains(text), "{refusal}");
     }
-    assert!(bench.live().is_empty());
-    let read = bench
+    assert!(mount.live().is_empty());
+    let read = mount
         .call(Operation::Read, "static-roles/app", json!({}))
         .await;
     assert!(read.unwrap().is_none());
-    let read = bench
+    let read = mount
         .call(Operation::Read, "static-creds/app", json!({}))
         .await;
     assert!(read.unwrap().is_none());
-    bench.write("static-roles/app", role()).await.unwrap();
-    let token = bench.another_root_token();
-    bench
-        .write("config/other", bench.config(json!({"token": &token})))
+    mount.write("static-roles/app", role()).await.unwrap();
+    let token = mount.another_root_token();
+    mount
+        .write("config/other", mount.config(json!({"token": &token})))
         .await
         .unwrap();
-    let refusal = bench
+    let refusal = mount
         .refusal("static-roles/app", json!({"config": "other"}))
         .await;
     assert!(
@@ -184,21 +184,21 @@ async fn bad_input_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_standby_serves_and_changes_nothing() {
-    let mut bench = with_role().await;
-    let before = creds(&bench).await;
-    bench.set_standby(true);
-    let asked = bench.all_requests();
-    bench.advance(DAY * 2);
-    bench.tick().await;
-    assert_eq!(creds(&bench).await["token"], before["token"]);
+    let mut mount = with_role().await;
+    let before = creds(&mount).await;
+    mount.set_standby(true);
+    let asked = mount.all_requests();
+    mount.advance(DAY * 2);
+    mount.tick().await;
+    assert_eq!(creds(&mount).await["token"], before["token"]);
     for (operation, path) in [
         (Operation::Update, "rotate-role/app"),
         (Operation::Update, "static-roles/app"),
         (Operation::Create, "static-roles/new"),
         (Operation::Delete, "static-roles/app"),
     ] {
-        let outcome = bench.call(operation, path, json!({})).await;
+        let outcome = mount.call(operation, path, json!({})).await;
         assert_eq!(outcome.err(), Some(Error::ReadOnly));
     }
-    assert_eq!(bench.all_requests(), asked);
+    assert_eq!(mount.all_requests(), asked);
 }

@@ -16,7 +16,7 @@ const LOST: &str = "ccd123456_facd_4ad3";
 
 impl OldMount {
     async fn import(&self, data: Value) -> Result<Response, Error> {
-        let answer = self.bench.call(Operation::Update, "import", data).await;
+        let answer = self.inner.call(Operation::Update, "import", data).await;
         answer.map(Option::unwrap)
     }
 
@@ -33,7 +33,7 @@ impl OldMount {
 
     /// The message of an import that must be refused.
     async fn refused_import(&self, data: Value) -> String {
-        refused(self.bench.call(Operation::Update, "import", data).await)
+        refused(self.inner.call(Operation::Update, "import", data).await)
     }
 
     /// Nothing of the archived engine is left in storage.
@@ -144,12 +144,12 @@ async fn the_fixtures_are_reported_dry_and_then_taken_over() {
             .all(|(key, value)| after.get(key) == Some(value)),
         "old entries stay"
     );
-    let config = mount.bench.read("config/prod").await.unwrap();
+    let config = mount.inner.read("config/prod").await.unwrap();
     assert_eq!(
         (&config["org_id"], &config["verify"]),
         (&json!(a), &json!(true))
     );
-    let role = mount.bench.read("roles/api_ro_user-prod").await.unwrap();
+    let role = mount.inner.read("roles/api_ro_user-prod").await.unwrap();
     assert_eq!(
         (&role["config"], &role["ttl"], &role["astra_role_ids"][0]),
         (&json!("prod"), &json!(3_600), &json!(mount.word("$READER")))
@@ -162,7 +162,7 @@ async fn the_fixtures_are_reported_dry_and_then_taken_over() {
         "imported"
     );
     assert_eq!(mount.entries().await, after, "nothing is written again");
-    assert_eq!(mount.bench.read("import").await.unwrap()["state"], "open");
+    assert_eq!(mount.inner.read("import").await.unwrap()["state"], "open");
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn entries_of_version_1_are_taken_over_and_version_2_wins() {
     );
     assert_eq!(report["complete"], true);
     assert_eq!(
-        mount.bench.read("import").await.unwrap()["state"],
+        mount.inner.read("import").await.unwrap()["state"],
         "imported"
     );
 }
@@ -212,14 +212,14 @@ async fn an_import_that_breaks_off_anywhere_is_completed_by_the_next() {
     for written in [false, true] {
         for after in 0.. {
             let mut mount = OldMount::new(Version::Two).await;
-            mount.bench.storage.set_write_fault(Some(WriteFault {
+            mount.inner.storage.set_write_fault(Some(WriteFault {
                 after,
                 applied: written,
                 deletions: true,
                 ..WriteFault::default()
             }));
             let broken = mount.import(json!({})).await;
-            mount.bench.restart();
+            mount.inner.restart();
             // Whatever was there before still ends, by whichever of the two.
             mount.revoke(&mount.lease("2 crossed")).await.unwrap();
             assert!(!mount.is_live("$ID_CROSSED"));
@@ -269,14 +269,14 @@ async fn leases_are_served_as_before_once_imported_after_a_rotation_and_after_th
     // The role as it is now counts.
     let role = json!({"ttl": 60});
     mount
-        .bench
+        .inner
         .write("roles/api_ro_user-prod", role)
         .await
         .unwrap();
     let renewed = mount.renew(&lease).await.unwrap().unwrap();
     assert_eq!(renewed.lease().unwrap().ttl.as_secs(), 60);
     let rotated = mount
-        .bench
+        .inner
         .write("rotate-root/prod", json!({}))
         .await
         .unwrap()
@@ -300,7 +300,7 @@ async fn leases_are_served_as_before_once_imported_after_a_rotation_and_after_th
     mount.revoke(&lease).await.unwrap();
     mount.revoke(&mount.lease("2 sidecar")).await.unwrap();
     assert!(!mount.is_live("$ID_STANDARD") && !mount.is_live("$ID_SIDECAR"));
-    let state = mount.bench.read("import").await.unwrap();
+    let state = mount.inner.read("import").await.unwrap();
     assert_eq!(state["state"], "finished");
     assert!(!state["finished_at"].as_str().unwrap().is_empty());
     let text = mount.refused_import(json!({})).await;
@@ -326,7 +326,7 @@ async fn every_shape_is_renewed_and_revoked_at_every_stage() {
             mount.imported(json!({})).await;
             if stage == Stage::Rotated {
                 mount
-                    .bench
+                    .inner
                     .write("rotate-root/prod", json!({}))
                     .await
                     .unwrap();
@@ -342,11 +342,11 @@ async fn every_shape_is_renewed_and_revoked_at_every_stage() {
             }
             let mut expected = mount.entries().await;
             expected.remove(&mount.fill(key));
-            let mut live = mount.bench.live();
+            let mut live = mount.inner.live();
             live.retain(|id| id != mount.word(client_id));
             for _ in 0..2 {
                 mount.revoke(&lease).await.unwrap();
-                assert_eq!(mount.bench.live(), live, "{stage:?}, {name}");
+                assert_eq!(mount.inner.live(), live, "{stage:?}, {name}");
                 assert_eq!(mount.entries().await, expected, "{stage:?}, {name}");
             }
         }
@@ -359,14 +359,14 @@ async fn a_finish_that_breaks_off_is_continued() {
         let mut mount = OldMount::new(Version::One).await;
         mount.imported(json!({})).await;
         mount.revoke(&mount.lease("1")).await.unwrap();
-        mount.bench.storage.set_write_fault(Some(WriteFault {
+        mount.inner.storage.set_write_fault(Some(WriteFault {
             after,
             applied: true,
             deletions: true,
             ..WriteFault::default()
         }));
         let broken = mount.import(json!({"finish": true})).await;
-        mount.bench.restart();
+        mount.inner.restart();
         let (answer, warnings) = mount.imported(json!({"finish": true})).await;
         assert_eq!(answer["complete"], true);
         assert!(warnings[0].starts_with("rotate the root tokens"));
@@ -396,7 +396,7 @@ async fn names_are_the_operators_to_give() {
         ),
     ] {
         let outcome = mount
-            .bench
+            .inner
             .call(Operation::Update, "import", json!({"names": names}))
             .await;
         let text = refused(outcome);
@@ -425,7 +425,7 @@ async fn names_are_the_operators_to_give() {
         "api_ro_user"
     );
     assert_eq!(action(&report, "roles", &mount.role(LOST, "lost")), "skip");
-    let state = mount.bench.read("import").await.unwrap();
+    let state = mount.inner.read("import").await.unwrap();
     assert_eq!(state["state"], "imported");
     assert_eq!(
         state["configs"][mount.word("$ORG_B")],
@@ -444,13 +444,13 @@ async fn names_are_the_operators_to_give() {
 async fn what_the_operator_wrote_by_hand_is_adopted_or_a_problem() {
     let mount = OldMount::new(Version::Two).await;
     let (url, root_a, root_b) = (
-        mount.bench.astra.url(),
+        mount.inner.astra.url(),
         mount.word("$ROOT_A"),
         mount.word("$ROOT_B"),
     );
     // Of the same organization; of another one; for the one whose root token is malformed.
-    let second = mount.bench.astra.create_org("Second", None).unwrap();
-    let other = mount.bench.astra.create_org("Other", None).unwrap();
+    let second = mount.inner.astra.create_org("Second", None).unwrap();
+    let other = mount.inner.astra.create_org("Other", None).unwrap();
     for (name, token) in [
         ("prod", root_a),
         (mount.word("$ORG_B"), &second.root_token),
@@ -458,13 +458,13 @@ async fn what_the_operator_wrote_by_hand_is_adopted_or_a_problem() {
     ] {
         let config = json!({"token": token, "url": url});
         mount
-            .bench
+            .inner
             .write(&format!("config/{name}"), config)
             .await
             .unwrap();
     }
     let role = json!({"config": "prod", "astra_roles": "API RO User", "ttl": 5});
-    mount.bench.write("roles/a_b", role).await.unwrap();
+    mount.inner.write("roles/a_b", role).await.unwrap();
     let (report, _) = mount.imported(json!({})).await;
     assert_eq!(action(&report, "configs", mount.word("$ORG_A")), "adopt");
     let text = problem(&report, "configs", mount.word("$ORG_B"));
@@ -487,7 +487,7 @@ async fn what_the_operator_wrote_by_hand_is_adopted_or_a_problem() {
         warnings.iter().any(|text| text.contains("taken on trust")),
         "{warnings:?}"
     );
-    let config = mount.bench.read("config/team-b").await.unwrap();
+    let config = mount.inner.read("config/team-b").await.unwrap();
     assert_eq!(config["token_client_id"].as_str(), root_b.split(':').nth(1));
 }
 
@@ -531,7 +531,7 @@ async fn a_root_token_of_another_organization_is_imported_under_its_own() {
 #[tokio::test]
 async fn roles_that_may_make_tokens_need_a_word() {
     let mount = OldMount::new(Version::One).await;
-    let admin = mount.bench.astra.seeds().roles["Organization Administrator"].clone();
+    let admin = mount.inner.astra.seeds().roles["Organization Administrator"].clone();
     let role =
         json!({"role_name": "admin", "role_id": admin, "org_id": "$ORG_A", "ttl": 0, "max_ttl": 0});
     mount.store("role/$ORG_A:admin", &role).await;
@@ -539,13 +539,13 @@ async fn roles_that_may_make_tokens_need_a_word() {
     let (report, _) = mount.imported(json!({})).await;
     assert!(problem(&report, "roles", &id).contains("allow_token_admin=true"));
     assert_eq!(
-        mount.bench.read("config/prod").await.unwrap()["allow_token_admin"],
+        mount.inner.read("config/prod").await.unwrap()["allow_token_admin"],
         false
     );
     let (report, _) = mount.imported(json!({"allow_token_admin": true})).await;
     assert_eq!(action(&report, "roles", &id), "import");
     assert_eq!(
-        mount.bench.read("config/prod").await.unwrap()["allow_token_admin"],
+        mount.inner.read("config/prod").await.unwrap()["allow_token_admin"],
         true
     );
 }
@@ -553,9 +553,9 @@ async fn roles_that_may_make_tokens_need_a_word() {
 #[tokio::test]
 async fn without_verify_astra_is_not_asked() {
     let mount = OldMount::new(Version::Two).await;
-    let requests = mount.bench.astra.journal().len();
+    let requests = mount.inner.astra.journal().len();
     let (report, warnings) = mount.imported(json!({"verify": false})).await;
-    assert_eq!(mount.bench.astra.journal().len(), requests);
+    assert_eq!(mount.inner.astra.journal().len(), requests);
     assert_eq!(action(&report, "configs", mount.word("$ORG_A")), "import");
     assert_eq!(
         action(&report, "roles", &mount.role("$ORG_A", "ghost")),
@@ -567,13 +567,13 @@ async fn without_verify_astra_is_not_asked() {
         "{warnings:?}"
     );
     assert_eq!(
-        mount.bench.read("config/prod").await.unwrap()["verify"],
+        mount.inner.read("config/prod").await.unwrap()["verify"],
         false
     );
     for name in ["2 standard", "2 crossed", "2 sidecar"] {
         mount.revoke(&mount.lease(name)).await.unwrap();
     }
-    assert!(mount.bench.live().is_empty());
+    assert!(mount.inner.live().is_empty());
 }
 
 #[tokio::test]
@@ -612,17 +612,17 @@ async fn entries_that_cannot_be_read_are_findings_that_stop_nothing() {
     // A record that makes no sense is found out again.
     mount.store_raw("v1/takeover", "[]").await;
     let mut mount = mount;
-    mount.bench.restart();
+    mount.inner.restart();
     mount.revoke(&mount.lease("2 standard")).await.unwrap();
     mount
-        .bench
+        .inner
         .write(
             "roles/plain",
             json!({"config": "prod", "astra_roles": "API RO User"}),
         )
         .await
         .unwrap();
-    mount.bench.mint("plain").await.unwrap();
+    mount.inner.mint("plain").await.unwrap();
     let (report, warnings) = mount.imported(json!({})).await;
     assert_eq!(action(&report, "configs", mount.word("$ORG_A")), "adopt");
     assert!(warnings[0].contains("it is replaced"), "{warnings:?}");
@@ -646,12 +646,12 @@ async fn where_there_is_nothing_it_says_so_and_a_node_that_may_not_write_forward
     let mut mount = OldMount::empty().await;
     let text = mount.refused_import(json!({})).await;
     assert_eq!(text, "this mount holds nothing of the archived engine");
-    assert_eq!(mount.bench.read("import").await.unwrap()["state"], "none");
+    assert_eq!(mount.inner.read("import").await.unwrap()["state"], "none");
     assert!(mount.entries().await.is_empty());
-    mount.bench.system.replication_state = crate::vault::ReplicationState(64);
-    mount.bench.restart();
+    mount.inner.system.replication_state = crate::vault::ReplicationState(64);
+    mount.inner.restart();
     for data in [json!({}), json!({"dry_run": true}), json!({"finish": true})] {
-        let outcome = mount.bench.call(Operation::Update, "import", data).await;
+        let outcome = mount.inner.call(Operation::Update, "import", data).await;
         assert_eq!(outcome.err(), Some(Error::ReadOnly));
     }
 }
@@ -662,7 +662,7 @@ async fn new_leases_can_be_ended_by_the_archived_engine_until_the_end() {
     let mount = OldMount::new(Version::Two).await;
     mount.imported(json!({})).await;
     let before = mount.entries().await;
-    let credential = mount.bench.mint("api_ro_user-prod").await.unwrap();
+    let credential = mount.inner.mint("api_ro_user-prod").await.unwrap();
     let data = &credential.lease.internal_data;
     let text = |key: &str| data[key].as_str().unwrap().to_owned();
     let role_key = format!("role/{}:{}", text("orgId"), text("roleName"));
@@ -681,10 +681,10 @@ async fn new_leases_can_be_ended_by_the_archived_engine_until_the_end() {
         !before.contains_key(&format!("token/{}", text("tokenId"))),
         "and removes nothing of others"
     );
-    mount.bench.renew(&credential).await.unwrap();
-    mount.bench.revoke(&credential).await.unwrap();
+    mount.inner.renew(&credential).await.unwrap();
+    mount.inner.revoke(&credential).await.unwrap();
     mount.imported(json!({"finish": true, "force": true})).await;
-    let credential = mount.bench.mint("api_ro_user-prod").await.unwrap();
+    let credential = mount.inner.mint("api_ro_user-prod").await.unwrap();
     assert!(!credential.lease.internal_data.contains_key("orgId"));
 }
 
@@ -693,17 +693,17 @@ async fn a_config_is_held_by_the_tokens_that_the_archived_engine_stored() {
     let mount = OldMount::new(Version::One).await;
     mount.imported(json!({})).await;
     mount
-        .bench
+        .inner
         .delete("roles/api_ro_user", json!({}))
         .await
         .unwrap();
-    let text = refused(mount.bench.delete("config/prod", json!({})).await);
+    let text = refused(mount.inner.delete("config/prod", json!({})).await);
     assert!(
         text.contains("stored tokens of the archived engine (1)"),
         "{text}"
     );
     mount.revoke(&mount.lease("1")).await.unwrap();
-    mount.bench.delete("config/prod", json!({})).await.unwrap();
+    mount.inner.delete("config/prod", json!({})).await.unwrap();
 }
 
 #[tokio::test]
@@ -712,14 +712,14 @@ async fn an_old_command_is_refused_with_the_name_of_the_config_that_was_imported
     mount.imported(json!({})).await;
     let data =
         json!({"org_id": mount.word("$ORG_A"), "astra_token": mount.word("$ROOT_A"), "url": "x"});
-    let text = refused(mount.bench.call(Operation::Update, "config", data).await);
+    let text = refused(mount.inner.call(Operation::Update, "config", data).await);
     assert!(
         text.contains("vault write astra/config/prod token=…"),
         "{text}"
     );
     let data = json!({"org_id": mount.word("$ORG_A")});
     for (operation, command) in [(Operation::Read, "read"), (Operation::Delete, "delete")] {
-        let text = refused(mount.bench.call(operation, "config", data.clone()).await);
+        let text = refused(mount.inner.call(operation, "config", data.clone()).await);
         assert!(
             text.contains(&format!("vault {command} astra/config/prod")),
             "{text}"
@@ -731,9 +731,9 @@ async fn an_old_command_is_refused_with_the_name_of_the_config_that_was_imported
 #[tokio::test]
 async fn where_there_is_no_time_it_says_so_and_the_next_request_goes_on() {
     let mut mount = OldMount::new(Version::One).await;
-    let usual = mount.bench.deadlines.operation;
-    mount.bench.deadlines.operation = std::time::Duration::ZERO;
-    mount.bench.restart();
+    let usual = mount.inner.deadlines.operation;
+    mount.inner.deadlines.operation = std::time::Duration::ZERO;
+    mount.inner.restart();
     let before = mount.entries().await;
     let (report, warnings) = mount.imported(json!({"verify": false})).await;
     assert_eq!(
@@ -751,14 +751,14 @@ async fn where_there_is_no_time_it_says_so_and_the_next_request_goes_on() {
         after, before,
         "nothing but that the role without a name is left out"
     );
-    mount.bench.deadlines.operation = usual;
-    mount.bench.restart();
+    mount.inner.deadlines.operation = usual;
+    mount.inner.restart();
     let (report, _) = mount.imported(json!({})).await;
     assert_eq!(report["complete"], true);
     mount.revoke(&mount.lease("1")).await.unwrap();
 
-    mount.bench.deadlines.operation = std::time::Duration::ZERO;
-    mount.bench.restart();
+    mount.inner.deadlines.operation = std::time::Duration::ZERO;
+    mount.inner.restart();
     let (answer, warnings) = mount.imported(json!({"finish": true})).await;
     assert_eq!(answer["complete"], false);
     assert!(
@@ -773,8 +773,8 @@ async fn where_there_is_no_time_it_says_so_and_the_next_request_goes_on() {
             .await
             .contains_key(&mount.fill("config/$ORG_A"))
     );
-    mount.bench.deadlines.operation = usual;
-    mount.bench.restart();
+    mount.inner.deadlines.operation = usual;
+    mount.inner.restart();
     let (answer, _) = mount.imported(json!({"finish": true})).await;
     assert_eq!(answer["complete"], true);
     mount.assert_only_own_entries().await;

@@ -64,7 +64,7 @@ async fn every_shape_is_renewed_and_revoked_and_nothing_else_changes() {
     for (version, name, client_id, key, ttl) in TOKENS {
         let mount = OldMount::new(version).await;
         let lease = mount.lease(name);
-        let requests = mount.bench.astra.journal().len();
+        let requests = mount.inner.astra.journal().len();
         for _ in 0..2 {
             let renewed = mount.renew(&lease).await.unwrap().unwrap();
             let renewed = renewed.lease().unwrap().clone();
@@ -72,19 +72,19 @@ async fn every_shape_is_renewed_and_revoked_and_nothing_else_changes() {
             assert_eq!(renewed.ttl, Duration::from_secs(ttl), "{name}");
             assert!(renewed.renewable);
         }
-        assert_eq!(mount.bench.astra.journal().len(), requests, "{name}");
+        assert_eq!(mount.inner.astra.journal().len(), requests, "{name}");
         let mut expected = mount.entries().await;
         assert!(expected.remove(&mount.fill(key)).is_some(), "{name}");
-        let live = mount.bench.live().len();
+        let live = mount.inner.live().len();
         for _ in 0..2 {
             assert!(mount.revoke(&lease).await.unwrap().is_none(), "{name}");
             assert!(!mount.is_live(client_id), "{name}");
-            assert_eq!(mount.bench.live().len(), live - 1, "{name}");
+            assert_eq!(mount.inner.live().len(), live - 1, "{name}");
             let mut entries = mount.entries().await;
             entries.remove("v1/mount");
             assert_eq!(entries, expected, "{name}");
         }
-        assert!(mount.bench.astra.violations().is_empty(), "{name}");
+        assert!(mount.inner.astra.violations().is_empty(), "{name}");
     }
 }
 
@@ -100,7 +100,7 @@ async fn the_old_response_in_a_request_changes_nothing() {
             "clientId": "another", "orgId": "another", "token": mount.word("$TOKEN_SIDECAR"),
         });
         request.data = old.as_object().unwrap().clone();
-        mount.bench.handle(request).await.unwrap();
+        mount.inner.handle(request).await.unwrap();
     }
     assert!(!mount.is_live("$ID_STANDARD") && mount.is_live("$ID_SIDECAR"));
 }
@@ -109,7 +109,7 @@ async fn the_old_response_in_a_request_changes_nothing() {
 async fn a_lease_without_a_token_ends_and_is_not_extended() {
     let mount = OldMount::new(Version::Two).await;
     let before = mount.entries().await;
-    let requests = mount.bench.astra.journal().len();
+    let requests = mount.inner.astra.journal().len();
     for name in ["2 empty standard", "2 empty sidecar"] {
         let lease = mount.lease(name);
         let text = not_renewed(mount.renew(&lease).await);
@@ -120,7 +120,7 @@ async fn a_lease_without_a_token_ends_and_is_not_extended() {
     let mut expected = before;
     expected.remove(&mount.fill("token/$SHA_EMPTY")).unwrap();
     assert_eq!(mount.entries().await, expected);
-    assert_eq!(mount.bench.astra.journal().len(), requests);
+    assert_eq!(mount.inner.astra.journal().len(), requests);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_success_of_the_wrong_organization_is_not_believed() {
     for answer in ["not_found", "bad_request", "no_content", "server_error"] {
         let mount = OldMount::new(Version::Two).await;
         let knobs = json!({"delete_missing": answer});
-        mount.bench.astra.set_knobs(knobs).unwrap();
+        mount.inner.astra.set_knobs(knobs).unwrap();
         mount.revoke(&mount.lease("2 crossed")).await.unwrap();
         assert!(!mount.is_live("$ID_CROSSED"), "{answer}");
     }
@@ -177,7 +177,7 @@ async fn an_outage_elsewhere_is_tried_again_and_a_refusal_elsewhere_ends() {
     let mut mount = OldMount::new(Version::Two).await;
     let lease = mount.lease("2 sidecar");
     mount
-        .bench
+        .inner
         .astra
         .revoke_token(mount.word("$ID_SIDECAR"))
         .unwrap();
@@ -191,7 +191,7 @@ async fn an_outage_elsewhere_is_tried_again_and_a_refusal_elsewhere_ends() {
             .store_raw(&key, &String::from_utf8(value).unwrap())
             .await;
     }
-    mount.bench.restart();
+    mount.inner.restart();
     mount.refuse("$ROOT_A");
     mount.revoke(&lease).await.unwrap();
     // Where the lease's own organization has the token, no other is asked.
@@ -214,8 +214,8 @@ async fn without_a_config_of_its_organization_a_lease_does_not_end() {
     assert!(error.starts_with(&organization), "{error}");
     assert!(mount.is_live("$ID_SIDECAR"));
     // The operator writes one by hand, whose organization it is.
-    let config = json!({"token": mount.word("$ROOT_B"), "url": mount.bench.astra.url()});
-    mount.bench.write("config/team-b", config).await.unwrap();
+    let config = json!({"token": mount.word("$ROOT_B"), "url": mount.inner.astra.url()});
+    mount.inner.write("config/team-b", config).await.unwrap();
     mount.revoke(&lease).await.unwrap();
     assert!(!mount.is_live("$ID_SIDECAR"));
     // Where the lease names none, all must have been asked.
@@ -296,8 +296,8 @@ async fn what_neither_engine_wrote_is_refused_without_quoting_it() {
 #[tokio::test]
 async fn a_node_that_may_not_write_forwards() {
     let mut mount = OldMount::new(Version::Two).await;
-    mount.bench.system.replication_state = crate::vault::ReplicationState(64);
-    mount.bench.restart();
+    mount.inner.system.replication_state = crate::vault::ReplicationState(64);
+    mount.inner.restart();
     for name in ["2 standard", "2 empty standard", "1"] {
         let lease = mount.lease(name);
         assert_eq!(mount.renew(&lease).await.err(), Some(Error::ReadOnly));
@@ -312,7 +312,7 @@ async fn however_tokens_and_leases_are_crossed_all_end_by_their_own_organization
     let mut runner = TestRunner::deterministic();
     for (organizations, answer) in [(2, "not_found"), (3, "no_content"), (5, "server_error")] {
         let mount = OldMount::empty().await;
-        let astra = &mount.bench.astra;
+        let astra = &mount.inner.astra;
         astra.set_knobs(json!({"delete_missing": answer})).unwrap();
         let mut orgs = vec![];
         for seed in astra.seeds().organizations.into_iter().take(2) {
@@ -349,7 +349,7 @@ async fn however_tokens_and_leases_are_crossed_all_end_by_their_own_organization
         for lease in &leases {
             mount.revoke(lease).await.unwrap();
         }
-        let live = mount.bench.live();
+        let live = mount.inner.live();
         assert!(homes.keys().all(|id| !live.contains(id)), "{live:?}");
         for (caller, deleted) in mount.deletions() {
             assert_eq!(
@@ -373,6 +373,6 @@ impl OldMount {
     /// Astra does not know the root token any more.
     fn refuse(&self, root: &str) {
         let client_id = self.word(root).split(':').nth(1).unwrap();
-        self.bench.astra.revoke_token(client_id).unwrap();
+        self.inner.astra.revoke_token(client_id).unwrap();
     }
 }

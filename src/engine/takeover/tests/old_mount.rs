@@ -25,7 +25,7 @@ const LEASES: &str = include_str!("../../../../tests/archived_engine/leases.json
 
 /// The mount, and what stands for the placeholders of the fixtures.
 pub struct OldMount {
-    pub bench: AstraMount,
+    pub inner: AstraMount,
     pub words: BTreeMap<&'static str, String>,
 }
 
@@ -53,15 +53,15 @@ impl OldMount {
 
     /// The mount without entries; the tokens are there.
     pub async fn empty() -> Self {
-        let bench = AstraMount::new().await;
-        let seeds = bench.astra.seeds();
+        let inner = AstraMount::new().await;
+        let seeds = inner.astra.seeds();
         let (a, b) = (&seeds.organizations[0], &seeds.organizations[2]);
         let mut words = BTreeMap::from([
             ("$ORG_A", a.id.clone()),
             ("$ORG_B", b.id.clone()),
             ("$ROOT_A", a.root_token.clone()),
             ("$ROOT_B", b.root_token.clone()),
-            ("$URL", bench.astra.url()),
+            ("$URL", inner.astra.url()),
             ("$READER", READER_ID.to_owned()),
             ("$WRITER", seeds.roles["API R/W User"].clone()),
         ]);
@@ -71,7 +71,7 @@ impl OldMount {
             // Its lease names B.
             ("$ID_CROSSED", "$TOKEN_CROSSED", &a.root_token),
         ] {
-            let minted = mint(&bench.astra.url(), root).await;
+            let minted = mint(&inner.astra.url(), root).await;
             words.insert(id, minted["clientId"].as_str().unwrap().to_owned());
             words.insert(token, minted["token"].as_str().unwrap().to_owned());
         }
@@ -79,7 +79,7 @@ impl OldMount {
             let text = format!("{}:api_ro_user:{name}", a.id);
             words.insert(sha, hex::encode(Sha256::digest(text)));
         }
-        Self { bench, words }
+        Self { inner, words }
     }
 
     /// A text of the fixtures with its placeholders replaced.
@@ -107,19 +107,19 @@ impl OldMount {
             value: value.as_bytes().to_vec(),
             seal_wrap: false,
         };
-        self.bench.storage.put(entry).await.unwrap();
+        self.inner.storage.put(entry).await.unwrap();
     }
 
     pub async fn remove(&self, key: &str) {
         let key = self.fill(key);
-        self.bench.storage.delete(&key).await.unwrap();
+        self.inner.storage.delete(&key).await.unwrap();
     }
 
     /// All entries, by key.
     pub async fn entries(&self) -> BTreeMap<String, Vec<u8>> {
         let mut all = BTreeMap::new();
-        for key in self.bench.storage.keys() {
-            let entry = self.bench.storage.get(&key).await.unwrap();
+        for key in self.inner.storage.keys() {
+            let entry = self.inner.storage.get(&key).await.unwrap();
             all.insert(key, entry.unwrap().value);
         }
         all
@@ -133,17 +133,17 @@ impl OldMount {
 
     pub async fn revoke(&self, internal_data: &Map<String, Value>) -> HandlerResult {
         let request = on_lease(Operation::Revoke, internal_data);
-        self.bench.handle(request).await
+        self.inner.handle(request).await
     }
 
     pub async fn renew(&self, internal_data: &Map<String, Value>) -> HandlerResult {
         let request = on_lease(Operation::Renew, internal_data);
-        self.bench.handle(request).await
+        self.inner.handle(request).await
     }
 
     /// Whether the token with the client id behind `word` works.
     pub fn is_live(&self, word: &str) -> bool {
-        self.bench
+        self.inner
             .live()
             .iter()
             .any(|client_id| client_id == self.word(word))
@@ -151,7 +151,7 @@ impl OldMount {
 
     /// Each deletion that Astra carried out: the caller's root token and the token that was deleted.
     pub fn deletions(&self) -> Vec<(String, String)> {
-        let journal = self.bench.astra.journal().into_iter();
+        let journal = self.inner.astra.journal().into_iter();
         let done = journal.filter(|entry| {
             entry.method == "DELETE" && entry.status.is_some_and(|status| status < 300)
         });

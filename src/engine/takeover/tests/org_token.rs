@@ -24,7 +24,7 @@ const KEYS: [&str; 7] = [
 impl OldMount {
     async fn ask(&self, operation: Operation, org: &str, mut data: Value) -> HandlerResult {
         data["org_id"] = json!(self.word(org));
-        self.bench.call(operation, "org/token", data).await
+        self.inner.call(operation, "org/token", data).await
     }
 }
 
@@ -32,11 +32,11 @@ impl OldMount {
 async fn in_sidecar_mode_each_request_mints_under_a_lease() {
     let mount = OldMount::new(Version::Two).await;
     mount
-        .bench
+        .inner
         .call(Operation::Update, "import", json!({}))
         .await
         .unwrap();
-    let live = mount.bench.live().len();
+    let live = mount.inner.live().len();
     for (place, operation) in [Operation::Read, Operation::Read, Operation::Update]
         .into_iter()
         .enumerate()
@@ -68,13 +68,13 @@ async fn in_sidecar_mode_each_request_mints_under_a_lease() {
             answer.warnings()[0]
                 .starts_with("astra/org/token is deprecated: read astra/creds/api_ro_user-")
         );
-        assert_eq!(mount.bench.live().len(), live + place + 1);
+        assert_eq!(mount.inner.live().len(), live + place + 1);
         let lease = answer.lease().unwrap();
         assert!(lease.renewable && lease.ttl.as_secs() == 86_400);
         assert_eq!(lease.internal_data["clientId"], data["clientId"]);
     }
     assert_eq!(
-        mount.bench.read("import").await.unwrap()["org_token_uses"],
+        mount.inner.read("import").await.unwrap()["org_token_uses"],
         3
     );
 }
@@ -84,11 +84,11 @@ async fn in_standard_mode_a_write_mints_and_a_read_shows_what_is_stored() {
     for version in [Version::Two, Version::One] {
         let mount = OldMount::new(version).await;
         mount
-            .bench
+            .inner
             .call(Operation::Update, "import", json!({}))
             .await
             .unwrap();
-        let live = mount.bench.live().len();
+        let live = mount.inner.live().len();
         for asked in [
             json!({"role_name": "api_ro_user", "logical_name": "APP1"}),
             json!({"client_id": mount.word("$ID_STANDARD")}),
@@ -112,7 +112,7 @@ async fn in_standard_mode_a_write_mints_and_a_read_shows_what_is_stored() {
             assert!(data["metadata"].is_object());
             assert!(answer.warnings()[0].contains("org/token is deprecated"));
         }
-        assert_eq!(mount.bench.live().len(), live, "a read mints nothing");
+        assert_eq!(mount.inner.live().len(), live, "a read mints nothing");
         let named = json!({"role_name": "api_ro_user", "logical_name": "app2"});
         for _ in 0..2 {
             let answer = mount
@@ -124,7 +124,7 @@ async fn in_standard_mode_a_write_mints_and_a_read_shows_what_is_stored() {
             assert!(answer.lease().is_some());
         }
         assert_eq!(
-            mount.bench.live().len(),
+            mount.inner.live().len(),
             live + 2,
             "each write is a token of its own"
         );
@@ -149,11 +149,11 @@ async fn what_was_not_imported_or_not_given_is_refused() {
     assert_eq!(outcome.err(), Some(Error::UnsupportedPath));
     let names = json!({mount.fill("$ORG_B:api_ro_user"): ""});
     mount
-        .bench
+        .inner
         .call(Operation::Update, "import", json!({"names": names}))
         .await
         .unwrap();
-    let live = mount.bench.live();
+    let live = mount.inner.live();
     for operation in [Operation::Read, Operation::Update] {
         let text = refused(mount.ask(operation.clone(), "$ORG_B", asked()).await);
         assert_eq!(
@@ -171,7 +171,7 @@ async fn what_was_not_imported_or_not_given_is_refused() {
         let missing = json!({"org_id": "missing", "role_name": "x"});
         let text = refused(
             mount
-                .bench
+                .inner
                 .call(operation.clone(), "org/token", missing)
                 .await,
         );
@@ -179,12 +179,12 @@ async fn what_was_not_imported_or_not_given_is_refused() {
             text.starts_with("the config of organization missing was not imported"),
             "{text}"
         );
-        let text = refused(mount.bench.call(operation, "org/token", json!({})).await);
+        let text = refused(mount.inner.call(operation, "org/token", json!({})).await);
         assert_eq!(text, "please provide an org_id argument");
     }
     // A role that was written later is not reachable here, and one that needs a reason is for creds.
     mount
-        .bench
+        .inner
         .write(
             "roles/new",
             json!({"config": "prod", "astra_roles": "API RO User"}),
@@ -196,7 +196,7 @@ async fn what_was_not_imported_or_not_given_is_refused() {
         refused(mount.ask(Operation::Update, "$ORG_A", new).await).contains("was not imported")
     );
     mount
-        .bench
+        .inner
         .write("roles/a_b", json!({"require_reason": true}))
         .await
         .unwrap();
@@ -213,9 +213,9 @@ async fn what_was_not_imported_or_not_given_is_refused() {
         text.contains("vault read astra/creds/a_b reason="),
         "{text}"
     );
-    assert_eq!(mount.bench.live(), live, "nothing was minted");
+    assert_eq!(mount.inner.live(), live, "nothing was minted");
     mount
-        .bench
+        .inner
         .call(
             Operation::Update,
             "import",
@@ -233,20 +233,20 @@ async fn a_node_that_may_not_write_forwards_before_anything() {
     for is_imported in [false, true] {
         if is_imported {
             mount
-                .bench
+                .inner
                 .call(Operation::Update, "import", json!({}))
                 .await
                 .unwrap();
         }
-        mount.bench.system.replication_state = crate::vault::ReplicationState(64);
-        mount.bench.restart();
+        mount.inner.system.replication_state = crate::vault::ReplicationState(64);
+        mount.inner.restart();
         for operation in [Operation::Read, Operation::Update] {
             let outcome = mount
                 .ask(operation, "$ORG_B", json!({"role_name": "api_ro_user"}))
                 .await;
             assert_eq!(outcome.err(), Some(Error::ReadOnly));
         }
-        mount.bench.system = crate::vault::memory::FixedSystem::default();
-        mount.bench.restart();
+        mount.inner.system = crate::vault::memory::FixedSystem::default();
+        mount.inner.restart();
     }
 }

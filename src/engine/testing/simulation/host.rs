@@ -166,12 +166,12 @@ impl World {
             let process = self.active();
             let seed = chance::draw(|rng| rng.u64(..));
             let answer = process.send(request.clone(), seed);
-            let patience = tokio::time::sleep(gives_up.unwrap_or(GIVES_UP));
+            let limit = tokio::time::sleep(gives_up.unwrap_or(GIVES_UP));
             let ended = tokio::select! {
                 biased;
                 answer = answer => answer.map_or(Answered::Died, Answered::Done),
                 _ = interruptions.recv() => Answered::Died,
-                () = patience => Answered::GaveUp,
+                () = limit => Answered::GaveUp,
             };
             let may_wait = matches!(request.operation, Operation::Update | Operation::Delete);
             if matches!(ended, Answered::GaveUp) && gives_up.is_none() && !may_wait {

@@ -3,31 +3,31 @@
 use serde_json::Value;
 use serde_json::json;
 
+use super::scenarios::Prepared;
 use super::scenarios::Scenario;
 use super::scenarios::Scenario::*;
-use super::scenarios::Stage;
-use crate::engine::tests::bench::Bench;
-use crate::engine::tests::bench::READER;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
 use crate::vault::Error;
 use crate::vault::HandlerResult;
 
 /// What is there before.
-pub async fn prepare(scenario: Scenario, bench: &Bench, stage: &mut Stage) {
+pub async fn prepare(scenario: Scenario, mount: &AstraMount, prepared: &mut Prepared) {
     match scenario {
         PolicyChange | PolicyRemoval => {
             let role = policy_role("db-rest");
-            bench.write("roles/narrow", role).await.unwrap();
+            mount.write("roles/narrow", role).await.unwrap();
         }
         Bundle => {
-            let database = &bench.astra.seeds().databases["vector_db"];
+            let database = &mount.astra.seeds().databases["vector_db"];
             let role = json!({
                 "astra_roles": READER, "database_id": database.id, "secure_connect_bundle": true,
             });
-            bench.write("roles/reader", role).await.unwrap();
+            mount.write("roles/reader", role).await.unwrap();
         }
-        RotateRoot | RotateRootList | RotateRootProof | RotateRootDelete => stage.replaced = 1,
+        RotateRoot | RotateRootList | RotateRootProof | RotateRootDelete => prepared.replaced = 1,
         StaticRotation | StaticProof | StaticDelete => {
-            bench
+            mount
                 .write("static-roles/app", static_role())
                 .await
                 .unwrap();
@@ -37,21 +37,25 @@ pub async fn prepare(scenario: Scenario, bench: &Bench, stage: &mut Stage) {
 }
 
 /// The change.  What is only warned of, as ticks finish it, is an error here.
-pub async fn act(scenario: Scenario, bench: &Bench, stage: &mut Stage) -> Result<(), Error> {
+pub async fn act(
+    scenario: Scenario,
+    mount: &AstraMount,
+    prepared: &mut Prepared,
+) -> Result<(), Error> {
     match scenario {
-        PolicyRole => told(bench.write("roles/narrow", policy_role("db-rest")).await),
-        PolicyChange => told(bench.write("roles/narrow", policy_role("db-graphql")).await),
-        PolicyRemoval => told(bench.delete("roles/narrow", json!({})).await),
+        PolicyRole => told(mount.write("roles/narrow", policy_role("db-rest")).await),
+        PolicyChange => told(mount.write("roles/narrow", policy_role("db-graphql")).await),
+        PolicyRemoval => told(mount.delete("roles/narrow", json!({})).await),
         Bundle => {
-            stage.issued.push(bench.mint("reader").await?);
+            prepared.issued.push(mount.mint("reader").await?);
             Ok(())
         }
         RotateRoot | RotateRootList | RotateRootProof | RotateRootDelete => {
-            told(bench.write("rotate-root", json!({})).await)
+            told(mount.write("rotate-root", json!({})).await)
         }
-        StaticRole => told(bench.write("static-roles/app", static_role()).await),
+        StaticRole => told(mount.write("static-roles/app", static_role()).await),
         StaticRotation | StaticProof | StaticDelete => {
-            told(bench.write("rotate-role/app", json!({})).await)
+            told(mount.write("rotate-role/app", json!({})).await)
         }
         _ => panic!("{scenario:?} is no change"),
     }
@@ -78,25 +82,25 @@ fn static_role() -> Value {
 }
 
 /// The client ids of the live tokens that the mount itself uses, as its reads tell.
-pub async fn own(bench: &Bench) -> Vec<String> {
+pub async fn own(mount: &AstraMount) -> Vec<String> {
     let mut own = Vec::new();
     for (path, name) in [
         ("config", "token_client_id"),
         ("static-roles/app", "client_id"),
     ] {
-        if let Some(data) = bench.read(path).await {
+        if let Some(data) = mount.read(path).await {
             own.push(data[name].as_str().unwrap().to_owned());
         }
     }
-    let minted = bench.live();
+    let minted = mount.live();
     own.retain(|client_id| minted.contains(client_id));
     own
 }
 
 /// There is a custom role for a role that has a policy, and no other, and it is what the role says.
-pub async fn check_custom_roles(bench: &Bench) {
-    let stored = bench.read("roles/narrow").await;
-    let roles = bench.astra.roles(None).unwrap();
+pub async fn check_custom_roles(mount: &AstraMount) {
+    let stored = mount.read("roles/narrow").await;
+    let roles = mount.astra.roles(None).unwrap();
     let kept: Vec<_> = roles
         .iter()
         .filter(|role| role.name.starts_with("vault-"))

@@ -12,15 +12,15 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::DEADLINES;
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::assert_even;
 use super::assert_none;
 use super::changes;
 use super::scenarios::Scenario;
 use super::scenarios::Scenario::*;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
 use crate::engine::testing::virtual_time;
-use crate::engine::tests::bench::Bench;
-use crate::engine::tests::bench::READER;
 use crate::vault::Error;
 
 /// Seconds for one attempt.
@@ -195,53 +195,53 @@ fn every_operation_under_every_condition_ends_as_expected() {
 }
 
 async fn run(scenario: Scenario, name: &str, change: Change) {
-    let mut bench = Bench::in_virtual_time(DEADLINES);
-    let mut stage = scenario.prepare(&mut bench, ATTEMPT).await;
-    begin(&mut bench, change).await;
+    let mut mount = AstraMount::in_virtual_time(DEADLINES);
+    let mut prepared = scenario.prepare(&mut mount, ATTEMPT).await;
+    begin(&mut mount, change).await;
     let expected = expected(scenario, name);
     let outcome = match expected {
-        Expected::Blind => look(&bench, true).await,
-        Expected::Unseen => look(&bench, false).await,
-        _ => scenario.act(&bench, &mut stage).await,
+        Expected::Blind => look(&mount, true).await,
+        Expected::Unseen => look(&mount, false).await,
+        _ => scenario.act(&mount, &mut prepared).await,
     };
     let is_revoked_late = scenario == Revoke && outcome.is_err();
-    end(&bench);
+    end(&mount);
     check(scenario, expected, outcome);
     let lost = usize::from(expected == Expected::LeavesOne);
     // What takes longer than one tick is for those after it.
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + TIMEOUT;
     loop {
-        bench.tick().await;
-        let own = changes::own(&bench).await.len();
-        let is_even = bench.live().len() <= stage.issued.len() + own + lost;
+        mount.tick().await;
+        let own = changes::own(&mount).await.len();
+        let is_even = mount.live().len() <= prepared.issued.len() + own + lost;
         if is_even || tokio::time::Instant::now() > deadline {
             break;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     if is_revoked_late {
-        for credential in stage.issued.drain(..) {
-            bench.revoke(&credential).await.unwrap();
+        for credential in prepared.issued.drain(..) {
+            mount.revoke(&credential).await.unwrap();
         }
     }
-    let violations = bench.astra.violations();
+    let violations = mount.astra.violations();
     assert!(violations.is_empty(), "{violations:?}");
     if expected == Expected::LeavesOne {
-        let own = changes::own(&bench).await.len();
+        let own = changes::own(&mount).await.len();
         assert_eq!(
-            bench.live().len(),
-            stage.issued.len() + own + 1,
+            mount.live().len(),
+            prepared.issued.len() + own + 1,
             "one is left"
         );
-        return bench.assert_told_truly("one is left");
+        return mount.assert_told_truly("one is left");
     }
-    let issued: Vec<_> = stage.issued.iter().collect();
-    assert_even(&bench, &issued, &stage).await;
-    changes::check_custom_roles(&bench).await;
-    for credential in &stage.issued {
-        bench.revoke(&credential.clone().aged()).await.unwrap();
+    let issued: Vec<_> = prepared.issued.iter().collect();
+    assert_even(&mount, &issued, &prepared).await;
+    changes::check_custom_roles(&mount).await;
+    for credential in &prepared.issued {
+        mount.revoke(&credential.clone().aged()).await.unwrap();
     }
-    assert_even(&bench, &[], &stage).await;
+    assert_even(&mount, &[], &prepared).await;
 }
 
 fn check(scenario: Scenario, expected: Expected, outcome: Result<(), Error>) {
@@ -264,25 +264,25 @@ fn check(scenario: Scenario, expected: Expected, outcome: Result<(), Error>) {
 }
 
 /// The mount cannot see its tokens, and says so if it can know that.
-async fn look(bench: &Bench, says_so: bool) -> Result<(), Error> {
-    let shown = bench.read("tokens/default/").await.unwrap();
+async fn look(mount: &AstraMount, says_so: bool) -> Result<(), Error> {
+    let shown = mount.read("tokens/default/").await.unwrap();
     assert!(shown.get("keys").is_none(), "{shown}");
-    let status = bench.read("status").await.unwrap();
+    let status = mount.read("status").await.unwrap();
     let status = &status["configs"]["default"];
     assert_eq!(status["ignores_description"], says_so, "{status}");
     Ok(())
 }
 
-async fn begin(bench: &mut Bench, change: Change) {
+async fn begin(mount: &mut AstraMount, change: Change) {
     match change {
         Change::Knobs(knobs) => {
             let knobs: Value = serde_json::from_str(knobs).unwrap();
-            bench.astra.set_knobs(knobs).unwrap();
+            mount.astra.set_knobs(knobs).unwrap();
         }
-        Change::AstraAhead(seconds) => bench.astra.advance_clock(Duration::from_secs(seconds)),
-        Change::NodeAhead(seconds) => bench.restart_ahead(Duration::from_secs(seconds)),
+        Change::AstraAhead(seconds) => mount.astra.advance_clock(Duration::from_secs(seconds)),
+        Change::NodeAhead(seconds) => mount.restart_ahead(Duration::from_secs(seconds)),
         Change::OtherHangs => {
-            add_other(bench, Fault::Hang { committed: false }).await;
+            add_other(mount, Fault::Hang { committed: false }).await;
         }
         Change::OtherRefuses => {
             let refusal = Fault::Status {
@@ -291,28 +291,28 @@ async fn begin(bench: &mut Bench, change: Change) {
                 retry_after: None,
                 committed: false,
             };
-            add_other(bench, refusal).await;
+            add_other(mount, refusal).await;
         }
     }
 }
 
 /// A second organization, in which there is work for each tick, goes wrong.
-async fn add_other(bench: &Bench, fault: Fault) {
-    let second = bench.astra.seeds().organizations[1].clone();
+async fn add_other(mount: &AstraMount, fault: Fault) {
+    let second = mount.astra.seeds().organizations[1].clone();
     let config =
-        json!({"token": second.root_token, "url": bench.astra.url(), "request_timeout": 1});
-    bench.write("config/second", config).await.unwrap();
+        json!({"token": second.root_token, "url": mount.astra.url(), "request_timeout": 1});
+    mount.write("config/second", config).await.unwrap();
     let role = json!({"config": "second", "astra_roles": READER});
-    bench.write("roles/other", role).await.unwrap();
+    mount.write("roles/other", role).await.unwrap();
     let rule = FaultRule::new(fault).of_org(&second.id);
-    bench.astra.add_fault(rule).unwrap();
+    mount.astra.add_fault(rule).unwrap();
     // Its answer is lost, so that it is looked for.
-    let lost = bench.mint("other").await;
+    let lost = mount.mint("other").await;
     assert!(lost.is_err(), "{lost:?}");
 }
 
-fn end(bench: &Bench) {
-    bench.astra.clear_faults();
+fn end(mount: &AstraMount) {
+    mount.astra.clear_faults();
     let usual = serde_json::to_value(astra_emulator::Knobs::default()).unwrap();
-    bench.astra.set_knobs(usual).unwrap();
+    mount.astra.set_knobs(usual).unwrap();
 }

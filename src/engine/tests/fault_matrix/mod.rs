@@ -18,20 +18,20 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::bench::Bench;
-use super::bench::Credential;
 use crate::engine::Deadlines;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::Credential;
 use crate::engine::testing::virtual_time;
 use crate::vault::Error;
 use crate::vault::FailureStatus;
 use scenarios::Call;
+use scenarios::Prepared;
 use scenarios::Scenario;
-use scenarios::Stage;
 use table::Expected;
 use variants::Variant;
 
 /// How long after an operation's deadline it may end, and how long what is late may be waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const DEADLINES: Deadlines = Deadlines {
     operation: Duration::from_secs(10),
@@ -159,95 +159,95 @@ async fn run_over_sockets(cell: &Cell) {
         tls: cell.variant.needs_tls(),
         ..Options::default()
     };
-    let bench = Bench::with(options, SOCKET_DEADLINES).await;
-    run(cell, bench, SOCKET_ATTEMPT).await;
+    let mount = AstraMount::with(options, SOCKET_DEADLINES).await;
+    run(cell, mount, SOCKET_ATTEMPT).await;
 }
 
 fn run_in_virtual_time(cell: &Cell) {
     virtual_time::run(1, async {
-        run(cell, Bench::in_virtual_time(DEADLINES), 1).await;
+        run(cell, AstraMount::in_virtual_time(DEADLINES), 1).await;
     })
 }
 
 /// One cell: its outcome, its time, and what is left once the faults are over.
-async fn run(cell: &Cell, mut bench: Bench, attempt: u64) {
+async fn run(cell: &Cell, mut mount: AstraMount, attempt: u64) {
     let Cell {
         scenario,
         ref variant,
         every_time,
     } = *cell;
-    let longest = bench.deadlines.operation + PATIENCE;
-    let mut stage = scenario.prepare(&mut bench, attempt).await;
-    inject(&bench, scenario.call(), variant, every_time).await;
+    let longest = mount.deadlines.operation + TIMEOUT;
+    let mut prepared = scenario.prepare(&mut mount, attempt).await;
+    inject(&mount, scenario.call(), variant, every_time).await;
     let call = scenario.call();
-    let sent_before = sent(&bench, call);
-    let minted_before = bench.astra.invariants().minted;
+    let sent_before = sent(&mount, call);
+    let minted_before = mount.astra.invariants().minted;
 
     let start = Instant::now();
-    let outcome = scenario.act(&bench, &mut stage).await;
+    let outcome = scenario.act(&mount, &mut prepared).await;
     let took = start.elapsed();
     assert!(took < longest, "it took {took:?}");
 
-    let sent = sent(&bench, call) - sent_before;
-    recover(&bench, variant).await;
-    let minted = bench.astra.invariants().minted - minted_before;
+    let sent = sent(&mount, call) - sent_before;
+    recover(&mount, variant).await;
+    let minted = mount.astra.invariants().minted - minted_before;
     let expected = table::expected(variant.name, scenario, every_time);
     let is_revoked_late = scenario == Scenario::Revoke && outcome.is_err();
     check(scenario, variant, expected, outcome, sent, minted);
     if is_revoked_late {
         // The host tries again.  The token may be gone all the same.
-        for credential in stage.issued.drain(..) {
-            bench.revoke(&credential).await.unwrap();
+        for credential in prepared.issued.drain(..) {
+            mount.revoke(&credential).await.unwrap();
         }
     }
     if scenario == Scenario::Mint && variant.name == "foreign-client" {
-        return check_unseen_swap(&bench, &stage);
+        return check_unseen_swap(&mount, &prepared);
     }
-    let issued: Vec<_> = stage.issued.iter().collect();
-    let is_enough = bench.live().len() == issued.len() + changes::own(&bench).await.len();
+    let issued: Vec<_> = prepared.issued.iter().collect();
+    let is_enough = mount.live().len() == issued.len() + changes::own(&mount).await.len();
     // A tick has deadlines too; what does not fit is for the next one.
-    let end = Instant::now() + PATIENCE;
-    while bench.live().len() > issued.len() + changes::own(&bench).await.len()
+    let end = Instant::now() + TIMEOUT;
+    while mount.live().len() > issued.len() + changes::own(&mount).await.len()
         && Instant::now() < end
     {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        bench.tick().await;
+        mount.tick().await;
     }
-    assert_even(&bench, &issued, &stage).await;
-    changes::check_custom_roles(&bench).await;
+    assert_even(&mount, &issued, &prepared).await;
+    changes::check_custom_roles(&mount).await;
     assert!(is_enough, "one tick was not enough");
     // What was handed out works as a lease.
-    for credential in &stage.issued {
-        bench.revoke(credential).await.unwrap();
+    for credential in &prepared.issued {
+        mount.revoke(credential).await.unwrap();
     }
-    assert_even(&bench, &[], &stage).await;
+    assert_even(&mount, &[], &prepared).await;
 }
 
 /// Nothing is left but what is still leased and what the mount itself uses.
-async fn assert_even(bench: &Bench, issued: &[&Credential], stage: &Stage) {
-    let mut expected = changes::own(bench).await;
+async fn assert_even(mount: &AstraMount, issued: &[&Credential], prepared: &Prepared) {
+    let mut expected = changes::own(mount).await;
     expected.extend(issued.iter().map(|issued| issued.client_id.clone()));
     expected.sort();
     assert_eq!(
-        bench.live(),
+        mount.live(),
         expected,
         "{LEFT}: live tokens, and those issued"
     );
-    let invariants = bench.astra.invariants();
+    let invariants = mount.astra.invariants();
     assert_eq!(invariants.orphans, 0, "{LEFT}: orphans");
     // The operator's root token goes only when another has taken its place.
-    let is_replaced = bench.read("config").await.unwrap()["token_client_id"] != stage.root;
-    let replaced = stage.replaced * u64::from(is_replaced);
+    let is_replaced = mount.read("config").await.unwrap()["token_client_id"] != prepared.root;
+    let replaced = prepared.replaced * u64::from(is_replaced);
     assert!(
         invariants.foreign_deletes <= replaced,
         "{LEFT}: foreign deletes"
     );
-    let violations = bench.astra.violations();
+    let violations = mount.astra.violations();
     assert!(violations.is_empty(), "{LEFT}: {violations:?}");
-    bench.assert_told_truly(LEFT);
+    mount.assert_told_truly(LEFT);
 }
 
-async fn inject(bench: &Bench, call: Call, variant: &Variant, every_time: bool) {
+async fn inject(mount: &AstraMount, call: Call, variant: &Variant, every_time: bool) {
     let mut rule = FaultRule::new(variant.fault.clone());
     if !variant.spoils_the_next() {
         rule = rule.on(call.method(), call.path());
@@ -255,11 +255,11 @@ async fn inject(bench: &Bench, call: Call, variant: &Variant, every_time: bool) 
     if !every_time && !variant.is_of_listener() {
         rule = rule.times(1);
     }
-    bench.astra.add_fault(rule).unwrap();
+    mount.astra.add_fault(rule).unwrap();
     if !every_time && variant.is_of_listener() {
         // Such a fault does not see requests, so it lasts for a time: until after the first attempt,
         // before the last.
-        let astra = bench.astra.clone();
+        let astra = mount.astra.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(100)).await;
             astra.clear_faults();
@@ -267,18 +267,18 @@ async fn inject(bench: &Bench, call: Call, variant: &Variant, every_time: bool) 
     }
     if every_time && variant.is_of_listener() {
         // Connections made before are cut, but not in the same instant.
-        let end = Instant::now() + PATIENCE;
-        while bench.read("status").await.unwrap()["configs"]["default"]["reachable"] == true {
+        let end = Instant::now() + TIMEOUT;
+        while mount.read("status").await.unwrap()["configs"]["default"]["reachable"] == true {
             assert!(Instant::now() < end, "the fault does not begin");
         }
     }
     if variant.spoils_the_next() {
-        bench.read("astra-roles/default/").await.unwrap();
+        mount.read("astra-roles/default/").await.unwrap();
     }
 }
 
-fn sent(bench: &Bench, call: Call) -> usize {
-    let journal = bench.astra.journal();
+fn sent(mount: &AstraMount, call: Call) -> usize {
+    let journal = mount.astra.journal();
     let glob = call.path();
     let is_sent = |path: &str| match glob.strip_suffix('*') {
         Some(folder) => path.starts_with(folder),
@@ -291,24 +291,24 @@ fn sent(bench: &Bench, call: Call) -> usize {
 }
 
 /// The faults are over, and the host ticks once.
-async fn recover(bench: &Bench, variant: &Variant) {
-    bench.astra.clear_faults();
-    let end = Instant::now() + PATIENCE;
-    while bench.astra.stats().concurrency > 0 {
+async fn recover(mount: &AstraMount, variant: &Variant) {
+    mount.astra.clear_faults();
+    let end = Instant::now() + TIMEOUT;
+    while mount.astra.stats().concurrency > 0 {
         assert!(Instant::now() < end, "a late request never takes effect");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     if variant.kills_the_root_token() {
-        scenarios::replace_root_token(bench).await;
+        scenarios::replace_root_token(mount).await;
     }
-    bench.tick().await;
+    mount.tick().await;
     if variant.is_late() {
         // What takes effect after the first tick is for those after it.
-        let end = Instant::now() + PATIENCE;
-        while bench.read("status").await.unwrap()["configs"]["default"]["pending_intents"] != 0 {
+        let end = Instant::now() + TIMEOUT;
+        while mount.read("status").await.unwrap()["configs"]["default"]["pending_intents"] != 0 {
             assert!(Instant::now() < end, "lost tokens are looked for too long");
             tokio::time::sleep(Duration::from_millis(100)).await;
-            bench.tick().await;
+            mount.tick().await;
         }
     }
 }
@@ -416,9 +416,9 @@ fn check_error(scenario: Scenario, class: &str, error: &Error) {
 /// The one fault that no answer betrays: everything in it fits together, the hash of the secret, the
 /// roles and the description, but it names the client id of somebody else's token.  What is handed
 /// out does not work.  The token that was made shows in `tokens`, and Astra ends it.
-fn check_unseen_swap(bench: &Bench, stage: &Stage) {
-    let live = bench.astra.live_tokens();
+fn check_unseen_swap(mount: &AstraMount, prepared: &Prepared) {
+    let live = mount.astra.live_tokens();
     assert_eq!(live.len(), 1);
-    assert_ne!(live[0].client_id, stage.issued[0].client_id);
+    assert_ne!(live[0].client_id, prepared.issued[0].client_id);
     assert!(live[0].token_expiry.is_some());
 }

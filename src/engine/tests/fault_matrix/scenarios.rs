@@ -5,12 +5,12 @@ use astra_emulator::PortalToken;
 use astra_emulator::WaitFor;
 use serde_json::json;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::changes;
-use crate::engine::tests::bench::Bench;
-use crate::engine::tests::bench::Credential;
-use crate::engine::tests::bench::READER;
-use crate::engine::tests::bench::request;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::Credential;
+use crate::engine::testing::READER;
+use crate::engine::testing::request;
 use crate::vault::Entry;
 use crate::vault::Error;
 use crate::vault::Operation;
@@ -135,7 +135,7 @@ use Scenario::*;
 
 /// What a scenario works on.
 #[derive(Default)]
-pub struct Stage {
+pub struct Prepared {
     /// Credentials whose leases live.
     pub issued: Vec<Credential>,
     /// The credential to revoke.
@@ -241,160 +241,160 @@ impl Scenario {
     }
 
     /// Brings about what the operation needs.
-    pub async fn prepare(self, bench: &mut Bench, attempt: u64) -> Stage {
-        let mut stage = Stage {
+    pub async fn prepare(self, mount: &mut AstraMount, attempt: u64) -> Prepared {
+        let mut prepared = Prepared {
             attempt,
-            ..Stage::default()
+            ..Prepared::default()
         };
         let unverified = json!({
             "verify": false,
-            "org_id": bench.astra.seeds().organizations[0].id,
+            "org_id": mount.astra.seeds().organizations[0].id,
             "request_timeout": attempt,
-            "ca_cert": bench.astra.ca_pem().unwrap_or_default(),
+            "ca_cert": mount.astra.ca_pem().unwrap_or_default(),
         });
-        let config = bench.config(unverified);
-        bench.write("config", config).await.unwrap();
-        let shown = bench.read("config").await.unwrap();
-        stage.root = shown["token_client_id"].as_str().unwrap().to_owned();
+        let config = mount.config(unverified);
+        mount.write("config", config).await.unwrap();
+        let shown = mount.read("config").await.unwrap();
+        prepared.root = shown["token_client_id"].as_str().unwrap().to_owned();
         let role = json!({"astra_roles": READER});
-        bench.write("roles/reader", role).await.unwrap();
+        mount.write("roles/reader", role).await.unwrap();
         match self {
             // A new process does not know yet which organization the root token is of.
-            FirstMint => bench.restart(),
+            FirstMint => mount.restart(),
             RepeatedMintList | RepeatedMintDelete => {
                 let asked = request(Operation::Read, "creds/reader", json!({}));
                 // The process dies with the answer.
-                bench.mint_for(asked.clone()).await.unwrap();
-                stage.repeated = Some(asked);
-                bench.restart();
+                mount.mint_for(asked.clone()).await.unwrap();
+                prepared.repeated = Some(asked);
+                mount.restart();
             }
             Revoke | RevokeOfVanished => {
                 // Old enough that its absence proves that it is gone.
-                let credential = bench.mint("reader").await.unwrap().aged();
+                let credential = mount.mint("reader").await.unwrap().aged();
                 if self == RevokeOfVanished {
-                    bench.astra.revoke_token(&credential.client_id).unwrap();
+                    mount.astra.revoke_token(&credential.client_id).unwrap();
                 } else {
-                    stage.issued.push(credential.clone());
+                    prepared.issued.push(credential.clone());
                 }
-                stage.subject = Some(credential);
+                prepared.subject = Some(credential);
             }
             TickList | TickDelete => {
-                bench.fault_once("POST", "*", Fault::Hang { committed: true });
+                mount.fault_once("POST", "*", Fault::Hang { committed: true });
                 let asked = request(Operation::Read, "creds/reader", json!({}));
                 let made = WaitFor {
                     token_count: Some(1),
                     ..WaitFor::default()
                 };
                 tokio::select! {
-                    _ = bench.handle(asked) => panic!("the mint ended"),
-                    in_time = bench.astra.wait(made, PATIENCE) => assert!(in_time),
+                    _ = mount.handle(asked) => panic!("the mint ended"),
+                    in_time = mount.astra.wait(made, TIMEOUT) => assert!(in_time),
                 }
-                bench.restart();
+                mount.restart();
             }
             TickLostDelete => {
-                let credential = bench.mint("reader").await.unwrap();
-                bench.storage.set_read_only(true);
+                let credential = mount.mint("reader").await.unwrap();
+                mount.storage.set_read_only(true);
                 let forbidden = Fault::Status {
                     status: 403,
                     body: Default::default(),
                     retry_after: None,
                     committed: false,
                 };
-                bench.fault("DELETE", "*", forbidden);
-                assert_eq!(bench.mint("reader").await.err(), Some(Error::ReadOnly));
-                assert_eq!(bench.live().len(), 2);
-                bench.astra.clear_faults();
-                bench.storage.set_read_only(false);
-                stage.issued.push(credential);
+                mount.fault("DELETE", "*", forbidden);
+                assert_eq!(mount.mint("reader").await.err(), Some(Error::ReadOnly));
+                assert_eq!(mount.live().len(), 2);
+                mount.astra.clear_faults();
+                mount.storage.set_read_only(false);
+                prepared.issued.push(credential);
             }
             Tokens | StatusTokens | Tidy => {
-                stage.issued.push(bench.mint("reader").await.unwrap());
+                prepared.issued.push(mount.mint("reader").await.unwrap());
             }
-            _ => changes::prepare(self, bench, &mut stage).await,
+            _ => changes::prepare(self, mount, &mut prepared).await,
         }
-        stage
+        prepared
     }
 
     /// The operation.  A tick or `status`, which tell in another way how they fared, are an error
     /// when they did not do what they should.
-    pub async fn act(self, bench: &Bench, stage: &mut Stage) -> Result<(), Error> {
+    pub async fn act(self, mount: &AstraMount, prepared: &mut Prepared) -> Result<(), Error> {
         match self {
             LostMintList | LostMintDelete => {
-                bench.fault_once("POST", "*", Fault::ResetAfterCommit {});
-                stage.issued.push(bench.mint("reader").await?);
+                mount.fault_once("POST", "*", Fault::ResetAfterCommit {});
+                prepared.issued.push(mount.mint("reader").await?);
             }
-            Mint | FirstMint => stage.issued.push(bench.mint("reader").await?),
+            Mint | FirstMint => prepared.issued.push(mount.mint("reader").await?),
             RepeatedMintList | RepeatedMintDelete => {
-                let repeated = stage.repeated.clone().unwrap();
-                stage.issued.push(bench.mint_for(repeated).await?);
+                let repeated = prepared.repeated.clone().unwrap();
+                prepared.issued.push(mount.mint_for(repeated).await?);
             }
             Revoke | RevokeOfVanished => {
-                let subject = stage.subject.clone().unwrap();
-                bench.revoke(&subject).await?;
-                stage.issued.clear();
+                let subject = prepared.subject.clone().unwrap();
+                mount.revoke(&subject).await?;
+                prepared.issued.clear();
             }
             ConfigOrg | ConfigRoles | ConfigTokens | ConfigProbe => {
-                let verified = json!({"verify": true, "request_timeout": stage.attempt});
-                let before = stored(bench, "v1/config/default").await;
-                let written = bench.write("config", verified).await;
+                let verified = json!({"verify": true, "request_timeout": prepared.attempt});
+                let before = stored(mount, "v1/config/default").await;
+                let written = mount.write("config", verified).await;
                 if written.is_err() {
-                    assert!(stored(bench, "v1/config/default").await == before);
+                    assert!(stored(mount, "v1/config/default").await == before);
                 }
                 written?;
             }
             RoleWrite => {
                 let role = json!({"astra_roles": "R/W User"});
-                let before = stored(bench, "v1/role/reader").await;
-                let written = bench.write("roles/reader", role).await;
+                let before = stored(mount, "v1/role/reader").await;
+                let written = mount.write("roles/reader", role).await;
                 if written.is_err() {
-                    assert!(stored(bench, "v1/role/reader").await == before);
+                    assert!(stored(mount, "v1/role/reader").await == before);
                 }
                 written?;
             }
             TickList | TickDelete | TickLostDelete => {
-                bench.tick().await;
-                if bench.live().len() > stage.issued.len() {
+                mount.tick().await;
+                if mount.live().len() > prepared.issued.len() {
                     return Err(Error::Internal("a token is left".to_owned()));
                 }
             }
-            AstraRoles => list(bench, "astra-roles/default/").await?,
-            Databases => list(bench, "databases/default/").await?,
-            Tokens => list(bench, "tokens/default/").await?,
+            AstraRoles => list(mount, "astra-roles/default/").await?,
+            Databases => list(mount, "databases/default/").await?,
+            Tokens => list(mount, "tokens/default/").await?,
             StatusOrg | StatusTokens => {
-                let status = bench.read("status").await.unwrap();
+                let status = mount.read("status").await.unwrap();
                 let status = &status["configs"]["default"];
                 if status["live_tokens"].is_null() {
                     let class = status["last_error"].as_str().unwrap();
                     return Err(Error::Internal(class.to_owned()));
                 }
-                assert_eq!(status["live_tokens"], stage.issued.len());
+                assert_eq!(status["live_tokens"], prepared.issued.len());
             }
             Tidy => {
-                bench.write("tidy", json!({})).await?;
+                mount.write("tidy", json!({})).await?;
             }
-            _ => changes::act(self, bench, stage).await?,
+            _ => changes::act(self, mount, prepared).await?,
         }
         Ok(())
     }
 }
 
-async fn stored(bench: &Bench, key: &str) -> Option<Entry> {
-    bench.storage.get(key).await.unwrap()
+async fn stored(mount: &AstraMount, key: &str) -> Option<Entry> {
+    mount.storage.get(key).await.unwrap()
 }
 
-async fn list(bench: &Bench, path: &str) -> Result<(), Error> {
-    let listed = bench.call(Operation::List, path, json!({})).await?.unwrap();
+async fn list(mount: &AstraMount, path: &str) -> Result<(), Error> {
+    let listed = mount.call(Operation::List, path, json!({})).await?.unwrap();
     assert!(listed.data().contains_key("keys"));
     Ok(())
 }
 
 /// Gives the config a new root token, as an operator does whose old one has died.
-pub async fn replace_root_token(bench: &Bench) {
+pub async fn replace_root_token(mount: &AstraMount) {
     let portal = PortalToken {
         roles: vec!["Organization Administrator".to_owned()],
         ..PortalToken::default()
     };
-    let token = bench.astra.create_token(portal).unwrap().token;
+    let token = mount.astra.create_token(portal).unwrap().token;
     let config = json!({"token": token, "verify": false});
-    bench.write("config", config).await.unwrap();
+    mount.write("config", config).await.unwrap();
 }
