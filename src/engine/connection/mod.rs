@@ -47,7 +47,8 @@ impl Connection {
         self.lists_no_descriptions() || self.health.certainly_ignores_description()
     }
 
-    fn lists_no_descriptions(&self) -> bool {
+    /// Whether the newest list shows tokens, and no description of any.
+    pub(crate) fn lists_no_descriptions(&self) -> bool {
         let list = self.client.last_list();
         list.is_some_and(|list| list.descriptions == Descriptions::Missing)
     }

@@ -161,7 +161,7 @@ impl WantedCredential<'_> {
         role: &RoleEntry,
         deadline: Deadline,
     ) -> Result<Option<Permit>, Error> {
-        if role.max_active == 0 || mint.connection.cannot_count_tokens() {
+        if role.max_active == 0 || mint.connection.health.certainly_ignores_description() {
             return Ok(None);
         }
         // A token of this request's own first try must not count.

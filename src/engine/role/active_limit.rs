@@ -78,13 +78,17 @@ impl ActiveLimits {
                 .filter(|bound| bound.upper_bound < limit && bound.since.elapsed() < BELIEVED)
             {
                 bound.upper_bound += 1;
-                limiter.under_way.send_modify(|count| *count += 1);
-                return Ok(Permit(Arc::clone(&limiter)));
+                return Ok(Permit::of(&limiter));
             }
             // Counted before the list: a mint that ends meanwhile may or may not be in it.
             let under_way = *limiter.under_way.borrow();
             let since = Instant::now();
             let live = live(connection, role, deadline).await?;
+            if connection.lists_no_descriptions() {
+                // It counts nothing: the answer will say so, and the next mint asks for a new list.
+                *bound = None;
+                return Ok(Permit::of(&limiter));
+            }
             *bound = Some(Bound {
                 upper_bound: live.saturating_add(under_way),
                 since,
@@ -125,6 +129,13 @@ impl ActiveLimits {
                 })
             });
         Arc::clone(limiter)
+    }
+}
+
+impl Permit {
+    fn of(limiter: &Arc<Limiter>) -> Self {
+        limiter.under_way.send_modify(|count| *count += 1);
+        Self(Arc::clone(limiter))
     }
 }
 

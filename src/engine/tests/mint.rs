@@ -392,6 +392,30 @@ async fn a_list_without_descriptions_is_noticed() {
 }
 
 #[tokio::test]
+async fn one_list_without_descriptions_switches_no_limit_off() {
+    let mount = AstraMount::mounted().await;
+    let limited = json!({"astra_roles": READER, "max_active": 1});
+    mount.write("roles/reader", limited).await.unwrap();
+    mount.mint("reader").await.unwrap();
+    for (fields, is_limited) in [("no_description", false), ("full", true)] {
+        let knobs = json!({"list_fields": fields});
+        mount.astra.set_knobs(knobs).unwrap();
+        let outcome = mount.mint("reader").await;
+        match outcome {
+            Err(error) if is_limited => {
+                let refused = error.to_string();
+                assert!(
+                    refused.contains("it has 2, its max_active is 1"),
+                    "{refused}"
+                );
+            }
+            Ok(_) if !is_limited => {}
+            other => panic!("{fields}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_answer_without_a_description_switches_no_limit_off() {
     let mount = AstraMount::mounted().await;
     let limited = json!({"astra_roles": READER, "max_active": 2});

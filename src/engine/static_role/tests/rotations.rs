@@ -325,21 +325,21 @@ async fn a_token_is_replaced_before_its_end_although_the_clock_was_ahead_when_it
 
 #[tokio::test]
 async fn a_rotation_into_another_organization_is_told() {
-    let bench = with_role().await;
-    let former = current(&bench).await;
-    let within = bench.write("rotate-role/app", json!({})).await.unwrap();
+    let mount = with_role().await;
+    let former = current(&mount).await;
+    let within = mount.write("rotate-role/app", json!({})).await.unwrap();
     assert!(warnings(within).is_empty());
-    let kept = current(&bench).await;
+    let kept = current(&mount).await;
     assert_ne!(kept, former);
-    let seeds = bench.astra.seeds();
+    let seeds = mount.astra.seeds();
     let other = &seeds.organizations[2];
     let moved = json!({"token": other.root_token, "force": true});
-    bench.write("config", moved).await.unwrap();
-    let rotated = bench.write("rotate-role/app", json!({})).await.unwrap();
+    mount.write("config", moved).await.unwrap();
+    let rotated = mount.write("rotate-role/app", json!({})).await.unwrap();
     let told = warnings(rotated);
     let named = |text: &str| told.iter().any(|warning| warning.contains(text));
     assert!(named(&kept) && named(&other.id), "{told:?}");
-    assert_eq!(text(&creds(&bench).await, "org_id"), other.id);
-    let again = bench.write("rotate-role/app", json!({})).await.unwrap();
+    assert_eq!(text(&creds(&mount).await, "org_id"), other.id);
+    let again = mount.write("rotate-role/app", json!({})).await.unwrap();
     assert!(warnings(again).is_empty());
 }
