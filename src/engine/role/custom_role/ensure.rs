@@ -87,11 +87,9 @@ impl CustomRoles {
                     warning: None,
                 }))
             }
-            // It was deleted in Astra, so none of its updates can take effect any more.
-            Err(astra::Error::NotFound { .. }) => {
-                note.updates.clear();
-                Ok(None)
-            }
+            // It was deleted in Astra, or something in front of Astra says so after the update: the note
+            // keeps its nonce.
+            Err(astra::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(refused(scope.connection, &error)),
         }
     }

@@ -357,3 +357,18 @@ async fn a_custom_role_waits_while_no_one_knows_which_organization_the_config_is
     mount.tick().await;
     assert_eq!((by_id(&mount, &left), notes(&mount)), (None, 0));
 }
+
+#[tokio::test]
+async fn an_update_that_something_in_front_of_astra_calls_not_found_is_taken_back() {
+    let mount = AstraMount::configured().await;
+    write(&mount, &["db-cql"]).await;
+    let not_found = refused(404, FaultBody::Html, true);
+    fault_once(&mount, "PUT", ONE_ROLE, not_found);
+    let no_create = refused(403, FaultBody::Errors, false);
+    fault_once(&mount, "POST", ROLES, no_create);
+    let outcome = mount.write("roles/app", policy(&["db-rest"])).await;
+    assert!(outcome.is_err());
+    assert_eq!(kept(&mount, None)[0].policy.actions, ["db-rest"]);
+    mount.tick().await;
+    assert_eq!(kept(&mount, None)[0].policy.actions, ["db-cql"]);
+}

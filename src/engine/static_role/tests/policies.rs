@@ -231,6 +231,9 @@ async fn a_custom_role_that_was_deleted_in_astra_is_made_again() {
     mount.fault("POST", "/v2/clientIdSecrets", refused());
     let failed = mount.write("static-roles/app", with_policy("db-cql")).await;
     assert!(failed.is_err());
+    // The update that found none is not on its way any more.
+    mount.deadlines.late_create_window = Duration::ZERO;
+    mount.restart();
     mount.tick().await;
     assert_none_left(&mount, "the write failed");
     mount.astra.clear_faults();
