@@ -9,6 +9,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+/// How long a token that Astra has answered with may stay unknown to a delete or a list.  Astra does not
+/// say; 30 s is more than replicas need, and short enough for the host's retries after 10, 30 and 70 s.
+pub(crate) const VISIBLE_AFTER: Duration = Duration::from_secs(30);
+
 /// The client ids of young tokens that were deleted, each for as long as the token counts as young.
 #[derive(Default)]
 pub(crate) struct RecentDeletions {

@@ -13,6 +13,7 @@ use crate::astra::Deadline;
 use crate::astra::Deletion;
 use crate::engine::Engine;
 use crate::engine::astra_error;
+use crate::engine::clock::Clock;
 use crate::engine::connection;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
@@ -22,14 +23,11 @@ use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::metrics::Counted;
 use crate::engine::minting::MINT_SLACK;
+use crate::engine::recent_deletions::VISIBLE_AFTER;
 use crate::engine::time_text::time_text;
 use crate::framework;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
-
-/// How long a token that Astra has answered with may stay unknown to a delete or a list.  Astra does not
-/// say; 30 s is more than replicas need, and short enough for the host's retries after 10, 30 and 70 s.
-const VISIBLE_AFTER: Duration = Duration::from_secs(30);
 
 /// The word by which the host's lease finds its way back here.
 pub(crate) const SECRET_TYPE: &str = "astra_token";
@@ -124,7 +122,7 @@ async fn delete_token(engine: &Engine, data: &LeaseData<'_>) -> HandlerResult {
         .delete_token(data.client_id, deadline)
         .await;
     let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
-    let is_young = data.is_young(now, connection.client.astra_time(), window);
+    let is_young = data.is_young(&engine.clock, connection.client.astra_time(), window);
     match deleted {
         Ok(deletion) => {
             if !is_over {
@@ -188,20 +186,16 @@ impl LeaseData<'_> {
         has_ended(self.expires_at, now) && has_ended(astra_end, by_astra)
     }
 
-    /// Whether the token is younger than `window`, so that Astra may not show it yet: at `now` by this
-    /// node's clock, which may have been ahead when it minted, and `by_astra` by Astra's.
-    fn is_young(
-        &self,
-        now: OffsetDateTime,
-        by_astra: Option<OffsetDateTime>,
-        window: Duration,
-    ) -> bool {
-        let is_within = |minted: Option<OffsetDateTime>, now: OffsetDateTime| {
-            minted.is_none_or(|minted| now < minted + window)
+    /// Whether the token is younger than `window`, so that Astra may not show it yet: by this node's
+    /// `clock`, which may have been ahead when it minted, and `by_astra` by Astra's.
+    fn is_young(&self, clock: &Clock, by_astra: Option<OffsetDateTime>, window: Duration) -> bool {
+        let Some(minted_at) = self.minted_at else {
+            return false;
         };
-        self.minted_at.is_some()
-            && is_within(self.minted_at, now)
-            && by_astra.is_none_or(|by_astra| is_within(self.minted_by_astra(), by_astra))
+        let by_node = clock.ages(minted_at, window);
+        let is_within = |(minted, now): (OffsetDateTime, OffsetDateTime)| now < minted + window;
+        by_node.iter().any(|age| *age < window)
+            && self.minted_by_astra().zip(by_astra).is_none_or(is_within)
     }
 
     /// When the token was minted by Astra's clock, where the lease tells by how much the two differed.

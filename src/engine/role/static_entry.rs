@@ -86,6 +86,9 @@ pub(crate) struct PreviousToken {
     /// Whether it holds the custom Astra role of a policy.
     #[serde(default)]
     pub by_policy: bool,
+    /// When it was made; `None` in entries of older versions.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub made_at: Option<OffsetDateTime>,
     /// When it is to be deleted.
     #[serde(with = "time::serde::rfc3339")]
     pub delete_at: OffsetDateTime,
@@ -213,6 +216,7 @@ impl StaticRoleEntry {
                 client_id: old.client_id,
                 org_id: old.org_id,
                 by_policy: old.by_policy,
+                made_at: Some(old.rotated_at),
                 delete_at,
             });
         }

@@ -88,6 +88,17 @@ pub(super) enum StaticRoleError {
         /// The config's organization.
         other: String,
     },
+    /// Astra may know a token only later.
+    #[error(
+        "config \"{config}\": Astra does not know the token with client id {client_id}, which was \
+         minted so short a time ago that it may still appear: a tick tries again"
+    )]
+    PerhapsNotVisible {
+        /// The config.
+        config: String,
+        /// The token's client id.
+        client_id: String,
+    },
     /// The config makes no client for the new token.
     #[error("config \"{config}\": the new token cannot be tried: {source}")]
     NotTried {
@@ -109,7 +120,9 @@ impl Classified for StaticRoleError {
             | Self::OverlapTooLong { .. } => Fault::Caller,
             Self::NothingToPatch(_) => Fault::Missing,
             Self::Ended { .. } => Fault::Overload,
-            Self::OtherOrganization { .. } | Self::NotTried { .. } => Fault::Engine,
+            Self::OtherOrganization { .. }
+            | Self::PerhapsNotVisible { .. }
+            | Self::NotTried { .. } => Fault::Engine,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Deleting the tokens of static roles: replaced ones, and all when the role goes.
 
+use time::OffsetDateTime;
+
 use super::error::StaticRoleError;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -8,6 +10,7 @@ use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::failures::Failures;
+use crate::engine::recent_deletions::VISIBLE_AFTER;
 use crate::engine::role::PolicyOwner;
 use crate::engine::role::PreviousToken;
 use crate::engine::role::StaticRoleEntry;
@@ -88,7 +91,7 @@ pub(super) async fn delete_due(
     left.previous.clear();
     for token in &entry.previous {
         if is_due(token) {
-            match delete(&connection, token, deadline).await {
+            match delete(engine, &connection, token, deadline).await {
                 Ok(()) => continue,
                 Err(error) => failure = Some(error),
             }
@@ -109,6 +112,7 @@ pub(super) async fn delete_due(
 }
 
 async fn delete(
+    engine: &Engine,
     connection: &Connection,
     token: &PreviousToken,
     deadline: Deadline,
@@ -142,8 +146,23 @@ async fn delete(
     let asked = deletion
         .absence()
         .and_then(|absence| absence.org_id.as_ref());
-    match asked.filter(|asked| !org_id.is_empty() && !asked.eq_ignore_ascii_case(org_id)) {
-        Some(other) => Err(elsewhere(other).into()),
-        None => Ok(()),
+    if let Some(other) =
+        asked.filter(|asked| !org_id.is_empty() && !asked.eq_ignore_ascii_case(org_id))
+    {
+        return Err(elsewhere(other).into());
     }
+    // A token that was made a moment ago may appear only later.
+    let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
+    let is_young = |made: OffsetDateTime| {
+        let ages = engine.clock.ages(made, window);
+        ages.iter().any(|age| age.abs() < window)
+    };
+    if deletion.absence().is_some() && token.made_at.is_some_and(is_young) {
+        return Err(StaticRoleError::PerhapsNotVisible {
+            config: connection.name.clone(),
+            client_id: client_id.clone(),
+        }
+        .into());
+    }
+    Ok(())
 }

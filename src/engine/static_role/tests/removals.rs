@@ -171,3 +171,23 @@ async fn a_custom_role_goes_when_its_config_comes_back_after_a_removal_that_brok
     assert!(mount.live().is_empty());
     assert_eq!(custom_roles(), 0);
 }
+
+#[tokio::test]
+async fn a_young_token_that_astra_does_not_show_yet_is_not_given_up() {
+    let mut mount = with_role().await;
+    let org_id = mount.astra.seeds().organizations[0].id.clone();
+    mount.write("rotate-role/app", json!({})).await.unwrap();
+    let hidden = json!({
+        "create_visible_after_ms": 20_000,
+        "create_visible_scope": "delete",
+        "list_stale_ms": 20_000,
+    });
+    mount.astra.set_org_knobs(&org_id, hidden).unwrap();
+    mount.write("rotate-role/app", json!({})).await.unwrap();
+    let texts = delete(&mount).await;
+    assert!(texts[0].contains("it may still appear"), "{texts:?}");
+    mount.astra.set_org_knobs(&org_id, json!({})).unwrap();
+    mount.advance(Duration::from_secs(31));
+    mount.tick().await;
+    assert!(mount.live().is_empty());
+}
