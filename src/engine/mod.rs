@@ -102,6 +102,8 @@ pub struct Deadlines {
     /// How long a create that no one waits for any more may still take effect in Astra: so long a
     /// lost token is looked for.
     pub late_create_window: Duration,
+    /// How long an organization has to answer for its status, which is read when something is wrong.
+    pub status: Duration,
 }
 
 impl Deadlines {
@@ -116,6 +118,7 @@ impl Default for Deadlines {
         Self {
             operation: Duration::from_secs(55),
             late_create_window: intent::LATE_CREATE_WINDOW,
+            status: Duration::from_secs(10),
         }
     }
 }

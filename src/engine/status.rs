@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Map;
 use serde_json::Value;
@@ -32,9 +31,6 @@ use crate::framework::Path;
 use crate::framework::format_seconds;
 use crate::vault::Operation;
 use crate::vault::Response;
-
-/// How long an organization has to answer: status is asked when something is wrong.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 const NAME: &str = "name";
 
@@ -303,7 +299,7 @@ async fn add_unusable<K: EntryKind>(
 
 impl<'a> ConfigStatus<'a> {
     async fn of(engine: &Engine, connection: &'a Connection) -> Result<Self, Error> {
-        let deadline = Deadline::after(TIMEOUT);
+        let deadline = Deadline::after(engine.deadlines.status);
         let reachable = connection.client.current_org(deadline).await;
         let seen = match &reachable {
             Ok(_) => look(engine, connection, deadline).await,

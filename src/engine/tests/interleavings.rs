@@ -154,6 +154,7 @@ impl Run {
             operation: Duration::from_secs(3),
             // The latest of the late requests takes effect after a second and a half.
             late_create_window: Duration::from_millis(2_500),
+            ..Deadlines::default()
         };
         let mount = AstraMount::in_virtual_time(deadlines);
         mount.mount().await;

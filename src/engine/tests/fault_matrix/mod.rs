@@ -37,12 +37,14 @@ const DEADLINES: Deadlines = Deadlines {
     operation: Duration::from_secs(10),
     // The latest of the late requests takes effect half a second after it was given up.
     late_create_window: Duration::from_secs(10),
+    status: Duration::from_secs(10),
 };
 
 /// Where connections go wrong there are sockets, and so real time, of which a busy machine may need more.
 const SOCKET_DEADLINES: Deadlines = Deadlines {
     operation: Duration::from_secs(30),
     late_create_window: Duration::from_secs(30),
+    status: Duration::from_secs(30),
 };
 
 /// Seconds for an attempt over a socket.
