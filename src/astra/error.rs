@@ -8,6 +8,9 @@ use super::printable;
 use crate::duration_text::format_duration;
 use crate::duration_text::format_seconds;
 
+/// The number with which Astra answers a token that does not exist, or does no longer.
+const UNKNOWN_TOKEN: i64 = 340_018;
+
 /// Which call failed: method and path, and how often it was tried.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Call {
@@ -85,7 +88,7 @@ impl Detail {
         self.0
             .ids
             .iter()
-            .any(|id| matches!(id, 340_002 | 340_012 | 340_016 | 340_018))
+            .any(|id| matches!(*id, 340_002 | 340_012 | 340_016 | UNKNOWN_TOKEN))
     }
 }
 
@@ -310,6 +313,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether Astra itself says that it does not know the root token, which is deleted or expired then.
+    /// Any other 401 proves nothing: a proxy may answer it for a token that lives
+    /// (docs/internals/astra-api.md, "Error numbers").
+    pub fn is_dead_token(&self) -> bool {
+        match self {
+            Self::Unauthorized { detail, status, .. } => {
+                *status == 401 && detail.ids().contains(&UNKNOWN_TOKEN)
+            }
+            _ => false,
+        }
+    }
+
     /// A short word for the class of the failure, for `status` and metrics.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -8,7 +8,6 @@
 use futures_util::future::join_all;
 
 use super::error::PendingDeletionError;
-use crate::astra;
 use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -139,9 +138,9 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
         }
         match failure {
             None => {}
-            // The token that deletes is the last that is deleted: when it is dead, all is done, or
-            // nothing of it can be done any more.
-            Some(astra::Error::Unauthorized { .. }) => {
+            // The token that deletes is the last that is deleted: when Astra says that it is dead, all is
+            // done, or nothing of it can be done any more.
+            Some(error) if error.is_dead_token() => {
                 let left: Vec<&str> = tokens(entry).skip_while(|id| *id != client_id).collect();
                 tracing::warn!(
                     client_ids = left.join(", "),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use astra_emulator::Fault;
+use astra_emulator::FaultRule;
 use astra_emulator::PortalToken;
+use astra_emulator::fault::FaultBody;
 use serde_json::json;
 
 use super::refused;
@@ -90,6 +93,51 @@ async fn what_a_deleted_config_leaves_goes_with_a_later_tick() {
             .all(|key| !key.starts_with("v1/pending-deletion/")),
         "{keys:?}"
     );
+}
+
+#[tokio::test]
+async fn a_401_that_is_not_astras_own_leaves_no_root_token() {
+    for body in [
+        FaultBody::Empty,
+        FaultBody::Null,
+        FaultBody::Envoy,
+        FaultBody::BlockPage,
+        FaultBody::String,
+        FaultBody::Errors,
+    ] {
+        let mut mount = AstraMount::configured().await;
+        rotate(&mount).await.unwrap();
+        let minted = root_of(&mount).await;
+        let foreign = Fault::Status {
+            status: 401,
+            body,
+            retry_after: None,
+            committed: false,
+        };
+        mount.astra.add_fault(FaultRule::new(foreign)).unwrap();
+        let force = json!({"force": true});
+        let deleted = mount.call(Operation::Delete, "config", force).await;
+        let texts = warnings(deleted.unwrap());
+        assert!(texts.iter().any(|text| text.contains(&minted)), "{texts:?}");
+        mount.tick().await;
+        mount.astra.clear_faults();
+        mount.advance(Duration::from_secs(3_600));
+        mount.tick().await;
+        assert!(!mount.is_live(&minted), "{body:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_root_token_that_astra_does_not_know_is_not_deleted_again() {
+    let mount = AstraMount::configured().await;
+    rotate(&mount).await.unwrap();
+    mount.astra.revoke_token(&root_of(&mount).await).unwrap();
+    let force = json!({"force": true});
+    let deleted = mount.call(Operation::Delete, "config", force).await;
+    deleted.unwrap();
+    let keys = mount.storage.keys();
+    let left = |key: &String| key.starts_with("v1/pending-deletion/");
+    assert!(!keys.iter().any(left), "{keys:?}");
 }
 
 #[tokio::test]
