@@ -26,6 +26,8 @@ pub(super) const REFRESH: Duration = Duration::from_secs(5);
 pub(super) struct Block {
     /// The block's id, part of the tag of each of its tokens.
     pub id: BlockId,
+    /// The organization that its tokens are minted in, where the config tells.
+    pub org_id: Option<String>,
     key: Key,
     store: Store,
     marks: Mutex<Marks>,
@@ -88,11 +90,16 @@ enum State {
 }
 
 impl Block {
-    /// Reserves a new block for `config`; its entry is durable when this returns.
-    pub(super) async fn reserve(store: &Store, config: &str) -> Result<Self, StoreError> {
+    /// Reserves a new block for `config` in the organization with id `org_id`; its entry is durable when
+    /// this returns.
+    pub(super) async fn reserve(
+        store: &Store,
+        config: &str,
+        org_id: Option<&str>,
+    ) -> Result<Self, StoreError> {
         let id = BlockId::random();
         let key = Key::intent(config, id);
-        let entry = BlockEntry::new();
+        let entry = BlockEntry::new(org_id);
         store.put(&key, &entry).await?;
         failpoint::hit("mint.block-reserved");
         let marks = Marks {
@@ -106,6 +113,7 @@ impl Block {
         };
         Ok(Self {
             id,
+            org_id: org_id.map(str::to_owned),
             key,
             store: store.clone(),
             marks: Mutex::new(marks),
@@ -137,6 +145,11 @@ impl Block {
             write: marks.durable,
             state: State::Open,
         })
+    }
+
+    /// Hands out no more intents.
+    pub(super) fn end(&self) {
+        self.marks().next = SIZE;
     }
 
     /// How many mints are in flight.

@@ -17,14 +17,18 @@ pub(crate) struct BlockEntry {
     /// Which write of this entry it is, from 0.
     #[serde(default)]
     pub(super) write: u64,
+    /// The organization that its tokens are minted in, where the config tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) org_id: Option<String>,
 }
 
 impl BlockEntry {
-    /// A block none of whose intents is done.
-    pub(super) fn new() -> Self {
+    /// A block none of whose intents is done, for tokens in the organization with id `org_id`.
+    pub(super) fn new(org_id: Option<&str>) -> Self {
         Self {
             done: vec![0; usize::from(SIZE / 8)],
             write: 0,
+            org_id: org_id.map(str::to_owned),
         }
     }
 
@@ -33,7 +37,7 @@ impl BlockEntry {
     /// An intent is taken after a write that is durable, so the process that took it left an entry at
     /// least as new.  Where it is older, somebody restored storage from a snapshot, and of what
     /// happened to the token since, its marks tell nothing.
-    pub(super) fn is_older_than(&self, write: u64) -> bool {
+    pub(crate) fn is_older_than(&self, write: u64) -> bool {
         self.write < write
     }
 

@@ -35,6 +35,12 @@ impl InUseTokens {
         self.unreadable.contains(&owner)
     }
 
+    /// Whether an entry that cannot be read may use `token`, so that what its intent stands for is decided
+    /// later.
+    pub(super) fn is_undecided(&self, token: &TaggedToken) -> bool {
+        self.may_contain(token.tag.owner) && !self.contains(&token.client_id)
+    }
+
     /// Whether `token` is in use, or may be.
     pub(super) fn protects(&self, token: &TaggedToken) -> bool {
         self.contains(&token.client_id) || self.may_contain(token.tag.owner)

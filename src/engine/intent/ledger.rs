@@ -115,28 +115,32 @@ impl Ledger {
         self.mount
     }
 
-    /// An intent for one mint; durable when this returns.
-    pub(crate) async fn begin(&self) -> Result<Intent, StoreError> {
+    /// An intent for one mint in the organization with id `org_id`, where that is known; durable when this
+    /// returns.
+    pub(crate) async fn begin(&self, org_id: Option<&str>) -> Result<Intent, StoreError> {
         loop {
-            let current = self.current.lock().clone();
-            if let Some(block) = current {
+            if let Some(block) = self.current(org_id) {
                 block.refresh().await?;
             }
-            if let Some(intent) = self.take() {
+            if let Some(intent) = self.take(org_id) {
                 return Ok(intent);
             }
             let reserving = self.reserving.lock().await;
             // The task that held the lock before may have reserved a block for all that waited.
-            if let Some(intent) = self.take() {
+            if let Some(intent) = self.take(org_id) {
                 return Ok(intent);
             }
             // Blocks in storage before the first own one are an earlier process's: read them
             // before there are own ones to tell apart.
             self.recovered().await?;
-            let block = Block::reserve(&self.store, &self.config).await?;
+            let block = Block::reserve(&self.store, &self.config, org_id).await?;
             let block = Arc::new(block.counted_in(&self.counts));
             self.blocks.lock().push((Arc::clone(&block), None));
-            *self.current.lock() = Some(block);
+            let former = self.current.lock().replace(block);
+            // It may be another organization's, and have intents left.
+            if let Some(former) = former {
+                former.end();
+            }
             drop(reserving);
         }
     }
@@ -273,8 +277,15 @@ impl Ledger {
         Ok(recovered + lost)
     }
 
-    fn take(&self) -> Option<Intent> {
-        self.current.lock().as_ref().and_then(Block::take)
+    fn take(&self, org_id: Option<&str>) -> Option<Intent> {
+        self.current(org_id).as_ref().and_then(Block::take)
+    }
+
+    /// The block that intents for the organization are taken from.
+    fn current(&self, org_id: Option<&str>) -> Option<Arc<Block>> {
+        let current = self.current.lock();
+        let block = current.as_ref()?;
+        (block.org_id.as_deref() == org_id).then(|| Arc::clone(block))
     }
 
     fn blocks(&self) -> Vec<Arc<Block>> {
@@ -296,7 +307,14 @@ impl Ledger {
 
     async fn clear_recovered(&self, sweep: &Sweep<'_>) -> Result<(), ClearError> {
         let recovered = self.recovered().await?;
-        if recovered.lock().is_empty() {
+        let blocks = recovered.lock().organizations();
+        let mut here = BTreeSet::new();
+        for (id, org_id) in blocks {
+            if sweep.is_in(org_id.as_deref()).await? {
+                here.insert(id);
+            }
+        }
+        if here.is_empty() {
             return Ok(());
         }
         let listed = sweep.listed().await?;
@@ -306,6 +324,11 @@ impl Ledger {
             recovered.take_retries();
             recovered.unmarked(listed)
         };
+        for token in &unmarked {
+            if sweep.in_use.is_undecided(token) {
+                here.remove(&token.tag.block);
+            }
+        }
         unmarked.retain(|token| !sweep.in_use.protects(token));
         let unmarked: Vec<String> = unmarked
             .iter()
@@ -319,7 +342,7 @@ impl Ledger {
             );
         }
         sweep.delete_all(&unmarked).await?;
-        let finished = recovered.lock().clean_for(self.late_create_window);
+        let finished = recovered.lock().clean_for(self.late_create_window, &here);
         for id in finished {
             self.store.delete(&Key::intent(&self.config, id)).await?;
             failpoint::hit("tick.block-removed");
@@ -349,6 +372,15 @@ impl Ledger {
             saved = saved.and(block.save().await);
         }
         for (block, index, lost) in all {
+            match sweep.is_in(block.org_id.as_deref()).await {
+                Ok(true) => {}
+                // It stays for the time when the config is for that organization again.
+                Ok(false) => continue,
+                Err(error) => {
+                    saved?;
+                    return Err(error.into());
+                }
+            }
             match lost.client_id {
                 // A known client id needs no search.
                 Some(client_id) if !sweep.in_use.contains(&client_id) => {
@@ -392,19 +424,27 @@ impl Ledger {
             .map(|(block, index, _)| (block.id, *index))
             .collect();
         let mut by_intent: HashMap<(BlockId, u16), Vec<String>> = HashMap::new();
+        let mut undecided: HashSet<(BlockId, u16)> = HashSet::new();
         for token in listed {
             let intent = (token.tag.block, token.tag.index);
-            if of_lost.contains(&intent) && !sweep.in_use.protects(token) {
+            if !of_lost.contains(&intent) {
+                continue;
+            }
+            if sweep.in_use.is_undecided(token) {
+                undecided.insert(intent);
+            } else if !sweep.in_use.protects(token) {
                 let found = by_intent.entry(intent).or_default();
                 found.push(token.client_id.to_string());
             }
         }
+        let undecided = &undecided;
         let by_intent = &by_intent;
         let searches = lost.into_iter().map(|(block, index, since)| async move {
             let found = by_intent.get(&(block.id, index));
             let found = found.map(Vec::as_slice).unwrap_or_default();
             sweep.delete_all(found).await?;
-            if since.elapsed() >= self.late_create_window {
+            let is_decided = !undecided.contains(&(block.id, index));
+            if is_decided && since.elapsed() >= self.late_create_window {
                 block.found(index);
             }
             Ok(())

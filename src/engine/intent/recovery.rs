@@ -123,6 +123,14 @@ impl RecoveredBlocks {
         self.blocks.iter().map(|block| block.id).collect()
     }
 
+    /// The blocks, each with the organization of its tokens.
+    pub(super) fn organizations(&self) -> Vec<(BlockId, Option<String>)> {
+        let blocks = self.blocks.iter();
+        blocks
+            .map(|block| (block.id, block.entry.org_id.clone()))
+            .collect()
+    }
+
     /// Remembers, the first time, which listed tokens of the mount belong to which request of the
     /// earlier process.
     pub(super) fn note(&mut self, listed: &[TaggedToken]) {
@@ -208,12 +216,20 @@ impl RecoveredBlocks {
             .collect()
     }
 
-    /// Called when a list was clean, or was made clean: the blocks for which that has been so for
-    /// `window`.
-    pub(super) fn clean_for(&mut self, window: Duration) -> Vec<BlockId> {
+    /// Called when a list was clean, or was made clean: the blocks of `listed`, the organization's own,
+    /// for which that has been so for `window`.
+    pub(super) fn clean_for(
+        &mut self,
+        window: Duration,
+        listed: &BTreeSet<BlockId>,
+    ) -> Vec<BlockId> {
         let now = Instant::now();
         let mut finished = Vec::new();
-        for block in &mut self.blocks {
+        for block in self
+            .blocks
+            .iter_mut()
+            .filter(|block| listed.contains(&block.id))
+        {
             let since = *block.clean_since.get_or_insert(now);
             if now.duration_since(since) >= window {
                 finished.push(block.id);

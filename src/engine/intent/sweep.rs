@@ -32,6 +32,16 @@ pub(super) struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
+    /// Whether the organization that is swept is the one with id `org_id`, or no other is known: the list
+    /// of another shows nothing of a token.
+    pub(super) async fn is_in(&self, org_id: Option<&str>) -> Result<bool, astra::Error> {
+        let Some(org_id) = org_id else {
+            return Ok(true);
+        };
+        let own = self.client.own_org(self.deadline).await?;
+        Ok(own.eq_ignore_ascii_case(org_id))
+    }
+
     /// The tokens of the wanted blocks.
     pub(super) async fn listed(&self) -> Result<&[TaggedToken], astra::Error> {
         let list = || {

@@ -38,7 +38,7 @@ async fn stored(store: &Store, intent: &Intent) -> BlockEntry {
 async fn a_block_is_durable_before_its_first_intent() {
     let (storage, store) = storage();
     let ledger = Ledger::new("default", store.clone(), MountId::random());
-    let intent = ledger.begin().await.unwrap();
+    let intent = ledger.begin(None).await.unwrap();
     assert_eq!(storage.operations().puts, 1);
     assert!(!stored(&store, &intent).await.is_done(intent.index()));
     intent.cancel();
@@ -48,8 +48,8 @@ async fn a_block_is_durable_before_its_first_intent() {
 async fn a_completed_intent_is_durably_done_and_others_are_not() {
     let (_, store) = storage();
     let ledger = Ledger::new("default", store.clone(), MountId::random());
-    let first = ledger.begin().await.unwrap();
-    let second = ledger.begin().await.unwrap();
+    let first = ledger.begin(None).await.unwrap();
+    let second = ledger.begin(None).await.unwrap();
     assert_ne!(first.index(), second.index());
     let index = second.index();
     assert!(second.complete().await.is_ok());
@@ -63,7 +63,7 @@ async fn a_completed_intent_is_durably_done_and_others_are_not() {
 async fn an_intent_whose_mark_cannot_be_stored_comes_back() {
     let (storage, store) = storage();
     let ledger = Ledger::new("default", store.clone(), MountId::random());
-    let intent = ledger.begin().await.unwrap();
+    let intent = ledger.begin(None).await.unwrap();
     let index = intent.index();
     storage.set_read_only(true);
     let Err((intent, error)) = intent.complete().await else {
@@ -72,7 +72,7 @@ async fn an_intent_whose_mark_cannot_be_stored_comes_back() {
     assert_eq!(error.to_string(), "cannot write to readonly storage");
     storage.set_read_only(false);
     // Another mark must not carry the failed one into storage.
-    let other = ledger.begin().await.unwrap();
+    let other = ledger.begin(None).await.unwrap();
     assert!(other.complete().await.is_ok());
     assert!(!stored(&store, &intent).await.is_done(index));
     intent.cancel();
@@ -83,9 +83,9 @@ async fn a_block_cannot_be_used_when_it_cannot_be_stored() {
     let (storage, store) = storage();
     storage.set_write_fault(Some(WriteFault::refuse_puts_after(0)));
     let ledger = Ledger::new("default", store, MountId::random());
-    assert!(ledger.begin().await.is_err());
+    assert!(ledger.begin(None).await.is_err());
     storage.set_write_fault(None);
-    ledger.begin().await.unwrap().cancel();
+    ledger.begin(None).await.unwrap().cancel();
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn intents_that_finish_together_share_writes() {
     let ledger = Ledger::new("default", store.clone(), MountId::random());
     let mut intents = Vec::new();
     for _ in 0..100 {
-        intents.push(ledger.begin().await.unwrap());
+        intents.push(ledger.begin(None).await.unwrap());
     }
     let indexes: Vec<u16> = intents.iter().map(Intent::index).collect();
     let block = intents[0].block();
@@ -116,7 +116,7 @@ async fn intents_that_finish_together_share_writes() {
 #[tokio::test]
 async fn a_used_up_block_is_followed_by_another_and_can_be_retired() {
     let (storage, store) = storage();
-    let block = Arc::new(Block::reserve(&store, "default").await.unwrap());
+    let block = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
     for index in 0..SIZE {
         let intent = block.take().expect("an intent");
         assert_eq!(intent.index(), index);
@@ -129,19 +129,38 @@ async fn a_used_up_block_is_followed_by_another_and_can_be_retired() {
     assert_eq!(storage.keys(), Vec::<String>::new());
 
     let ledger = Ledger::new("default", store, MountId::random());
-    let first = ledger.begin().await.unwrap().block();
+    let first = ledger.begin(None).await.unwrap().block();
     for _ in 1..SIZE {
-        ledger.begin().await.unwrap().cancel();
+        ledger.begin(None).await.unwrap().cancel();
     }
-    let next = ledger.begin().await.unwrap();
+    let next = ledger.begin(None).await.unwrap();
     assert_ne!(next.block(), first);
     next.cancel();
 }
 
 #[tokio::test]
+async fn each_organization_has_blocks_of_its_own() {
+    let (storage, store) = storage();
+    let ledger = Ledger::new("default", store.clone(), MountId::random());
+    let first = ledger.begin(Some("one")).await.unwrap();
+    let second = ledger.begin(Some("two")).await.unwrap();
+    let third = ledger.begin(Some("two")).await.unwrap();
+    assert_ne!(first.block(), second.block());
+    assert_eq!(second.block(), third.block());
+    let org_of = async |intent| stored(&store, intent).await.org_id;
+    assert_eq!(org_of(&first).await.as_deref(), Some("one"));
+    assert_eq!(org_of(&second).await.as_deref(), Some("two"));
+    for intent in [first, second, third] {
+        intent.cancel();
+    }
+    ledger.close().await;
+    assert_eq!(storage.keys(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_dropped_intent_counts_as_lost_and_keeps_its_block() {
     let (_, store) = storage();
-    let block = Arc::new(Block::reserve(&store, "default").await.unwrap());
+    let block = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
     let intent = block.take().unwrap();
     let index = intent.index();
     drop(intent);
@@ -157,7 +176,7 @@ async fn a_dropped_intent_counts_as_lost_and_keeps_its_block() {
 async fn a_reopened_intent_is_durably_not_done() {
     let (_, store) = storage();
     let ledger = Ledger::new("default", store.clone(), MountId::random());
-    let intent = ledger.begin().await.unwrap();
+    let intent = ledger.begin(None).await.unwrap();
     let index = intent.index();
     let Ok(completed) = intent.complete().await else {
         panic!("storage works");
@@ -172,11 +191,11 @@ async fn a_reopened_intent_is_durably_not_done() {
 async fn an_orderly_end_leaves_no_block_but_one_with_work() {
     let (storage, store) = storage();
     let ledger = Ledger::new("default", store.clone(), MountId::random());
-    assert!(ledger.begin().await.unwrap().complete().await.is_ok());
+    assert!(ledger.begin(None).await.unwrap().complete().await.is_ok());
     ledger.close().await;
     assert_eq!(storage.keys(), Vec::<String>::new());
 
-    let open = ledger.begin().await.unwrap();
+    let open = ledger.begin(None).await.unwrap();
     ledger.close().await;
     assert_eq!(storage.keys().len(), 1);
     open.cancel();
@@ -207,7 +226,7 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
     let (storage, store) = storage();
     let mount = MountId::random();
     let ledger = Ledger::new("default", store.clone(), mount);
-    let in_flight = ledger.begin().await.unwrap();
+    let in_flight = ledger.begin(None).await.unwrap();
     let mut tokens = vec![listed(mount, &in_flight)];
     let recovered = async || RecoveredBlocks::load(&store, "default").await.unwrap();
     // After a crash now, the token in flight was received by no caller.
@@ -216,7 +235,7 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
     let key = format!("v1/intent/default/{}", in_flight.block());
     let snapshot = storage.get(&key).await.unwrap().unwrap();
     for _ in 0..2 {
-        let intent = ledger.begin().await.unwrap();
+        let intent = ledger.begin(None).await.unwrap();
         tokens.push(listed(mount, &intent));
         assert!(intent.complete().await.is_ok());
     }
@@ -231,12 +250,12 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
 async fn after_a_pause_an_intent_follows_a_write_of_its_own() {
     let (storage, store) = storage();
     let ledger = Ledger::new("default", store, MountId::random());
-    let first = ledger.begin().await.unwrap();
-    let second = ledger.begin().await.unwrap();
+    let first = ledger.begin(None).await.unwrap();
+    let second = ledger.begin(None).await.unwrap();
     assert_eq!((first.write(), second.write()), (0, 0));
     assert_eq!(storage.operations().puts, 1);
     tokio::time::advance(REFRESH).await;
-    let third = ledger.begin().await.unwrap();
+    let third = ledger.begin(None).await.unwrap();
     assert_eq!((third.write(), storage.operations().puts), (1, 2));
     for intent in [first, second, third] {
         intent.cancel();
@@ -245,7 +264,7 @@ async fn after_a_pause_an_intent_follows_a_write_of_its_own() {
 
 #[test]
 fn an_index_beyond_the_entry_was_never_handed_out() {
-    let entry = BlockEntry::new();
+    let entry = BlockEntry::new(None);
     assert!(!entry.is_done(SIZE - 1));
     assert!(entry.is_done(SIZE));
     assert!(entry.is_done(u16::MAX));
@@ -254,7 +273,7 @@ fn an_index_beyond_the_entry_was_never_handed_out() {
 #[tokio::test]
 async fn a_block_stays_while_an_answer_of_it_may_be_taken_back() {
     let (_, store) = storage();
-    let block = Arc::new(Block::reserve(&store, "default").await.unwrap());
+    let block = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
     let Ok(completed) = block.take().unwrap().complete().await else {
         panic!("storage works");
     };
@@ -270,7 +289,7 @@ async fn a_block_stays_while_an_answer_of_it_may_be_taken_back() {
     assert!(!block.is_spent(), "the lost token is looked for");
     block.found(0);
     // An answer that is delivered holds nothing.
-    let other = Arc::new(Block::reserve(&store, "default").await.unwrap());
+    let other = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
     assert!(other.take().unwrap().complete().await.is_ok());
     assert_eq!(other.retire().await.ok(), Some(true));
     assert_eq!(block.retire().await.ok(), Some(true));

@@ -142,8 +142,13 @@ impl Mint<'_> {
 
     /// Takes an intent for one more attempt.
     async fn begin(&self, terms: &Terms) -> Result<Attempt, Error> {
-        let Connection { name, ledger, .. } = self.connection.as_ref();
-        let intent = ledger.begin().await?;
+        let Connection {
+            name,
+            entry,
+            ledger,
+            ..
+        } = self.connection.as_ref();
+        let intent = ledger.begin(entry.org_id.as_deref()).await?;
         failpoint::hit("mint.intent-begun");
         // A deletion of the config says so before it counts intents, so one of the two sees the
         // other.

@@ -16,6 +16,7 @@ use crate::engine::testing::READER;
 use crate::engine::testing::request;
 use crate::vault::Operation;
 use crate::vault::Response;
+use crate::vault::Storage;
 use harness::wait_until;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -282,6 +283,86 @@ async fn blocks_of_a_dead_process_are_removed_once_lists_are_clean() {
         "{keys:?}"
     );
     mount.assert_clean(&[], "clean");
+}
+
+#[tokio::test]
+async fn another_organizations_list_clears_nothing_up() {
+    for restarts in [false, true] {
+        let mut mount = AstraMount::with(
+            Default::default(),
+            Deadlines {
+                late_create_window: Duration::ZERO,
+                ..Deadlines::default()
+            },
+        )
+        .await;
+        mount.mount().await;
+        mount.fault("POST", "/v2/clientIdSecrets", Fault::ResetAfterCommit {});
+        mount.fault("GET", "/v2/clientIdSecrets", forbidden());
+        assert!(mount.mint("reader").await.is_err());
+        mount.astra.clear_faults();
+        let lost = mount.live();
+        assert_eq!(lost.len(), 1);
+        let force = json!({"force": true});
+        mount.delete("config", force.clone()).await.unwrap();
+        if restarts {
+            mount.restart();
+        }
+        let other = mount.astra.seeds().organizations[2].root_token.clone();
+        mount.write_config("default", &other).await;
+        mount.tick().await;
+        mount.tick().await;
+        assert_eq!(mount.live(), lost);
+        assert_eq!(pending(&mount).await, 1);
+        mount.delete("config", force).await.unwrap();
+        mount
+            .write_config("default", &mount.another_root_token())
+            .await;
+        mount.tick().await;
+        mount.assert_clean(&[], "once the config is the organization's again");
+        assert_eq!(pending(&mount).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn what_an_unusable_static_role_may_have_is_looked_for_once_it_is_gone() {
+    for restarts in [false, true] {
+        let mut mount = AstraMount::with(
+            Default::default(),
+            Deadlines {
+                late_create_window: Duration::ZERO,
+                ..Deadlines::default()
+            },
+        )
+        .await;
+        mount.mount().await;
+        let role = json!({"astra_roles": READER, "rotation_period": "1h"});
+        mount.write("static-roles/app", role).await.unwrap();
+        let own = mount.live();
+        mount.fault("POST", "/v2/clientIdSecrets", Fault::ResetAfterCommit {});
+        mount.fault("GET", "/v2/clientIdSecrets", forbidden());
+        assert!(mount.write("rotate-role/app", json!({})).await.is_err());
+        mount.astra.clear_faults();
+        assert_eq!(mount.live().len(), 2);
+        let key = "v1/static-role/app";
+        let mut entry = mount.storage.get(key).await.unwrap().unwrap();
+        entry.value = b"{\"version\":1,".to_vec();
+        mount.storage.put(entry).await.unwrap();
+        match restarts {
+            true => mount.restart(),
+            false => mount.invalidate(key).await,
+        }
+        mount.tick().await;
+        mount.tick().await;
+        assert_eq!(mount.live().len(), 2);
+        assert_eq!(pending(&mount).await, 1);
+        let force = json!({"force": true});
+        mount.delete("static-roles/app", force).await.unwrap();
+        mount.tick().await;
+        // Its own was delivered, so it stays.
+        assert_eq!(mount.live(), own);
+        assert_eq!(pending(&mount).await, 0);
+    }
 }
 
 #[tokio::test]
