@@ -266,6 +266,7 @@ impl World {
                 && !self.given_up.borrow().contains(&token.client_id)
                 && !self.is_in_window(token)
                 && !self.is_forgotten(&token.generated_on)
+                && !self.is_overtaken(token)
         });
         orphans
             .map(|token| {
@@ -319,6 +320,23 @@ impl World {
                     entry.and_then(|entry| serde_json::from_slice::<BlockEntry>(&entry.value).ok());
                 block.is_some_and(|block| block.is_done(tag.index))
             })
+    }
+
+    /// Whether the token's create was on its way when storage was restored, and restored storage does not
+    /// know its intent: to the engine it is a token of somebody who works from a newer copy, which must
+    /// not be deleted (docs/internals/architecture.md, "Restored snapshots").
+    fn is_overtaken(&self, token: &TokenView) -> bool {
+        let Some(tag) = Tag::parse(&token.description) else {
+            return false;
+        };
+        let overtaken = self.overtaken.borrow();
+        let block = overtaken.get(&tag.block.to_string());
+        block.is_some_and(|(until, entry)| {
+            let is_unknown = entry
+                .as_ref()
+                .is_none_or(|entry| entry.is_older_than(tag.write));
+            is_unknown && parsed(&token.generated_on) <= *until
+        })
     }
 
     fn is_forgotten(&self, made: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::rc::Weak;
@@ -27,6 +28,8 @@ use super::operation::ORGS;
 use super::process::Process;
 use super::trace::Trace;
 use crate::engine::clock::now_utc;
+use crate::engine::intent::BlockEntry;
+use crate::engine::intent::LATE_CREATE_WINDOW;
 use crate::engine::intent::MountId;
 use crate::engine::testing::virtual_time;
 
@@ -60,6 +63,9 @@ pub struct World {
     pub snapshot: RefCell<Option<Snapshot>>,
     /// Times from which tokens and custom roles are in no storage, since it was restored.
     pub forgotten: RefCell<Vec<(OffsetDateTime, OffsetDateTime)>>,
+    /// Blocks of intents that a process had when storage was restored: until when its creates may take
+    /// effect, and what restored storage holds of the block.
+    pub overtaken: RefCell<BTreeMap<String, (OffsetDateTime, Option<BlockEntry>)>>,
     /// Leases that the host forgot when storage was restored, whose tokens somebody may use.
     pub lost_leases: RefCell<Vec<Lease>>,
     /// What was found wrong.
@@ -157,6 +163,7 @@ impl World {
             last_words: RefCell::default(),
             snapshot: RefCell::default(),
             forgotten: RefCell::default(),
+            overtaken: RefCell::default(),
             lost_leases: RefCell::default(),
             violations: RefCell::default(),
             skew: Cell::new(0),
@@ -309,6 +316,7 @@ impl World {
         self.interrupt();
         self.end_active(false);
         self.standby().die();
+        self.overtake(&snapshot.entries);
         self.durable.restore(snapshot.entries);
         // What was in flight when the copy was made is not in it either.
         let from = snapshot.at - Duration::from_secs(60);
@@ -334,6 +342,19 @@ impl World {
         }
         self.start_host();
         true
+    }
+
+    /// Notes what `restored` holds of the blocks that are in storage before it is restored: a create that
+    /// is on its way now takes effect after it.
+    fn overtake(&self, restored: &Entries) {
+        let until = self.astra.now() + LATE_CREATE_WINDOW;
+        let mut overtaken = self.overtaken.borrow_mut();
+        for key in self.durable.intents().into_keys() {
+            let entry = restored.get(&key);
+            let entry = entry.and_then(|entry| serde_json::from_slice(&entry.value).ok());
+            let block = key.rsplit('/').next().unwrap_or_default();
+            overtaken.insert(block.to_owned(), (until, entry));
+        }
     }
 
     fn interrupt(&self) {
