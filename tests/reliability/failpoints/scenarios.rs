@@ -209,12 +209,15 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
         "block.retired" => one(Scenario::Reload),
         "tick.block-removed" => one(Scenario::TickMuchLater),
         "tick.custom-role-sent" => vec![
-            ("role", resending(role(), "role.stored", wider_role())),
+            (
+                "role",
+                resending(role(), "custom-role.updated", wider_role()),
+            ),
             (
                 "static",
                 resending(
                     policy_static_role(&["db-rest"]),
-                    "static-role.stored",
+                    "custom-role.updated",
                     policy_static_role(&["db-graphql"]),
                 ),
             ),
