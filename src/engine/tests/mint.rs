@@ -45,6 +45,23 @@ fn unavailable() -> Fault {
     }
 }
 
+/// A mount for whose tokens one clean list is enough.
+async fn without_late_creates() -> AstraMount {
+    let deadlines = Deadlines {
+        late_create_window: Duration::ZERO,
+        ..Deadlines::default()
+    };
+    let mount = AstraMount::with(Default::default(), deadlines).await;
+    mount.mount().await;
+    mount
+}
+
+/// From now on Astra makes tokens without an answer, and lists none.
+fn lose_answers(mount: &AstraMount) {
+    mount.fault("POST", "/v2/clientIdSecrets", Fault::ResetAfterCommit {});
+    mount.fault("GET", "/v2/clientIdSecrets", forbidden());
+}
+
 async fn pending(mount: &AstraMount) -> serde_json::Value {
     mount.read("status").await.unwrap()["configs"]["default"]["pending_intents"].clone()
 }
@@ -264,15 +281,7 @@ async fn an_orderly_end_leaves_nothing_to_look_for() {
 
 #[tokio::test]
 async fn blocks_of_a_dead_process_are_removed_once_lists_are_clean() {
-    let mut mount = AstraMount::with(
-        Default::default(),
-        Deadlines {
-            late_create_window: Duration::ZERO,
-            ..Deadlines::default()
-        },
-    )
-    .await;
-    mount.mount().await;
+    let mut mount = without_late_creates().await;
     die_after_the_token_is_made(&mut mount).await;
     assert_eq!(pending(&mount).await, 1);
     mount.tick().await;
@@ -288,17 +297,8 @@ async fn blocks_of_a_dead_process_are_removed_once_lists_are_clean() {
 #[tokio::test]
 async fn another_organizations_list_clears_nothing_up() {
     for restarts in [false, true] {
-        let mut mount = AstraMount::with(
-            Default::default(),
-            Deadlines {
-                late_create_window: Duration::ZERO,
-                ..Deadlines::default()
-            },
-        )
-        .await;
-        mount.mount().await;
-        mount.fault("POST", "/v2/clientIdSecrets", Fault::ResetAfterCommit {});
-        mount.fault("GET", "/v2/clientIdSecrets", forbidden());
+        let mut mount = without_late_creates().await;
+        lose_answers(&mount);
         assert!(mount.mint("reader").await.is_err());
         mount.astra.clear_faults();
         let lost = mount.live();
@@ -327,20 +327,11 @@ async fn another_organizations_list_clears_nothing_up() {
 #[tokio::test]
 async fn what_an_unusable_static_role_may_have_is_looked_for_once_it_is_gone() {
     for restarts in [false, true] {
-        let mut mount = AstraMount::with(
-            Default::default(),
-            Deadlines {
-                late_create_window: Duration::ZERO,
-                ..Deadlines::default()
-            },
-        )
-        .await;
-        mount.mount().await;
+        let mut mount = without_late_creates().await;
         let role = json!({"astra_roles": READER, "rotation_period": "1h"});
         mount.write("static-roles/app", role).await.unwrap();
         let own = mount.live();
-        mount.fault("POST", "/v2/clientIdSecrets", Fault::ResetAfterCommit {});
-        mount.fault("GET", "/v2/clientIdSecrets", forbidden());
+        lose_answers(&mount);
         assert!(mount.write("rotate-role/app", json!({})).await.is_err());
         mount.astra.clear_faults();
         assert_eq!(mount.live().len(), 2);
