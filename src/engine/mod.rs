@@ -62,6 +62,7 @@ use metrics::Metrics;
 use minting::UncertainWrites;
 use mount_id::Identity;
 use recent_deletions::RecentDeletions;
+use recent_deletions::VISIBLE_AFTER;
 use role::ActiveLimits;
 use role::Comparisons;
 use role::CustomRoles;
@@ -110,6 +111,11 @@ impl Deadlines {
     /// How much of its time a tick must have left to begin with one more rotation: 18 of 55 s.
     pub fn min_for_rotation(&self) -> Duration {
         self.operation / 3
+    }
+
+    /// How long Astra may not show a token that it has answered with.
+    pub(crate) fn visible_after(&self) -> Duration {
+        VISIBLE_AFTER.min(self.late_create_window)
     }
 }
 

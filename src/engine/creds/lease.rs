@@ -23,7 +23,6 @@ use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::metrics::Counted;
 use crate::engine::minting::MINT_SLACK;
-use crate::engine::recent_deletions::VISIBLE_AFTER;
 use crate::engine::time_text::time_text;
 use crate::framework;
 use crate::vault::Lease;
@@ -121,7 +120,7 @@ async fn delete_token(engine: &Engine, data: &LeaseData<'_>) -> HandlerResult {
         .client
         .delete_token(data.client_id, deadline)
         .await;
-    let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
+    let window = engine.deadlines.visible_after();
     let is_young = data.is_young(&engine.clock, connection.client.astra_time(), window);
     match deleted {
         Ok(deletion) => {

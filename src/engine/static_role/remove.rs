@@ -10,7 +10,6 @@ use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::failures::Failures;
-use crate::engine::recent_deletions::VISIBLE_AFTER;
 use crate::engine::role::PolicyOwner;
 use crate::engine::role::PreviousToken;
 use crate::engine::role::StaticRoleEntry;
@@ -152,7 +151,7 @@ async fn delete(
         return Err(elsewhere(other).into());
     }
     // A token that was made a moment ago may appear only later.
-    let window = VISIBLE_AFTER.min(engine.deadlines.late_create_window);
+    let window = engine.deadlines.visible_after();
     let is_young = |made: OffsetDateTime| {
         let ages = engine.clock.ages(made, window);
         ages.iter().any(|age| age.abs() < window)

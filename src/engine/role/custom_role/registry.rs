@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use parking_lot::MutexGuard;
 use tokio::time::Instant;
 
 use super::nonce::Nonce;
@@ -19,15 +18,33 @@ use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
 
+/// Since when something is so, by a note's key.
+#[derive(Default)]
+struct Since(Mutex<HashMap<Key, Instant>>);
+
+impl Since {
+    /// It begins again the next time that it is asked for.
+    fn forget(&self, key: &Key) {
+        self.0.lock().remove(key);
+    }
+
+    /// Whether it has been so for `window`, since it was asked for the first time.
+    fn has_lasted(&self, key: Key, window: Duration) -> bool {
+        let now = Instant::now();
+        let mut since = self.0.lock();
+        now.duration_since(*since.entry(key).or_insert(now)) >= window
+    }
+}
+
 /// Keeps custom Astra roles in step with the roles that have a policy.
 pub(crate) struct CustomRoles {
     store: Store,
     /// How long a change that no one waits for any more may still take effect.
     late_window: Duration,
     /// Since when lists show none of a note's creates, by the note's key.
-    clean_since: Mutex<HashMap<Key, Instant>>,
+    clean_since: Since,
     /// Since when a note's updates may be on their way, by the note's key.
-    updates_since: Mutex<HashMap<Key, Instant>>,
+    updates_since: Since,
     /// Notes of which it was logged that their organization cannot be reached.
     out_of_reach: Mutex<HashSet<Key>>,
 }
@@ -39,8 +56,8 @@ impl CustomRoles {
         Self {
             store,
             late_window,
-            clean_since: Mutex::default(),
-            updates_since: Mutex::default(),
+            clean_since: Since::default(),
+            updates_since: Since::default(),
             out_of_reach: Mutex::default(),
         }
     }
@@ -104,8 +121,8 @@ impl CustomRoles {
         if note.is_done() {
             self.store.delete(&key).await?;
             failpoint::hit("custom-role.note-dropped");
-            self.clean_since().remove(&key);
-            self.updates_since.lock().remove(&key);
+            self.clean_since.forget(&key);
+            self.updates_since.forget(&key);
         } else {
             self.store.put(&key, note).await?;
             failpoint::hit("custom-role.noted");
@@ -115,39 +132,29 @@ impl CustomRoles {
 
     /// A create is sent: lists of before say nothing about it.
     pub(super) fn expect_create(&self, scope: &Scope<'_>) {
-        self.clean_since().remove(&scope.key());
+        self.clean_since.forget(&scope.key());
     }
 
     /// Whether no list has shown a create of `scope` for as long as one may be on its way.  Told when
     /// a list shows none.
     pub(super) fn absent_since_window(&self, scope: &Scope<'_>) -> bool {
-        let now = Instant::now();
-        let mut clean_since = self.clean_since();
-        let since = clean_since.entry(scope.key()).or_insert(now);
-        now.duration_since(*since) >= self.late_window
+        self.clean_since.has_lasted(scope.key(), self.late_window)
     }
 
     /// An update is sent: the time of those before says nothing about it.
     pub(super) fn expect_update(&self, scope: &Scope<'_>) {
-        self.updates_since.lock().remove(&scope.key());
+        self.updates_since.forget(&scope.key());
     }
 
     /// Whether no update of `scope` can take effect any more, because this was asked the first time so
     /// long ago.
     pub(super) fn updates_are_over(&self, scope: &Scope<'_>) -> bool {
-        let now = Instant::now();
-        let mut updates_since = self.updates_since.lock();
-        let since = updates_since.entry(scope.key()).or_insert(now);
-        now.duration_since(*since) >= self.late_window
+        self.updates_since.has_lasted(scope.key(), self.late_window)
     }
 
     /// Whether it is the first time that the organization of `scope` is out of reach.
     pub(super) fn is_first_out_of_reach(&self, scope: &Scope<'_>) -> bool {
         let mut seen = self.out_of_reach.lock();
         seen.insert(scope.key())
-    }
-
-    fn clean_since(&self) -> MutexGuard<'_, HashMap<Key, Instant>> {
-        self.clean_since.lock()
     }
 }
