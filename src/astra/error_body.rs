@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::error::Detail;
+use super::error_detail::Detail;
 use super::printable::clean;
 
 /// The text with which the API's router answers an unknown path or method, before it looks at

@@ -16,6 +16,7 @@ mod deadline;
 mod deletion;
 mod error;
 mod error_body;
+mod error_detail;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod http_service;
@@ -55,8 +56,8 @@ pub use deadline::Deadline;
 pub use deletion::Absence;
 pub use deletion::Deletion;
 pub use error::Call;
-pub use error::Detail;
 pub use error::Error;
+pub use error_detail::Detail;
 pub use http_service::HttpService;
 pub use http_service::SendError;
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::error::Call;
-use super::error::Detail;
 use super::error::Error;
 use super::error_body;
 use super::error_body::Shape;
+use super::error_detail::Detail;
 use super::response_body::FailureBody;
 use super::retry::Failure;
 use super::retry::Repeat;

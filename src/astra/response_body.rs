@@ -8,8 +8,8 @@ use reqwest::header;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::error::Detail;
 use super::error_body;
+use super::error_detail::Detail;
 
 /// What becomes of the body of a success while it arrives.
 ///

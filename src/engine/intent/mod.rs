@@ -8,6 +8,7 @@
 //! `docs/internals/architecture.md`.
 
 mod block;
+mod clearing;
 mod description;
 mod entry;
 mod in_use;
@@ -27,9 +28,9 @@ pub(super) use description::Purpose;
 #[cfg(test)]
 pub(super) use entry::BlockEntry;
 pub(super) use in_use::InUseTokens;
-pub(super) use ledger::ClearError;
 pub(super) use ledger::Ledger;
 pub(super) use recovery::LATE_CREATE_WINDOW;
+pub(super) use sweep::ClearError;
 #[cfg(test)]
 pub(super) use tag::BlockId;
 pub(super) use tag::ConfigMark;

@@ -14,6 +14,18 @@ use crate::astra::Client;
 use crate::astra::Deadline;
 use crate::astra::Deletion;
 use crate::engine::failpoint;
+use crate::engine::store::StoreError;
+
+/// Why clearing up must be tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClearError {
+    /// The host's storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Astra did not list or delete.
+    #[error(transparent)]
+    Astra(#[from] astra::Error),
+}
 
 /// One sweep.
 pub(super) struct Sweep<'a> {
