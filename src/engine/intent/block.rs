@@ -177,7 +177,8 @@ impl Block {
     }
 
     /// Makes the marks durable if a token of the block is lost: a write that failed may have happened
-    /// all the same, and would hide the lost token from the next process.
+    /// all the same, and would hide the lost token from the next process; and a snapshot of storage is to
+    /// say what was lost before it.
     pub(super) async fn save(&self) -> Result<(), StoreError> {
         let version = {
             let marks = self.marks();
@@ -251,6 +252,7 @@ impl Block {
         let (entry, version) = {
             let mut marks = self.marks();
             marks.entry.write = marks.version;
+            marks.entry.lost = marks.lost.keys().copied().collect();
             (marks.entry.clone(), marks.version)
         };
         self.store.put(&self.key, &entry).await?;
@@ -310,17 +312,24 @@ impl Intent {
     }
 
     /// The token may exist although no one holds it; the next tick looks for it.
-    pub(crate) fn lose(mut self, client_id: Option<String>) {
+    ///
+    /// That is noted durably, so that a snapshot of storage says it from now on.  Where it cannot be, the
+    /// next tick tries again.
+    pub(crate) async fn lose(mut self, client_id: Option<String>) {
         self.mark_lost(client_id);
+        if let Err(error) = self.block.save().await {
+            tracing::debug!(block = %self.block.id, %error, "a lost token is not noted yet");
+        }
     }
 
     fn mark_lost(&mut self, client_id: Option<String>) {
         let since = Instant::now();
         self.block.counts.lost.fetch_add(1, Ordering::Relaxed);
-        self.block
-            .marks()
-            .lost
-            .insert(self.index, Lost { client_id, since });
+        {
+            let mut marks = self.block.marks();
+            marks.lost.insert(self.index, Lost { client_id, since });
+            marks.version += 1;
+        }
         self.finish();
     }
 

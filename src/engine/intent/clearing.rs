@@ -43,6 +43,8 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<(), ClearError> {
         let lost = self.lost();
+        // First the durable note: a snapshot may be taken, or the process may die, while Astra is waited for.
+        let saved = self.save().await;
         // What is lost from now on is looked for by the next sweep.
         let mut wanted: BTreeSet<BlockId> = lost.iter().map(|(block, _, _)| block.id).collect();
         // Where they cannot be read, the step that is for them says so.
@@ -61,6 +63,7 @@ impl Ledger {
         let recovered = self.clear_recovered(&sweep).await;
         let lost = self.clear_lost(&sweep, lost).await;
         let spent = self.retire_spent().await;
+        saved?;
         recovered?;
         lost?;
         Ok(spent?)
@@ -128,19 +131,10 @@ impl Ledger {
     ) -> Result<(), ClearError> {
         let mut known = Vec::new();
         let mut unknown = Vec::new();
-        let mut saved = Ok(());
-        for block in self.blocks() {
-            saved = saved.and(block.save().await);
-        }
         for (block, index, lost) in all {
-            match sweep.is_in(block.org_id.as_deref()).await {
-                Ok(true) => {}
-                // It stays for the time when the config is for that organization again.
-                Ok(false) => continue,
-                Err(error) => {
-                    saved?;
-                    return Err(error.into());
-                }
+            // Elsewhere it stays for the time when the config is for that organization again.
+            if !sweep.is_in(block.org_id.as_deref()).await? {
+                continue;
             }
             match lost.client_id {
                 // A known client id needs no search.
@@ -165,9 +159,17 @@ impl Ledger {
             });
         let known = first_error(join_all(known).await);
         let unknown = self.search(sweep, unknown).await;
-        saved?;
         known?;
         Ok(unknown?)
+    }
+
+    /// Makes durable what was lost, in each block that has something lost.
+    async fn save(&self) -> Result<(), StoreError> {
+        let mut saved = Ok(());
+        for block in self.blocks() {
+            saved = saved.and(block.save().await);
+        }
+        saved
     }
 
     /// Looks for lost tokens whose client id is not known.

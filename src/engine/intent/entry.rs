@@ -1,5 +1,7 @@
 //! A block of intents as it is stored.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -20,6 +22,10 @@ pub(crate) struct BlockEntry {
     /// The organization that its tokens are minted in, where the config tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) org_id: Option<String>,
+    /// Intents that were lost when the entry was written: what carries them was received by no caller,
+    /// and never will be.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) lost: BTreeSet<u16>,
 }
 
 impl BlockEntry {
@@ -29,6 +35,7 @@ impl BlockEntry {
             done: vec![0; usize::from(SIZE / 8)],
             write: 0,
             org_id: org_id.map(str::to_owned),
+            lost: BTreeSet::new(),
         }
     }
 
@@ -48,6 +55,14 @@ impl BlockEntry {
             Some(byte) => byte & bit(index) != 0,
             None => true,
         }
+    }
+
+    /// Whether the entry says that no caller received the token of the intent at `index`, which was taken
+    /// after `write`.
+    ///
+    /// Unlike a missing mark this stays true for ever, so it counts in restored storage as well.
+    pub(super) fn is_lost(&self, index: u16, write: u64) -> bool {
+        self.lost.contains(&index) && !self.is_older_than(write)
     }
 
     /// Something is left to clean up for the intent at `index` after all.

@@ -185,7 +185,8 @@ impl RecoveredBlocks {
     }
 
     /// The listed tokens that were minted but never marked done: no caller received them.  Storage that was
-    /// restored from a snapshot knows no marks of what was minted after it; those tokens stay.
+    /// restored from a snapshot knows no marks that were set after it, so there only those count that were
+    /// lost before it.
     pub(super) fn unmarked(&self, listed: &[TaggedToken]) -> Vec<TaggedToken> {
         let by_id: BTreeMap<BlockId, &BlockEntry> = self
             .blocks
@@ -205,13 +206,23 @@ impl RecoveredBlocks {
             tracing::warn!(
                 block = %block,
                 "a token is newer than the stored intents, so storage was restored from a snapshot, or somebody made up the \
-                 token's description: none of the block's tokens is deleted"
+                 token's description: of the block's tokens only those are deleted that were lost before"
             );
         }
         listed
             .iter()
-            .filter(|token| !restored.contains(&token.tag.block))
-            .filter(|token| of_dead(token).is_some_and(|entry| !entry.is_done(token.tag.index)))
+            .filter(|token| {
+                let Tag {
+                    block,
+                    index,
+                    write,
+                    ..
+                } = token.tag;
+                of_dead(token).is_some_and(|entry| match restored.contains(&block) {
+                    true => entry.is_lost(index, write),
+                    false => !entry.is_done(index),
+                })
+            })
             .cloned()
             .collect()
     }

@@ -34,6 +34,11 @@ async fn stored(store: &Store, intent: &Intent) -> BlockEntry {
     store.get(&key).await.unwrap().expect("the block is stored")
 }
 
+async fn stored_of(store: &Store, block: &Block) -> BlockEntry {
+    let key = Key::intent("default", block.id);
+    store.get(&key).await.unwrap().expect("the block is stored")
+}
+
 #[tokio::test]
 async fn a_block_is_durable_before_its_first_intent() {
     let (storage, store) = storage();
@@ -246,6 +251,55 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
     in_flight.cancel();
 }
 
+/// Which of several unmarked tokens no caller received, storage says also where it was restored: that
+/// was so when the snapshot was taken, and stays so.
+#[tokio::test]
+async fn what_was_lost_before_a_snapshot_goes_after_its_restore() {
+    let (storage, store) = storage();
+    let mount = MountId::random();
+    let block = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
+    let lost = block.take().unwrap();
+    let in_flight = block.take().unwrap();
+    let late = block.take().unwrap();
+    let mut tokens = vec![
+        listed(mount, &lost),
+        listed(mount, &in_flight),
+        listed(mount, &late),
+    ];
+    let key = format!("v1/intent/default/{}", block.id);
+    lost.lose(None).await;
+    let snapshot = storage.get(&key).await.unwrap().unwrap();
+
+    assert!(in_flight.complete().await.is_ok());
+    late.lose(None).await;
+    let next = block.take().unwrap();
+    tokens.push(listed(mount, &next));
+    assert!(next.complete().await.is_ok());
+    let recovered = async || RecoveredBlocks::load(&store, "default").await.unwrap();
+    let both = [tokens[0].clone(), tokens[2].clone()];
+    assert_eq!(recovered().await.unmarked(&tokens), both);
+
+    storage.put(snapshot).await.unwrap();
+    assert_eq!(recovered().await.unmarked(&tokens), tokens[..1]);
+
+    // What was cleared up is not named any longer.
+    block.found(0);
+    block.save().await.unwrap();
+    let left: Vec<u16> = stored_of(&store, &block).await.lost.into_iter().collect();
+    assert_eq!(left, [2]);
+}
+
+/// A description that somebody made up, with a newer write than that of the entry, does not count.
+#[tokio::test]
+async fn an_intent_that_is_lost_was_taken_before_the_entry_said_so() {
+    let (_, store) = storage();
+    let block = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
+    block.take().unwrap().lose(None).await;
+    let entry = stored_of(&store, &block).await;
+    assert!(entry.is_lost(0, 0) && entry.is_lost(0, entry.write));
+    assert!(!entry.is_lost(0, entry.write + 1) && !entry.is_lost(1, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_a_pause_an_intent_follows_a_write_of_its_own() {
     let (storage, store) = storage();
@@ -285,7 +339,7 @@ async fn a_block_stays_while_an_answer_of_it_may_be_taken_back() {
     let (intent, noted) = completed.reopen().await;
     assert!(noted.is_ok());
     assert!(!stored(&store, &intent).await.is_done(intent.index()));
-    intent.lose(None);
+    intent.lose(None).await;
     assert!(!block.is_spent(), "the lost token is looked for");
     block.found(0);
     // An answer that is delivered holds nothing.

@@ -115,7 +115,7 @@ impl Mint<'_> {
                 // It may have been made all the same, so its intent stands and the next tick looks; what
                 // follows has a tag of its own.
                 Err(MintError::RateLimited { error, wait }) => {
-                    attempt.intent.lose(None);
+                    attempt.intent.lose(None).await;
                     if !waits.wait(wait, deadline).await {
                         return Err(self.failed(&error));
                     }
@@ -266,20 +266,16 @@ impl Mint<'_> {
         Err(error)
     }
 
-    /// Deletes what Astra lists under the tag of `attempt`.  The intent keeps standing: a create that is
-    /// still on its way may take effect after this look.
+    /// Deletes what Astra lists under the tag of `attempt`.  Its token counts as lost all the same: a
+    /// create that is still on its way may take effect after this look.
     async fn remove_by_tag(
         &self,
         attempt: Attempt,
         deadline: Deadline,
     ) -> Result<(), astra::Error> {
         failpoint::hit("mint.outcome-unknown");
-        // Dropped on every way out, an intent counts as lost.
-        let Attempt {
-            intent: _standing,
-            tag,
-            ..
-        } = attempt;
+        let Attempt { intent, tag, .. } = attempt;
+        intent.lose(None).await;
         delete_by_tag(self.connection, &tag, deadline)
             .await
             .map(drop)

@@ -112,11 +112,11 @@ impl UncommittedToken {
                 intent.cancel();
             }
             // Perhaps it is not listed yet.
-            Ok(_) => intent.lose(None),
+            Ok(_) => intent.lose(None).await,
             Err(error) => {
                 tracing::warn!(client_id = token.client_id, %error, "a token is left behind; the \
                     next tick deletes it");
-                intent.lose(None);
+                intent.lose(None).await;
             }
         }
     }
@@ -151,10 +151,10 @@ async fn remove(connection: &Connection, intent: Intent, client_id: String, dead
             intent.cancel();
         }
         // It was made a moment ago, so Astra does not know it yet.
-        Ok(Deletion::AlreadyAbsent(_)) => intent.lose(Some(client_id)),
+        Ok(Deletion::AlreadyAbsent(_)) => intent.lose(Some(client_id)).await,
         Err(error) => {
             tracing::warn!(client_id, %error, "a token is left behind; the next tick deletes it");
-            intent.lose(Some(client_id));
+            intent.lose(Some(client_id)).await;
         }
     }
 }
@@ -182,11 +182,11 @@ pub(crate) async fn take_back(
             failpoint::hit("take-back.token-deleted");
             intent.cancel();
         }
-        Ok(Deletion::AlreadyAbsent(_)) => intent.lose(Some(client_id)),
+        Ok(Deletion::AlreadyAbsent(_)) => intent.lose(Some(client_id)).await,
         Err(error) => {
             tracing::warn!(client_id, %error, "an undelivered token is left behind; the next tick \
                 deletes it");
-            intent.lose(Some(client_id));
+            intent.lose(Some(client_id)).await;
         }
     }
 }

@@ -515,3 +515,33 @@ async fn one_answer_without_a_description_switches_no_limit_off() {
         assert_eq!(is_told, is_off, "{warnings:?}");
     }
 }
+
+/// Storage that was restored does not say what became of later tokens of a block, but it does say what
+/// was lost before.
+#[tokio::test]
+async fn what_was_lost_before_a_snapshot_goes_from_where_it_is_restored() {
+    let mut mount = without_late_creates().await;
+    lose_answers(&mount);
+    mount.mint("reader").await.unwrap_err();
+    mount.astra.clear_faults();
+    let lost = mount.live();
+    assert!(!lost.is_empty());
+    // As on a busy mount: nothing ticks between the loss and the snapshot.
+    let blocks = mount.storage.keys().into_iter();
+    let blocks = blocks.filter(|key| key.starts_with("v1/intent/"));
+    let mut snapshot = Vec::new();
+    for key in blocks {
+        snapshot.push(mount.storage.get(&key).await.unwrap().unwrap());
+    }
+    let first = mount.mint("reader").await.unwrap();
+    let second = mount.mint("reader").await.unwrap();
+    for entry in snapshot {
+        mount.storage.put(entry).await.unwrap();
+    }
+    mount.restart();
+    mount.tick().await;
+    for client_id in &lost {
+        assert!(!mount.is_live(client_id), "{client_id}");
+    }
+    assert!(mount.is_live(&first.client_id) && mount.is_live(&second.client_id));
+}

@@ -3,10 +3,13 @@
 use serde_json::json;
 use std::time::Duration;
 
+use super::DAY;
+use super::creds;
 use super::current;
 use super::delete;
 use super::refused;
 use super::role;
+use super::text;
 use super::with_role;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::warnings;
@@ -190,4 +193,41 @@ async fn a_young_token_that_astra_does_not_show_yet_is_not_given_up() {
     mount.advance(Duration::from_secs(31));
     mount.tick().await;
     assert!(mount.live().is_empty());
+}
+
+/// An untried token does not move a config: it refuses to work for another organization than it is for.
+/// A tried write with `force` brings it back, and then what it could not delete goes.
+#[tokio::test]
+async fn tokens_wait_for_their_organization() {
+    let mut mount = with_role().await;
+    let first = current(&mount).await;
+    let orgs = mount.astra.seeds().organizations;
+    mount
+        .delete("config", json!({"force": true}))
+        .await
+        .unwrap();
+    let other = mount.config(json!({"token": orgs[2].root_token, "verify": false}));
+    mount.write("config", other).await.unwrap();
+    mount.tick().await;
+    mount.write("rotate-role/app", json!({})).await.unwrap();
+    assert_eq!(text(&creds(&mount).await, "org_id"), orgs[2].id);
+    mount.advance(DAY);
+    let untried = json!({"token": mount.another_root_token(), "verify": false});
+    mount.write("config", untried).await.unwrap();
+    mount.tick().await;
+    let refusal = mount
+        .write("rotate-role/app", json!({}))
+        .await
+        .err()
+        .unwrap();
+    let refusal = refusal.to_string();
+    assert!(refusal.contains("belongs to organization"), "{refusal}");
+    assert!(mount.is_live(&first));
+
+    let tried = json!({"token": mount.another_root_token(), "verify": true, "force": true});
+    mount.write("config", tried).await.unwrap();
+    mount.write("rotate-role/app", json!({})).await.unwrap();
+    mount.tick().await;
+    assert_eq!(text(&creds(&mount).await, "org_id"), orgs[0].id);
+    assert!(!mount.is_live(&first));
 }

@@ -286,7 +286,10 @@ impl World {
         let outcome = self.ask(Some(org), Asked::Update, &path, data).await;
         let is_written = matches!(outcome, Some(Ok(_)));
         match token {
-            RootToken::New if is_written => self.orgs[org].is_broken.set(false),
+            RootToken::New if is_written => {
+                let works = self.has_root_token(org);
+                self.orgs[org].is_broken.set(!works);
+            }
             // A write of which storage says that it failed may have happened.
             RootToken::Foreign
                 if !matches!(outcome, Some(Err(_))) || self.has_foreign_token(org) =>

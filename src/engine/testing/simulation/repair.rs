@@ -37,8 +37,8 @@ impl World {
 
     /// Whether the config's root token is of another organization.
     pub fn has_foreign_token(&self, org: usize) -> bool {
-        let token = self.stored_root_token(org);
-        token.is_some_and(|token| token.org_id != self.orgs[org].id)
+        let stored = self.stored_root_token(org);
+        stored.is_some_and(|(_, token)| token.org_id != self.orgs[org].id)
     }
 
     /// An operator revokes what the host has given up.
@@ -87,16 +87,22 @@ impl World {
         lost.collect()
     }
 
-    fn stored_root_token(&self, org: usize) -> Option<TokenView> {
+    fn stored_root_token(&self, org: usize) -> Option<(ConfigEntry, TokenView)> {
         let configs = self.stored::<ConfigEntry>(Key::CONFIGS);
-        let (_, entry) = configs.iter().find(|(name, _)| name == config(org))?;
-        self.astra.token(entry.token_client_id())
+        let (_, entry) = configs.into_iter().find(|(name, _)| name == config(org))?;
+        let token = self.astra.token(entry.token_client_id())?;
+        Some((entry, token))
     }
 
-    fn has_root_token(&self, org: usize) -> bool {
-        let token = self.stored_root_token(org);
-        let works = token.is_some_and(|token| {
-            token.state == TokenState::Active && token.org_id == self.orgs[org].id
+    /// Whether the config can be used.  A config keeps the organization that it is for when another token
+    /// is written untried: where that is another one, it refuses each request, until an operator who reads
+    /// the error moves it with a tried write (docs/errors.md).
+    pub fn has_root_token(&self, org: usize) -> bool {
+        let own = &self.orgs[org].id;
+        let stored = self.stored_root_token(org);
+        let works = stored.is_some_and(|(entry, token)| {
+            let is_own = token.org_id == *own && entry.org_id.is_none_or(|org_id| org_id == *own);
+            token.state == TokenState::Active && is_own
         });
         if works {
             self.orgs[org].is_broken.set(false);
