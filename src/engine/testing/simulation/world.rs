@@ -323,7 +323,12 @@ impl World {
         self.forgotten.borrow_mut().push((from, self.astra.now()));
         let now = Instant::now();
         let known = snapshot.leases.len();
-        let lost = self.leases.replace(snapshot.leases).into_iter().skip(known);
+        let former = self.leases.replace(snapshot.leases);
+        let ending = former
+            .iter()
+            .filter(|lease| lease.state == LeaseState::Ending);
+        let ending: BTreeSet<String> = ending.map(|lease| lease.client_id.clone()).collect();
+        let lost = former.into_iter().skip(known);
         // Tokens that were being minted when the copy was made may be deleted
         // (docs/internals/reliability.md).
         let is_recovered =
@@ -333,7 +338,9 @@ impl World {
         });
         self.lost_leases.borrow_mut().extend(lost);
         for lease in self.leases.borrow_mut().iter_mut() {
-            lease.may_be_dead |= !self.is_live(&lease.client_id);
+            // A deletion that was asked for before may be on its way, and takes effect only now.
+            let is_over = !self.is_live(&lease.client_id) || ending.contains(&lease.client_id);
+            lease.may_be_dead |= is_over;
         }
         *self.active.borrow_mut() = Process::start(&self.durable, Access::Write);
         *self.standby.borrow_mut() = Process::start(&self.durable, Access::Read);
