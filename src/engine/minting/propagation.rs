@@ -4,16 +4,24 @@ use std::time::Duration;
 
 use crate::astra::Deadline;
 
-/// A new token may take a moment until Astra knows it everywhere: how often to look again, and after
-/// how long each time.
-const WAITS: [Duration; 6] = [
+/// A new token may take a while until Astra knows it everywhere: how often to look again, and after how
+/// long each time.  Together as long as it [may stay unknown](crate::engine::Deadlines::visible_after): were
+/// it given up before, no rotation would succeed while Astra is slow, until the present token has ended.
+const WAITS: [Duration; 10] = [
     Duration::from_millis(100),
     Duration::from_millis(400),
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(3),
     Duration::from_secs(4),
+    Duration::from_secs(5),
+    Duration::from_secs(5),
+    Duration::from_secs(5),
+    Duration::from_secs(5),
 ];
+
+/// What a wait leaves of an operation's time: to look once more, and to delete what does not work.
+const RESERVE: Duration = Duration::from_secs(5);
 
 /// The waits between looks at a new token.
 pub(crate) struct PropagationBackoff {
@@ -22,7 +30,7 @@ pub(crate) struct PropagationBackoff {
 }
 
 impl PropagationBackoff {
-    /// PropagationBackoff that ends with `deadline`, at the latest.
+    /// PropagationBackoff that ends a while before `deadline`, at the latest.
     pub(crate) fn until(deadline: Deadline) -> Self {
         Self {
             waits: WAITS.iter(),
@@ -33,11 +41,24 @@ impl PropagationBackoff {
     /// Waits for the next look; false when it is over.
     pub(crate) async fn wait(&mut self) -> bool {
         match self.waits.next() {
-            Some(wait) if self.deadline.remaining() > *wait => {
+            Some(wait) if self.deadline.remaining() > *wait + RESERVE => {
                 tokio::time::sleep(*wait).await;
                 true
             }
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Duration;
+    use super::WAITS;
+    use crate::engine::VISIBLE_AFTER;
+
+    #[test]
+    fn a_new_token_has_all_the_time_that_it_may_take_to_be_known() {
+        let all: Duration = WAITS.iter().sum();
+        assert!(all >= VISIBLE_AFTER, "{all:?}");
     }
 }

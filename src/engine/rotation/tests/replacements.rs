@@ -2,14 +2,17 @@
 
 use astra_emulator::Fault;
 use astra_emulator::PortalToken;
+use astra_emulator::fault::LatencyPoint;
 use serde_json::json;
 use std::time::Duration;
 use time::format_description::well_known::Rfc3339;
 
 use super::root_of;
 use super::rotate;
+use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
+use crate::engine::testing::virtual_time;
 use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
@@ -215,6 +218,45 @@ async fn a_new_token_that_astra_knows_late_is_waited_for() {
     mount.astra.set_knobs(knobs).unwrap();
     rotate(&mount).await.unwrap();
     assert_eq!(mount.live(), [root_of(&mount).await]);
+}
+
+/// As long as Astra may take to show a token: were it given up before, no rotation would succeed.
+#[test]
+fn a_new_token_that_astra_knows_very_late_is_waited_for() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let knobs = json!({"create_visible_after_ms": 25_000, "create_visible_scope": "all"});
+        mount.astra.set_knobs(knobs).unwrap();
+        rotate(&mount).await.unwrap();
+        assert_eq!(mount.live(), [root_of(&mount).await]);
+    });
+}
+
+/// What does not work at last is not left behind.
+#[test]
+fn a_new_token_that_astra_does_not_know_in_time_is_taken_back() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let knobs = json!({"create_visible_after_ms": 600_000, "create_visible_scope": "auth"});
+        mount.astra.set_knobs(knobs).unwrap();
+        // Little time is left for it.
+        let slow = Fault::Latency {
+            ms: 28_000,
+            max_ms: None,
+            at: LatencyPoint::Before,
+        };
+        mount.fault_once("POST", "/v2/clientIdSecrets", slow);
+        let slow = Fault::Latency {
+            ms: 3_000,
+            max_ms: None,
+            at: LatencyPoint::Before,
+        };
+        mount.fault("DELETE", "*", slow);
+        assert!(rotate(&mount).await.is_err());
+        assert!(mount.live().is_empty());
+    });
 }
 
 #[tokio::test]
