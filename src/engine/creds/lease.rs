@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::error::LeaseError;
 use crate::astra::Deadline;
@@ -116,12 +117,14 @@ async fn delete_token(engine: &Engine, data: &LeaseData<'_>) -> HandlerResult {
         Err(error) => return Err(error.into()),
     };
     failpoint::hit("revoke.config-found");
-    let deleted = connection
-        .client
-        .delete_token(data.client_id, deadline)
-        .await;
+    // How old it was when Astra was asked: until the answer is here, it may have become old.
+    let asked = Instant::now();
     let window = engine.deadlines.visible_after();
-    let is_young = data.is_young(&engine.clock, connection.client.astra_time(), window);
+    let is_young_here = data.is_young_here(&engine.clock, window);
+    let client = &connection.client;
+    let deleted = client.delete_token(data.client_id, deadline).await;
+    let asked_by_astra = client.astra_time().map(|now| now - asked.elapsed());
+    let is_young = is_young_here && data.is_young_there(asked_by_astra, window);
     match deleted {
         Ok(deletion) => {
             if !is_over {
@@ -185,16 +188,19 @@ impl LeaseData<'_> {
         has_ended(self.expires_at, now) && has_ended(astra_end, by_astra)
     }
 
-    /// Whether the token is younger than `window`, so that Astra may not show it yet: by this node's
-    /// `clock`, which may have been ahead when it minted, and `by_astra` by Astra's.
-    fn is_young(&self, clock: &Clock, by_astra: Option<OffsetDateTime>, window: Duration) -> bool {
-        let Some(minted_at) = self.minted_at else {
-            return false;
-        };
-        let by_node = clock.ages(minted_at, window);
-        let is_within = |(minted, now): (OffsetDateTime, OffsetDateTime)| now < minted + window;
-        by_node.iter().any(|age| *age < window)
-            && self.minted_by_astra().zip(by_astra).is_none_or(is_within)
+    /// Whether the token is younger than `window` by this node's `clock`, which may have been ahead when it
+    /// minted, so that Astra may not show it yet.
+    fn is_young_here(&self, clock: &Clock, window: Duration) -> bool {
+        self.minted_at.is_some_and(|minted_at| {
+            let ages = clock.ages(minted_at, window);
+            ages.iter().any(|age| *age < window)
+        })
+    }
+
+    /// Whether it is by Astra's clock, where it is `now`; also where that is not known.
+    fn is_young_there(&self, now: Option<OffsetDateTime>, window: Duration) -> bool {
+        let minted_and_now = self.minted_by_astra().zip(now);
+        minted_and_now.is_none_or(|(minted, now)| now < minted + window)
     }
 
     /// When the token was minted by Astra's clock, where the lease tells by how much the two differed.

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use astra_emulator::Fault;
 use astra_emulator::fault::FaultBody;
+use astra_emulator::fault::LatencyPoint;
 use serde_json::Value;
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::Credential;
 use crate::engine::testing::not_renewed;
 use crate::engine::testing::on_lease;
+use crate::engine::testing::virtual_time;
 use crate::vault::Error;
 use crate::vault::Lease;
 use crate::vault::Operation;
@@ -425,6 +428,30 @@ async fn a_young_token_that_astra_does_not_know_is_not_taken_for_revoked() {
     .await;
     mount.astra.advance_clock(Duration::from_secs(10));
     mount.assert_clean(&[], "no success while the token lives");
+}
+
+/// Astra looks when it is asked; that the token is old by the time the answer is here proves nothing.
+#[test]
+fn a_token_that_gets_old_while_astra_answers_is_not_taken_for_revoked() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let unseen = json!({"create_visible_after_ms": 20_000, "create_visible_scope": "all"});
+        mount.astra.set_knobs(unseen).unwrap();
+        let credential = mount.mint("reader").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let slow = Fault::Latency {
+            ms: 25_000,
+            max_ms: None,
+            at: LatencyPoint::AfterCommit,
+        };
+        mount.fault_once("GET", "/v2/clientIdSecrets", slow);
+        let error = mount.revoke(&credential).await.err().unwrap();
+        assert!(error.to_string().contains("tried again"), "{error}");
+        assert!(mount.is_live(&credential.client_id));
+        mount.revoke(&credential).await.unwrap();
+        mount.assert_clean(&[], "no success while the token lives");
+    });
 }
 
 /// A lease that was made while this node's clock was ahead does not stay young for as long as that.
