@@ -83,8 +83,8 @@ const EXEMPT: &[(&str, &str, &str)] = &[
     ("rotation/root.rs", "store", "its caller has the point"),
     (
         "static_role/remove.rs",
-        "delete",
-        "its caller has the point",
+        "delete_with",
+        "the caller of its caller has the point",
     ),
     ("static_role/rotate.rs", "store", "its caller has the point"),
     ("static_role/write.rs", "store", "its caller has the point"),

@@ -27,25 +27,7 @@ pub(super) async fn warning(engine: &Engine, former: &Connection) -> Result<Opti
             left.push(format!("the custom Astra role of role {name} ({id})"));
         }
     }
-    for (name, loaded) in engine.static_roles.load_all().await? {
-        let Loaded::Valid(role) = loaded else {
-            continue;
-        };
-        if role.config != former.name {
-            continue;
-        }
-        if let Some(custom) = role.claim() {
-            let id = &custom.role_id;
-            left.push(format!(
-                "the custom Astra role of static role {name} ({id})"
-            ));
-        }
-        let ids: Vec<&str> = role.client_ids().collect();
-        let ids = ids.join(", ");
-        left.push(format!(
-            "the tokens of static role {name} (client ids {ids})"
-        ));
-    }
+    left.extend(of_static_roles(engine, former, org_id).await?);
     let own = in_use::tokens(engine).await?;
     match live(former, Deadline::after(TIMEOUT)).await {
         Ok(tokens) => {
@@ -69,4 +51,39 @@ pub(super) async fn warning(engine: &Engine, former: &Connection) -> Result<Opti
         former.name,
         left.join("; ")
     )))
+}
+
+/// What static roles leave in the organization `org_id`.
+async fn of_static_roles(
+    engine: &Engine,
+    former: &Connection,
+    org_id: &str,
+) -> Result<Vec<String>, Error> {
+    // With the root token of another config the engine deletes the tokens of static roles there.
+    let others = engine.configs.in_organization(org_id).await?;
+    let has_other = others.iter().any(|other| other.name != former.name);
+    let mut left = Vec::new();
+    for (name, loaded) in engine.static_roles.load_all().await? {
+        let Loaded::Valid(role) = loaded else {
+            continue;
+        };
+        if role.config != former.name {
+            continue;
+        }
+        if let Some(custom) = role.claim() {
+            let id = &custom.role_id;
+            left.push(format!(
+                "the custom Astra role of static role {name} ({id})"
+            ));
+        }
+        if has_other {
+            continue;
+        }
+        let ids: Vec<&str> = role.client_ids().collect();
+        let ids = ids.join(", ");
+        left.push(format!(
+            "the tokens of static role {name} (client ids {ids})"
+        ));
+    }
+    Ok(left)
 }

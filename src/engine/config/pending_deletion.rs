@@ -163,13 +163,9 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
 /// organization.  Its own may be dead, or of another organization, where an operator wrote it untried.
 async fn clients(engine: &Engine, entry: &ConfigEntry) -> Result<Vec<Client>, Error> {
     let mut clients = vec![entry.client().map_err(PendingDeletionError::from)?];
-    for (_, config) in engine.configs.load_all().await? {
-        if let Loaded::Valid(config) = config
-            && entry.org_id.is_some()
-            && config.entry.org_id == entry.org_id
-        {
-            clients.push(config.client.clone());
-        }
+    if let Some(org_id) = &entry.org_id {
+        let others = engine.configs.in_organization(org_id).await?;
+        clients.extend(others.iter().map(|config| config.client.clone()));
     }
     Ok(clients)
 }

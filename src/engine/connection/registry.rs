@@ -19,6 +19,7 @@ use crate::engine::intent::MountId;
 use crate::engine::metrics::Metrics;
 use crate::engine::mount_id::Identity;
 use crate::engine::registry::EntryKind;
+use crate::engine::registry::Loaded;
 use crate::engine::registry::OpenError;
 use crate::engine::registry::Registry;
 use crate::engine::store::Key;
@@ -67,6 +68,23 @@ impl Configs {
     pub(crate) async fn require(&self, name: &str) -> Result<Arc<Connection>, Error> {
         let found = self.find(name).await?;
         Ok(found.ok_or_else(|| ConnectionError::Unknown(name.to_owned()))?)
+    }
+
+    /// The configs that are for the organization with this id, as far as they can be read.
+    pub(crate) async fn in_organization(
+        &self,
+        org_id: &str,
+    ) -> Result<Vec<Arc<Connection>>, Error> {
+        let is_for = |connection: &Connection| {
+            let own = connection.entry.org_id.as_deref();
+            own.is_some_and(|own| own.eq_ignore_ascii_case(org_id))
+        };
+        let all = self.load_all().await?.into_iter();
+        let found = all.filter_map(|(_, loaded)| match loaded {
+            Loaded::Valid(connection) => is_for(&connection).then_some(connection),
+            Loaded::Corrupt(_) | Loaded::Missing => None,
+        });
+        Ok(found.collect())
     }
 
     /// The ledgers in use.

@@ -76,7 +76,8 @@ pub(super) enum StaticRoleError {
     /// The config of a token that is to be deleted is for another organization by now.
     #[error(
         "the token with client id {client_id} is in organization {org_id}, but config \"{config}\" \
-         is now for {other}: give the config a root token of {org_id}, or delete the token in Astra"
+         is now for {other}: give this or another config a root token of {org_id}, or delete the \
+         token in Astra"
     )]
     OtherOrganization {
         /// The token's client id.

@@ -1,5 +1,7 @@
 //! Deleting the tokens of static roles: replaced ones, and all when the role goes.
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 
 use super::error::StaticRoleError;
@@ -110,7 +112,40 @@ pub(super) async fn delete_due(
     failure.map_or(Ok(()), Err)
 }
 
+/// Deletes `token` with the root token of `own`, the role's config, or of another config of this mount
+/// where the role's is for another organization by now.
 async fn delete(
+    engine: &Engine,
+    own: &Arc<Connection>,
+    token: &PreviousToken,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    let org_id = &token.org_id;
+    let other = own.entry.org_id.as_ref();
+    let other = other.filter(|other| *other != org_id && !org_id.is_empty());
+    let Some(other) = other else {
+        return delete_with(engine, own, token, deadline).await;
+    };
+    let mut failure = elsewhere(own, token, other).into();
+    for connection in engine.configs.in_organization(org_id).await? {
+        match delete_with(engine, &connection, token, deadline).await {
+            Ok(()) => return Ok(()),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn elsewhere(connection: &Connection, token: &PreviousToken, other: &str) -> StaticRoleError {
+    StaticRoleError::OtherOrganization {
+        client_id: token.client_id.clone(),
+        org_id: token.org_id.clone(),
+        config: connection.name.clone(),
+        other: other.to_owned(),
+    }
+}
+
+async fn delete_with(
     engine: &Engine,
     connection: &Connection,
     token: &PreviousToken,
@@ -119,20 +154,8 @@ async fn delete(
     let PreviousToken {
         client_id, org_id, ..
     } = token;
-    let elsewhere = |other: &String| StaticRoleError::OtherOrganization {
-        client_id: client_id.clone(),
-        org_id: org_id.clone(),
-        config: connection.name.clone(),
-        other: other.clone(),
-    };
-    if let Some(other) = connection
-        .entry
-        .org_id
-        .as_ref()
-        .filter(|other| *other != org_id && !org_id.is_empty())
-    {
-        return Err(elsewhere(other).into());
-    }
+    // Asked before the deletion: until its answer is here, the token may have become old.
+    let is_young = is_young(engine, token);
     let deletion = connection.client.delete_token(client_id, deadline).await;
     let deletion = deletion.map_err(|error| {
         astra_error::request_error(
@@ -148,15 +171,9 @@ async fn delete(
     if let Some(other) =
         asked.filter(|asked| !org_id.is_empty() && !asked.eq_ignore_ascii_case(org_id))
     {
-        return Err(elsewhere(other).into());
+        return Err(elsewhere(connection, token, other).into());
     }
-    // A token that was made a moment ago may appear only later.
-    let window = engine.deadlines.visible_after();
-    let is_young = |made: OffsetDateTime| {
-        let ages = engine.clock.ages(made, window);
-        ages.iter().any(|age| age.abs() < window)
-    };
-    if deletion.absence().is_some() && token.made_at.is_some_and(is_young) {
+    if deletion.absence().is_some() && is_young {
         return Err(StaticRoleError::PerhapsNotVisible {
             config: connection.name.clone(),
             client_id: client_id.clone(),
@@ -164,4 +181,13 @@ async fn delete(
         .into());
     }
     Ok(())
+}
+
+/// Whether the token was made so short a time ago that Astra may show it only later.
+fn is_young(engine: &Engine, token: &PreviousToken) -> bool {
+    let window = engine.deadlines.visible_after();
+    token.made_at.is_some_and(|made: OffsetDateTime| {
+        let ages = engine.clock.ages(made, window);
+        ages.iter().any(|age| age.abs() < window)
+    })
 }

@@ -101,7 +101,7 @@ pub(super) async fn mint_and_store(
     let mut warnings = expiry_warnings(&entry, asked);
     warnings.extend(entry.overlap_warning());
     if let Some((client_id, org_id)) = former {
-        warnings.extend(moved_warning(&entry, &client_id, &org_id));
+        warnings.extend(moved_warning(engine, &entry, &client_id, &org_id).await);
     }
     if ended > 0 {
         warnings.push(format!(
@@ -218,18 +218,32 @@ fn expiry_warnings(entry: &StaticRoleEntry, asked: time::OffsetDateTime) -> Vec<
     }
 }
 
-/// What is said where the config is for another organization than when the former token was minted: that
-/// token cannot be deleted, and its users now get one of another organization.
-fn moved_warning(entry: &StaticRoleEntry, client_id: &str, org_id: &str) -> Option<String> {
-    let current = entry.current.as_ref()?;
-    if org_id.is_empty() || org_id.eq_ignore_ascii_case(&current.org_id) {
+/// What is said where the config is for another organization than when the former token was minted: its
+/// users now get one of another organization, and only another config can delete it.
+async fn moved_warning(
+    engine: &Engine,
+    entry: &StaticRoleEntry,
+    client_id: &str,
+    org_id: &str,
+) -> Option<String> {
+    let new = &entry.current.as_ref()?.org_id;
+    if org_id.is_empty() || org_id.eq_ignore_ascii_case(new) {
         return None;
     }
-    let warning = format!(
-        "the new token is in organization {}, the former one (client id {client_id}) in {org_id}, where \
-         config \"{}\" no longer has a root token: delete it there, or it ends at its expiry",
-        current.org_id, entry.config
-    );
+    // The rotation is good, whatever storage says now.
+    let others = engine.configs.in_organization(org_id).await;
+    let warning = match others.unwrap_or_default().first() {
+        Some(other) => format!(
+            "the new token is in organization {new}, the former one (client id {client_id}) in {org_id}, \
+             where the root token of config \"{}\" deletes it once its overlap is over",
+            other.name
+        ),
+        None => format!(
+            "the new token is in organization {new}, the former one (client id {client_id}) in {org_id}, \
+             where config \"{}\" no longer has a root token: delete it there, or it ends at its expiry",
+            entry.config
+        ),
+    };
     tracing::warn!("{warning}");
     Some(warning)
 }

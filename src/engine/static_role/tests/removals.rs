@@ -1,5 +1,8 @@
 //! Deleting static roles.
 
+use astra_emulator::Fault;
+use astra_emulator::PortalToken;
+use astra_emulator::fault::LatencyPoint;
 use serde_json::json;
 use std::time::Duration;
 
@@ -11,7 +14,9 @@ use super::refused;
 use super::role;
 use super::text;
 use super::with_role;
+use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
+use crate::engine::testing::virtual_time;
 use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
@@ -230,4 +235,81 @@ async fn tokens_wait_for_their_organization() {
     mount.tick().await;
     assert_eq!(text(&creds(&mount).await, "org_id"), orgs[0].id);
     assert!(!mount.is_live(&first));
+}
+
+#[tokio::test]
+async fn a_token_in_the_organization_of_another_config_is_deleted_with_its_root_token() {
+    let mount = with_role().await;
+    let orgs = mount.astra.seeds().organizations;
+    let root_of = |org: usize| {
+        let wanted = PortalToken {
+            org_id: Some(orgs[org].id.clone()),
+            roles: vec!["Organization Administrator".to_owned()],
+            ..PortalToken::default()
+        };
+        mount.astra.create_token(wanted).unwrap().token
+    };
+    let move_to = async |org: usize| {
+        let moved = json!({"token": root_of(org), "force": true});
+        warnings(mount.write("config", moved).await.unwrap())
+    };
+    mount.write_config("other", &root_of(2)).await;
+    move_to(2).await;
+    mount.write("rotate-role/app", json!({})).await.unwrap();
+    let there = current(&mount).await;
+    // It does not stay: the other config deletes it.
+    let texts = move_to(0).await;
+    assert!(!texts.iter().any(|text| text.contains(&there)), "{texts:?}");
+    let rotated = mount.write("rotate-role/app", json!({})).await.unwrap();
+    let told = warnings(rotated);
+    assert!(
+        told.iter()
+            .any(|text| text.contains("config \"other\" deletes it")),
+        "{told:?}"
+    );
+    assert!(mount.is_live(&there));
+    assert!(delete(&mount).await.is_empty());
+    assert!(mount.live().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_in_the_organization_of_no_config_waits_for_one() {
+    let mount = with_role().await;
+    let root = mount.another_root_token();
+    let elsewhere = mount.astra.seeds().organizations[2].root_token.clone();
+    let moved = json!({"token": elsewhere, "force": true});
+    mount.write("config", moved).await.unwrap();
+    let texts = delete(&mount).await;
+    assert!(
+        texts[0].contains("give this or another config"),
+        "{texts:?}"
+    );
+    mount.write_config("other", &root).await;
+    mount.tick().await;
+    assert!(mount.live().is_empty());
+}
+
+/// Astra looks when it is asked; that the token is old by the time the answer is here proves nothing.
+#[test]
+fn a_token_that_gets_old_while_astra_answers_is_not_given_up() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let hidden = json!({"create_visible_after_ms": 20_000, "create_visible_scope": "delete"});
+        let unlisted = json!({"create_visible_after_ms": 0, "list_stale_ms": 20_000});
+        mount.astra.set_knobs(hidden).unwrap();
+        mount.write("static-roles/app", role()).await.unwrap();
+        mount.astra.set_knobs(unlisted).unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let slow = Fault::Latency {
+            ms: 25_000,
+            max_ms: None,
+            at: LatencyPoint::AfterCommit,
+        };
+        mount.fault_once("GET", "/v2/clientIdSecrets", slow);
+        let texts = delete(&mount).await;
+        assert!(texts[0].contains("it may still appear"), "{texts:?}");
+        mount.tick().await;
+        assert!(mount.live().is_empty());
+    });
 }
