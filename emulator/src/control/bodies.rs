@@ -50,6 +50,14 @@ pub(super) struct NewToken {
     pub(super) enterprise: bool,
 }
 
+/// Many tokens that differ by a number in their descriptions.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewTokens {
+    pub(super) count: usize,
+    pub(super) token: NewToken,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRole {

@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::clock;
 use crate::control::bodies::NewToken;
+use crate::control::bodies::NewTokens;
 use crate::control::bodies::Reset;
 use crate::control::bodies::RoleChange;
 use crate::control::bodies::SetClock;
@@ -82,6 +83,17 @@ pub(super) fn tokens(emulator: &Emulator, wanted: Option<&str>) -> Result<Value,
 }
 
 pub(super) fn create_token(emulator: &Emulator, new: NewToken) -> Result<Value, Error> {
+    let token = emulator.create_token(portal_token(emulator, new)?)?;
+    to_value(&token)
+}
+
+pub(super) fn create_tokens(emulator: &Emulator, new: NewTokens) -> Result<Value, Error> {
+    let NewTokens { count, token } = new;
+    emulator.create_tokens(portal_token(emulator, token)?, count)?;
+    Ok(json!({"made": count}))
+}
+
+fn portal_token(emulator: &Emulator, new: NewToken) -> Result<PortalToken, Error> {
     let expires_in_s = match &new.expiry {
         None => None,
         Some(text) => {
@@ -91,14 +103,13 @@ pub(super) fn create_token(emulator: &Emulator, new: NewToken) -> Result<Value, 
             Some(u64::try_from((at - emulator.now()).whole_seconds()).unwrap_or(0))
         }
     };
-    let token = emulator.create_token(PortalToken {
+    Ok(PortalToken {
         org_id: new.org_id,
         roles: new.role.into_iter().chain(new.roles).collect(),
         description: new.description,
         expires_in_s,
         enterprise: new.enterprise,
-    })?;
-    to_value(&token)
+    })
 }
 
 pub(super) fn edit_role(emulator: &Emulator, id: &str, change: RoleChange) -> Result<Value, Error> {

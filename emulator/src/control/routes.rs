@@ -22,6 +22,7 @@ use crate::control::bodies::NewListener;
 use crate::control::bodies::NewOrg;
 use crate::control::bodies::NewRole;
 use crate::control::bodies::NewToken;
+use crate::control::bodies::NewTokens;
 use crate::control::bodies::OrgChange;
 use crate::control::bodies::Reset;
 use crate::control::bodies::Restore;
@@ -89,6 +90,7 @@ fn router() -> Router<WeakEmulator> {
         .route("/control/seeds", get(seeds))
         .route("/control/stats", get(stats).delete(reset_stats))
         .route("/control/tokens", get(tokens).post(create_token))
+        .route("/control/tokens/bulk", post(create_tokens))
         .route("/control/tokens/{id}/revoke", post(revoke_token))
         .route("/control/tokens/{id}/expire", post(expire_token))
         .route("/control/knobs", get(knobs).put(set_knobs))
@@ -160,6 +162,10 @@ async fn tokens(Running(emulator): Running, Parameters(query): Parameters<TokenQ
 
 async fn create_token(Running(emulator): Running, Body(new): Body<NewToken>) -> Outcome {
     Ok(Answer(handlers::create_token(&emulator, new)?))
+}
+
+async fn create_tokens(Running(emulator): Running, Body(new): Body<NewTokens>) -> Outcome {
+    Ok(Answer(handlers::create_tokens(&emulator, new)?))
 }
 
 async fn revoke_token(Running(emulator): Running, Path(id): Path<String>) -> Outcome {

@@ -4,6 +4,7 @@ mod data_plane;
 mod handle;
 mod in_process;
 mod lifecycle;
+mod numbered;
 mod observe;
 mod portal;
 mod rules;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::emulator::handle::Emulator;
+use crate::emulator::numbered::Numbered;
 use crate::error::Error;
 use crate::ids;
 use crate::seed;
@@ -21,6 +22,9 @@ use crate::state::service_state::NewToken;
 use crate::state::service_state::ServiceState;
 use crate::state::token::Deletion;
 use crate::state::token::Origin;
+
+/// As many tokens can be made by one call.
+const MOST_AT_ONCE: usize = 1_000_000;
 
 /// A token to be made by hand, as in Astra's portal.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -46,31 +50,45 @@ impl Emulator {
     /// There is no such organization.
     pub fn create_token(&self, wanted: PortalToken) -> Result<TokenSeed, Error> {
         let mut state = self.inner.service.lock();
-        let org = organization_id(&state, wanted.org_id.as_deref())?;
         let now = state.now();
-        let roles = wanted
-            .roles
-            .into_iter()
-            .map(|role| {
-                let named = state.records.roles.of(&org).find(|own| own.name == role);
-                named.map(|own| own.id.clone()).unwrap_or(role)
-            })
-            .collect();
-        let new = NewToken {
-            org_id: org.into(),
-            roles,
-            description: wanted.description,
-            expiry: wanted
-                .expires_in_s
-                .map(|s| clock::later(now, Duration::from_secs(s))),
-            minted_by: None,
-            origin: Origin::Portal,
-            enterprise: wanted.enterprise,
-        };
+        let new = portal_token(&state, wanted)?;
         let facts = state.mint(new, now);
         drop(state);
         self.inner.service.changed.notify_waiters();
         Ok(TokenSeed::from(&*facts))
+    }
+
+    /// Makes `count` tokens by hand, all alike but for their descriptions: `{n}` there is the token's number,
+    /// counted from 0, and `{hex}` the same number as twelve hexadecimal digits.
+    ///
+    /// # Errors
+    ///
+    /// There is no such organization, `count` is 0 or above 1,000,000, or the description has
+    /// another word in braces. Then none is made.
+    pub fn create_tokens(&self, wanted: PortalToken, count: usize) -> Result<(), Error> {
+        if count == 0 || count > MOST_AT_ONCE {
+            return Err(Error::Invalid(format!(
+                "count is from 1 to {MOST_AT_ONCE}, not {count}"
+            )));
+        }
+        let description = wanted.description.clone();
+        let description = Numbered::parse(&description)?;
+        let new = portal_token(&self.inner.service.lock(), wanted)?;
+        let numbers: Vec<usize> = (0..count).collect();
+        // Requests are served in between.
+        for part in numbers.chunks(1_000) {
+            let mut state = self.inner.service.lock();
+            let now = state.now();
+            for number in part {
+                let numbered = NewToken {
+                    description: description.of(*number),
+                    ..new.clone()
+                };
+                state.mint(numbered, now);
+            }
+        }
+        self.inner.service.changed.notify_waiters();
+        Ok(())
     }
 
     /// Deletes a token by hand, at once.
@@ -255,6 +273,29 @@ impl Emulator {
     pub fn databases(&self) -> Vec<Database> {
         self.inner.service.lock().records.databases.clone()
     }
+}
+
+/// What is to be made of `wanted`.
+fn portal_token(state: &ServiceState, wanted: PortalToken) -> Result<NewToken, Error> {
+    let org = organization_id(state, wanted.org_id.as_deref())?;
+    let roles = wanted
+        .roles
+        .into_iter()
+        .map(|role| {
+            let named = state.records.roles.of(&org).find(|own| own.name == role);
+            named.map(|own| own.id.clone()).unwrap_or(role)
+        })
+        .collect();
+    let life = wanted.expires_in_s.map(Duration::from_secs);
+    Ok(NewToken {
+        org_id: org.into(),
+        roles,
+        description: wanted.description,
+        expiry: life.map(|life| clock::later(state.now(), life)),
+        minted_by: None,
+        origin: Origin::Portal,
+        enterprise: wanted.enterprise,
+    })
 }
 
 fn organization_id(state: &ServiceState, id: Option<&str>) -> Result<String, Error> {

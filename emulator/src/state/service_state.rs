@@ -40,6 +40,7 @@ pub(crate) struct Counters {
 }
 
 /// A token to make.
+#[derive(Clone)]
 pub(crate) struct NewToken {
     pub(crate) org_id: Arc<str>,
     pub(crate) roles: Vec<String>,

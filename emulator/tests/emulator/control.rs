@@ -167,6 +167,57 @@ async fn changes_by_hand() {
 }
 
 #[tokio::test]
+async fn many_tokens_by_hand() {
+    let astra = Astra::new().await;
+    let org = astra.emulator.seeds().organizations[1].clone();
+    let listed = async || {
+        let got = astra.call_as(&org.root_token, "GET", "/v2/clientIdSecrets", None);
+        parsed(&got.await)["clients"].as_array().unwrap().clone()
+    };
+    let before = listed().await.len();
+    let token = json!({"role": "API RO User", "org_id": org.id, "expiry": "2999-01-01T00:00:00Z",
+                       "description": "vault:{hex}:{n}"});
+    // More than are made under one lock.
+    let made = json!({"count": 1_002, "token": token});
+    let answer = good(&astra, "POST", "tokens/bulk", Some(made)).await;
+    assert_eq!(answer["made"], 1_002);
+    let all = listed().await;
+    assert_eq!(all.len(), before + 1_002);
+    let ids: std::collections::HashSet<&str> = all
+        .iter()
+        .map(|token| token["clientId"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), all.len(), "each has an id of its own");
+    let last = all.last().unwrap();
+    assert_eq!(last["description"], "vault:0000000003e9:1001");
+    assert_eq!(last["roles"], json!([API_RO_USER]));
+    // It is counted from now, in whole seconds.
+    assert!(last["tokenExpiry"].as_str().unwrap().starts_with("299"));
+    // They are no tokens that a client minted.
+    assert_eq!(astra.emulator.invariants().minted, 0);
+
+    let mut refused = vec![
+        json!({"count": 0, "token": token}),
+        json!({"count": 1_000_001, "token": token}),
+        json!({"count": -1, "token": token}),
+        json!({"count": 1, "token": token, "more": 1}),
+        json!({"count": 1}),
+        json!({"count": 1, "token": {"role": "API RO User", "expiry": "soon"}}),
+    ];
+    for description in ["{", "{x}", "n}", "{n", "{N}", "{{n}"] {
+        refused.push(json!({"count": 1, "token": {"description": description}}));
+    }
+    for body in refused {
+        let (status, answer) = control(&astra, "POST", "tokens/bulk", Some(body.clone())).await;
+        assert_eq!(status, 400, "{body}: {answer}");
+    }
+    let unknown = json!({"count": 1, "token": {"org_id": "none"}});
+    let (status, _) = control(&astra, "POST", "tokens/bulk", Some(unknown)).await;
+    assert_eq!(status, 404);
+    assert_eq!(listed().await.len(), before + 1_002);
+}
+
+#[tokio::test]
 async fn journal_invariants_and_wait() {
     let astra = Astra::new().await;
     astra.mint().await;
