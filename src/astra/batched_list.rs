@@ -11,6 +11,7 @@ use super::token_entry::TokenEntry;
 use super::token_list::TokenVisitor;
 
 /// What one of the callers that share a list wants to know of it.
+#[derive(Clone)]
 pub(super) enum Question {
     /// Whether this id is listed; many may ask such at once.
     IsListed(String),

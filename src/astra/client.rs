@@ -10,6 +10,7 @@ use reqwest::header::HeaderValue;
 use reqwest::redirect;
 use reqwest::tls;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::base_url::BaseUrl;
@@ -30,6 +31,8 @@ use super::response_body::Buffered;
 use super::retry::Failure;
 use super::retry::Policy;
 use super::retry::RateLimitWaits;
+use super::shared_lists::Lists;
+use super::shared_lists::SharedLists;
 use super::token_format;
 use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
@@ -103,8 +106,16 @@ pub struct Client(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     /// What the newest complete token list showed.
     pub(super) last_list: Mutex<Option<ListFacts>>,
-    /// The token list, shared by all who need one at the same time.
-    pub(super) listed: BatchedCall<Question, Listed>,
+    /// The token list, shared by all callers of this client that need one at the same time.
+    pub(super) own_lists: BatchedCall<Question, Listed>,
+    /// The same, shared with other clients of the organization.
+    pub(super) shared_lists: Arc<Lists>,
+    /// Where the clients of an organization find each other.
+    pub(super) others: OnceLock<SharedLists>,
+    /// Which client it is, among those that share lists.
+    pub(super) identity: Arc<()>,
+    /// Until when lists are not shared, because another client failed to list.
+    pub(super) alone_until: Mutex<Option<Instant>>,
     /// The organization that the configuration names.
     pub(super) org_id: Option<String>,
     /// The root token's own organization, once it is known.
@@ -169,7 +180,11 @@ impl Client {
         let root_client_id = token_format::client_id(config.token.expose()).ok();
         Ok(Self(Arc::new(Inner {
             last_list: Mutex::default(),
-            listed: BatchedCall::new(),
+            own_lists: BatchedCall::new(),
+            shared_lists: Arc::new(BatchedCall::new()),
+            others: OnceLock::new(),
+            identity: Arc::default(),
+            alone_until: Mutex::default(),
             org_id: config.org_id,
             own_org: OnceLock::new(),
             root_client_id: root_client_id.map(str::to_owned),
@@ -180,6 +195,16 @@ impl Client {
     /// Tells `observer` of every request from now on; the first one stays.
     pub fn observe(&self, observer: Arc<dyn Observer>) {
         let _ = self.0.transport.observer.set(observer);
+    }
+
+    /// Shares lists of tokens with the other clients of its organization that `lists` knows; the first stays.
+    pub fn share_lists(&self, lists: SharedLists) {
+        let _ = self.0.others.set(lists);
+    }
+
+    /// Where the API is, without the version.
+    pub(super) fn base_url(&self) -> &str {
+        self.0.transport.base_url.as_str()
     }
 
     /// What time it is by Astra's clock, as the newest answer told; `None` before the first one.

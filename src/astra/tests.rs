@@ -12,6 +12,7 @@ mod outcome;
 mod proxy;
 mod role;
 mod server;
+mod shared_lists;
 mod tls;
 
 use std::time::Duration;

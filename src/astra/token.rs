@@ -16,6 +16,8 @@ use super::deadline::Deadline;
 use super::error::Call;
 use super::error::Error;
 use super::list_facts::ListFacts;
+use super::shared_lists::Lists;
+use super::shared_lists::SharedAnswer;
 use super::token_entry::TokenEntry;
 use super::token_list::TokenList;
 use super::token_list::TokenVisitor;
@@ -25,12 +27,16 @@ use super::transport::Request;
 pub(super) const OWN_PATH: &str = "/v2/clientIdSecrets";
 
 /// The longest token list that is read.  The API does not page, nothing bounds the number of tokens,
-/// and what cannot be listed cannot be cleared up: this is room for a million of them.  None of it is
-/// kept but what is looked for.
-const TOKEN_LIST_LIMIT: usize = 256 << 20;
+/// and what cannot be listed cannot be cleared up: this is room for two million of them with the longest
+/// descriptions.  None of it is kept but what is looked for.
+const TOKEN_LIST_LIMIT: usize = 1 << 30;
 
 /// A shared list call may take this long; each caller's wait for it ends with its own deadline.
 const SHARED_LIST_TIME: Duration = Duration::from_secs(55);
+
+/// So long a client lists for itself alone after it could list and another client of its organization
+/// could not: that one's root token may be dead, or may not list.
+const ALONE: Duration = Duration::from_secs(10 * 60);
 
 impl Client {
     /// What `select` returns for each token of the organization, by any maker, the root token
@@ -57,8 +63,9 @@ impl Client {
     }
 
     /// What `select` returns for each token of the organization, in the order of the list.  The list
-    /// is shared with all who ask at the same time and was begun after this call, so it shows every
-    /// change that was made before.
+    /// is shared with all who ask at the same time, through other clients of the organization as well
+    /// ([`Client::share_lists`]), and was begun after this call, so it shows every change that was made
+    /// before.  Where another client fails to list, this one does so itself.
     pub async fn shared_tokens<T: Send + 'static>(
         &self,
         select: impl Fn(&TokenEntry) -> Option<T> + Send + Sync + 'static,
@@ -66,7 +73,8 @@ impl Client {
     ) -> Result<Vec<T>, Error> {
         let selection = Arc::new(Selection::new(select));
         let question = Question::Select(Arc::clone(&selection) as _);
-        self.ask(question, deadline).await?;
+        // On the heap, as most callers ask in rare cases only.
+        Box::pin(self.ask(question, deadline)).await?;
         Ok(selection.take())
     }
 
@@ -76,9 +84,8 @@ impl Client {
         id: &str,
         deadline: Deadline,
     ) -> Result<(bool, ListFacts), Error> {
-        let listed = self
-            .ask(Question::IsListed(id.to_owned()), deadline)
-            .await?;
+        let question = Question::IsListed(id.to_owned());
+        let listed = Box::pin(self.ask(question, deadline)).await?;
         Ok((listed.ids.contains(id), listed.facts))
     }
 
@@ -89,18 +96,63 @@ impl Client {
     }
 
     async fn ask(&self, question: Question, deadline: Deadline) -> Listed {
+        if let Some(lists) = self.shared_lists() {
+            let answer = self.ask_shared(&lists, question.clone(), deadline).await?;
+            let is_own = Arc::ptr_eq(&answer.lister, &self.0.identity);
+            return match answer.listed {
+                Ok(listed) => {
+                    self.remember(listed.facts);
+                    Ok(listed)
+                }
+                Err(error) if is_own => Err(error),
+                // The fault may be the other's alone.
+                Err(_) => {
+                    let listed = self.ask_alone(question, deadline).await?;
+                    *self.0.alone_until.lock() = Some(Instant::now() + ALONE);
+                    Ok(listed)
+                }
+            };
+        }
+        self.ask_alone(question, deadline).await
+    }
+
+    async fn ask_alone(&self, question: Question, deadline: Deadline) -> Listed {
         let client = self.clone();
-        let list = self.0.listed.submit(question, move |questions| {
+        let list = self.0.own_lists.submit(question, move |questions| {
             let client = client.clone();
             async move { client.answer(questions).await }
         });
-        match tokio::time::timeout_at(deadline.instant(), list).await {
-            Ok(Some(listed)) => listed,
-            Ok(None) | Err(_) => Err(Error::TimedOut {
-                call: Call::new("GET", OWN_PATH, 1),
-                stage: "the list of tokens did not come in the time allowed".to_owned(),
-            }),
+        in_time(list, deadline).await?
+    }
+
+    /// The calls that are shared with other clients; `None` where the organization is not known yet, or
+    /// none can be shared for now.
+    fn shared_lists(&self) -> Option<Arc<Lists>> {
+        let (others, org_id) = (self.0.others.get()?, self.0.own_org.get()?);
+        let is_alone = |until: Instant| Instant::now() < until;
+        if self.0.alone_until.lock().is_some_and(is_alone) {
+            return None;
         }
+        Some(others.of(self.base_url(), org_id, &self.0.shared_lists))
+    }
+
+    async fn ask_shared(
+        &self,
+        lists: &Lists,
+        question: Question,
+        deadline: Deadline,
+    ) -> Result<SharedAnswer, Error> {
+        let client = self.clone();
+        let list = lists.submit(question, move |questions| {
+            let client = client.clone();
+            async move {
+                SharedAnswer {
+                    lister: Arc::clone(&client.0.identity),
+                    listed: client.answer(questions).await,
+                }
+            }
+        });
+        in_time(list, deadline).await
     }
 
     async fn answer(&self, questions: Vec<Question>) -> Listed {
@@ -129,11 +181,27 @@ impl Client {
             descriptions: listed.descriptions,
             entries: listed.entries,
         };
+        self.remember(facts);
+        Ok((listed.visitor, facts))
+    }
+
+    /// A complete list showed this.
+    fn remember(&self, facts: ListFacts) {
         let mut last = self.0.last_list.lock();
-        if last.is_none_or(|last| last.began <= began) {
+        if last.is_none_or(|last| last.began <= facts.began) {
             *last = Some(facts);
         }
-        Ok((listed.visitor, facts))
+    }
+}
+
+/// What a shared list gives before the deadline.
+async fn in_time<T>(list: impl Future<Output = Option<T>>, deadline: Deadline) -> Result<T, Error> {
+    match tokio::time::timeout_at(deadline.instant(), list).await {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) | Err(_) => Err(Error::TimedOut {
+            call: Call::new("GET", OWN_PATH, 1),
+            stage: "the list of tokens did not come in the time allowed".to_owned(),
+        }),
     }
 }
 

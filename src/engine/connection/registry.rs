@@ -12,6 +12,7 @@ use super::Connection;
 use super::Health;
 use super::error::ConnectionError;
 use super::health::Observed;
+use crate::astra::SharedLists;
 use crate::engine::error::Error;
 use crate::engine::host::Host;
 use crate::engine::intent::Ledger;
@@ -34,6 +35,8 @@ pub(crate) struct ConfigKind {
     identity: Arc<Identity>,
     late_create_window: Duration,
     metrics: Arc<Metrics>,
+    /// Configs of one organization list its tokens together.
+    lists: SharedLists,
     /// What outlives a change of a config, by name.
     lasting: Mutex<BTreeMap<String, Lasting>>,
 }
@@ -59,6 +62,7 @@ impl Configs {
             identity,
             late_create_window,
             metrics,
+            lists: SharedLists::default(),
             lasting: Mutex::default(),
         };
         Self::with_kind(kind, store, host)
@@ -129,6 +133,7 @@ impl EntryKind for ConfigKind {
         })?;
         let mount = self.identity.mount_id().await;
         let Lasting { ledger, health } = self.lasting(name, mount.map_err(OpenError::Host)?);
+        client.share_lists(self.lists.clone());
         client.observe(Arc::new(Observed {
             health: Arc::clone(&health),
             other: self.metrics.observer(name),

@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::engine::error::Error;
 use crate::engine::registry::Loaded;
 use crate::engine::status;
+use crate::engine::status::Source;
 
 /// Tokens are counted again after this long.
 const RECOUNT: Duration = Duration::from_secs(15 * 60);
@@ -28,6 +29,7 @@ pub(crate) async fn refresh(engine: &Engine, deadline: Deadline) -> Result<(), E
         let seen = one.health.seen();
         seen.is_none_or(|seen| seen.at.elapsed() > RECOUNT)
     });
-    let looks = due.map(|connection| status::look(engine, connection, deadline));
+    let looks =
+        due.map(|connection| status::look(engine, connection, Source::SharedList, deadline));
     futures_util::future::try_join_all(looks).await.map(drop)
 }

@@ -4,6 +4,7 @@ use serde_json::Map;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::live_tokens::Source;
 use super::live_tokens::look;
 use crate::astra::Deadline;
 use crate::engine::Engine;
@@ -33,7 +34,7 @@ impl<'a> ConfigStatus<'a> {
         let deadline = Deadline::after(engine.deadlines.status);
         let reachable = connection.client.current_org(deadline).await;
         let seen = match &reachable {
-            Ok(_) => look(engine, connection, deadline).await,
+            Ok(_) => look(engine, connection, Source::OwnList, deadline).await,
             Err(error) => {
                 connection.health.failed(error);
                 Ok(None)

@@ -12,11 +12,21 @@ use crate::engine::error::Error;
 use crate::engine::intent::Owner;
 use crate::engine::tagged_token::MountTokenFilter;
 
+/// Which list shows the tokens of a config.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {
+    /// One that its own root token asks for, which tells how the config fares.
+    OwnList,
+    /// One for all configs of the organization.
+    SharedList,
+}
+
 /// Counts the mount's live tokens of a config; `None` where Astra does not answer.  What is seen is
 /// remembered for metrics.
 pub(crate) async fn look(
     engine: &Engine,
     connection: &Connection,
+    source: Source,
     deadline: Deadline,
 ) -> Result<Option<Seen>, Error> {
     let name = &connection.name;
@@ -25,7 +35,7 @@ pub(crate) async fn look(
         .map(|role| Owner::of(name, &format!("static-roles/{role}")))
         .collect();
     let roots = Owner::of(name, &format!("rotate-root/{name}"));
-    match list_tokens(connection, static_roles, roots, deadline).await {
+    match list_tokens(connection, source, static_roles, roots, deadline).await {
         Ok(seen) => {
             connection.health.saw(seen.clone());
             Ok(Some(seen))
@@ -39,6 +49,7 @@ pub(crate) async fn look(
 
 async fn list_tokens(
     connection: &Connection,
+    source: Source,
     static_roles: HashSet<Owner>,
     roots: Owner,
     deadline: Deadline,
@@ -62,7 +73,16 @@ async fn list_tokens(
         (present.is_some() || !matches!(kind, Kind::Other)).then_some((kind, present.flatten()))
     };
     let mut seen = Seen::new();
-    for (kind, root_expiry) in connection.client.tokens(select, deadline).await? {
+    let client = &connection.client;
+    let listed = match source {
+        Source::OwnList => client.tokens(select, deadline).await,
+        Source::SharedList => {
+            // What is not known to be one organization shares nothing.
+            client.own_org(deadline).await?;
+            client.shared_tokens(select, deadline).await
+        }
+    };
+    for (kind, root_expiry) in listed? {
         match kind {
             Kind::Leased => seen.leased += 1,
             Kind::StaticRole => seen.of_static_roles += 1,

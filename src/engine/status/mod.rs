@@ -5,5 +5,6 @@ mod fields;
 mod live_tokens;
 mod paths;
 
+pub(super) use live_tokens::Source;
 pub(super) use live_tokens::look;
 pub(super) use paths::paths;

@@ -16,5 +16,6 @@ mod metrics;
 mod mint;
 mod organizations;
 mod parameters;
+mod shared_lists;
 mod standby;
 mod storage_faults;
