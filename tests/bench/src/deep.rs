@@ -123,18 +123,18 @@ async fn crowd(arguments: &Arguments, subject: &Subject) -> (Vec<f64>, Duration,
     }
     let before = mounted.plugin.expect("a plugin");
     before.kill();
-    let restart = until_back(&server).await;
+    let restart = until_back(&server, "reader").await;
     let after = mounted.process_now(&server).expect("a new plugin");
     assert_ne!(after, before);
     (latencies, restart, after.rss_kb())
 }
 
-/// How long it takes until a credential can be read again; says why if it takes very long.
-async fn until_back(server: &Server) -> Duration {
-    const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long it takes until a credential of `role` can be read again; says why if it takes very long.
+pub(crate) async fn until_back(server: &Server, role: &str) -> Duration {
+    const TIMEOUT: Duration = Duration::from_secs(120);
     let (api, begin) = (server.api(), Instant::now());
     loop {
-        let reply = api.read("astra/creds/reader").await;
+        let reply = api.read(&format!("astra/creds/{role}")).await;
         if reply.is_ok() {
             return begin.elapsed();
         }

@@ -8,6 +8,8 @@ use crate::plan::CLIENTS;
 use crate::rounds::Figures;
 use crate::rounds::Sample;
 use crate::rounds::Table;
+use crate::scale;
+use crate::scale::Size;
 
 /// One line of the verdict.
 #[derive(Debug, Clone)]
@@ -19,7 +21,7 @@ pub(crate) struct Goal {
 }
 
 /// Judges everything that was measured. What was not measured has no line.
-pub(crate) fn judge(table: &Table, deep: Option<&Deep>) -> Vec<Goal> {
+pub(crate) fn judge(table: &Table, deep: Option<&Deep>, scale: &[scale::Figures]) -> Vec<Goal> {
     let find = |wanted: &str| {
         table
             .iter()
@@ -36,6 +38,7 @@ pub(crate) fn judge(table: &Table, deep: Option<&Deep>) -> Vec<Goal> {
     if let Some(deep) = deep {
         at_depth(&mut goals, deep);
     }
+    at_scale(&mut goals, scale);
     goals
 }
 
@@ -140,6 +143,17 @@ fn at_depth(goals: &mut Vec<Goal>, deep: &Deep) {
         deep.restart.as_secs_f64(),
         1.0,
     ));
+}
+
+/// What grows with the organization, against a tenth of its size.
+fn at_scale(goals: &mut Vec<Goal>, scale: &[scale::Figures]) {
+    let [.., tenth, whole] = scale else { return };
+    let Size { tokens, .. } = whole.size;
+    for (name, value) in scale::ROWS {
+        let ratio = value(whole) / value(tenth);
+        let what = format!("{name}: {tokens} tokens against a tenth of all");
+        goals.push(at_most(what, ratio, 1.25));
+    }
 }
 
 fn at_least(what: String, result: f64, wanted: f64) -> Goal {

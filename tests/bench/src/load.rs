@@ -162,6 +162,30 @@ pub(crate) async fn once(address: &str, method: &str, path: &str, body: &Value) 
     serde_json::from_slice(&bytes).unwrap_or(Value::Null)
 }
 
+/// Reads the answer to a `GET` with a bearer token and returns its length in bytes.
+pub(crate) async fn drain(address: &str, path: &str, token: &str) -> usize {
+    let local = LocalSet::new();
+    let drained = local.run_until(async {
+        let mut sender = connect(address).await;
+        let request = Request::get(path)
+            .header("host", "emulator")
+            .header("user-agent", "bench")
+            .header("accept", "application/json")
+            .header("authorization", format!("Bearer {token}"))
+            .body(Full::new(Bytes::new()))
+            .expect("a request");
+        let answer = sender.send_request(request).await.expect("an answer");
+        assert_eq!(answer.status(), 200, "GET {path}");
+        let (mut body, mut length) = (answer.into_body(), 0);
+        while let Some(frame) = body.frame().await {
+            let frame = frame.expect("a part of the body");
+            length += frame.data_ref().map_or(0, Bytes::len);
+        }
+        length
+    });
+    drained.await
+}
+
 async fn connect(address: &str) -> SendRequest<Full<Bytes>> {
     let authority = address.trim_start_matches("http://");
     let stream = TcpStream::connect(authority)

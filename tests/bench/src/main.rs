@@ -10,18 +10,21 @@
 mod deep;
 mod emulator;
 mod goals;
+mod lease;
 mod load;
 mod pairs;
 mod plan;
 mod report;
 mod rounds;
+mod scale;
 mod subject;
 
 use std::path::PathBuf;
 
 use plan::Plan;
 
-const USAGE: &str = "usage: bench --plugin FILE --emulator FILE [--peer FILE] [--quick | --deep]
+const USAGE: &str =
+    "usage: bench --plugin FILE --emulator FILE [--peer FILE] [--quick | --deep | --scale]
        bench --plugin FILE --emulator FILE --against FILE … [--rounds NUMBER] [--quick]";
 
 /// Where the programs are and how much to measure.
@@ -55,7 +58,14 @@ async fn main() {
     } else {
         None
     };
-    println!("{}", report::goals(&goals::judge(&rounds, deep.as_ref())));
+    let mut scale = Vec::new();
+    if arguments.plan.scale {
+        scale = scale::run(&arguments).await;
+        println!("{}", scale::table(&scale));
+        println!("{}", lease::table(&lease::run(&arguments).await));
+    }
+    let goals = goals::judge(&rounds, deep.as_ref(), &scale);
+    println!("{}", report::goals(&goals));
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
@@ -72,6 +82,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--rounds" => pairs = Some(number(&value()?)?),
             "--quick" => plan = Plan::QUICK,
             "--deep" => plan = Plan::DEEP,
+            "--scale" => plan = Plan::SCALE,
             _ => return Err(format!("unknown option {word}")),
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) revocations: usize,
     /// Whether to measure the figures that need many tokens or a cluster.
     pub(crate) deep: bool,
+    /// Whether to measure an organization that grows, and what each lease costs.
+    pub(crate) scale: bool,
 }
 
 impl Plan {
@@ -28,16 +30,22 @@ impl Plan {
         mints: 2_000,
         revocations: 5_000,
         deep: true,
+        scale: true,
     };
     pub(crate) const DEEP: Self = Self {
         table: false,
         ..Self::FULL
+    };
+    pub(crate) const SCALE: Self = Self {
+        deep: false,
+        ..Self::DEEP
     };
     pub(crate) const QUICK: Self = Self {
         mints: 500,
         pairs: 9,
         revocations: 1_000,
         deep: false,
+        scale: false,
         ..Self::FULL
     };
 }

@@ -175,13 +175,13 @@ pub(crate) async fn revoke_all(
 }
 
 /// Processor time used so far, in microseconds.
-struct Cpu {
+pub(crate) struct Cpu {
     plugin: Option<u64>,
     vault: u64,
 }
 
 impl Cpu {
-    fn now(server: &Server, plugin: Option<Process>) -> Self {
+    pub(crate) fn now(server: &Server, plugin: Option<Process>) -> Self {
         Self {
             plugin: plugin.map(Process::cpu_us_of_live_threads),
             vault: server.process().cpu_us_of_live_threads(),
@@ -189,7 +189,7 @@ impl Cpu {
     }
 
     /// Milliseconds per 1,000 mints between two moments, of plugin and Vault.
-    fn per_thousand(&self, later: &Self, mints: usize) -> (Option<f64>, f64) {
+    pub(crate) fn per_thousand(&self, later: &Self, mints: usize) -> (Option<f64>, f64) {
         let rate = |from: u64, to: u64| to.saturating_sub(from) as f64 / mints as f64;
         let plugin = self
             .plugin

@@ -16,7 +16,7 @@ use crate::load::Shot;
 use crate::plan::CLIENTS;
 
 /// An Astra role that every organization has, by its id.
-const READ_ONLY: &str = "5dc84d0d-4fdd-4ec2-a223-71341b6d7685";
+pub(crate) const READ_ONLY: &str = "5dc84d0d-4fdd-4ec2-a223-71341b6d7685";
 
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +164,13 @@ fn mounted(
     }
 }
 
-async fn enable(server: &Server, binary: &Path, name: &str, version: &str) -> (Plugin, Duration) {
+/// Installs, registers and mounts a plugin; how long the last took.
+pub(crate) async fn enable(
+    server: &Server,
+    binary: &Path,
+    name: &str,
+    version: &str,
+) -> (Plugin, Duration) {
     let api = server.api();
     let plugin = Plugin::install(server, binary, name, version);
     plugin.register(&api).await;
@@ -174,7 +180,7 @@ async fn enable(server: &Server, binary: &Path, name: &str, version: &str) -> (P
 }
 
 /// The version that the plugin reports when it is started by hand.
-fn version_of(binary: &Path) -> String {
+pub(crate) fn version_of(binary: &Path) -> String {
     let output = std::process::Command::new(binary)
         .arg("--version")
         .output()

@@ -39,12 +39,12 @@ impl Process {
 
     /// Resident memory in kB; 0 when the process is gone.
     pub fn rss_kb(self) -> u64 {
-        fs::read_to_string(self.path("status"))
-            .unwrap_or_default()
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
-            .unwrap_or(0)
+        self.status_kb("VmRSS:")
+    }
+
+    /// The most resident memory it ever had, in kB; 0 when the process is gone.
+    pub fn peak_rss_kb(self) -> u64 {
+        self.status_kb("VmHWM:")
     }
 
     /// Open file descriptors; 0 when the process is gone.
@@ -122,6 +122,16 @@ impl Process {
         let text = fs::read_to_string(self.path("stat")).ok()?;
         let (_, rest) = text.rsplit_once(')')?;
         Some(rest.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// A line of `/proc/<pid>/status` in kB.
+    fn status_kb(self, name: &str) -> u64 {
+        fs::read_to_string(self.path("status"))
+            .unwrap_or_default()
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
+            .unwrap_or(0)
     }
 
     fn path(self, file: &str) -> std::path::PathBuf {
