@@ -39,24 +39,31 @@ pub(super) fn tagged(
 }
 
 /// How a token is known to be minted by a mount from one of its configs.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct MountTokenFilter {
     mount: MountId,
     config: ConfigMark,
+    /// With what the tags of both begin; others need not be parsed.
+    beginning: String,
 }
 
 impl MountTokenFilter {
     /// The tokens that this mount minted from the connection's config.
     pub(super) fn of(connection: &Connection) -> Self {
+        let (mount, config) = (connection.ledger.mount(), ConfigMark::of(&connection.name));
         Self {
-            mount: connection.ledger.mount(),
-            config: ConfigMark::of(&connection.name),
+            mount,
+            config,
+            beginning: Tag::beginning(mount, config),
         }
     }
 
     /// The tag of `token`, if it is one of them.
     pub(super) fn tag(&self, token: &TokenEntry) -> Option<Tag> {
-        let tag = Tag::parse(token.description.as_deref()?)?;
+        let description = token.description.as_deref()?;
+        let tag = description
+            .starts_with(&self.beginning)
+            .then(|| Tag::parse(description))??;
         (tag.mount == self.mount && tag.owner.config() == self.config).then_some(tag)
     }
 }

@@ -59,8 +59,12 @@ impl TaggedToken {
         blocks: BTreeSet<BlockId>,
     ) -> impl Fn(&TokenEntry) -> Option<Self> + Send + Sync {
         move |token| {
-            let of_blocks = |tag: &Tag| tag.mount == mount && blocks.contains(&tag.block);
-            Self::of(token).filter(|token| of_blocks(&token.tag))
+            let block = Tag::block_in(token.description.as_deref()?)?;
+            // The rest of a tag is read, and kept, of few.
+            if !blocks.contains(&block) {
+                return None;
+            }
+            Self::of(token).filter(|token| token.tag.mount == mount && token.tag.block == block)
         }
     }
 }

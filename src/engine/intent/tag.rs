@@ -62,6 +62,22 @@ impl Tag {
         }
     }
 
+    /// The block in the tag at the start of `description`, from its place alone: what has another block, or
+    /// none, need not be parsed.  Of a million tokens few are looked for.
+    pub(crate) fn block_in(description: &str) -> Option<BlockId> {
+        const BEGIN: usize = PREFIX.len() + 1 + MountId::DIGITS + 1 + Owner::DIGITS + 1;
+        BlockId::parse(description.get(BEGIN..BEGIN + BlockId::DIGITS)?)
+    }
+
+    /// What each tag of `mount` for the config with the mark `config` begins with.
+    pub(crate) fn beginning(mount: MountId, config: ConfigMark) -> String {
+        let ConfigMark(config) = config;
+        format!(
+            "{PREFIX}:{mount}:{config:0digits$x}",
+            digits = Owner::CONFIG_DIGITS
+        )
+    }
+
     /// The tag at the start of `description`, if this engine wrote one.
     pub(crate) fn parse(description: &str) -> Option<Self> {
         let tag = description.split(' ').next()?;
@@ -240,13 +256,16 @@ mod tests {
         fn what_is_written_is_read_back(index: u16, write in 0_u64..10_000, request: String, rest: String) {
             let tag = tag(index, write, &request);
             prop_assert!(tag.to_string().len() <= 72);
+            prop_assert_eq!(Tag::block_in(&tag.to_string()), Some(tag.block));
+            let beginning = Tag::beginning(tag.mount, tag.owner.config());
+            prop_assert!(tag.to_string().starts_with(&beginning));
             prop_assert_eq!(Tag::parse(&tag.to_string()), Some(tag));
             prop_assert_eq!(Tag::parse(&format!("{tag} {rest}")), Some(tag));
         }
 
         #[test]
         fn any_description_is_read_without_panic(description: String) {
-            let _ = Tag::parse(&description);
+            let _ = (Tag::parse(&description), Tag::block_in(&description));
         }
     }
 

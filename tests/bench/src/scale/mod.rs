@@ -56,6 +56,25 @@ pub(crate) const SIZES: [Size; 3] = [
 /// Mints of which the median is taken.
 const PROBES: usize = 2_000;
 
+/// What of the memory is for configs and what for roles: few of both, then many of each.
+const PARTS: [Size; 3] = [
+    Size {
+        tokens: 0,
+        configs: 2,
+        roles: 50,
+    },
+    Size {
+        tokens: 0,
+        configs: 200,
+        roles: 200,
+    },
+    Size {
+        tokens: 0,
+        configs: 2,
+        roles: 5_000,
+    },
+];
+
 /// Measures all sizes; takes about a quarter of an hour and 4 GB.
 pub(crate) async fn run(arguments: &Arguments) -> Vec<Figures> {
     let mut all = Vec::new();
@@ -67,6 +86,22 @@ pub(crate) async fn run(arguments: &Arguments) -> Vec<Figures> {
         } = size;
         println!("{tokens} live tokens, {configs} configs, {roles} roles");
         all.push(of_size(arguments, size).await);
+    }
+    for size in PARTS {
+        let emulator = Emulator::start_strict(&arguments.emulator);
+        let server = Server::start(quiet()).await;
+        let mount = fill::mount(&server, &emulator, &arguments.plugin, size).await;
+        let written = mount.plugin.process(&server);
+        let written_mb = mb(written.rss_kb());
+        written.kill();
+        until_back(&server, &mount.role(0)).await;
+        mount.mint_with_each_config(&server).await;
+        let read_mb = mb(mount.plugin.process(&server).rss_kb());
+        let Size { configs, roles, .. } = size;
+        println!(
+            "RSS with {configs} configs, {roles} roles and few tokens: {written_mb:.1} MB, of a new process \
+             that has minted from each config {read_mb:.1} MB"
+        );
     }
     all
 }

@@ -18,7 +18,8 @@ pub(crate) struct Tick {
     pub(crate) engine_s: f64,
     /// What Vault waited for the engine's answer, in seconds.
     pub(crate) vault_s: f64,
-    /// From the first request to the end of the last answer, in seconds; `None` without a request.
+    /// At most so long it was from the first request to the end of the last answer, in seconds; `None`
+    /// without a request.
     pub(crate) astra_s: Option<f64>,
     /// Requests to Astra, by method and path.
     pub(crate) requests: BTreeMap<String, usize>,
@@ -57,14 +58,18 @@ pub(crate) async fn next(server: &Server, emulator: &Emulator) -> Tick {
     let shown_before = VaultMetric::read(&api).await.shown_at;
     let (requests_before, _) = emulator.requests().await;
     let (begin, mut read) = (Instant::now(), Instant::now());
-    let mut active: Option<(Instant, Instant)> = None;
+    // From the last look before the first request to the first look after the last answer.
+    let (mut idle, mut active) = (Instant::now(), None);
+    let mut was_running = false;
     let after = loop {
         let (requests, running) = emulator.requests().await;
-        if requests > requests_before {
-            let (first, last) = active.unwrap_or((Instant::now(), Instant::now()));
-            let last = if running > 0 { Instant::now() } else { last };
-            active = Some((first, last));
+        let now = Instant::now();
+        if requests == requests_before {
+            idle = now;
+        } else if running > 0 || was_running || active.is_none() {
+            active = Some(now - idle);
         }
+        was_running = running > 0;
         if running == 0 && read.elapsed() > Duration::from_millis(500) {
             let now = Metrics::read(&api).await;
             if now.ended_at != before.ended_at {
@@ -79,7 +84,7 @@ pub(crate) async fn next(server: &Server, emulator: &Emulator) -> Tick {
     Tick {
         engine_s: after.took_s,
         vault_s: vault(&api, &shown_before).await,
-        astra_s: active.map(|(first, last)| (last - first).as_secs_f64()),
+        astra_s: active.map(|span| span.as_secs_f64()),
         requests,
         is_ok: after.ok_ticks > before.ok_ticks,
     }
