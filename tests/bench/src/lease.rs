@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use harness::Cluster;
+use harness::Options;
 use harness::Plugin;
 use harness::Process;
 use harness::Server;
@@ -61,7 +62,12 @@ pub(crate) async fn run(arguments: &Arguments) -> [LeaseCosts; 2] {
     drop((server, emulator));
 
     let emulator = Emulator::start(&arguments.emulator);
-    let cluster = Cluster::start(3, quiet()).await;
+    // Vault's default: with less the nodes of a busy machine take each other for dead.
+    let options = Options {
+        raft_multiplier: 5,
+        ..quiet()
+    };
+    let cluster = Cluster::start(3, options).await;
     let active: &Server = cluster.active().await;
     for standby in cluster.standbys().await {
         Plugin::install(standby, &arguments.plugin, "astra", "");

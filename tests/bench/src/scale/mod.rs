@@ -77,6 +77,9 @@ const PARTS: [Size; 3] = [
 
 /// Measures all sizes; takes about a quarter of an hour and 4 GB.
 pub(crate) async fn run(arguments: &Arguments) -> Vec<Figures> {
+    for size in PARTS {
+        memory(arguments, size).await;
+    }
     let mut all = Vec::new();
     for size in SIZES {
         let Size {
@@ -87,23 +90,25 @@ pub(crate) async fn run(arguments: &Arguments) -> Vec<Figures> {
         println!("{tokens} live tokens, {configs} configs, {roles} roles");
         all.push(of_size(arguments, size).await);
     }
-    for size in PARTS {
-        let emulator = Emulator::start_strict(&arguments.emulator);
-        let server = Server::start(quiet()).await;
-        let mount = fill::mount(&server, &emulator, &arguments.plugin, size).await;
-        let written = mount.plugin.process(&server);
-        let written_mb = mb(written.rss_kb());
-        written.kill();
-        until_back(&server, &mount.role(0)).await;
-        mount.mint_with_each_config(&server).await;
-        let read_mb = mb(mount.plugin.process(&server).rss_kb());
-        let Size { configs, roles, .. } = size;
-        println!(
-            "RSS with {configs} configs, {roles} roles and few tokens: {written_mb:.1} MB, of a new process \
-             that has minted from each config {read_mb:.1} MB"
-        );
-    }
     all
+}
+
+/// Prints what a mount of this size holds in memory.
+async fn memory(arguments: &Arguments, size: Size) {
+    let emulator = Emulator::start_strict(&arguments.emulator);
+    let server = Server::start(quiet()).await;
+    let mount = fill::mount(&server, &emulator, &arguments.plugin, size).await;
+    let written = mount.plugin.process(&server);
+    let written_mb = mb(written.rss_kb());
+    written.kill();
+    until_back(&server, &mount.role(0)).await;
+    mount.mint_with_each_config(&server).await;
+    let read_mb = mb(mount.plugin.process(&server).rss_kb());
+    let Size { configs, roles, .. } = size;
+    println!(
+        "RSS with {configs} configs, {roles} roles and few tokens: {written_mb:.1} MB; a new process \
+         that has minted from each config: {read_mb:.1} MB"
+    );
 }
 
 async fn of_size(arguments: &Arguments, size: Size) -> Figures {
