@@ -26,12 +26,13 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-/// Panics with a short history if this one breaks a promise.
+/// Panics with a short history if this one breaks a promise. `SIMULATE_SHRINK=0` spares the time.
 fn check(history: &History) {
     let outcome = run(history, false);
     let Some(first) = outcome.violations.first() else {
         return;
     };
+    assert_ne!(number("SIMULATE_SHRINK"), Some(0), "{first:?}");
     println!("seed {}: {:#?}", history.seed, outcome.violations);
     let wanted = kind(first);
     let fails = |history: &History| {

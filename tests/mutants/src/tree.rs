@@ -1,0 +1,257 @@
+//! A copy of the repository that is changed and built.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::change::Change;
+use crate::site;
+use crate::site::Number;
+use crate::woven;
+use crate::woven::Woven;
+
+const PACKAGE: &str = "vault-plugin-secrets-astra";
+
+/// The copy. Libraries are those of the repository's own target folder.
+pub(crate) struct Tree {
+    folder: PathBuf,
+    target: PathBuf,
+}
+
+/// What a build with changes in it is.
+pub(crate) struct Build {
+    /// The program with the tests of the library.
+    pub(crate) program: PathBuf,
+    /// The changes that do not compile.
+    pub(crate) unviable: BTreeSet<Number>,
+    /// The changes that cannot be chosen while the program runs.
+    pub(crate) apart: BTreeSet<Number>,
+}
+
+/// An error of the compiler.
+struct Complaint {
+    text: String,
+    /// The code is in a constant, where nothing can be chosen.
+    is_constant: bool,
+    places: Vec<(String, Range<usize>)>,
+}
+
+enum Built {
+    Program(PathBuf),
+    Refused(Vec<Complaint>),
+}
+
+impl Tree {
+    /// Copies what the repository in the current folder tracks.
+    ///
+    /// # Errors
+    ///
+    /// Git or the disk fails.
+    pub(crate) fn copy(folder: PathBuf) -> Result<Self, String> {
+        let listed = Command::new("git").args(["ls-files", "-z"]).output();
+        let listed = listed.map_err(|error| format!("git ls-files: {error}"))?;
+        for file in listed.stdout.split(|byte| *byte == 0) {
+            let file = Path::new(std::str::from_utf8(file).map_err(|error| error.to_string())?);
+            if file.is_file() {
+                let bytes =
+                    fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+                write(&folder.join(file), &bytes)?;
+            }
+        }
+        let target = std::path::absolute("target").map_err(|error| error.to_string())?;
+        Ok(Self { folder, target })
+    }
+
+    /// The folder in which tests run.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Builds all changes into one program and leaves out those that do not compile.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or written, or the code does not compile for another reason.
+    pub(crate) fn build(&self, changes: &[Change]) -> Result<Build, String> {
+        let mut unviable = BTreeSet::new();
+        let mut apart = BTreeSet::new();
+        loop {
+            let left_out: BTreeSet<Number> = unviable.union(&apart).copied().collect();
+            let files = self.weave(changes, &left_out, &mut apart)?;
+            let complaints = match self.compile()? {
+                Built::Program(program) => {
+                    return Ok(Build {
+                        program,
+                        unviable,
+                        apart,
+                    });
+                }
+                Built::Refused(complaints) => complaints,
+            };
+            let known = unviable.len() + apart.len();
+            for complaint in &complaints {
+                let of_place = |(file, bytes): &(String, Range<usize>)| {
+                    files.get(file).map(|woven| woven.changes_at(bytes))
+                };
+                let found = complaint.places.iter().filter_map(of_place).flatten();
+                if complaint.is_constant {
+                    apart.extend(found);
+                } else {
+                    unviable.extend(found);
+                }
+            }
+            if known == unviable.len() + apart.len() {
+                let texts: Vec<&str> = complaints.iter().map(|one| one.text.as_str()).collect();
+                return Err(format!("the code does not compile:\n{}", texts.join("\n")));
+            }
+            eprintln!("mutants: {} changes do not compile", unviable.len());
+        }
+    }
+
+    /// Builds one change alone; `None` if it does not compile.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or written.
+    pub(crate) fn build_alone(&self, change: &Change) -> Result<Option<PathBuf>, String> {
+        self.weave(&[], &BTreeSet::new(), &mut BTreeSet::new())?;
+        let text = read(Path::new(&change.file))?;
+        let changed = site::replaced(&text, change);
+        write(&self.folder.join(&change.file), changed.as_bytes())?;
+        let built = self.compile()?;
+        write(&self.folder.join(&change.file), text.as_bytes())?;
+        match built {
+            Built::Program(program) => Ok(Some(program)),
+            Built::Refused(_) => Ok(None),
+        }
+    }
+
+    /// Writes the files with all changes but those that are left out; adds to `apart` what cannot be
+    /// written so.
+    fn weave(
+        &self,
+        changes: &[Change],
+        left_out: &BTreeSet<Number>,
+        apart: &mut BTreeSet<Number>,
+    ) -> Result<BTreeMap<String, Woven>, String> {
+        let mut by_file: BTreeMap<&str, Vec<(Number, &Change)>> = BTreeMap::new();
+        for (number, change) in changes.iter().enumerate() {
+            let of_file = by_file.entry(&change.file).or_default();
+            if !left_out.contains(&number) {
+                of_file.push((number, change));
+            }
+        }
+        let mut files = BTreeMap::new();
+        for (file, changes) in by_file {
+            let text = read(Path::new(file))?;
+            let (sites, more) =
+                site::sites(&text, &changes).map_err(|error| format!("{file}: {error}"))?;
+            apart.extend(more);
+            let woven = Woven::new(&text, &sites);
+            write(&self.folder.join(file), woven.text.as_bytes())?;
+            files.insert(file.to_owned(), woven);
+        }
+        write(
+            &self.folder.join("src/mutant_switch.rs"),
+            woven::SWITCH.as_bytes(),
+        )?;
+        let library = read(Path::new("src/lib.rs"))? + "\nmod mutant_switch;\n";
+        write(&self.folder.join("src/lib.rs"), library.as_bytes())?;
+        Ok(files)
+    }
+
+    /// Compiles the tests of the library.
+    fn compile(&self) -> Result<Built, String> {
+        let output = Command::new("cargo")
+            .args([
+                "test",
+                "--locked",
+                "--lib",
+                "--no-run",
+                "--package",
+                PACKAGE,
+            ])
+            .arg("--message-format=json")
+            .args([
+                "--config",
+                &format!("profile.dev.package.{PACKAGE}.debug=false"),
+            ])
+            .env("CARGO_INCREMENTAL", "0")
+            .env("CARGO_TARGET_DIR", &self.target)
+            .current_dir(&self.folder)
+            .stderr(Stdio::null())
+            .output()
+            .map_err(|error| format!("cargo: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let messages: Vec<Value> = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        if output.status.success() {
+            let program = messages.iter().find_map(program_of);
+            return program
+                .map(Built::Program)
+                .ok_or_else(|| "cargo names no program".to_owned());
+        }
+        let complaints = messages.iter().filter_map(complaint).collect();
+        Ok(Built::Refused(complaints))
+    }
+}
+
+fn program_of(message: &Value) -> Option<PathBuf> {
+    let is_library = message["target"]["kind"][0] == "lib";
+    let program = message["executable"].as_str()?;
+    (is_library && message["profile"]["test"] == true).then(|| PathBuf::from(program))
+}
+
+fn complaint(message: &Value) -> Option<Complaint> {
+    let message = &message["message"];
+    if message["level"] != "error" {
+        return None;
+    }
+    let spans = message["spans"].as_array()?;
+    let mut places = Vec::new();
+    for span in spans.iter().filter(|span| span["is_primary"] == true) {
+        let mut span = span;
+        while span.is_object() {
+            places.extend(place(span));
+            span = &span["expansion"]["span"];
+        }
+    }
+    let text = message["rendered"].as_str()?.to_owned();
+    let is_constant = message["code"]["code"] == "E0015";
+    (!places.is_empty()).then_some(Complaint {
+        text,
+        is_constant,
+        places,
+    })
+}
+
+fn place(span: &Value) -> Option<(String, Range<usize>)> {
+    let file = span["file_name"].as_str()?.to_owned();
+    let start = usize::try_from(span["byte_start"].as_u64()?).ok()?;
+    let end = usize::try_from(span["byte_end"].as_u64()?).ok()?;
+    Some((file, start..end))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Writes a file, unless it is the same already and need not be built again.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    if fs::read(path).is_ok_and(|known| known == bytes) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, bytes))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}
