@@ -53,5 +53,7 @@ mod tests {
             assert!(after(client_id, last) && !after(client_id, last + 1));
         }
         assert!(!after("other", 0));
+        seen.clear();
+        assert!(!after("endless", 1));
     }
 }

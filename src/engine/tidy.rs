@@ -159,3 +159,55 @@ fn verdict(token: &TaggedToken, in_use: &InUseTokens, now: OffsetDateTime) -> Ve
         Some(_) | None => Verdict::Keep,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::engine::intent::Owner;
+
+    const MADE: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+
+    fn token(expiry: Option<OffsetDateTime>) -> TaggedToken {
+        TaggedToken {
+            token: TokenEntry {
+                client_id: "id".to_owned(),
+                description: None,
+                generated_on: Some(MADE),
+                roles: Vec::new(),
+                token_expiry: expiry,
+            },
+            owner: Owner::of("default", "reader"),
+        }
+    }
+
+    #[test]
+    fn what_is_in_use_or_may_be_is_kept() {
+        let day = token(Some(MADE + Duration::DAY));
+        let late = MADE + Duration::DAY;
+        assert_eq!(
+            verdict(&day, &InUseTokens::default(), late),
+            Verdict::Unused
+        );
+        let mut used = InUseTokens::default();
+        used.insert("id");
+        assert_eq!(verdict(&day, &used, late), Verdict::Keep);
+        let mut perhaps = InUseTokens::default();
+        perhaps.insert_all_of(Owner::of("default", "reader"));
+        assert_eq!(verdict(&day, &perhaps, late), Verdict::Keep);
+    }
+
+    #[test]
+    fn only_the_end_of_the_lease_makes_a_token_unused() {
+        let verdict = |expiry, now| verdict(&token(expiry), &InUseTokens::default(), now);
+        let expiry = MADE + Duration::DAY;
+        let end = lease_end_bound(MADE, expiry).unwrap();
+        assert_eq!(verdict(Some(expiry), end - Duration::SECOND), Verdict::Keep);
+        assert_eq!(verdict(Some(expiry), end), Verdict::Unused);
+        assert_eq!(verdict(None, end), Verdict::Unknown);
+        // Its lease ends with it.
+        assert_eq!(verdict(Some(MADE + Duration::MINUTE), end), Verdict::Keep);
+    }
+}

@@ -266,3 +266,51 @@ impl LeaseData<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const DATA: LeaseData<'static> = LeaseData {
+        config: "default",
+        org_id: "",
+        client_id: "id",
+        intent: "",
+        role: "reader",
+        minted_at: None,
+        expires_at: None,
+        astra_expires_at: None,
+    };
+
+    #[test]
+    fn a_token_is_over_when_it_ended_longer_ago_than_a_mint_may_take() {
+        let end = datetime!(2026-11-23 12:00 UTC);
+        let data = LeaseData {
+            expires_at: Some(end),
+            ..DATA
+        };
+        let second = time::Duration::SECOND;
+        for (after, is_over) in [
+            (-second, false),
+            (time::Duration::ZERO, false),
+            (second, true),
+        ] {
+            let now = end + MINT_SLACK + after;
+            assert_eq!(data.is_over(now, now), is_over, "{after}");
+        }
+        assert!(!DATA.is_over(end, end), "it never ends");
+    }
+
+    #[test]
+    fn no_end_of_a_lease_is_the_mounts_default() {
+        let data = DATA;
+        let hour = Duration::from_secs(3_600);
+        for (ttl, max_ttl) in [(Duration::ZERO, hour), (hour, Duration::ZERO)] {
+            let refused = data.lease(ttl, max_ttl);
+            assert!(refused.is_err_and(|error| error.to_string().contains("over at once")));
+        }
+        assert!(data.lease(hour, hour).is_ok());
+    }
+}

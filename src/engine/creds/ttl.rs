@@ -144,6 +144,7 @@ fn text(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use time::macros::datetime;
 
     use super::*;
 
@@ -165,6 +166,33 @@ mod tests {
     fn term(role: &RoleEntry, limits: Limits, requested: Option<u64>) -> (u64, u64, Vec<String>) {
         let term = EffectiveTtl::new(role, limits, requested.map(Duration::from_secs));
         (term.ttl.as_secs(), term.max_ttl.as_secs(), term.warnings)
+    }
+
+    #[test]
+    fn a_life_that_is_just_short_leaves_no_grace_and_is_told_once() {
+        let before = |left: Duration, ttl, max_ttl| {
+            let mut term = EffectiveTtl::new(&role(ttl, max_ttl), limits(3600, 100_000), None);
+            term.end_before(left, "by Astra");
+            (
+                term.ttl.as_secs(),
+                term.max_ttl.as_secs(),
+                term.warnings.len(),
+            )
+        };
+        let short = SHORT_LIFE;
+        let longer = short + Duration::from_secs(1);
+        assert_eq!(before(short, 60, 7_200), (60, 1_200, 1));
+        assert_eq!(before(longer, 60, 7_200), (60, 601, 1));
+        // A ttl and a max_ttl that are as long as the life are not cut.
+        assert_eq!(before(short, 1_200, 7_200), (1_200, 1_200, 1));
+        assert_eq!(
+            before(Duration::from_secs(1_000), 60, 1_000),
+            (60, 1_000, 0)
+        );
+        let made = datetime!(2026-11-23 12:00 UTC);
+        assert_eq!(lease_end_bound(made, made + short + MINT_SLACK), None);
+        let end = lease_end_bound(made, made + longer + MINT_SLACK);
+        assert_eq!(end, Some(made + longer + MINT_SLACK + MINT_SLACK - GRACE));
     }
 
     #[test]

@@ -220,6 +220,31 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_description_has_120_characters() {
+        let full = DescriptionForm::Full;
+        for (length, is_needed) in [(119, false), (120, false), (121, true), (122, true)] {
+            assert_eq!(
+                full.is_needed_for(&"a".repeat(length)),
+                is_needed,
+                "{length}"
+            );
+        }
+        assert!(full.is_needed_for("ü"));
+        assert!(!DescriptionForm::Plain.is_needed_for("ü"));
+    }
+
+    #[test]
+    fn another_text_than_a_beginning_tells_nothing_of_the_reason() {
+        let purpose = purpose("reader", "ci", "OPS-1", "");
+        let full = Description::new(&tag(), purpose, DescriptionForm::Full);
+        for echoed in ["", "another text"] {
+            let is_told = full.warning("OPS-1", Some(echoed)).is_some();
+            assert_eq!(is_told, echoed.is_empty(), "{echoed}");
+        }
+        assert_eq!(full.warning("OPS-1", Some(&"longer ".repeat(90))), None);
+    }
+
+    #[test]
     fn the_tag_comes_first_and_the_rest_in_order() {
         let tag = tag();
         for form in FORMS {

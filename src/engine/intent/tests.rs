@@ -2,6 +2,7 @@
 //! `engine::tests`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -208,6 +209,10 @@ async fn an_orderly_end_leaves_no_block_but_one_with_work() {
 
 /// What Astra lists for `intent`.
 fn listed(mount: MountId, intent: &Intent) -> TaggedToken {
+    TaggedToken::of(&entry(mount, intent)).unwrap()
+}
+
+fn entry(mount: MountId, intent: &Intent) -> TokenEntry {
     let tag = Tag {
         mount,
         owner: Owner::of("default", "reader"),
@@ -216,14 +221,13 @@ fn listed(mount: MountId, intent: &Intent) -> TaggedToken {
         write: intent.write(),
         request: RequestMark::of("request"),
     };
-    let token = TokenEntry {
+    TokenEntry {
         client_id: format!("token-{}", intent.index()),
         description: Some(format!("{tag} reader")),
         generated_on: None,
         roles: Vec::new(),
         token_expiry: None,
-    };
-    TaggedToken::of(&token).unwrap()
+    }
 }
 
 #[tokio::test]
@@ -308,12 +312,53 @@ async fn after_a_pause_an_intent_follows_a_write_of_its_own() {
     let second = ledger.begin(None).await.unwrap();
     assert_eq!((first.write(), second.write()), (0, 0));
     assert_eq!(storage.operations().puts, 1);
-    tokio::time::advance(REFRESH).await;
+    tokio::time::advance(REFRESH + Duration::from_secs(1)).await;
     let third = ledger.begin(None).await.unwrap();
     assert_eq!((third.write(), storage.operations().puts), (1, 2));
     for intent in [first, second, third] {
         intent.cancel();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_write_brings_a_removed_block_back() {
+    let (storage, store) = storage();
+    let block = Block::reserve(&store, "default", None).await.unwrap();
+    assert_eq!(block.retire().await.ok(), Some(true));
+    tokio::time::advance(REFRESH + Duration::from_secs(1)).await;
+    assert!(block.refresh().await.is_ok());
+    assert_eq!(storage.keys(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_pending_is_what_was_left_behind_and_what_was_lost_since() {
+    let (_, store) = storage();
+    let former = Ledger::new("default", store.clone(), MountId::random());
+    let left = former.begin(None).await.unwrap();
+    let ledger = Ledger::new("default", store, MountId::random());
+    for _ in 0..2 {
+        ledger.begin(None).await.unwrap().lose(None).await;
+    }
+    assert_eq!(ledger.counts().pending, 3);
+    assert_eq!(ledger.pending().await.unwrap(), 3);
+    left.cancel();
+}
+
+#[tokio::test]
+async fn a_token_is_found_by_its_mount_and_block_together() {
+    let (_, store) = storage();
+    let mount = MountId::random();
+    let ledger = Ledger::new("default", store.clone(), mount);
+    let (one, two) = (
+        ledger.begin(Some("one")).await.unwrap(),
+        ledger.begin(Some("two")).await.unwrap(),
+    );
+    let look = TaggedToken::select(mount, [one.block()].into());
+    assert!(look(&entry(mount, &one)).is_some());
+    assert!(look(&entry(mount, &two)).is_none());
+    assert!(look(&entry(MountId::random(), &one)).is_none());
+    one.cancel();
+    two.cancel();
 }
 
 #[test]

@@ -77,3 +77,68 @@ impl Attempt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::engine::intent::Ledger;
+    use crate::engine::intent::MountId;
+    use crate::engine::intent::Owner;
+    use crate::engine::intent::Purpose;
+    use crate::engine::intent::RequestMark;
+    use crate::engine::store::Store;
+    use crate::secret::Secret;
+    use crate::vault::memory::MemoryStorage;
+
+    #[tokio::test]
+    async fn an_answer_is_about_the_token_with_the_tag() {
+        let storage = Store::new(Arc::new(MemoryStorage::new()));
+        let ledger = Ledger::new("default", storage, MountId::random());
+        let intent = ledger.begin(None).await.unwrap();
+        let block = intent.block();
+        let tag = |index| Tag {
+            mount: ledger.mount(),
+            owner: Owner::of("default", "reader"),
+            block,
+            index,
+            write: 0,
+            request: RequestMark::of("request"),
+        };
+        let description = format!("{} reader", tag(0));
+        let attempt = Attempt {
+            tag: tag(0),
+            form: DescriptionForm::Full,
+            description: Description::new(&tag(0), Purpose::default(), DescriptionForm::Full),
+            wanted: NewToken {
+                description: description.clone(),
+                expiry: None,
+                roles: Vec::new(),
+            },
+            intent,
+        };
+        let answered = |description: Option<String>| {
+            attempt.is_answered_by(&MintedToken {
+                asked_at: Instant::now(),
+                client_id: "id".to_owned(),
+                description,
+                expiry: None,
+                generated_on: None,
+                org_id: String::new(),
+                roles: Vec::new(),
+                secret: Secret::new(String::new()),
+                token: Secret::new(String::new()),
+            })
+        };
+        assert!(answered(None));
+        assert!(answered(Some(description.clone())));
+        assert!(answered(Some(tag(0).to_string())), "it was cut");
+        assert!(answered(Some(description + ", by a proxy")));
+        assert!(!answered(Some(format!("{} reader", tag(1)))));
+        assert!(!answered(Some("a token of somebody else".to_owned())));
+        attempt.intent.cancel();
+    }
+}

@@ -155,6 +155,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_end_by_astras_clock_is_told_where_the_clocks_differ() {
+        assert_eq!(made(0, 1).end_of_astra(NOW), None);
+        assert_eq!(made(3, 4).end_of_astra(NOW), Some(NOW + HOUR * 4));
+        assert_eq!(made(-3, -2).end_of_astra(NOW), Some(NOW - HOUR * 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_much_as_a_mint_may_take_is_no_difference() {
+        let life = |length| Lifetime::new(NOW + length, Some(NOW), Instant::now(), NOW);
+        let slack = time::Duration::try_from(MINT_SLACK).unwrap();
+        let more = life(HOUR + slack);
+        assert!(more.is_as_asked(asked(1)) && more.is_within(asked(1)));
+        assert_eq!(more.excess(asked(1)), None);
+        let too_much = life(HOUR + slack + time::Duration::SECOND);
+        assert!(!too_much.is_as_asked(asked(1)) && !too_much.is_within(asked(1)));
+        assert_eq!(
+            too_much.excess(asked(1)),
+            Some(MINT_SLACK + Duration::from_secs(1))
+        );
+        // Astra's clock is ahead by just as much.
+        let ahead = Lifetime::new(NOW + HOUR + slack, Some(NOW + slack), Instant::now(), NOW);
+        assert_eq!(ahead.end(NOW), NOW + HOUR + slack);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_ended_before_it_was_made_has_no_time_left() {
         assert_eq!(made(3, 2).left(), Duration::ZERO);
         assert_eq!(made(0, 0).left(), Duration::ZERO);

@@ -10,10 +10,12 @@ use astra_emulator::fault::FaultBody;
 use serde_json::json;
 
 use crate::engine::Deadlines;
+use crate::engine::connection::Connection;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::Credential;
 use crate::engine::testing::READER;
 use crate::engine::testing::request;
+use crate::engine::testing::virtual_time;
 use crate::vault::Operation;
 use crate::vault::Response;
 use crate::vault::Storage;
@@ -60,6 +62,12 @@ async fn without_late_creates() -> AstraMount {
 fn lose_answers(mount: &AstraMount) {
     mount.fault("POST", "/v2/clientIdSecrets", Fault::ResetAfterCommit {});
     mount.fault("GET", "/v2/clientIdSecrets", forbidden());
+}
+
+/// The config `default` as the engine uses it.
+async fn connection(mount: &AstraMount) -> Arc<Connection> {
+    let configs = &mount.backend.engine.configs;
+    configs.find("default").await.unwrap().unwrap()
 }
 
 async fn pending(mount: &AstraMount) -> serde_json::Value {
@@ -544,4 +552,53 @@ async fn what_was_lost_before_a_snapshot_goes_from_where_it_is_restored() {
         assert!(!mount.is_live(client_id), "{client_id}");
     }
     assert!(mount.is_live(&first.client_id) && mount.is_live(&second.client_id));
+}
+
+#[test]
+fn a_used_up_block_stays_while_its_requests_may_be_repeated_and_then_goes() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let connection = connection(&mount).await;
+        let ledger = &connection.ledger;
+        // One for another organization uses the block up.
+        for org_id in ["one", "two"] {
+            ledger.begin(Some(org_id)).await.unwrap().cancel();
+        }
+        let blocks = || {
+            let keys = mount.storage.keys().into_iter();
+            keys.filter(|key| key.starts_with("v1/intent/")).count()
+        };
+        mount.tick().await;
+        tokio::time::advance(Duration::from_secs(50)).await;
+        mount.tick().await;
+        assert_eq!(blocks(), 2);
+        tokio::time::advance(Duration::from_secs(11)).await;
+        mount.tick().await;
+        assert_eq!(blocks(), 1);
+    });
+}
+
+#[tokio::test]
+async fn what_is_in_use_is_not_deleted_although_it_counts_as_lost() {
+    let mount = AstraMount::mounted().await;
+    let connection = connection(&mount).await;
+    let root = connection.entry.token_client_id();
+    let intent = connection.ledger.begin(None).await.unwrap();
+    intent.lose(Some(root.to_owned())).await;
+    mount.tick().await;
+    assert!(mount.is_live(root));
+    assert_eq!(pending(&mount).await, 1);
+}
+
+#[tokio::test]
+async fn one_list_shows_all_first_tries() {
+    let mut mount = AstraMount::mounted().await;
+    die_after_the_token_is_made(&mut mount).await;
+    let lists = |mount: &AstraMount| mount.requests("GET", "/v2/clientIdSecrets");
+    let before = lists(&mount);
+    for _ in 0..3 {
+        mount.mint("reader").await.unwrap();
+    }
+    assert_eq!(lists(&mount) - before, 1);
 }

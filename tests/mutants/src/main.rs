@@ -15,6 +15,7 @@ mod tree;
 mod unit_tests;
 mod woven;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,18 +45,19 @@ fn main() -> ExitCode {
 /// Tries all changes of the list; the number that were missed.
 fn run(list: &Path, out: &Path) -> Result<usize, String> {
     let changes = change::read(list)?;
-    let tree = Tree::copy(out.join("tree"))?;
+    let tree = Tree::copy(out.join("tree"), &changes)?;
     let began = Instant::now();
-    let build = tree.build(&changes)?;
+    let build = tree.build(&changes, &out.join("build.json"))?;
     let seconds = |began: Instant| began.elapsed().as_secs();
     eprintln!("mutants: built in {} s", seconds(began));
     let began = Instant::now();
-    let program = Program {
+    let mut program = Program {
         path: &build.program,
         folder: tree.folder(),
         scratch: scratch(out)?,
+        witnesses: HashMap::new(),
     };
-    let tests = program.measure()?;
+    let tests = program.measured(&out.join("tests.json"))?;
     eprintln!("mutants: {} tests in {} s", tests.len(), seconds(began));
     let mut results = Results::new(out)?;
     for (number, change) in changes.iter().enumerate() {
@@ -65,7 +67,7 @@ fn run(list: &Path, out: &Path) -> Result<usize, String> {
         let outcome = if build.unviable.contains(&number) {
             Outcome::Unviable
         } else {
-            Outcome::Tried(program.try_change(&tests, Some(number))?)
+            Outcome::Tried(program.try_change(&tests, change, Some(number))?)
         };
         results.add(change, &outcome)?;
     }
@@ -74,11 +76,11 @@ fn run(list: &Path, out: &Path) -> Result<usize, String> {
         let outcome = match tree.build_alone(change)? {
             None => Outcome::Unviable,
             Some(path) => {
-                let program = Program {
+                let mut program = Program {
                     path: &path,
                     ..program.clone()
                 };
-                Outcome::Tried(program.try_change(&tests, None)?)
+                Outcome::Tried(program.try_change(&tests, change, None)?)
             }
         };
         results.add(change, &outcome)?;

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fs;
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
 use std::ops::Range;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
 
+use serde::Deserialize;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::change::Change;
@@ -18,6 +23,12 @@ use crate::woven;
 use crate::woven::Woven;
 
 const PACKAGE: &str = "vault-plugin-secrets-astra";
+
+/// The root of the library.
+const LIBRARY: &str = "src/lib.rs";
+
+/// The module that it gets.
+const SWITCH: &str = "src/mutant_switch.rs";
 
 /// The copy. Libraries are those of the repository's own target folder.
 pub(crate) struct Tree {
@@ -35,12 +46,22 @@ pub(crate) struct Build {
     pub(crate) apart: BTreeSet<Number>,
 }
 
+/// What a build has told of changes.
+#[derive(Default, Deserialize, Serialize)]
+struct Found {
+    /// Which changes of which files.
+    print: u64,
+    unviable: BTreeSet<Number>,
+    apart: BTreeSet<Number>,
+}
+
 /// An error of the compiler.
 struct Complaint {
     text: String,
     /// The code is in a constant, where nothing can be chosen.
     is_constant: bool,
-    places: Vec<(String, Range<usize>)>,
+    /// Where it is, then what it has to do with.
+    places: [Vec<(String, Range<usize>)>; 2],
 }
 
 enum Built {
@@ -49,24 +70,38 @@ enum Built {
 }
 
 impl Tree {
-    /// Copies what the repository in the current folder tracks.
+    /// Copies what the repository in the current folder tracks, but for files that are written with
+    /// changes in them: what is the same as in an earlier copy need not be built again.
     ///
     /// # Errors
     ///
     /// Git or the disk fails.
-    pub(crate) fn copy(folder: PathBuf) -> Result<Self, String> {
+    pub(crate) fn copy(folder: PathBuf, changes: &[Change]) -> Result<Self, String> {
+        let target = std::path::absolute("target").map_err(|error| error.to_string())?;
+        let tree = Self { folder, target };
+        let woven: BTreeSet<&str> = changes.iter().map(|change| change.file.as_str()).collect();
+        tree.fill(|file| woven.contains(file) || [LIBRARY, SWITCH].contains(&file))?;
+        Ok(tree)
+    }
+
+    /// Copies the files that are tracked, except some, and removes all others but those.
+    fn fill(&self, is_excepted: impl Fn(&str) -> bool) -> Result<(), String> {
         let listed = Command::new("git").args(["ls-files", "-z"]).output();
         let listed = listed.map_err(|error| format!("git ls-files: {error}"))?;
-        for file in listed.stdout.split(|byte| *byte == 0) {
-            let file = Path::new(std::str::from_utf8(file).map_err(|error| error.to_string())?);
-            if file.is_file() {
-                let bytes =
-                    fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-                write(&folder.join(file), &bytes)?;
+        let listed = String::from_utf8(listed.stdout).map_err(|error| error.to_string())?;
+        let mut kept: BTreeSet<PathBuf> = BTreeSet::from([self.folder.join(SWITCH)]);
+        for name in listed.split('\0') {
+            let file = Path::new(name);
+            if !file.is_file() {
+                continue;
             }
+            if !is_excepted(name) {
+                let bytes = fs::read(file).map_err(|error| told(file, &error))?;
+                write(&self.folder.join(file), &bytes)?;
+            }
+            kept.insert(self.folder.join(file));
         }
-        let target = std::path::absolute("target").map_err(|error| error.to_string())?;
-        Ok(Self { folder, target })
+        remove_all_but(&kept, &self.folder)
     }
 
     /// The folder in which tests run.
@@ -74,19 +109,37 @@ impl Tree {
         &self.folder
     }
 
-    /// Builds all changes into one program and leaves out those that do not compile.
+    /// Builds all changes into one program and leaves out those that do not compile. What was found
+    /// of the same changes of the same files before is in the file `known`.
     ///
     /// # Errors
     ///
     /// A file cannot be read or written, or the code does not compile for another reason.
-    pub(crate) fn build(&self, changes: &[Change]) -> Result<Build, String> {
-        let mut unviable = BTreeSet::new();
-        let mut apart = BTreeSet::new();
+    pub(crate) fn build(&self, changes: &[Change], known: &Path) -> Result<Build, String> {
+        let print = print(changes)?;
+        let text = fs::read(known).unwrap_or_default();
+        let found = serde_json::from_slice::<Found>(&text).unwrap_or_default();
+        let found = if found.print == print {
+            found
+        } else {
+            Found {
+                print,
+                ..Found::default()
+            }
+        };
+        let (mut unviable, mut apart) = (found.unviable, found.apart);
         loop {
             let left_out: BTreeSet<Number> = unviable.union(&apart).copied().collect();
             let files = self.weave(changes, &left_out, &mut apart)?;
             let complaints = match self.compile()? {
                 Built::Program(program) => {
+                    let found = Found {
+                        print,
+                        unviable: unviable.clone(),
+                        apart: apart.clone(),
+                    };
+                    let text = serde_json::to_vec(&found).map_err(|error| error.to_string())?;
+                    write(known, &text)?;
                     return Ok(Build {
                         program,
                         unviable,
@@ -100,7 +153,13 @@ impl Tree {
                 let of_place = |(file, bytes): &(String, Range<usize>)| {
                     files.get(file).map(|woven| woven.changes_at(bytes))
                 };
-                let found = complaint.places.iter().filter_map(of_place).flatten();
+                // Both sides of a choice are of one type, and the compiler takes either as wrong.
+                let found = complaint.places.iter().map(|places| {
+                    let found = places.iter().filter_map(of_place).flatten();
+                    found.collect::<Vec<Number>>()
+                });
+                let found = found.into_iter().find(|found| !found.is_empty());
+                let found = found.unwrap_or_default();
                 if complaint.is_constant {
                     apart.extend(found);
                 } else {
@@ -121,7 +180,7 @@ impl Tree {
     ///
     /// A file cannot be read or written.
     pub(crate) fn build_alone(&self, change: &Change) -> Result<Option<PathBuf>, String> {
-        self.weave(&[], &BTreeSet::new(), &mut BTreeSet::new())?;
+        self.fill(|file| file == SWITCH)?;
         let text = read(Path::new(&change.file))?;
         let changed = site::replaced(&text, change);
         write(&self.folder.join(&change.file), changed.as_bytes())?;
@@ -158,12 +217,9 @@ impl Tree {
             write(&self.folder.join(file), woven.text.as_bytes())?;
             files.insert(file.to_owned(), woven);
         }
-        write(
-            &self.folder.join("src/mutant_switch.rs"),
-            woven::SWITCH.as_bytes(),
-        )?;
-        let library = read(Path::new("src/lib.rs"))? + "\nmod mutant_switch;\n";
-        write(&self.folder.join("src/lib.rs"), library.as_bytes())?;
+        write(&self.folder.join(SWITCH), woven::SWITCH.as_bytes())?;
+        let library = read(Path::new(LIBRARY))? + "\nmod mutant_switch;\n";
+        write(&self.folder.join(LIBRARY), library.as_bytes())?;
         Ok(files)
     }
 
@@ -217,17 +273,18 @@ fn complaint(message: &Value) -> Option<Complaint> {
         return None;
     }
     let spans = message["spans"].as_array()?;
-    let mut places = Vec::new();
-    for span in spans.iter().filter(|span| span["is_primary"] == true) {
+    let mut places = [Vec::new(), Vec::new()];
+    for span in spans {
+        let of_rank = &mut places[usize::from(span["is_primary"] != true)];
         let mut span = span;
         while span.is_object() {
-            places.extend(place(span));
+            of_rank.extend(place(span));
             span = &span["expansion"]["span"];
         }
     }
     let text = message["rendered"].as_str()?.to_owned();
     let is_constant = message["code"]["code"] == "E0015";
-    (!places.is_empty()).then_some(Complaint {
+    (!spans.is_empty()).then_some(Complaint {
         text,
         is_constant,
         places,
@@ -241,8 +298,41 @@ fn place(span: &Value) -> Option<(String, Range<usize>)> {
     Some((file, start..end))
 }
 
+/// A number for the changes and their files, which is another for others.
+fn print(changes: &[Change]) -> Result<u64, String> {
+    let mut hasher = DefaultHasher::new();
+    let mut last = "";
+    for change in changes {
+        if change.file != last {
+            read(Path::new(&change.file))?.hash(&mut hasher);
+            last = &change.file;
+        }
+        (&change.name, &change.replacement).hash(&mut hasher);
+    }
+    Ok(hasher.finish())
+}
+
 fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    fs::read_to_string(path).map_err(|error| told(path, &error))
+}
+
+/// Removes what an earlier copy has and the repository does not.
+fn remove_all_but(tracked: &BTreeSet<PathBuf>, folder: &Path) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| told(folder, &error))?;
+    let entries = fs::read_dir(folder).map_err(|error| told(folder, &error))?;
+    for entry in entries {
+        let path = entry.map_err(|error| told(folder, &error))?.path();
+        if path.is_dir() {
+            remove_all_but(tracked, &path)?;
+        } else if !tracked.contains(&path) {
+            fs::remove_file(&path).map_err(|error| told(&path, &error))?;
+        }
+    }
+    Ok(())
+}
+
+fn told(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
 }
 
 /// Writes a file, unless it is the same already and need not be built again.
@@ -253,5 +343,5 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(path, bytes))
-        .map_err(|error| format!("{}: {error}", path.display()))
+        .map_err(|error| told(path, &error))
 }

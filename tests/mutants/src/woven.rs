@@ -104,3 +104,81 @@ impl Woven {
 fn is_on(number: Number) -> String {
     format!("crate::mutant_switch::is_on({number})")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Change;
+    use crate::site::sites;
+
+    /// A change of the text from `at` to its end, which must stand there once.
+    fn change(text: &str, genre: &str, at: &str, replacement: &str) -> Change {
+        let start = text.find(at).expect("the place");
+        let place = |offset: usize| {
+            let before = &text[..offset];
+            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            serde_json::json!({
+                "line": before.matches('\n').count() + 1,
+                "column": before[line_start..].chars().count() + 1,
+            })
+        };
+        let change = serde_json::json!({
+            "name": at, "file": "a.rs", "genre": genre, "replacement": replacement,
+            "span": {"start": place(start), "end": place(start + at.len())},
+            "function": {"return_type": "-> u8"},
+        });
+        serde_json::from_value(change).expect("a change")
+    }
+
+    fn woven(text: &str, changes: &[Change]) -> (Woven, Vec<Number>) {
+        let numbered: Vec<(Number, &Change)> = changes.iter().enumerate().collect();
+        let (sites, apart) = sites(text, &numbered).expect("a file that can be parsed");
+        (Woven::new(text, &sites), apart)
+    }
+
+    #[test]
+    fn each_kind_of_change_can_be_chosen() {
+        let text = "fn f(a: u8) -> u8 {\n    match a {\n        // ü\n        1 if a == 2 => 3,\n        \
+                    4 => !a + 5,\n        _ => 6,\n    }\n}\n";
+        let changes = [
+            change(text, "FnValue", "match", "0"),
+            change(text, "MatchArmGuard", "a == 2", "true"),
+            change(text, "BinaryOperator", "==", "!="),
+            change(text, "MatchArm", "4", ""),
+            change(text, "UnaryOperator", "!", ""),
+            change(text, "BinaryOperator", "+", "-"),
+        ];
+        let (woven, apart) = woven(text, &changes);
+        let expected = "fn f(a: u8) -> u8 {\n    if ON(0) { return 0; } match a {\n        // ü\n        \
+                        1 if (ON(1) || (((if ON(2) { a != 2 } else { a == 2 })))) => 3,\n        \
+                        4 if !ON(3) => (if ON(5) { !a - 5 } else { \
+                        (if ON(4) { a } else { !a }) + 5 }),\n        _ => 6,\n    }\n}\n";
+        assert_eq!(
+            woven.text.replace("crate::mutant_switch::is_on", "ON"),
+            expected
+        );
+        assert!(apart.is_empty());
+        for (number, text) in [(0, "return 0"), (2, "a != 2"), (5, "!a - 5")] {
+            let start = woven.text.find(text).expect("the change");
+            assert_eq!(woven.changes_at(&(start..start + 1)), [number]);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_chosen_is_built_apart() {
+        let text =
+            "fn f(a: Option<u8>) -> u8 {\n    if let Some(b) = a && b == 1 { 2 } else { 3 }\n}\n";
+        let changes = [
+            change(text, "BinaryOperator", "&&", "||"),
+            change(text, "BinaryOperator", "==", "!="),
+            change(text, "StructField", "2", ""),
+        ];
+        let (woven, apart) = woven(text, &changes);
+        assert_eq!(apart, [0, 2]);
+        assert!(
+            woven.text.contains("{ b != 1 } else { b == 1 }"),
+            "{}",
+            woven.text
+        );
+    }
+}
