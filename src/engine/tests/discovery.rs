@@ -85,6 +85,27 @@ async fn only_tokens_of_this_mount_are_listed_and_never_a_secret() {
     assert_eq!(info["minted_for"], "by token-ci for OPS-7");
     let text = listed.to_string();
     assert!(!text.contains(issued.text("client_secret")) && !text.contains(issued.text("token")));
+    // Where the role is gone the description still tells it.
+    mount.delete("roles/reader", json!({})).await.unwrap();
+    let listed = mount.read("tokens/default/").await.unwrap();
+    assert_eq!(listed["key_info"][&issued.client_id]["role"], "reader");
+}
+
+#[tokio::test]
+async fn tidy_counts_what_nothing_tells_the_end_of() {
+    let mount = AstraMount::mounted().await;
+    mount
+        .astra
+        .set_knobs(json!({"ignore_expiry": true}))
+        .unwrap();
+    let issued = [
+        mount.mint("reader").await.unwrap(),
+        mount.mint("reader").await.unwrap(),
+    ];
+    let done = mount.write("tidy", json!({})).await.unwrap().unwrap();
+    assert_eq!(done.data()["unknown"], 2);
+    assert_eq!(done.data()["deleted"], 0);
+    mount.assert_clean(&[&issued[0], &issued[1]], "nothing tells their end");
 }
 
 #[tokio::test]

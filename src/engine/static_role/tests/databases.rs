@@ -36,9 +36,12 @@ async fn patch(mount: &AstraMount, data: Value) {
 
 #[tokio::test]
 async fn the_token_comes_with_what_an_application_needs() {
-    let (mount, id) = with_database(json!({})).await;
+    let (mut mount, id) = with_database(json!({})).await;
     let before = mount.all_requests();
     let data = creds(&mount).await;
+    mount.set_standby(true);
+    assert_eq!(creds(&mount).await, data, "any node tells them");
+    mount.set_standby(false);
     assert_eq!(
         mount.all_requests(),
         before,
