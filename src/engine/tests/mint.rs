@@ -562,9 +562,8 @@ fn a_used_up_block_stays_while_its_requests_may_be_repeated_and_then_goes() {
         let connection = connection(&mount).await;
         let ledger = &connection.ledger;
         // One for another organization uses the block up.
-        for org_id in ["one", "two"] {
-            ledger.begin(Some(org_id)).await.unwrap().cancel();
-        }
+        ledger.begin(Some("one")).await.unwrap().cancel();
+        let open = ledger.begin(Some("two")).await.unwrap();
         let blocks = || {
             let keys = mount.storage.keys().into_iter();
             keys.filter(|key| key.starts_with("v1/intent/")).count()
@@ -576,6 +575,8 @@ fn a_used_up_block_stays_while_its_requests_may_be_repeated_and_then_goes() {
         tokio::time::advance(Duration::from_secs(11)).await;
         mount.tick().await;
         assert_eq!(blocks(), 1);
+        assert_eq!(ledger.open(), 1, "the other goes on");
+        open.cancel();
     });
 }
 

