@@ -28,7 +28,7 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// A program may compute for so many seconds, and so many times as long as its tests did without a
 /// change; and so many times as long it may wait.
-const PATIENCE: (u64, u64, u64) = (3, 4, 60);
+const TIMEOUT: (u64, u64, u64) = (3, 4, 60);
 
 /// How much memory a program may use, in KiB: a change can make it reserve more and more.
 const MEMORY: u64 = 3 << 20;
@@ -170,7 +170,7 @@ impl Program<'_> {
     fn go(&self, tests: &[&Test], change: Option<Number>) -> Result<Option<Verdict>, String> {
         let names: Vec<&str> = tests.iter().map(|test| test.name.as_str()).collect();
         let took: Duration = tests.iter().map(|test| test.took).sum();
-        let seconds = PATIENCE.0 + took.as_secs() * PATIENCE.1;
+        let seconds = TIMEOUT.0 + took.as_secs() * TIMEOUT.1;
         let mut command = self.command(&names, seconds);
         if let Some(number) = change {
             command.env("MUTANT", number.to_string());
@@ -179,7 +179,7 @@ impl Program<'_> {
         let output = output.map_err(|error| format!("{}: {error}", self.scratch.display()))?;
         let child = command.stdout(output).spawn();
         let mut child = child.map_err(|error| format!("{}: {error}", self.path.display()))?;
-        let deadline = Instant::now() + Duration::from_secs(seconds * PATIENCE.2);
+        let deadline = Instant::now() + Duration::from_secs(seconds * TIMEOUT.2);
         match ended(&mut child, deadline, &self.scratch)? {
             Ended::Stopped => Ok(Some(Verdict::TimedOut)),
             Ended::Passed => Ok(None),
