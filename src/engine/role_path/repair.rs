@@ -51,7 +51,8 @@ pub(super) async fn repair_all(engine: &Engine, deadline: Deadline) -> Result<()
     find_work(engine, &mut due).await?;
     let configs = due.iter().map(|(config, work)| async move {
         let wait = match repair_config(engine, config, work, deadline).await {
-            Ok(()) => INTERVAL,
+            Ok(true) => INTERVAL,
+            Ok(false) => Duration::MINUTE,
             Err(error) => {
                 tracing::warn!(config, %error, "cannot compare Astra roles with what is stored; a \
                     later tick tries again");
@@ -90,48 +91,91 @@ async fn find_work(engine: &Engine, due: &mut BTreeMap<String, Work>) -> Result<
     Ok(())
 }
 
+/// Whether all is compared; what is being changed all the time is left for another tick.
 async fn repair_config(
     engine: &Engine,
     config: &str,
     work: &Work,
     deadline: Deadline,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     if !work.is_used {
-        return Ok(());
+        return Ok(true);
     }
     let Some(connection) = engine.configs.find(config).await? else {
-        return Ok(());
+        return Ok(true);
     };
+    let busy = compare(engine, &connection, work, deadline).await?;
+    if busy.is_done() {
+        return Ok(true);
+    }
+    // A rotation, perhaps of the same tick, sends no policy, and a request may fail before it does.
+    busy.wait(engine, deadline).await;
+    let busy = compare(engine, &connection, &busy, deadline).await?;
+    Ok(busy.is_done())
+}
+
+/// Compares the roles of `work` with one list, and brings back what was changed.  What is left out
+/// because it is being changed is returned.
+async fn compare(
+    engine: &Engine,
+    connection: &Connection,
+    work: &Work,
+    deadline: Deadline,
+) -> Result<Work, Error> {
+    let config = &connection.name;
     let roles = connection.client.roles(deadline).await.map_err(|error| {
-        astra_error::request_error("list the organization's roles", &connection, &error)
+        astra_error::request_error("list the organization's roles", connection, &error)
     })?;
     engine.token_admins.learn(config, &roles);
+    let mut busy = Work::default();
     for name in &work.roles {
-        // A request that is changing the role brings it in step itself.
         let Some(_changing) = engine.roles.try_lock(name) else {
+            busy.roles.push(name.clone());
             continue;
         };
         if let Loaded::Valid(role) = engine.roles.load(name).await?
-            && role.config == config
+            && role.config == *config
             && let Some(custom) = &role.granted.policy
         {
             let owner = PolicyOwner::Role(name);
-            repair(engine, &connection, owner, custom, &roles, deadline).await?;
+            repair(engine, connection, owner, custom, &roles, deadline).await?;
         }
     }
     for name in &work.static_roles {
         let Some(_changing) = engine.static_roles.try_lock(name) else {
+            busy.static_roles.push(name.clone());
             continue;
         };
         if let Loaded::Valid(role) = engine.static_roles.load(name).await?
-            && role.config == config
+            && role.config == *config
             && let Some(custom) = role.claim()
         {
             let owner = PolicyOwner::StaticRole(name);
-            repair(engine, &connection, owner, custom, &roles, deadline).await?;
+            repair(engine, connection, owner, custom, &roles, deadline).await?;
         }
     }
-    Ok(())
+    Ok(busy)
+}
+
+impl Work {
+    /// Whether there are no roles to compare.
+    fn is_done(&self) -> bool {
+        self.roles.is_empty() && self.static_roles.is_empty()
+    }
+
+    /// Waits until each of the roles is changed no more, or the deadline is over.
+    async fn wait(&self, engine: &Engine, deadline: Deadline) {
+        let all = async {
+            for name in &self.roles {
+                drop(engine.roles.lock(name).await);
+            }
+            for name in &self.static_roles {
+                drop(engine.static_roles.lock(name).await);
+            }
+        };
+        // What is busy for so long is compared by another tick.
+        let _ = tokio::time::timeout(deadline.remaining(), all).await;
+    }
 }
 
 async fn repair(

@@ -31,6 +31,15 @@ fn edited(role: &Role, actions: &[&str]) -> Policy {
     }
 }
 
+/// How often the roles were listed.
+fn lists(mount: &AstraMount) -> usize {
+    let journal = mount.astra.journal();
+    let lists = journal
+        .iter()
+        .filter(|entry| entry.method == "GET" && entry.path == "/v2/organizations/roles");
+    lists.count()
+}
+
 async fn read(mount: &AstraMount, path: &str) -> Response {
     let read = mount.call(Operation::Read, path, json!({})).await;
     read.unwrap().unwrap()
@@ -110,19 +119,39 @@ async fn the_custom_role_of_a_static_role_gets_its_policy_back() {
 }
 
 #[tokio::test]
+async fn a_role_that_is_being_changed_is_compared_once_that_is_over() {
+    let mut mount = AstraMount::configured().await;
+    let mut role = policy(&["db-cql"]);
+    role["rotation_period"] = json!("24h");
+    mount.write("static-roles/app", role).await.unwrap();
+    mount.tick().await;
+    let role = kept(&mount);
+    let by_hand = edited(&role, &["db-table-describe"]);
+    mount.astra.edit_role(&role.id, by_hand).unwrap();
+    mount.advance(Duration::from_secs(3601));
+    // What a rotation of the same tick does.
+    let changing = mount.backend.engine.static_roles.lock("app").await;
+    let before = lists(&mount);
+    let finish = async {
+        while lists(&mount) == before {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        drop(changing);
+    };
+    tokio::join!(mount.tick(), finish);
+    assert_eq!(kept(&mount).policy, role.policy);
+}
+
+#[tokio::test]
 async fn one_list_an_hour_is_enough_for_all_roles_of_a_config() {
     let mut mount = AstraMount::configured().await;
     for name in ["a", "b", "c"] {
         let path = format!("roles/{name}");
         mount.write(&path, policy(&["db-cql"])).await.unwrap();
     }
-    let lists = |mount: &AstraMount| {
-        let journal = mount.astra.journal();
-        let lists = journal
-            .iter()
-            .filter(|entry| entry.method == "GET" && entry.path == "/v2/organizations/roles");
-        lists.count()
-    };
     let before = lists(&mount);
     for _ in 0..3 {
         mount.tick().await;
