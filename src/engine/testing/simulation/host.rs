@@ -95,6 +95,11 @@ impl Lease {
         })
     }
 
+    /// How long it lasts unless it is renewed.
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
     /// How long it may last in all.
     pub fn max_ttl(&self) -> Duration {
         self.max_ttl
@@ -205,12 +210,13 @@ impl World {
     }
 
     /// Takes a lease on what was delivered.
-    pub fn lease(self: &Rc<Self>, org: usize, response: &Response) {
+    pub fn lease(self: &Rc<Self>, org: usize, role: &str, response: &Response) {
         let id = self.leases.borrow().len();
         let Some(lease) = Lease::of(id, org, response) else {
             return self.violation("a credential without a lease".to_owned());
         };
         self.check_delivered(&lease);
+        self.check_limits(&lease, role);
         self.leases.borrow_mut().push(lease);
         self.arm(id);
     }

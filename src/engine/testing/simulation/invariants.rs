@@ -117,6 +117,21 @@ impl World {
         }
     }
 
+    /// A lease lasts no longer than an operator asked for.  Which write was the last one to happen is not
+    /// asked: it may have failed, or storage may have been restored since.
+    pub fn check_limits(&self, lease: &Lease, role: &str) {
+        let limits = self.role_limits.borrow();
+        let written = limits.get(role).map(Vec::as_slice).unwrap_or_default();
+        let (ttl, max_ttl) = (lease.ttl().as_secs(), lease.max_ttl().as_secs());
+        if !written.iter().any(|(own, own_max)| ttl <= *own && max_ttl <= *own_max) {
+            self.violation(format!(
+                "the lease on {} lasts {ttl} s and at most {max_ttl} s: no one asked for that, but \
+                 for {written:?}",
+                lease.client_id
+            ));
+        }
+    }
+
     /// A revocation that was answered with success leaves no token.
     pub fn check_revoked(&self, lease: &Lease) {
         // Without a config there is no clock but the node's that could tell that the token has ended.

@@ -46,7 +46,7 @@ impl World {
                     self.call(Some(org), asked, gives_up).await
                     && self.era.get() == era
                 {
-                    self.lease(org, &response);
+                    self.lease(org, &role(org, number), &response);
                 }
             }
             Operation::Renew { lease, increment } => {
@@ -141,10 +141,11 @@ impl World {
                 ttl,
                 max_ttl,
             } => {
-                let mut data =
-                    json!({"config": config(org), "ttl": ttl, "max_ttl": max_ttl.max(ttl)});
+                let (name, max_ttl) = (role(org, number), max_ttl.max(ttl));
+                let mut data = json!({"config": config(org), "ttl": ttl, "max_ttl": max_ttl});
                 grant(&mut data, policy);
-                let path = format!("roles/{}", role(org, number));
+                let path = format!("roles/{name}");
+                self.note_limits(name, ttl, max_ttl);
                 self.ask(Some(org), Asked::Update, &path, data).await;
             }
             Operation::DeleteRole { org, role: number } => {

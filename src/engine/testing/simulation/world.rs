@@ -68,6 +68,8 @@ pub struct World {
     pub overtaken: RefCell<BTreeMap<String, (OffsetDateTime, Option<BlockEntry>)>>,
     /// Leases that the host forgot when storage was restored, whose tokens somebody may use.
     pub lost_leases: RefCell<Vec<Lease>>,
+    /// The `ttl` and `max_ttl` in seconds that operators ever asked for, by role.
+    pub role_limits: RefCell<BTreeMap<String, Vec<(u64, u64)>>>,
     /// What was found wrong.
     pub violations: RefCell<Vec<String>>,
     /// How many seconds the node's clock is ahead.
@@ -165,6 +167,7 @@ impl World {
             forgotten: RefCell::default(),
             overtaken: RefCell::default(),
             lost_leases: RefCell::default(),
+            role_limits: RefCell::default(),
             violations: RefCell::default(),
             skew: Cell::new(0),
             was_skewed: Cell::new(false),
@@ -231,6 +234,12 @@ impl World {
         let entry = other.durable.entries().remove("v1/mount")?;
         let entry: Value = serde_json::from_slice(&entry.value).ok()?;
         MountId::deserialize(&entry["id"]).ok()
+    }
+
+    /// An operator asks for these limits of a role.  A write that fails may have happened.
+    pub fn note_limits(&self, role: String, ttl: u64, max_ttl: u64) {
+        let mut limits = self.role_limits.borrow_mut();
+        limits.entry(role).or_default().push((ttl, max_ttl));
     }
 
     /// A config of another organization.
