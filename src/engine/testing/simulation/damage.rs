@@ -68,6 +68,29 @@ impl World {
         self.repair().await;
     }
 
+    /// Somebody takes rights from the custom roles of these names in Astra, and gives others.
+    pub(super) fn edit_custom_roles(&self, name: &str) {
+        let of = |own: &str| own == name;
+        let roles = self.stored::<RoleEntry>(Key::ROLES).into_iter();
+        let roles = roles.filter(|(own, _)| of(own));
+        let static_roles = self
+            .stored::<StaticRoleEntry>(Key::STATIC_ROLES)
+            .into_iter();
+        let static_roles = static_roles.filter(|(own, _)| of(own));
+        let claims = roles.filter_map(|(_, entry)| entry.granted.policy);
+        let claims = claims.chain(static_roles.filter_map(|(_, entry)| entry.granted.policy));
+        let claimed: Vec<String> = claims.map(|claim| claim.role_id).collect();
+        for org in &self.orgs {
+            let there = self.astra.roles(Some(&org.id)).unwrap_or_default();
+            for mut role in there.into_iter().filter(|own| claimed.contains(&own.id)) {
+                role.policy.actions = vec!["db-keyspace-describe".to_owned()];
+                if self.astra.edit_role(&role.id, role.policy).is_err() {
+                    self.violation(format!("the custom role {} cannot be changed", role.name));
+                }
+            }
+        }
+    }
+
     /// An operator is told that these stay: what is only in an entry that cannot be read is not deleted.
     fn give_up_what_only_it_names(&self, folder: Folder, name: &str) {
         let mut given_up = self.given_up.borrow_mut();

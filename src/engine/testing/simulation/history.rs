@@ -56,9 +56,18 @@ impl History {
         // A stream of its own, so that histories stay what they were before there was another cluster.
         let mut places = Rng::with_seed(chance::mix(seed, u64::MAX - 1));
         let has_neighbour = places.u8(..4) == 0;
+        // So have changes by hand.
+        let mut hands = Rng::with_seed(chance::mix(seed, u64::MAX - 3));
+        let has_hands = hands.u8(..4) == 0;
         let steps = (0..operations as u64).map(|number| {
             let after_ms = pause(&mut rng).as_millis() as u64;
-            let operation = mix.operation(&mut rng);
+            let mut operation = mix.operation(&mut rng);
+            if has_hands && hands.u8(..40) == 0 {
+                operation = Operation::EditCustomRoles {
+                    org: hands.usize(..CONFIGS),
+                    role: hands.usize(..3),
+                };
+            }
             let moves = has_neighbour && places.u8(..4) == 0;
             let moved = if moves { operation.elsewhere() } else { None };
             Step {

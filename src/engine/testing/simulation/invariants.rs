@@ -123,7 +123,10 @@ impl World {
         let limits = self.role_limits.borrow();
         let written = limits.get(role).map(Vec::as_slice).unwrap_or_default();
         let (ttl, max_ttl) = (lease.ttl().as_secs(), lease.max_ttl().as_secs());
-        if !written.iter().any(|(own, own_max)| ttl <= *own && max_ttl <= *own_max) {
+        if !written
+            .iter()
+            .any(|(own, own_max)| ttl <= *own && max_ttl <= *own_max)
+        {
             self.violation(format!(
                 "the lease on {} lasts {ttl} s and at most {max_ttl} s: no one asked for that, but \
                  for {written:?}",

@@ -77,6 +77,8 @@ pub enum Operation {
     },
     /// An operator deletes a config.
     DeleteConfig { org: usize, force: bool },
+    /// Somebody changes the custom roles of a role and of the static role of that name by hand, in Astra.
+    EditCustomRoles { org: usize, role: usize },
     /// An operator rotates a root token.
     RotateRoot { org: usize },
     /// An operator writes a role.
@@ -116,6 +118,7 @@ impl Operation {
         let mut moved = self.clone();
         match &mut moved {
             Self::Mint { org, .. }
+            | Self::EditCustomRoles { org, .. }
             | Self::RotateRoot { org }
             | Self::WriteRole { org, .. }
             | Self::DeleteRole { org, .. }

@@ -104,6 +104,9 @@ impl World {
                 self.damage(org, number, folder, newer, time).await;
             }
             Operation::SetClock { ahead } => self.set_clock(ahead),
+            Operation::EditCustomRoles { org, role: number } => {
+                self.edit_custom_roles(&role(org, number));
+            }
             other => self.operate(other).await,
         }
     }
