@@ -196,10 +196,15 @@ async fn replace(
         Ok(()) => prove(&old, &entry, deadline).await,
         Err(error) => Err(error.into()),
     };
-    if let Err(error) = proved {
-        uncommitted.rollback(deadline).await;
-        return Err(unchanged(error));
-    }
+    match proved {
+        // A config that was written untried does not tell it yet: where the new root token is to be
+        // deleted must be known once the config is for another organization.
+        Ok(org) => entry.org_id.get_or_insert(org),
+        Err(error) => {
+            uncommitted.rollback(deadline).await;
+            return Err(unchanged(error));
+        }
+    };
     failpoint::hit("rotate-root.proved");
     let expiry_warning = entry.expiry_warning();
     let uncommitted = store(engine, &old, entry, uncommitted, deadline)
@@ -273,8 +278,9 @@ fn lasts(
     })
 }
 
-/// Tries the new token for all that a root token must do, in the old one's organization.
-async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
+/// Tries the new token for all that a root token must do, in the old one's organization, which is
+/// returned.
+async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Result<String, Error> {
     let failed = |source| RotationError::NotTaken {
         config: old.name.clone(),
         source,
@@ -286,7 +292,7 @@ async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Res
     let mut backoff = PropagationBackoff::until(deadline);
     loop {
         match verify(&client, deadline).await {
-            Ok(verified) if verified.org_id == org => return Ok(()),
+            Ok(verified) if verified.org_id == org => return Ok(org),
             Ok(verified) => {
                 return Err(failed(UnusableRoot::OtherOrganization {
                     new: verified.org_id,

@@ -66,6 +66,26 @@ async fn what_rotation_minted_goes_when_the_operator_gives_another() {
 }
 
 #[tokio::test]
+async fn a_config_that_was_written_untried_tells_what_rotation_minted_when_it_moves() {
+    let mount = AstraMount::configured().await;
+    let orgs = mount.astra.seeds().organizations.clone();
+    let mut untried = mount.config(json!({"token": orgs[1].root_token}));
+    untried["verify"] = json!(false);
+    mount.write("config/moved", untried).await.unwrap();
+    mount.write("rotate-root/moved", json!({})).await.unwrap();
+    let config = mount.read_data("config/moved").await;
+    let minted = config["token_client_id"].as_str().unwrap().to_owned();
+    let another = mount.config(json!({"token": orgs[2].root_token, "verify": true}));
+    let text = mount.refusal("config/moved", another.clone()).await;
+    assert!(text.contains(&orgs[1].id), "{text}");
+    let mut forced = another;
+    forced["force"] = json!(true);
+    let texts = warnings(mount.write("config/moved", forced).await.unwrap());
+    let told = texts.iter().any(|text| text.contains(&minted));
+    assert!(told || !mount.is_live(&minted), "{texts:?}");
+}
+
+#[tokio::test]
 async fn a_deleted_config_leaves_nothing_that_rotation_minted() {
     let mount = AstraMount::configured().await;
     rotate(&mount).await.unwrap();
