@@ -9,6 +9,7 @@ use harness::Astra;
 use harness::Cluster;
 use harness::Options;
 use harness::Plugin;
+use harness::Server;
 use harness::Stored;
 use serde_json::Map;
 use serde_json::Value;
@@ -45,12 +46,12 @@ pub(super) async fn cluster(old: &Path, raw_storage: bool) -> (Cluster, Plugin) 
     (cluster, plugin)
 }
 
-/// Registers this engine as a version of the archived one.
-pub(super) async fn register_new(api: &Api) {
-    let sha256 = harness::sha256(BINARY.as_ref());
+/// Registers this engine as a version of the archived one, with the hash of the file that `node` has.
+pub(super) async fn register_new(node: &Server) {
+    let sha256 = harness::sha256(&node.plugin_directory().join("new"));
     let new = json!({ "sha256": sha256, "version": VERSION, "command": "new" });
     let path = format!("sys/plugins/catalog/secret/{OLD_NAME}");
-    api.write(&path, new).await.ok();
+    node.api().write(&path, new).await.ok();
 }
 
 /// Lets the mount run `version`, as soon as the nodes have started it.

@@ -28,8 +28,10 @@ struct Deployment {
 impl Deployment {
     async fn start(old: PathBuf) -> Self {
         let (cluster, plugin) = archived::cluster(&old, false).await;
-        let (api, astra) = (cluster.active().await.api(), Astra::start_lenient().await);
-        archived::register_new(&api).await;
+        let astra = Astra::start_lenient().await;
+        let active = cluster.active().await;
+        archived::register_new(active).await;
+        let api = active.api();
         let settings = json!({ "config": { "plugin_version": OLD_VERSION } });
         plugin.enable(&api, "astra", settings).await;
         let seeds = astra.emulator.seeds().organizations;

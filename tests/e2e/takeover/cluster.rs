@@ -64,9 +64,9 @@ impl OldCluster {
     /// Switches the mount to this engine. A standby that answers for itself may not know yet what was
     /// registered a moment ago, so the active node is told.
     async fn switch(&self) {
-        let api = self.cluster.active().await.api();
-        archived::register_new(&api).await;
-        archived::switch(&api, VERSION).await;
+        let active = self.cluster.active().await;
+        archived::register_new(active).await;
+        archived::switch(&active.api(), VERSION).await;
         self.until_each("is switched", "status", |data| data["version"] == VERSION)
             .await;
     }
