@@ -35,6 +35,18 @@ impl World {
         }
     }
 
+    /// An operator gives a config whose root token has ended by itself another one.  One that somebody
+    /// deleted, or that ends later, is not replaced: that would hide what the engine did to it.
+    pub async fn replace_ended_root_tokens(self: &Rc<Self>) {
+        for org in &self.orgs {
+            let stored = self.stored_root_token(org.number);
+            if stored.is_some_and(|(_, token)| token.state == TokenState::Expired) {
+                self.write_config(org.number, RootToken::New, true, None)
+                    .await;
+            }
+        }
+    }
+
     /// Whether the config's root token is of another organization.
     pub fn has_foreign_token(&self, org: usize) -> bool {
         let stored = self.stored_root_token(org);

@@ -16,6 +16,9 @@ use crate::engine::testing::virtual_time;
 /// The shortest time after the last trouble until all must be in order: creates that were on their way
 /// may still take effect.
 const RECOVERY_WAIT: Duration = Duration::from_secs(240);
+/// A root token that ends so soon after the last trouble may have had no tick that could rotate it: an
+/// operator who looks then sees that it has ended.
+const LAST_LOOK: Duration = Duration::from_secs(2 * TICK.as_secs());
 /// The longest: waits between tries grow up to an hour.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(4_500);
 
@@ -136,7 +139,9 @@ impl World {
         let began = Instant::now();
         self.trace.note("all trouble ends");
         self.repair().await;
-        tokio::time::sleep(RECOVERY_WAIT).await;
+        tokio::time::sleep(LAST_LOOK).await;
+        self.replace_ended_root_tokens().await;
+        tokio::time::sleep(RECOVERY_WAIT - LAST_LOOK).await;
         loop {
             self.check_leases();
             self.revoke_irrevocable().await;
