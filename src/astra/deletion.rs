@@ -1,6 +1,7 @@
 //! What became of a request to delete something.
 
 use super::list_facts::ListFacts;
+use super::organization::is_same_organization;
 
 /// How the deletion ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,7 +33,7 @@ impl Absence {
         window: std::time::Duration,
     ) -> bool {
         let of_it = self.org_id.as_deref();
-        of_it.is_some_and(|listed| listed.eq_ignore_ascii_case(org_id))
+        of_it.is_some_and(|listed| is_same_organization(listed, org_id))
             && self
                 .list
                 .age_of(generated_on)

@@ -13,6 +13,7 @@ use super::client::Client;
 use super::deadline::Deadline;
 use super::error::Call;
 use super::error::Error;
+use super::organization::is_same_organization;
 use super::response::decode;
 use super::retry::Failure;
 use super::retry::Repeat;
@@ -281,7 +282,7 @@ impl CreateTokenResponse {
         }
         let answered = self.org_id.filter(|org| !org.is_empty());
         if let (Some(answered), Some(expected)) = (&answered, &org)
-            && !answered.eq_ignore_ascii_case(expected)
+            && !is_same_organization(answered, expected)
         {
             return Err(mismatch(Some(id), "it belongs to another organization"));
         }

@@ -69,6 +69,7 @@ pub use mint::MintError;
 pub use mint::MintedToken;
 pub use mint::NewToken;
 pub use observer::Observer;
+pub use organization::is_same_organization;
 pub(crate) use printable::redact;
 pub use proxy::unusable_proxy_variables;
 pub use retry::RateLimitWaits;

@@ -7,6 +7,12 @@ use super::deadline::Deadline;
 use super::error::Error;
 use super::response::decode;
 
+/// Whether two ids are of the same organization.  Where they come from differs (an operator, an answer,
+/// what is stored), and so may the case of their letters.
+pub fn is_same_organization(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
 impl Client {
     /// The id of the organization that the root token belongs to.
     ///
@@ -47,7 +53,7 @@ impl Client {
             return Ok(());
         };
         let found = self.own_org(deadline).await?;
-        match found.eq_ignore_ascii_case(expected) {
+        match is_same_organization(found, expected) {
             true => Ok(()),
             false => Err(Error::WrongOrganization {
                 expected: expected.clone(),

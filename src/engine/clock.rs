@@ -35,13 +35,17 @@ impl Clock {
         self.see() + Duration::seconds(self.ahead.load(Ordering::Relaxed))
     }
 
-    /// How long ago `moment` was: by the clock as it is set now, and as it was set `within` ago, if this
-    /// process asked it then.
-    pub(crate) fn ages(
-        &self,
-        moment: OffsetDateTime,
-        within: std::time::Duration,
-    ) -> [Duration; 2] {
+    /// Whether `moment` was less than `within` ago: by the clock as it is set now, or as it was set
+    /// `within` ago, if this process asked it then.
+    ///
+    /// A moment that is still to come counts: the clock that told it was ahead, and it may just have been.
+    pub(crate) fn is_young(&self, moment: OffsetDateTime, within: std::time::Duration) -> bool {
+        let ages = self.ages(moment, within);
+        ages.iter().any(|age| *age < within)
+    }
+
+    /// How long ago `moment` was, by both.
+    fn ages(&self, moment: OffsetDateTime, within: std::time::Duration) -> [Duration; 2] {
         let age = self.now() - moment;
         let seen = self.seen.lock();
         let set = seen.iter().flat_map(|seen| &seen.set);
@@ -141,6 +145,24 @@ mod tests {
         tokio::time::advance(WITHIN).await;
         let now = now + 30 * second;
         assert_eq!(clock.ages(moment, WITHIN), [now, now]);
+        simulated::set(None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_made_a_moment_ago_is_young_however_the_clock_was_set() {
+        let hour = Duration::HOUR;
+        for by in [Duration::ZERO, 3 * hour, -3 * hour] {
+            simulated::set(Some(OffsetDateTime::UNIX_EPOCH + 1_000 * hour));
+            let clock = Clock::default();
+            let moment = clock.now();
+            set(by);
+            assert!(clock.is_young(moment, WITHIN), "{by}");
+            // A process that was started since does not know that the clock was set.
+            let is_told = by <= Duration::ZERO;
+            assert_eq!(Clock::default().is_young(moment, WITHIN), is_told, "{by}");
+            tokio::time::advance(WITHIN).await;
+            assert_eq!(clock.is_young(moment, WITHIN), by < Duration::ZERO, "{by}");
+        }
         simulated::set(None);
     }
 }

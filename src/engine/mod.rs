@@ -44,6 +44,7 @@ mod testing;
 mod tests;
 mod tidy;
 mod time_text;
+mod token_age;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,6 +5,7 @@
 //! delete that one.
 
 use super::error::ConfigError;
+use crate::astra::is_same_organization;
 use crate::engine::Engine;
 use crate::framework::Call;
 use crate::vault::Operation;
@@ -37,7 +38,7 @@ pub(super) async fn check_organization(
         return Ok(());
     }
     let given = call.fields.string("org_id").unwrap_or_default();
-    if org_id.is_some_and(|own| own.eq_ignore_ascii_case(&given)) {
+    if org_id.is_some_and(|own| is_same_organization(own, &given)) {
         return Ok(());
     }
     let path = call.request.path.clone();

@@ -13,6 +13,7 @@ use super::Health;
 use super::error::ConnectionError;
 use super::health::Observed;
 use crate::astra::SharedLists;
+use crate::astra::is_same_organization;
 use crate::engine::error::Error;
 use crate::engine::host::Host;
 use crate::engine::intent::Ledger;
@@ -81,7 +82,7 @@ impl Configs {
     ) -> Result<Vec<Arc<Connection>>, Error> {
         let is_for = |connection: &Connection| {
             let own = connection.entry.org_id.as_deref();
-            own.is_some_and(|own| own.eq_ignore_ascii_case(org_id))
+            own.is_some_and(|own| is_same_organization(own, org_id))
         };
         let all = self.load_all().await?.into_iter();
         let found = all.filter_map(|(_, loaded)| match loaded {

@@ -7,14 +7,13 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
 use super::error::LeaseError;
 use crate::astra::Deadline;
 use crate::astra::Deletion;
+use crate::astra::is_same_organization;
 use crate::engine::Engine;
 use crate::engine::astra_error;
-use crate::engine::clock::Clock;
 use crate::engine::connection;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
@@ -25,6 +24,7 @@ use crate::engine::failpoint;
 use crate::engine::metrics::Counted;
 use crate::engine::minting::MINT_SLACK;
 use crate::engine::time_text::time_text;
+use crate::engine::token_age::TokenAge;
 use crate::framework;
 use crate::vault::Lease;
 use crate::vault::LeaseInfo;
@@ -117,14 +117,12 @@ async fn delete_token(engine: &Engine, data: &LeaseData<'_>) -> HandlerResult {
         Err(error) => return Err(error.into()),
     };
     failpoint::hit("revoke.config-found");
-    // How old it was when Astra was asked: until the answer is here, it may have become old.
-    let asked = Instant::now();
     let window = engine.deadlines.visible_after();
-    let is_young_here = data.is_young_here(&engine.clock, window);
+    let by_astra = data.minted_by_astra();
+    let age = TokenAge::now(&engine.clock, window, data.minted_at, by_astra);
     let client = &connection.client;
     let deleted = client.delete_token(data.client_id, deadline).await;
-    let asked_by_astra = client.astra_time().map(|now| now - asked.elapsed());
-    let is_young = is_young_here && data.is_young_there(asked_by_astra, window);
+    let is_young = age.is_young(client);
     match deleted {
         Ok(deletion) => {
             if !is_over {
@@ -188,21 +186,6 @@ impl LeaseData<'_> {
         has_ended(self.expires_at, now) && has_ended(astra_end, by_astra)
     }
 
-    /// Whether the token is younger than `window` by this node's `clock`, which may have been ahead when it
-    /// minted, so that Astra may not show it yet.
-    fn is_young_here(&self, clock: &Clock, window: Duration) -> bool {
-        self.minted_at.is_some_and(|minted_at| {
-            let ages = clock.ages(minted_at, window);
-            ages.iter().any(|age| *age < window)
-        })
-    }
-
-    /// Whether it is by Astra's clock, where it is `now`; also where that is not known.
-    fn is_young_there(&self, now: Option<OffsetDateTime>, window: Duration) -> bool {
-        let minted_and_now = self.minted_by_astra().zip(now);
-        minted_and_now.is_none_or(|(minted, now)| now < minted + window)
-    }
-
     /// When the token was minted by Astra's clock, where the lease tells by how much the two differed.
     fn minted_by_astra(&self) -> Option<OffsetDateTime> {
         let differ = self.astra_expires_at? - self.expires_at?;
@@ -222,7 +205,7 @@ impl LeaseData<'_> {
             }));
         };
         let other = connection.entry.org_id.as_ref();
-        let other = other.filter(|org_id| **org_id != self.org_id && !self.org_id.is_empty());
+        let other = other.filter(|other| self.is_elsewhere(other));
         Ok(match other {
             Some(other) => Err(self.in_other_organization(other.clone())),
             None => Ok(connection),
@@ -237,9 +220,7 @@ impl LeaseData<'_> {
         };
         // The config may not say which organization it is for; the list that was looked at does.
         match absence.org_id {
-            Some(other) if !self.org_id.is_empty() && !other.eq_ignore_ascii_case(self.org_id) => {
-                Err(self.in_other_organization(other))
-            }
+            Some(other) if self.is_elsewhere(&other) => Err(self.in_other_organization(other)),
             _ if is_visible => Ok(()),
             // Astra may know it only later: the host tries again.
             _ => Err(LeaseError::PerhapsNotVisible {
@@ -247,6 +228,11 @@ impl LeaseData<'_> {
                 client_id: self.client_id.to_owned(),
             }),
         }
+    }
+
+    /// Whether the token is known to be in another organization than `org_id`.
+    fn is_elsewhere(&self, org_id: &str) -> bool {
+        !self.org_id.is_empty() && !is_same_organization(self.org_id, org_id)
     }
 
     fn in_other_organization(&self, other: String) -> LeaseError {

@@ -51,7 +51,7 @@ impl Sweep<'_> {
             return Ok(true);
         };
         let own = self.client.own_org(self.deadline).await?;
-        Ok(own.eq_ignore_ascii_case(org_id))
+        Ok(astra::is_same_organization(own, org_id))
     }
 
     /// The tokens of the wanted blocks.

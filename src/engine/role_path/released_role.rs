@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
+use crate::astra::is_same_organization;
 use crate::engine::Engine;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
@@ -114,7 +115,7 @@ impl<'a> ReleasedCustomRole<'a> {
     async fn out_of_reach(&self, deadline: Deadline) -> Option<String> {
         let connection = &self.connection;
         match connection.client.own_org(deadline).await {
-            Ok(own) if own.eq_ignore_ascii_case(&self.org_id) => None,
+            Ok(own) if is_same_organization(own, &self.org_id) => None,
             Ok(own) => Some(format!(
                 "the custom Astra role \"{}\" ({}) stays in organization {}, because config \
                  \"{}\" is now for {own}: delete it there, or give the config a root token of that \

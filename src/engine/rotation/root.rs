@@ -14,6 +14,7 @@ use super::error::RotationError;
 use super::error::UnusableRoot;
 use super::root_spec::RootSpec;
 use crate::astra::Deadline;
+use crate::astra::is_same_organization;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::ConfigEntry;
@@ -292,7 +293,7 @@ async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Res
     let mut backoff = PropagationBackoff::until(deadline);
     loop {
         match verify(&client, deadline).await {
-            Ok(verified) if verified.org_id == org => return Ok(org),
+            Ok(verified) if is_same_organization(&verified.org_id, &org) => return Ok(org),
             Ok(verified) => {
                 return Err(failed(UnusableRoot::OtherOrganization {
                     new: verified.org_id,

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use time::OffsetDateTime;
-
 use super::error::StaticRoleError;
 use crate::astra::Deadline;
+use crate::astra::is_same_organization;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::Connection;
@@ -18,6 +17,7 @@ use crate::engine::role::StaticRoleEntry;
 use crate::engine::role_path::ReleasedCustomRole;
 use crate::engine::role_path::unreachable_role_warning;
 use crate::engine::store::Key;
+use crate::engine::token_age::TokenAge;
 
 /// Deletes the role called `name`, whose change the caller holds, its tokens, and the custom Astra role
 /// of its policy.
@@ -122,7 +122,7 @@ async fn delete(
 ) -> Result<(), Error> {
     let org_id = &token.org_id;
     let other = own.entry.org_id.as_ref();
-    let other = other.filter(|other| *other != org_id && !org_id.is_empty());
+    let other = other.filter(|other| !org_id.is_empty() && !is_same_organization(other, org_id));
     let Some(other) = other else {
         return delete_with(engine, own, token, deadline).await;
     };
@@ -154,8 +154,8 @@ async fn delete_with(
     let PreviousToken {
         client_id, org_id, ..
     } = token;
-    // Asked before the deletion: until its answer is here, the token may have become old.
-    let is_young = is_young(engine, token);
+    let window = engine.deadlines.visible_after();
+    let age = TokenAge::now(&engine.clock, window, token.made_at, token.made_by_astra);
     let deletion = connection.client.delete_token(client_id, deadline).await;
     let deletion = deletion.map_err(|error| {
         astra_error::request_error(
@@ -169,11 +169,11 @@ async fn delete_with(
         .absence()
         .and_then(|absence| absence.org_id.as_ref());
     if let Some(other) =
-        asked.filter(|asked| !org_id.is_empty() && !asked.eq_ignore_ascii_case(org_id))
+        asked.filter(|asked| !org_id.is_empty() && !is_same_organization(asked, org_id))
     {
         return Err(elsewhere(connection, token, other).into());
     }
-    if deletion.absence().is_some() && is_young {
+    if deletion.absence().is_some() && age.is_young(&connection.client) {
         return Err(StaticRoleError::PerhapsNotVisible {
             config: connection.name.clone(),
             client_id: client_id.clone(),
@@ -181,13 +181,4 @@ async fn delete_with(
         .into());
     }
     Ok(())
-}
-
-/// Whether the token was made so short a time ago that Astra may show it only later.
-fn is_young(engine: &Engine, token: &PreviousToken) -> bool {
-    let window = engine.deadlines.visible_after();
-    token.made_at.is_some_and(|made: OffsetDateTime| {
-        let ages = engine.clock.ages(made, window);
-        ages.iter().any(|age| age.abs() < window)
-    })
 }

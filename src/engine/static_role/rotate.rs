@@ -6,6 +6,7 @@ use super::error::StaticRoleError;
 use super::remove::delete_due;
 use crate::astra;
 use crate::astra::Deadline;
+use crate::astra::is_same_organization;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::Connection;
@@ -141,6 +142,7 @@ fn current(
         by_policy: entry.granted.policy.is_some(),
         expires_at: uncommitted.life.map(|life| life.end(rotated_at)),
         rotated_at,
+        made_by_astra: token.generated_on,
     }
 }
 
@@ -227,11 +229,12 @@ async fn moved_warning(
     org_id: &str,
 ) -> Option<String> {
     let new = &entry.current.as_ref()?.org_id;
-    if org_id.is_empty() || org_id.eq_ignore_ascii_case(new) {
+    if org_id.is_empty() || is_same_organization(org_id, new) {
         return None;
     }
     // The rotation is good, whatever storage says now.
     let others = engine.configs.in_organization(org_id).await;
+    // Two whole texts, as docs/errors.md has them.
     let warning = match others.unwrap_or_default().first() {
         Some(other) => format!(
             "the new token is in organization {new}, the former one (client id {client_id}) in {org_id}, \

@@ -116,7 +116,7 @@ impl Places {
                 (Loaded::Corrupt(corrupt), Some(_)) => home = Some(Err(corrupt.error)),
                 (Loaded::Valid(connection), None) => {
                     let own = connection.entry.org_id.as_deref();
-                    if own.is_some_and(|own| own.eq_ignore_ascii_case(org_key)) {
+                    if own.is_some_and(|own| astra::is_same_organization(own, org_key)) {
                         of_organization.get_or_insert(others.len());
                     }
                     others.push(Place::Config(connection));
@@ -182,12 +182,14 @@ impl Places {
 /// The config that was imported for the organization, unless it is for another one by now.
 fn check_home(connection: Arc<Connection>, imported: &ImportedConfig) -> Result<Place, Error> {
     match (&connection.entry.org_id, &imported.organization) {
-        (Some(now), Some(then)) if !now.eq_ignore_ascii_case(then) => Err(OldLeaseError::Moved {
-            config: connection.name.clone(),
-            now: now.clone(),
-            then: then.clone(),
+        (Some(now), Some(then)) if !astra::is_same_organization(now, then) => {
+            Err(OldLeaseError::Moved {
+                config: connection.name.clone(),
+                now: now.clone(),
+                then: then.clone(),
+            }
+            .into())
         }
-        .into()),
         _ => Ok(Place::Config(connection)),
     }
 }

@@ -170,7 +170,7 @@ async fn judge(
     let own = connection.entry.org_id.clone();
     let is_own = |org_id: &str| {
         own.as_deref()
-            .is_some_and(|own| own.eq_ignore_ascii_case(org_id))
+            .is_some_and(|own| astra::is_same_organization(own, org_id))
     };
     let has_token = read
         .as_ref()
@@ -248,7 +248,7 @@ async fn plan_new_config(planning: &Planning<'_>, plan: &mut ConfigPlan, old: &O
             role_ids,
             ..
         }) => {
-            if !org_id.eq_ignore_ascii_case(&plan.org_key) {
+            if !astra::is_same_organization(&org_id, &plan.org_key) {
                 plan.warnings.push(format!(
                     "its root token belongs to organization {org_id}, not to that of its org_id; \
                      the config is for {org_id}"

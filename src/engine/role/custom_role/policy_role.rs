@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::nonce::Nonce;
+use crate::astra::is_same_organization;
 use crate::engine::role::access::Access;
 use crate::engine::role::policy::Policy;
 
@@ -42,6 +43,6 @@ impl PolicyRole {
 
     /// Whether it is in the organization `org_id`, as far as is known.
     pub(crate) fn is_in(&self, org_id: &str) -> bool {
-        self.org_id.is_empty() || self.org_id == org_id
+        self.org_id.is_empty() || is_same_organization(&self.org_id, org_id)
     }
 }

@@ -42,7 +42,7 @@ impl CustomRoles {
         let own = connection.client.own_org(deadline).await.map_err(|error| {
             astra_error::request_error("ask for the root token's organization", connection, &error)
         })?;
-        if !own.eq_ignore_ascii_case(scope.org_id) {
+        if !astra::is_same_organization(own, scope.org_id) {
             if self.is_first_out_of_reach(scope) {
                 tracing::warn!(
                     config = connection.name,

@@ -200,6 +200,45 @@ async fn a_young_token_that_astra_does_not_show_yet_is_not_given_up() {
     assert!(mount.live().is_empty());
 }
 
+/// A token that was made while this node's clock was ahead is young for as long as Astra says: its absence
+/// is not believed sooner, and does not have to wait until this node's clock is where it was.
+#[test]
+fn a_token_of_a_clock_that_was_ahead_is_as_young_as_astra_says() {
+    let ahead = Duration::from_secs(3 * 3_600);
+    for is_old in [false, true] {
+        virtual_time::run(1, async {
+            let mut mount = AstraMount::in_virtual_time(Deadlines::default());
+            mount.mount().await;
+            mount.restart_ahead(ahead);
+            let hidden =
+                json!({"create_visible_after_ms": 20_000, "create_visible_scope": "delete"});
+            mount.astra.set_knobs(hidden).unwrap();
+            mount.write("static-roles/app", role()).await.unwrap();
+            mount.restart_with_clock_set_back(ahead);
+            if is_old {
+                // Somebody deletes it.
+                mount.astra.revoke_token(&current(&mount).await).unwrap();
+                tokio::time::sleep(Duration::from_secs(31)).await;
+            } else {
+                let unlisted = json!({"create_visible_after_ms": 0, "list_stale_ms": 20_000});
+                mount.astra.set_knobs(unlisted).unwrap();
+            }
+            let texts = delete(&mount).await;
+            if is_old {
+                assert_eq!(texts, [""; 0]);
+            } else {
+                assert!(texts[0].contains("it may still appear"), "{texts:?}");
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                mount.tick().await;
+            }
+            assert!(mount.live().is_empty(), "{is_old}");
+            let keys = mount.storage.keys();
+            let has_entry = keys.iter().any(|key| key.starts_with("v1/static-role/"));
+            assert!(!has_entry, "{keys:?}");
+        });
+    }
+}
+
 /// An untried token does not move a config: it refuses to work for another organization than it is for.
 /// A tried write with `force` brings it back, and then what it could not delete goes.
 #[tokio::test]

@@ -1,0 +1,43 @@
+//! Whether a token is so young that Astra may not show it yet.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::clock::Clock;
+use crate::astra::Client;
+
+/// How old a token was when Astra was asked about it: until the answer is here, it may have become old.
+pub(super) struct TokenAge {
+    asked: Instant,
+    is_young_here: bool,
+    made_by_astra: Option<OffsetDateTime>,
+    window: Duration,
+}
+
+impl TokenAge {
+    /// The age, now that Astra is to be asked, of a token that was made at `made_at` by this node's
+    /// `clock` and at `made_by_astra` by Astra's.  What is younger than `window` may not be shown yet.
+    pub(super) fn now(
+        clock: &Clock,
+        window: Duration,
+        made_at: Option<OffsetDateTime>,
+        made_by_astra: Option<OffsetDateTime>,
+    ) -> Self {
+        Self {
+            asked: Instant::now(),
+            is_young_here: made_at.is_some_and(|made_at| clock.is_young(made_at, window)),
+            made_by_astra,
+            window,
+        }
+    }
+
+    /// Whether the token was younger than the window by both clocks, so that its absence proves nothing;
+    /// Astra's does not count where it is not known.  `client` has asked meanwhile.
+    pub(super) fn is_young(&self, client: &Client) -> bool {
+        let now = client.astra_time().map(|now| now - self.asked.elapsed());
+        let made_and_now = self.made_by_astra.zip(now);
+        self.is_young_here && made_and_now.is_none_or(|(made, now)| now < made + self.window)
+    }
+}
