@@ -1,7 +1,6 @@
 //! Several Vault nodes.
 
 use std::path::Path;
-use std::time::Duration;
 
 use harness::Api;
 use harness::Astra;
@@ -52,7 +51,7 @@ async fn standbys_forward_and_another_node_takes_over() {
 
     let old = active.process();
     active.kill();
-    wait_until("another node leads", Duration::from_secs(60), async || {
+    wait_until("another node leads", SOON, async || {
         cluster.active().await.process() != old
     })
     .await;

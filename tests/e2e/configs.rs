@@ -73,7 +73,8 @@ async fn a_config_that_would_not_work_is_refused_and_not_stored() {
     let mount = setup::mount("refused-configs").await;
     let (root, url) = (mount.astra.root_token().to_owned(), mount.astra.url());
     let unknown = format!("AstraCS:{}:{}", "a".repeat(24), "0".repeat(64));
-    let unused = format!("http://127.0.0.1:{}", harness::free_port());
+    let port = harness::Port::reserve();
+    let unused = format!("http://127.0.0.1:{}", port.number());
     let cases = [
         (json!({ "url": url }), "token"),
         (json!({ "token": "hello", "url": url }), "token"),

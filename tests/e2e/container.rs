@@ -220,7 +220,7 @@ async fn mounts_that_start_at_once_never_see_each_other() {
         for (name, list) in names.iter().zip(join_all(lists).await) {
             assert_eq!(list.keys(), [format!("of-{name}")]);
         }
-        assert_eq!(containers.docker.running().len(), MOUNTS);
+        containers.until_running(MOUNTS).await;
     }
 }
 
@@ -245,7 +245,7 @@ async fn a_wrong_digest_and_a_wrong_version_are_refused_at_registration() {
         refused.contains("SHA256 mismatch") || refused.contains("v9.9.9"),
         "{refused}"
     );
-    assert!(docker.running().is_empty());
+    containers.until_running(0).await;
 }
 
 /// Where Vault is of root's group, it does not add its group to the container's, so an image whose user has a

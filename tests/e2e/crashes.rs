@@ -90,11 +90,9 @@ async fn a_killed_vault_takes_the_plugin_along_and_comes_back() {
     assert!(!sockets().is_empty(), "a running plugin has a socket");
 
     mount.server.kill();
-    wait_until(
-        "the plugin has noticed and ended",
-        Duration::from_secs(30),
-        async || !plugin.is_alive(),
-    )
+    wait_until("the plugin has noticed and ended", SOON, async || {
+        !plugin.is_alive()
+    })
     .await;
     assert_eq!(sockets(), Vec::<String>::new(), "it cleans up after itself");
     assert!(

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use harness::READ_ONLY;
 use harness::SOON;
+use harness::wait_until;
 
 use crate::setup;
 
@@ -186,16 +187,17 @@ async fn an_unknown_role_is_refused() {
 #[tokio::test]
 async fn a_caller_that_gives_up_leaves_no_token() {
     let mount = setup::mount("given-up").await;
-    mount.astra.set_latency(Duration::from_millis(700));
-    let impatient =
-        tokio::time::timeout(Duration::from_millis(250), mount.read("creds/reader")).await;
-    assert!(
-        impatient.is_err(),
-        "the mint takes longer than the caller waits"
-    );
-    mount.astra.until_live(1, SOON).await;
+    // Longer than the caller waits.
+    mount.astra.set_latency(Duration::from_secs(2));
+    mount
+        .abandon_reads_until(Duration::from_millis(250), || mount.astra.minted() > 0)
+        .await;
     mount.astra.set_latency(Duration::ZERO);
-    mount.until_reconciled(SOON).await;
-    assert!(mount.astra.live().is_empty());
+    // On a busy machine several reads were abandoned, and each may still mint.
+    let emulator = &mount.astra.emulator;
+    wait_until("no token is left", SOON, async || {
+        emulator.stats().concurrency == 0 && mount.astra.live().is_empty()
+    })
+    .await;
     mount.finish().await;
 }

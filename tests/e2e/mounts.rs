@@ -1,8 +1,7 @@
 //! Mounting, tuning, disabling.
 
-use std::time::Duration;
-
 use harness::Options;
+use harness::SOON;
 use harness::wait_until;
 use serde_json::json;
 
@@ -167,14 +166,10 @@ async fn disabling_ends_every_token_and_enabling_again_starts_empty() {
 
 /// The plugin may remember the mount's limits for a moment, so the first lease may be by the old ones.
 async fn until_lease_lasts(mount: &TestMount, seconds: u64) {
-    wait_until(
-        "a lease lasts as tuned",
-        Duration::from_secs(3),
-        async || {
-            let answer = mount.read("creds/open").await.ok();
-            mount.hold(&answer);
-            answer["lease_duration"] == seconds
-        },
-    )
+    wait_until("a lease lasts as tuned", SOON, async || {
+        let answer = mount.read("creds/open").await.ok();
+        mount.hold(&answer);
+        answer["lease_duration"] == seconds
+    })
     .await;
 }

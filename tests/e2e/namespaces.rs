@@ -10,6 +10,7 @@ use harness::READ_ONLY;
 use harness::SOON;
 use harness::Server;
 use harness::TICK;
+use harness::TOO_LONG;
 use harness::TestMount;
 use harness::wait_until;
 use serde_json::json;
@@ -66,7 +67,7 @@ async fn mounts_at_one_path_in_two_namespaces_share_nothing() {
 async fn the_tick_removes_the_token_of_a_dead_process_in_a_namespace() {
     let Some(server) = server().await else { return };
     let mount = mount(&server, "team-a").await;
-    mount.astra.set_mint_answer_delay(Duration::from_secs(30));
+    mount.astra.set_mint_answer_delay(TOO_LONG);
     let before = mount.process();
     let kill = async {
         mount.astra.until_live(1, SOON).await;

@@ -39,7 +39,6 @@ async fn nodes_that_come_and_go_under_load_leave_nothing_behind() {
         raw_storage: true,
         audit: false,
         log_level: "debug",
-        raft_multiplier: 5,
         plugins: vec![(MOUNT.to_owned(), binary::PLAIN.into())],
         ..Options::default()
     };
@@ -183,7 +182,6 @@ async fn a_restored_snapshot_costs_no_token_that_was_handed_out() {
 async fn every_node_serves_what_a_restored_snapshot_has() {
     let options = Options {
         audit: false,
-        raft_multiplier: 5,
         plugins: vec![(MOUNT.to_owned(), binary::PLAIN.into())],
         ..Options::default()
     };

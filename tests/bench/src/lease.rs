@@ -63,10 +63,7 @@ pub(crate) async fn run(arguments: &Arguments) -> [LeaseCosts; 2] {
 
     let emulator = Emulator::start(&arguments.emulator);
     // Vault's default: with less the nodes of a busy machine take each other for dead.
-    let options = Options {
-        raft_multiplier: 5,
-        ..quiet()
-    };
+    let options = Options { ..quiet() };
     let cluster = Cluster::start(3, options).await;
     let active: &Server = cluster.active().await;
     for standby in cluster.standbys().await {

@@ -39,7 +39,8 @@ async fn configs() {
     let own_org = mount.astra.org_id();
     let tokens = mount.astra.emulator.seeds().tokens;
     let host = mount.server.address();
-    let unused = format!("http://127.0.0.1:{}", harness::free_port());
+    let port = harness::Port::reserve();
+    let unused = format!("http://127.0.0.1:{}", port.number());
     let unknown = format!("AstraCS:{}:{}", "a".repeat(24), "0".repeat(64));
     let cases = [
         (

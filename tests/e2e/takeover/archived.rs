@@ -32,7 +32,6 @@ pub(super) const OLD_VERSION: &str = "v2.0.0";
 pub(super) async fn cluster(old: &Path, raw_storage: bool) -> (Cluster, Plugin) {
     let options = Options {
         raw_storage,
-        raft_multiplier: 5,
         plugins: vec![
             (OLD_NAME.to_owned(), old.to_owned()),
             ("new".to_owned(), BINARY.into()),

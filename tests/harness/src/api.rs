@@ -33,9 +33,11 @@ impl Api {
     /// A client of the server at `address`, such as `http://127.0.0.1:8200`.
     pub fn new(address: &str, token: &str) -> Self {
         let client = Client::builder()
-            .timeout(Duration::from_secs(100))
-            // Vault closes a connection on which no request has come for ten seconds.
-            .pool_idle_timeout(Duration::from_secs(5))
+            // Vault itself gives a request 90 seconds.
+            .timeout(Duration::from_secs(150))
+            // Vault closes a connection on which no request has come for ten seconds; on a busy machine some
+            // pass between the decision for a connection and its use.
+            .pool_idle_timeout(Duration::from_secs(1))
             .no_proxy()
             .build()
             .expect("an HTTP client");

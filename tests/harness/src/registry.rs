@@ -6,19 +6,19 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
-use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::free_port;
+use crate::Port;
 use crate::guard::Guard;
+use crate::server::START_LIMIT;
 use crate::wait_until;
 
 /// A running registry. It ends when it is dropped, and also when this process dies.
 pub struct Registry {
     crane: PathBuf,
-    port: u16,
+    port: Port,
     child: Child,
     folder: TempDir,
     _guard: Guard,
@@ -30,21 +30,21 @@ impl Registry {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/crane");
         let crane = PathBuf::from(output(&mut Command::new(script)));
         let folder = tempfile::tempdir().expect("a temporary directory");
-        let port = free_port();
+        let port = Port::reserve();
         let child = Command::new(&crane)
             .args(["registry", "serve", "--address"])
-            .arg(format!("127.0.0.1:{port}"))
+            .arg(format!("127.0.0.1:{}", port.number()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("crane to start");
         let guard = Guard::over(child.id(), folder.path());
-        wait_until(
-            "the registry listens",
-            Duration::from_secs(60),
-            async || TcpStream::connect(("127.0.0.1", port)).await.is_ok(),
-        )
+        wait_until("the registry listens", START_LIMIT, async || {
+            TcpStream::connect(("127.0.0.1", port.number()))
+                .await
+                .is_ok()
+        })
         .await;
         Self {
             crane,
@@ -58,7 +58,7 @@ impl Registry {
     /// Puts an image into the registry that holds `binary` alone, at its root, and returns the image's
     /// name without the tag.
     pub fn push(&self, binary: &Path, name: &str, tag: &str) -> String {
-        let image = format!("127.0.0.1:{}/{name}", self.port);
+        let image = format!("127.0.0.1:{}/{name}", self.port.number());
         let tagged = format!("{image}:{tag}");
         let root = self.folder.path().join("root");
         fs::create_dir(&root).expect("a directory for the image");

@@ -3,7 +3,6 @@
 use std::fs;
 use std::fs::File;
 use std::fs::OpenOptions;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -21,6 +20,7 @@ use tempfile::TempDir;
 use crate::Api;
 use crate::Cli;
 use crate::Host;
+use crate::Port;
 use crate::Process;
 use crate::guard::Guard;
 use crate::wait_until;
@@ -49,8 +49,8 @@ pub struct Options {
     pub development: bool,
     /// Whether `sys/raw` may be read, to see what the server and its plugins really store.
     pub raw_storage: bool,
-    /// `performance_multiplier` of integrated storage, from 1: on a busy machine the nodes of a cluster with
-    /// a small one take each other for dead many times.
+    /// `performance_multiplier` of integrated storage, from 1 to 10. A node alone leads at once with a small
+    /// one; a [`crate::Cluster`] sets its own.
     pub raft_multiplier: u8,
     /// More lines for the configuration file.
     pub configuration: String,
@@ -66,8 +66,8 @@ pub struct Server {
     pub host: &'static Host,
     options: Options,
     home: TempDir,
-    port: u16,
-    cluster_port: u16,
+    port: Port,
+    cluster_port: Port,
     root_token: String,
     unseal_key: String,
     /// Whether other nodes may be the active one.
@@ -83,7 +83,9 @@ struct Running {
 /// The audit log in a server's directory, where the server runs.
 const AUDIT_LOG: &str = "audit.log";
 /// How long a server may take for one step of its start on a busy machine.
-const START_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(300);
+/// How long it may take for an orderly end there.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 impl Default for Options {
     fn default() -> Self {
@@ -141,8 +143,8 @@ impl Server {
             host: Host::current(),
             options,
             home,
-            port: free_port(),
-            cluster_port: free_port(),
+            port: Port::reserve(),
+            cluster_port: Port::reserve(),
             root_token: String::new(),
             unseal_key: String::new(),
             in_cluster: false,
@@ -172,7 +174,7 @@ impl Server {
 
     /// Its address, such as `http://127.0.0.1:20123`.
     pub fn address(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.port.number())
     }
 
     /// The token with all rights.
@@ -245,12 +247,12 @@ impl Server {
         }
     }
 
-    /// Asks it to end and waits until it has; kills it after ten seconds.
+    /// Asks it to end and waits until it has; kills it after a minute.
     pub fn stop(&self) {
         let taken = self.running.lock().take();
         if let Some(mut running) = taken {
             Process(running.child.id()).terminate();
-            let deadline = Instant::now() + Duration::from_secs(10);
+            let deadline = Instant::now() + STOP_LIMIT;
             while Instant::now() < deadline {
                 if !matches!(running.child.try_wait(), Ok(None)) {
                     return;
@@ -329,7 +331,10 @@ impl Server {
         if self.options.development {
             command
                 .args(["-dev", "-dev-no-store-token", "-dev-root-token-id=root"])
-                .arg(format!("-dev-listen-address=127.0.0.1:{}", self.port))
+                .arg(format!(
+                    "-dev-listen-address=127.0.0.1:{}",
+                    self.port.number()
+                ))
                 .arg(format!(
                     "-dev-plugin-dir={}",
                     self.plugin_directory().display()
@@ -392,9 +397,7 @@ impl Server {
         if self.options.development {
             return self.settings_of_some();
         }
-        let Self {
-            port, cluster_port, ..
-        } = self;
+        let (port, cluster_port) = (self.port.number(), self.cluster_port.number());
         let data = self.data_directory();
         let data = data.display();
         let storage = match self.options.storage {
@@ -461,21 +464,12 @@ impl Server {
         };
         let _ = fs::create_dir_all(&folder);
         for (name, file) in [("vault", self.log_path()), ("audit", self.audit_path())] {
-            let _ = fs::copy(file, folder.join(format!("{name}-{}.log", self.port)));
+            let _ = fs::copy(
+                file,
+                folder.join(format!("{name}-{}.log", self.port.number())),
+            );
         }
     }
-}
-
-/// A TCP port that nothing listens on, outside the range that the kernel gives to clients, so
-/// that it is still free at a restart.
-pub fn free_port() -> u16 {
-    for _ in 0..1_000 {
-        let port = fastrand::u16(20_000..32_000);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no free port between 20000 and 32000");
 }
 
 fn read_lossy(path: &Path) -> String {

@@ -27,10 +27,10 @@ use crate::wait_until;
 /// An Astra role that every organization has.
 pub const READ_ONLY: &str = "API RO User";
 /// How long a server may take, on a busy machine, for what it does in the background at once.
-pub const SOON: Duration = Duration::from_secs(90);
+pub const SOON: Duration = Duration::from_secs(300);
 /// How long it may take, on a busy machine, until a rollback tick of the server has ended. A tick
 /// comes every minute.
-pub const TICK: Duration = Duration::from_secs(240);
+pub const TICK: Duration = Duration::from_secs(600);
 /// How long an answer of Astra may be delayed so that the plugin never receives it: it waits 30 s for one.
 /// Who kills the plugin before such an answer kills it before the token can have been handed out.
 pub const TOO_LONG: Duration = Duration::from_secs(60);
@@ -60,7 +60,7 @@ pub struct TestMount {
 
 /// How long a request may be refused because of what a dead process left: lists have to be clean for two
 /// minutes, and ticks are a minute apart.
-const CLEARED: Duration = Duration::from_secs(360);
+const CLEARED: Duration = Duration::from_secs(900);
 
 impl TestMount {
     /// Mounts `plugin`, which is registered, at `name`. The mount has no config yet.

@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::Duration;
-
 use harness::Cluster;
 use harness::Options;
 use harness::Process;
+use harness::SOON;
 use harness::Server;
 use harness::Storage;
 use harness::leases;
@@ -92,7 +91,7 @@ async fn a_cluster_elects_another_node() {
     let old: Process = cluster.active().await.process();
     assert_eq!(cluster.standbys().await.len(), 2);
     cluster.active().await.kill();
-    wait_until("another node leads", Duration::from_secs(60), async || {
+    wait_until("another node leads", SOON, async || {
         cluster.active().await.process() != old
     })
     .await;
