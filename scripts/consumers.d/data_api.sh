@@ -4,8 +4,11 @@
 call() {
     local form=$1 expected=$2 outcome=ok status
     shift 2
-    timeout 120 "$@" >"$work/out" 2>"$work/driver.err" </dev/null
-    status=$?
+    for _ in {1..10}; do
+        timeout 600 "$@" >"$work/out" 2>"$work/driver.err" </dev/null
+        status=$?
+        ran_out_of_time "$(cat "$work/out" "$work/driver.err")" || break
+    done
     if [ "$expected" = ok ]; then
         [ "$status" -eq 0 ] && [ "$(cat "$work/out")" = ok ]
     else
@@ -19,7 +22,7 @@ call() {
 data_api() {
     local consumer=$1 version=$2 endpoint=$url/_data/$database-$region token
     shift 2
-    knobs '{"dataplane_cache_s": 300}' && lease app "$work/credential" || return 1
+    knobs '{"dataplane_cache_s": 3600}' && lease app "$work/credential" || return 1
     token=$(field token)
     export ASTRA_PASSWORD=$token
     call token ok "$@" "$endpoint" app
@@ -55,7 +58,7 @@ own_emulator() {
     own_pid=$!
     pids+=("$own_pid")
     serves() { grep -qs ready "$ready" || ! kill -0 "$own_pid" 2>/dev/null; }
-    until_ok 60 serves || return 1
+    until_ok 300 serves || return 1
     own_url=$(sed -n 's/.* url=\([^ ]*\).*/\1/p' "$ready") own_token=$(sed -n 's/.* root_token=\([^ ]*\).*/\1/p' "$ready")
     [ -n "$own_url" ]
 }
@@ -74,7 +77,7 @@ databases_by_sdk() {
 schema_cases() {
     local version=$1 program=$2 said
     own_emulator || return 1
-    said=$(cd "$work" && timeout 600 "$program" run "$root_folder/tests/consumers/schemathesis/openapi.json" \
+    said=$(cd "$work" && timeout 3600 "$program" run "$root_folder/tests/consumers/schemathesis/openapi.json" \
         --url "$own_url" --header "Authorization: Bearer $own_token" \
         --header 'Accept: application/json' --max-examples 5 --seed 1 --no-shrink --phases coverage,fuzzing \
         --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \

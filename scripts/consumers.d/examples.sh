@@ -3,7 +3,7 @@
 # They run beside the drivers, on a database of their own.
 
 # Their leases are short, but long enough for a busy machine to start a program in.
-example_seconds=$(seconds_on_this_machine 16)
+example_seconds=$(seconds_on_this_machine 30)
 example_names=()
 example_pids=()
 
@@ -12,7 +12,7 @@ start_example() {
     local name=$1
     printf '%s\n%s\n' "$2" "$3" >"$work/example-$name.about"
     shift 3
-    VAULT_ADDR=${vault_url%/v1} VAULT_TOKEN=consumers "$@" "$work/other.zip" astra/creds/example \
+    VAULT_ADDR=${vault_url%/v1} VAULT_TOKEN=consumers JAVA_TOOL_OPTIONS=$java_driver_limits "$@" "$work/other.zip" astra/creds/example \
         >"$work/example-$name.out" 2>"$work/example-$name.err" </dev/null &
     example_names+=("$name")
     example_pids+=($!)

@@ -22,10 +22,10 @@ keeps() {
     has_both() { [ -s "$folder/lease" ] && [ -s "$folder/static" ]; }
     has_another() { [ "$(id_in lease)" != "$first" ]; }
     # A busy machine may take long, and what is waited for comes after the lease's end at the latest.
-    until_ok 120 has_both && first=$(id_in lease) fixed=$(id_in static) && lives "$first" && lives "$fixed"
+    until_ok 600 has_both && first=$(id_in lease) fixed=$(id_in static) && lives "$first" && lives "$fixed"
     judge $? "$consumer" "$version" 'a lease and a static role' ok 'no token, or none that lives'
     vault astra/rotate-role/kept --data '{}' >/dev/null || return 1
-    until_ok $((120 + 4 * short_seconds)) has_another && lives "$(id_in lease)" && until_ok 120 gone "$first"
+    until_ok $((600 + 4 * short_seconds)) has_another && lives "$(id_in lease)" && until_ok 300 gone "$first"
     judge $? "$consumer" "$version" 'a lease, after its max_ttl' 'another token' 'no other token'
     [ "$(id_in static)" = "$fixed" ]
     judge $? "$consumer" "$version" 'a static role, after a rotation' 'not read again before its time' 'it was read again'
