@@ -3,7 +3,6 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::json;
@@ -409,7 +408,7 @@ async fn shutdown_is_answered_before_the_session_ends() {
             .await
             .expect("the answer to Shutdown is lost");
         let mut host = host;
-        let status = host.process.exit(Duration::from_secs(20)).await;
+        let status = host.process.exit(LONG).await;
         assert!(status.success(), "{status}");
     }
 }

@@ -25,13 +25,15 @@ use crate::upstream::Upstream;
 use crate::upstream::with_reader;
 
 const PATH: &str = "creds/reader";
+/// For so long Astra takes while a caller goes away: longer than a busy machine keeps this test from running.
+const SLOW: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn c57_a_caller_that_goes_away_during_a_mint_leaves_no_token() {
     let (upstream, host, mount) = with_reader().await;
 
     // After the create took effect, before its answer.
-    upstream.slow_answer_to_mint(Duration::from_millis(500));
+    upstream.slow_answer_to_mint(SLOW);
     let abandoned = spawn_read(&mount);
     eventually("the token", LONG, || upstream.live() == 1).await;
     abandoned.abort();
@@ -39,7 +41,7 @@ async fn c57_a_caller_that_goes_away_during_a_mint_leaves_no_token() {
 
     // Before the create took effect.
     upstream.forget_faults();
-    let fault = upstream.slow_mint(Duration::from_millis(500));
+    let fault = upstream.slow_mint(SLOW);
     let abandoned = spawn_read(&mount);
     eventually("the request", LONG, || upstream.fired(fault) > 0).await;
     abandoned.abort();
@@ -66,7 +68,7 @@ async fn c58_a_revocation_that_ran_out_of_time_can_be_repeated() {
     let (upstream, host, mount) = with_reader().await;
     let lease = mount.read(PATH).await.lease();
     let before = mount.services.storage.snapshot();
-    let fault = upstream.always("DELETE", Upstream::latency(Duration::from_secs(20)));
+    let fault = upstream.always("DELETE", Upstream::latency(LONG));
 
     let arguments = pb::HandleRequestArgs {
         storage_id: 0,
@@ -81,7 +83,8 @@ async fn c58_a_revocation_that_ran_out_of_time_can_be_repeated() {
         .handle_request(message)
         .await
         .unwrap_err();
-    assert!(begun.elapsed() < Duration::from_secs(20), "{status:?}");
+    // Without the caller's second, what counts is the half minute that Astra is given for an answer.
+    assert!(begun.elapsed() < Duration::from_secs(25), "{status:?}");
     assert_eq!(mount.services.storage.snapshot(), before);
 
     upstream.remove_fault(fault);
@@ -96,7 +99,7 @@ async fn c59_shutdown_is_answered_at_once_and_the_process_is_gone_in_time() {
     let upstream = Upstream::start().await;
     let (mut answered, mut gone) = (Duration::MAX, Duration::MAX);
     // On a busy machine the best of many counts.
-    for _ in 0..20 {
+    for _ in 0..100 {
         let mut host = Host::start().await;
         let mount = host.mount().await;
         upstream.configure(&mount).await;
@@ -149,7 +152,7 @@ async fn c60_the_plugin_goes_when_its_host_is_killed() {
     host.process.stderr.close().await;
     drop(mount);
     host.disconnect();
-    gone(plugin, Duration::from_secs(15)).await;
+    gone(plugin, LONG).await;
     assert!(
         host.process.sockets().is_empty(),
         "{:?}",
@@ -165,7 +168,7 @@ async fn c60_the_plugin_goes_when_only_its_host_s_connections_end() {
     mount.read("config").await.nothing();
     drop(mount);
     host.disconnect();
-    host.process.exit(Duration::from_secs(15)).await;
+    host.process.exit(LONG).await;
     assert!(
         host.process.sockets().is_empty(),
         "{:?}",
@@ -183,7 +186,7 @@ async fn c61_sigint_is_ignored_and_sigterm_ends() {
     mount.rollback().await.nothing();
     assert!(host.process.alive());
     host.process.signal(Signal::SIGTERM);
-    let status = host.process.exit(Duration::from_secs(2)).await;
+    let status = host.process.exit(LONG).await;
     assert!(status.success(), "{status}");
     assert!(host.process.sockets().is_empty());
 }
@@ -193,7 +196,7 @@ async fn c61_sigterm_right_after_the_handshake_leaves_nothing() {
     let mut process = Launch::new().spawn();
     process.handshake().await;
     process.signal(Signal::SIGTERM);
-    let status = process.exit(Duration::from_secs(2)).await;
+    let status = process.exit(LONG).await;
     assert!(status.success(), "{status}");
     assert_eq!(std::fs::read_dir(process.temporary()).unwrap().count(), 0);
 }
@@ -274,11 +277,10 @@ async fn c65_cleanup_leaves_no_storage_call_behind() {
         .await
         .expect("Cleanup hangs")
         .unwrap();
-    eventually("the end of the call", Duration::from_secs(1), || {
-        storage.in_flight() == 0
-    })
-    .await;
-    eventually("the end of the channel", Duration::from_secs(1), || {
+    // A storage call that is not cancelled lasts 20 s.
+    let sooner = Duration::from_secs(15);
+    eventually("the end of the call", sooner, || storage.in_flight() == 0).await;
+    eventually("the end of the channel", LONG, || {
         mount.brokered.open() == 0
     })
     .await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use harness::Api;
 use harness::Astra;
 use harness::Cluster;
+use harness::Marks;
 use harness::Options;
 use harness::Plugin;
 use harness::Server;
@@ -44,7 +45,7 @@ async fn nodes_that_come_and_go_under_load_leave_nothing_behind() {
     };
     let cluster = Cluster::start(3, options).await;
     let (astra, plugin) = set_up(&cluster).await;
-    let mut known = BTreeSet::new();
+    let (mut known, mut marks) = (BTreeSet::new(), Marks::default());
     for event in [
         "the leader is killed",
         "the leader steps down",
@@ -79,6 +80,8 @@ async fn nodes_that_come_and_go_under_load_leave_nothing_behind() {
                 until_new_leader(&cluster).await;
             }
         }
+        let leader = cluster.active().await.api();
+        Stored::new(&leader, MOUNT).note_marks(&mut marks).await;
         load.until_answered(load.answered() + 2 * CLIENTS).await;
         let mut seen = load.stop().await;
         astra.set_latency(Duration::ZERO);
@@ -93,6 +96,7 @@ async fn nodes_that_come_and_go_under_load_leave_nothing_behind() {
             stored: &stored,
             astra: &astra,
             own: known.clone(),
+            marks: marks.clone(),
         };
         let result = Reconciliation::reached(&inventory, TICK).await;
         assert_kept(&stored, &astra, &seen.kept).await;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use harness::Credential;
+use harness::Marks;
 use harness::Process;
 use harness::Storage;
 use harness::leases;
@@ -69,7 +70,7 @@ async fn many_readers_at_once_wait_or_get_an_error_that_may_be_retried() {
         .map(|reply| Credential::parse(&reply.ok()))
         .collect();
     mount.until_tick().await;
-    let result = reconciliation::reached(&mount, harness::TICK).await;
+    let result = reconciliation::reached(&mount, Marks::default(), harness::TICK).await;
     assert_eq!((result.leased, result.window.len()), (kept.len(), 0));
     assert_eq!(irrevocable(&mount).await, 0);
 }

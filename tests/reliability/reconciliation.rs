@@ -7,6 +7,7 @@ use std::time::Instant;
 use astra_emulator::Origin;
 use harness::Astra;
 use harness::Credential;
+use harness::Marks;
 use harness::Stored;
 use harness::TestMount;
 use serde_json::Value;
@@ -33,6 +34,8 @@ pub(crate) struct Inventory<'a> {
     pub(crate) astra: &'a Astra,
     /// Client ids of the minted tokens that the mount itself uses: root tokens, static roles.
     pub(crate) own: BTreeSet<String>,
+    /// The marks that were seen earlier, as of blocks that may be gone.
+    pub(crate) marks: Marks,
 }
 
 impl<'a> Inventory<'a> {
@@ -63,20 +66,29 @@ impl<'a> Inventory<'a> {
             stored: &mount.stored,
             astra: &mount.astra,
             own: own.intersection(&minted).cloned().collect(),
+            marks: Marks::default(),
         }
     }
 }
 
-/// Waits until Astra and the server agree about `mount`.
-pub(crate) async fn reached(mount: &TestMount, limit: Duration) -> Reconciliation {
-    Reconciliation::reached(&Inventory::read(mount).await, limit).await
+/// Waits until Astra and the server agree about `mount`, of which `marks` were seen before.
+pub(crate) async fn reached(mount: &TestMount, marks: Marks, limit: Duration) -> Reconciliation {
+    let inventory = Inventory {
+        marks,
+        ..Inventory::read(mount).await
+    };
+    Reconciliation::reached(&inventory, limit).await
 }
 
 impl Reconciliation {
     /// Compares once.
     pub(crate) async fn compare(inventory: &Inventory<'_>) -> Self {
         let Inventory {
-            stored, astra, own, ..
+            stored,
+            astra,
+            own,
+            marks,
+            ..
         } = inventory;
         let mut leased: BTreeSet<String> = stored.leased().await.into_values().collect();
         leased.extend(own.iter().cloned());
@@ -88,7 +100,8 @@ impl Reconciliation {
         };
         for client_id in live.difference(&leased) {
             let description = astra.description(client_id);
-            match stored.is_marked(&description).await {
+            let is_marked = stored.is_marked(&description).await;
+            match is_marked.or_else(|| marks.is_marked(&description)) {
                 Some(true) => result.window.push(client_id.clone()),
                 Some(false) => result.orphans.push(format!("{client_id} ({description})")),
                 None => {

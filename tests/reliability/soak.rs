@@ -13,6 +13,7 @@ use astra_emulator::FaultRule;
 use astra_emulator::fault::FaultBody;
 use astra_emulator::fault::LatencyPoint;
 use astra_emulator::fault::RetryAfter;
+use harness::Marks;
 use harness::Process;
 use harness::Storage;
 use serde_json::json;
@@ -83,6 +84,7 @@ async fn nothing_is_lost_in_the_long_run() {
         chaos: Chaos::default(),
         seen: Seen::default(),
         window: BTreeSet::new(),
+        marks: Marks::default(),
         start,
         kills: true,
     };
@@ -133,6 +135,8 @@ struct Soak {
     revoked: usize,
     /// Tokens in the window that the protocol leaves open.
     window: BTreeSet<String>,
+    /// What processes had marked that have ended since.
+    marks: Marks,
     start: Instant,
     /// Whether processes are killed and reloaded.
     kills: bool,
@@ -162,6 +166,7 @@ impl Soak {
     }
 
     async fn trouble(&mut self) {
+        self.mount.stored.note_marks(&mut self.marks).await;
         let (mount, chaos) = (&self.mount, &mut self.chaos);
         // Those before the sixth end processes.
         let all = if self.kills { 0..20 } else { 6..20 };
@@ -255,6 +260,7 @@ impl Soak {
         let mount = &self.mount;
         // The first request finds out that a process died.
         mount.eventual_credential("reader").await;
+        mount.stored.note_marks(&mut self.marks).await;
         self.seen.end_unclear(&mount.api).await;
         if mount.server.log_length() > MOST_LOG {
             mount.server.empty_log();
@@ -262,6 +268,7 @@ impl Soak {
         let tasks = mount.until_tick().await;
         let mut inventory = Inventory::read(mount).await;
         inventory.own.extend(self.window.iter().cloned());
+        inventory.marks = self.marks.clone();
         let result = Reconciliation::reached(&inventory, TICK).await;
         self.window.extend(result.window);
         assert_kept(&mount.stored, &mount.astra, &self.seen.kept).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use harness::Credential;
+use harness::Marks;
 use harness::Storage;
 use harness::wait_until;
 
@@ -24,6 +25,7 @@ async fn a_repeated_request_removes_the_first_token() {
     // comes first is chance; what must follow from each is not. (`tests/conformance` has a host that
     // always repeats.)
     let (mut repeated, mut in_the_window) = (Vec::new(), 0);
+    let mut marks = Marks::default();
     while repeated.len() + in_the_window < DEATHS {
         mount.arm("mint.completed");
         let reply = mount.read("creds/reader").await;
@@ -34,8 +36,9 @@ async fn a_repeated_request_removes_the_first_token() {
             // A request that came too early after the last death does not get as far as the point.
             in_the_window += 1;
         }
+        mount.stored.note_marks(&mut marks).await;
     }
-    let result = reconciliation::reached(&mount, SOON).await;
+    let result = reconciliation::reached(&mount, marks, SOON).await;
     assert_eq!(
         (result.leased, result.window.len()),
         (repeated.len(), in_the_window),
@@ -61,9 +64,11 @@ async fn a_request_that_is_not_repeated_leaves_one_token_which_is_listed_and_exp
         .await;
     mount.astra.set_mint_answer_delay(Duration::ZERO);
     wait_until("the plugin is dead", SOON, async || !before.is_alive()).await;
+    let mut marks = Marks::default();
+    mount.stored.note_marks(&mut marks).await;
 
     mount.until_tick().await;
-    let result = reconciliation::reached(&mount, SOON).await;
+    let result = reconciliation::reached(&mount, marks, SOON).await;
     assert_eq!((result.leased, result.window.len()), (1, 1), "{result:?}");
     let left_behind = &result.window[0];
     let shown = mount

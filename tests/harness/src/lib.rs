@@ -57,6 +57,7 @@ pub use server::Options;
 pub use server::Server;
 pub use server::Storage;
 pub use stored::HOUR;
+pub use stored::Marks;
 pub use stored::Stored;
 pub use test_mount::READ_ONLY;
 pub use test_mount::SOON;

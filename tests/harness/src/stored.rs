@@ -21,6 +21,31 @@ pub struct Stored {
     mount: String,
 }
 
+/// Which intents were marked done when they were last looked at. What a dead process has marked is removed
+/// some minutes after its end, and with it the proof that a token was about to be handed out.
+#[derive(Debug, Clone, Default)]
+pub struct Marks(BTreeMap<String, Vec<u8>>);
+
+impl Marks {
+    /// Whether the intent that a token's `description` names was marked; `None` when its block was not
+    /// seen, or when the description has no tag.
+    pub fn is_marked(&self, description: &str) -> Option<bool> {
+        let (block, index) = intent_of(description)?;
+        is_set(self.0.get(block)?, index)
+    }
+}
+
+/// The block and the place there of the intent that a token's `description` names.
+fn intent_of(description: &str) -> Option<(&str, usize)> {
+    let intent = description.split(' ').next()?.split(':').nth(3)?;
+    let mut parts = intent.split('.');
+    Some((parts.next()?, parts.next()?.parse().ok()?))
+}
+
+fn is_set(bits: &[u8], index: usize) -> Option<bool> {
+    Some(bits.get(index / 8)? & (1 << (index % 8)) != 0)
+}
+
 impl Stored {
     /// The storage of the mount at `mount`, without a slash, seen with an administrator's `api`.
     pub fn new(api: &Api, mount: &str) -> Self {
@@ -49,13 +74,31 @@ impl Stored {
     /// Whether the intent that a token's `description` names is marked done; `None` when its block
     /// is not stored any more, or when the description has no tag.
     pub async fn is_marked(&self, description: &str) -> Option<bool> {
-        let mut intent = description.split(' ').next()?.split(':').nth(3)?.split('.');
-        let block = intent.next()?;
-        let index: usize = intent.next()?.parse().ok()?;
-        let path = format!("logical/{}/v1/intent/default/{block}", self.uuid().await);
-        let entry = self.raw(&path).await?;
-        let marks = STANDARD.decode(entry["done"].as_str()?).ok()?;
-        Some(marks.get(index / 8)? & (1 << (index % 8)) != 0)
+        let (block, index) = intent_of(description)?;
+        let blocks = format!("{}/default", self.intents().await);
+        is_set(&self.block(&blocks, block).await?, index)
+    }
+
+    /// Remembers the marks of all blocks that are stored now.
+    pub async fn note_marks(&self, marks: &mut Marks) {
+        let blocks = format!("{}/default", self.intents().await);
+        let path = format!("sys/raw/{blocks}/");
+        for block in self.api.list(&path).await.keys() {
+            // One that is removed meanwhile has nothing to tell.
+            if let Some(bits) = self.block(&blocks, &block).await {
+                marks.0.insert(block, bits);
+            }
+        }
+    }
+
+    async fn intents(&self) -> String {
+        format!("logical/{}/v1/intent", self.uuid().await)
+    }
+
+    /// The bits of one of `blocks`, one for each intent, if it is stored.
+    async fn block(&self, blocks: &str, block: &str) -> Option<Vec<u8>> {
+        let entry = self.raw(&format!("{blocks}/{block}")).await?;
+        STANDARD.decode(entry["done"].as_str()?).ok()
     }
 
     /// Puts something below `key` of the mount that its plugin cannot read.

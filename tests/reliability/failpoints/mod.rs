@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use harness::Credential;
+use harness::Marks;
 use harness::Storage;
 use harness::wait_until;
 use tokio::sync::Semaphore;
@@ -29,7 +30,7 @@ use scenarios::scenarios;
 const AT_ONCE: usize = 8;
 /// How long it may take until the latest point is hit: what a dead process noted is removed two
 /// minutes after the first tick that found nothing.
-const HIT: Duration = Duration::from_secs(400);
+const HIT: Duration = Duration::from_secs(900);
 
 /// One point, one scenario there, and what was done while the point was armed.
 struct Case {
@@ -105,6 +106,8 @@ impl Case {
     async fn check(&self) {
         let Self { mount, name, .. } = self;
         wait_until(&format!("{name} is hit"), HIT, async || !mount.is_armed()).await;
+        let mut marks = Marks::default();
+        mount.stored.note_marks(&mut marks).await;
         if let Some(Asked { method, path, body }) = &self.after {
             let path = format!("{}/{path}", mount.name);
             mount
@@ -112,7 +115,7 @@ impl Case {
                 .await;
         }
         mount.until_tick().await;
-        let result = reconciliation::reached(mount, 2 * TICK).await;
+        let result = reconciliation::reached(mount, marks, 2 * TICK).await;
         let most = usize::from(self.is_window);
         assert!(result.window.len() <= most, "{name}: {:?}", result.window);
         assert_kept(&mount.stored, &mount.astra, &self.kept).await;

@@ -24,6 +24,7 @@ use crate::binary;
 use crate::setup;
 use crate::tidy;
 use harness::SOON;
+use harness::TOO_LONG;
 
 /// How long an impatient caller waits, and how much longer than that Astra takes.
 const TIMEOUT: Duration = Duration::from_millis(400);
@@ -257,7 +258,7 @@ impl Case {
         let Self { mount, .. } = self;
         let live = mount.astra.live().len();
         let before = mount.process();
-        mount.astra.set_mint_answer_delay(SLOW);
+        mount.astra.set_mint_answer_delay(TOO_LONG);
         mount
             .abandon_reads_until(TIMEOUT, || mount.astra.live().len() > live)
             .await;
