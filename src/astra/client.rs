@@ -106,6 +106,8 @@ pub struct Client(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     /// What the newest complete token list showed.
     pub(super) last_list: Mutex<Option<ListFacts>>,
+    /// The newest token that was made with a description, which lists must show too.
+    pub(super) described: Mutex<Option<String>>,
     /// The token list, shared by all callers of this client that need one at the same time.
     pub(super) own_lists: BatchedCall<Question, Listed>,
     /// The same, shared with other clients of the organization.
@@ -180,6 +182,7 @@ impl Client {
         let root_client_id = token_format::client_id(config.token.expose()).ok();
         Ok(Self(Arc::new(Inner {
             last_list: Mutex::default(),
+            described: Mutex::default(),
             own_lists: BatchedCall::new(),
             shared_lists: Arc::new(BatchedCall::new()),
             others: OnceLock::new(),

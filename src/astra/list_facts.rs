@@ -23,18 +23,72 @@ pub enum Descriptions {
     /// There is no entry to learn it from.
     #[default]
     Unknown,
-    /// At least one entry has the key `description`.
+    /// At least one entry has a description.
     Listed,
+    /// Entries have the key `description`, and no text in it, as tokens made by hand have none.
+    Empty,
     /// There are entries, and none has the key: tags cannot be found in this organization.
     Missing,
+    /// A token that was made with a description is listed without it: tags cannot be found either.
+    Hidden,
 }
 
 impl Descriptions {
-    /// What is known after one more entry.
-    pub(super) fn and(self, has_description: bool) -> Self {
-        match (self, has_description) {
-            (_, true) | (Self::Listed, _) => Self::Listed,
-            (Self::Unknown | Self::Missing, false) => Self::Missing,
+    /// Whether tags cannot be found in this organization.
+    pub fn are_missing(self) -> bool {
+        matches!(self, Self::Missing | Self::Hidden)
+    }
+
+    /// What is known after one more list: that one is hidden stays true until a list has one.
+    pub(super) fn after(self, list: Self) -> Self {
+        match (self, list) {
+            (Self::Hidden, Self::Unknown | Self::Empty | Self::Missing) => Self::Hidden,
+            (_, list) => list,
+        }
+    }
+}
+
+/// What the entries of a list, one after the other, show of descriptions.
+#[derive(Default)]
+pub(super) struct DescriptionEvidence {
+    /// A token that was made with a description.
+    described: Option<String>,
+    is_hidden: bool,
+    texts: usize,
+    empty: usize,
+    keyless: usize,
+}
+
+impl DescriptionEvidence {
+    /// Of a list that may show `described`, the id of a token that was made with a description.
+    pub(super) fn new(described: Option<String>) -> Self {
+        Self {
+            described,
+            ..Self::default()
+        }
+    }
+
+    /// One more entry; `description` is `None` where it has no such key.
+    pub(super) fn add(&mut self, client_id: &str, description: Option<&str>) {
+        let is_text = description.is_some_and(|text| !text.is_empty());
+        self.is_hidden |= !is_text && self.described.as_deref() == Some(client_id);
+        *match description {
+            Some(_) if is_text => &mut self.texts,
+            Some(_) => &mut self.empty,
+            None => &mut self.keyless,
+        } += 1;
+    }
+
+    /// What the whole list shows.
+    pub(super) fn verdict(&self) -> Descriptions {
+        match self {
+            Self {
+                is_hidden: true, ..
+            } => Descriptions::Hidden,
+            Self { texts: 1.., .. } => Descriptions::Listed,
+            Self { empty: 1.., .. } => Descriptions::Empty,
+            Self { keyless: 1.., .. } => Descriptions::Missing,
+            _ => Descriptions::Unknown,
         }
     }
 }
@@ -56,6 +110,7 @@ mod tests {
     use time::macros::datetime;
     use tokio::time::Instant;
 
+    use super::DescriptionEvidence;
     use super::Descriptions;
     use super::ListFacts;
 
@@ -63,13 +118,29 @@ mod tests {
     fn one_description_is_enough_and_no_entry_says_nothing() {
         for (entries, expected) in [
             (vec![], Descriptions::Unknown),
-            (vec![false, false], Descriptions::Missing),
-            (vec![false, true, false], Descriptions::Listed),
-            (vec![true], Descriptions::Listed),
+            (vec![None, None], Descriptions::Missing),
+            (vec![None, Some("text"), None], Descriptions::Listed),
+            (vec![Some("text")], Descriptions::Listed),
+            (vec![Some("")], Descriptions::Empty),
+            (vec![None, Some("")], Descriptions::Empty),
         ] {
-            let seen = entries.iter().copied();
-            let learned = seen.fold(Descriptions::default(), Descriptions::and);
-            assert_eq!(learned, expected, "{entries:?}");
+            let mut seen = DescriptionEvidence::new(Some("elsewhere".to_owned()));
+            entries.iter().for_each(|entry| seen.add("id", *entry));
+            assert_eq!(seen.verdict(), expected, "{entries:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_made_with_a_description_is_to_be_listed_with_it() {
+        for (own, expected) in [
+            (None, Descriptions::Hidden),
+            (Some(""), Descriptions::Hidden),
+            (Some("text"), Descriptions::Listed),
+        ] {
+            let mut seen = DescriptionEvidence::new(Some("own".to_owned()));
+            seen.add("other", Some("text"));
+            seen.add("own", own);
+            assert_eq!(seen.verdict(), expected, "{own:?}");
         }
     }
 

@@ -188,13 +188,16 @@ impl Client {
             let reason = "it names no client id".to_owned();
             return Err(MintError::Unknown(Error::Malformed { call, reason }));
         }
-        made.check(
-            request,
-            org,
-            call,
-            self.0.root_client_id.as_deref(),
-            asked_at,
-        )
+        let root = self.0.root_client_id.as_deref();
+        let token = made.check(request, org, call, root, asked_at)?;
+        if token
+            .description
+            .as_deref()
+            .is_some_and(|text| !text.is_empty())
+        {
+            *self.0.described.lock() = Some(token.client_id.clone());
+        }
+        Ok(token)
     }
 
     /// The request, and the organization that its answer must name if that is known.

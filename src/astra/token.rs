@@ -173,7 +173,11 @@ impl Client {
         self.check_org(deadline).await?;
         let began = Instant::now();
         let request = Request::new(Method::GET, OWN_PATH, TOKEN_LIST_LIMIT);
-        let listed = self.receive(&request, &TokenList(begin), deadline).await;
+        let list = TokenList {
+            begin,
+            described: self.0.described.lock().clone(),
+        };
+        let listed = self.receive(&request, &list, deadline).await;
         let listed = listed.map_err(|failure| failure.error)?;
         let facts = ListFacts {
             began,
@@ -186,11 +190,15 @@ impl Client {
     }
 
     /// A complete list showed this.
-    fn remember(&self, facts: ListFacts) {
+    fn remember(&self, mut facts: ListFacts) {
         let mut last = self.0.last_list.lock();
-        if last.is_none_or(|last| last.began <= facts.began) {
-            *last = Some(facts);
+        if last.is_some_and(|last| last.began > facts.began) {
+            return;
         }
+        if let Some(last) = *last {
+            facts.descriptions = last.descriptions.after(facts.descriptions);
+        }
+        *last = Some(facts);
     }
 }
 

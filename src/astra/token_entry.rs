@@ -38,9 +38,15 @@ pub(super) struct ListedToken {
 }
 
 impl ListedToken {
-    /// Whether it has the key `description`, with whatever value.
-    pub(super) fn has_description(&self) -> bool {
-        self.description.is_some()
+    /// The id; case-sensitive.
+    pub(super) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The description, empty where it is `null`; `None` where there is no such key.
+    pub(super) fn description(&self) -> Option<&str> {
+        let description = self.description.as_ref()?;
+        Some(description.as_deref().unwrap_or_default())
     }
 }
 

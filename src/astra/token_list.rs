@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
 use super::error_body;
+use super::list_facts::DescriptionEvidence;
 use super::list_facts::Descriptions;
 use super::response;
 use super::response_body::BodyError;
@@ -41,7 +42,11 @@ pub(super) trait TokenVisitor: Send + 'static {
 }
 
 /// Shows a list to what `begin` makes, again for each attempt.
-pub(super) struct TokenList<B>(pub(super) B);
+pub(super) struct TokenList<B> {
+    pub(super) begin: B,
+    /// A token that was made with a description before the list was asked for.
+    pub(super) described: Option<String>,
+}
 
 /// A list read to its end.
 pub(super) struct ReadList<V> {
@@ -57,14 +62,16 @@ impl<V: TokenVisitor, B: Fn() -> V + Sync> BodyReader for TokenList<B> {
     /// A long list takes a while to parse, so that is done beside the thread that serves requests.
     async fn read(&self, body: &mut LimitedBody<'_>) -> Result<ReadList<V>, BodyError> {
         let answered_at = body.date();
-        let visitor = (self.0)();
+        let visitor = (self.begin)();
+        let described = self.described.clone();
         let (parts, is_whole) = body.short().await?;
         if is_whole {
-            return parse(Parts::new(parts, None), visitor, answered_at);
+            return parse(Parts::new(parts, None), visitor, described, answered_at);
         }
         let (sender, receiver) = mpsc::channel(AHEAD);
         let parts = Parts::new(parts, Some(receiver));
-        let parsed = tokio::task::spawn_blocking(move || parse(parts, visitor, answered_at));
+        let parsed =
+            tokio::task::spawn_blocking(move || parse(parts, visitor, described, answered_at));
         // If the body breaks off, the result of its first part is not used.
         while let Some(chunk) = body.chunk().await? {
             if sender.send(chunk).await.is_err() {
@@ -80,10 +87,11 @@ impl<V: TokenVisitor, B: Fn() -> V + Sync> BodyReader for TokenList<B> {
 fn parse<V: TokenVisitor>(
     body: impl Read,
     mut visitor: V,
+    described: Option<String>,
     answered_at: Option<OffsetDateTime>,
 ) -> Result<ReadList<V>, BodyError> {
     let mut seen = Seen {
-        descriptions: Descriptions::default(),
+        descriptions: DescriptionEvidence::new(described),
         entries: 0,
         visitor: &mut visitor,
     };
@@ -102,7 +110,7 @@ fn parse<V: TokenVisitor>(
         Some(detail) => Err(BodyError::Reported(detail)),
         None if has_clients => Ok(ReadList {
             answered_at,
-            descriptions,
+            descriptions: descriptions.verdict(),
             entries,
             visitor,
         }),
@@ -148,7 +156,7 @@ impl Read for Parts {
 
 /// What is seen of a list so far.
 struct Seen<'a, V> {
-    descriptions: Descriptions,
+    descriptions: DescriptionEvidence,
     entries: usize,
     visitor: &'a mut V,
 }
@@ -226,7 +234,8 @@ impl<'de, V: TokenVisitor> Visitor<'de> for Clients<'_, '_, V> {
         while let Some(token) = list.next_element::<ListedToken>()? {
             let seen = &mut *self.0;
             seen.entries += 1;
-            seen.descriptions = seen.descriptions.and(token.has_description());
+            seen.descriptions
+                .add(token.client_id(), token.description());
             seen.visitor.visit(&token.into());
         }
         Ok(())
@@ -254,7 +263,7 @@ mod tests {
         }
         drop(sender);
         let parts = Parts::new(VecDeque::new(), Some(receiver));
-        match parse(parts, Ids(Vec::new()), None) {
+        match parse(parts, Ids(Vec::new()), None, None) {
             Ok(list) => Ok(list.visitor.0),
             Err(BodyError::Malformed(reason)) => Err(reason),
             Err(_) => Err("another failure".to_owned()),

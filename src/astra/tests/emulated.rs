@@ -234,11 +234,34 @@ async fn a_list_shows_whether_the_organization_keeps_descriptions() {
         assert!(facts.answered_at.is_some());
         facts.descriptions
     };
-    assert_eq!(lists().await, Descriptions::Listed);
+    assert_eq!(lists().await, Descriptions::Empty, "those of the portal");
     emulator
         .set_knobs(json!({"list_fields": "legacy"}))
         .unwrap();
     assert_eq!(lists().await, Descriptions::Missing);
+}
+
+#[tokio::test]
+async fn a_list_with_empty_descriptions_is_compared_with_what_was_made() {
+    let emulator = emulator().await;
+    let root = root(&emulator);
+    let learned = async || {
+        root.tokens(|_| Some(()), soon()).await.unwrap();
+        root.last_list().unwrap().descriptions
+    };
+    let fields = |fields: &str| emulator.set_knobs(json!({"list_fields": fields})).unwrap();
+    fields("empty_description");
+    assert_eq!(learned().await, Descriptions::Empty, "nothing was made");
+    let asked = new_token(&emulator);
+    let made = root.create_token(&asked, soon()).await.ok().unwrap();
+    assert_eq!(learned().await, Descriptions::Hidden);
+    root.delete_token(&made.client_id, soon()).await.unwrap();
+    assert_eq!(learned().await, Descriptions::Hidden, "it stays known");
+    fields("full");
+    assert_eq!(learned().await, Descriptions::Hidden, "nothing is shown");
+    let asked = new_token(&emulator);
+    root.create_token(&asked, soon()).await.ok().unwrap();
+    assert_eq!(learned().await, Descriptions::Listed);
 }
 
 #[tokio::test]

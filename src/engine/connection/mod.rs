@@ -32,7 +32,6 @@ pub(super) use verify::verify;
 
 use super::intent::Ledger;
 use crate::astra::Client;
-use crate::astra::Descriptions;
 
 impl Connection {
     /// Whether the organization keeps no descriptions, as the newest token or the newest list shows:
@@ -47,10 +46,10 @@ impl Connection {
         self.lists_no_descriptions() || self.health.certainly_ignores_description()
     }
 
-    /// Whether the newest list shows tokens, and no description of any.
+    /// Whether the newest list shows tokens, and no description where there has to be one.
     pub(crate) fn lists_no_descriptions(&self) -> bool {
         let list = self.client.last_list();
-        list.is_some_and(|list| list.descriptions == Descriptions::Missing)
+        list.is_some_and(|list| list.descriptions.are_missing())
     }
 }
 

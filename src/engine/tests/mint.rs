@@ -472,6 +472,33 @@ async fn a_list_without_descriptions_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_list_with_empty_descriptions_is_noticed_once_a_token_was_made() {
+    let mount = AstraMount::mounted().await;
+    let knobs = json!({"list_fields": "empty_description"});
+    mount.astra.set_knobs(knobs).unwrap();
+    let limited = json!({"astra_roles": READER, "max_active": 1});
+    mount.write("roles/reader", limited).await.unwrap();
+    let first = mount.mint("reader").await.unwrap();
+    assert!(first.warnings.is_empty(), "{:?}", first.warnings);
+    let second = mount.mint("reader").await.unwrap();
+    let told = "max_active of role \"reader\" is not enforced";
+    let warnings = &second.warnings;
+    assert!(
+        warnings.iter().any(|text| text.starts_with(told)),
+        "{warnings:?}"
+    );
+    let status = mount.read("status").await.unwrap();
+    let status = &status["configs"]["default"];
+    assert_eq!(status["ignores_description"], true);
+    assert!(status.get("live_tokens").is_none(), "{status}");
+    mount.delete("roles/reader", json!({})).await.unwrap();
+    let refused = mount.delete("config/default", json!({})).await;
+    let words = "an unknown number of live tokens";
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains(words), "{refused}");
+}
+
+#[tokio::test]
 async fn one_list_without_descriptions_switches_no_limit_off() {
     let mount = AstraMount::mounted().await;
     let limited = json!({"astra_roles": READER, "max_active": 1});
