@@ -12,6 +12,7 @@ use crate::engine::schedule::Schedule;
 use crate::engine::schedule::before_end;
 use crate::engine::schedule::earlier;
 use crate::engine::time_text::time_text;
+use crate::framework::format_seconds;
 use crate::secret::Secret;
 
 /// How long the previous token lives on unless the role says otherwise, in seconds.
@@ -181,16 +182,18 @@ impl StaticRoleEntry {
         Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
-    /// Whether the organization ends tokens too soon for the overlap that the operator asked for.
+    /// Whether the organization ends tokens too soon for the overlap, the default one included.
     pub(crate) fn overlap_warning(&self) -> Option<String> {
-        let end = self.current.as_ref()?.expires_at?;
-        let left = end - self.next_rotation()?;
-        (left + Duration::MINUTE < self.wanted_overlap()).then(|| {
+        let current = self.current.as_ref()?;
+        let left = current.expires_at? - self.next_rotation()?;
+        let overlap = self.overlap(current.rotated_at);
+        let overlap = Duration::seconds(i64::try_from(overlap).unwrap_or(i64::MAX));
+        (left.saturating_add(Duration::MINUTE) < overlap).then(|| {
             format!(
                 "overlap: the organization ends tokens so soon that the previous token lives on \
-                 for {}s after a rotation, not {}s",
-                left.whole_seconds(),
-                self.wanted_overlap().whole_seconds()
+                 for {} after a rotation, not {}",
+                format_seconds(left.whole_seconds()),
+                format_seconds(overlap.whole_seconds())
             )
         })
     }

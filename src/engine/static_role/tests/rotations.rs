@@ -273,11 +273,32 @@ async fn an_overlap_that_cannot_be_kept_is_told() {
     long["overlap"] = "12h".into();
     let texts = warnings(mount.write("static-roles/app", long).await.unwrap());
     let told =
-        "overlap: the organization ends tokens so soon that the previous token lives on for 5";
+        "overlap: the organization ends tokens so soon that the previous token lives on for 8m";
     assert!(texts.iter().any(|text| text.starts_with(told)), "{texts:?}");
+    assert!(
+        texts.iter().any(|text| text.ends_with("not 12h")),
+        "{texts:?}"
+    );
     // Half of the life is for the overlap.
     let ttl = creds(&mount).await["ttl"].as_u64().unwrap();
     assert!((400..=500).contains(&ttl), "{ttl}");
+}
+
+#[tokio::test]
+async fn a_default_overlap_that_cannot_be_kept_is_told() {
+    let mount = AstraMount::configured().await;
+    let knobs = json!({"org_max_token_expiry_s": 3_600, "org_max_token_expiry_mode": "clamp"});
+    mount.astra.set_knobs(knobs).unwrap();
+    let texts = warnings(mount.write("static-roles/app", role()).await.unwrap());
+    let told = "lives on for 15m after a rotation, not 1h";
+    assert!(texts.iter().any(|text| text.ends_with(told)), "{texts:?}");
+    let knobs = json!({"org_max_token_expiry_s": 36_000, "org_max_token_expiry_mode": "clamp"});
+    mount.astra.set_knobs(knobs).unwrap();
+    let texts = warnings(mount.write("rotate-role/app", json!({})).await.unwrap());
+    assert!(
+        !texts.iter().any(|text| text.starts_with("overlap")),
+        "it is kept: {texts:?}"
+    );
 }
 
 #[tokio::test]
