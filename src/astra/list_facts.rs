@@ -29,7 +29,8 @@ pub enum Descriptions {
     Empty,
     /// There are entries, and none has the key: tags cannot be found in this organization.
     Missing,
-    /// A token that was made with a description is listed without it: tags cannot be found either.
+    /// A token that was made with a description is listed without it, and no other has one: tags cannot
+    /// be found either.
     Hidden,
 }
 
@@ -82,10 +83,11 @@ impl DescriptionEvidence {
     /// What the whole list shows.
     pub(super) fn verdict(&self) -> Descriptions {
         match self {
+            // An answer that named another token is no reason to distrust what lists do show.
+            Self { texts: 1.., .. } => Descriptions::Listed,
             Self {
                 is_hidden: true, ..
             } => Descriptions::Hidden,
-            Self { texts: 1.., .. } => Descriptions::Listed,
             Self { empty: 1.., .. } => Descriptions::Empty,
             Self { keyless: 1.., .. } => Descriptions::Missing,
             _ => Descriptions::Unknown,
@@ -132,15 +134,17 @@ mod tests {
 
     #[test]
     fn a_token_that_was_made_with_a_description_is_to_be_listed_with_it() {
-        for (own, expected) in [
-            (None, Descriptions::Hidden),
-            (Some(""), Descriptions::Hidden),
-            (Some("text"), Descriptions::Listed),
+        for (other, own, expected) in [
+            (Some(""), None, Descriptions::Hidden),
+            (Some(""), Some(""), Descriptions::Hidden),
+            (Some(""), Some("text"), Descriptions::Listed),
+            // The answer to the create was about another token.
+            (Some("text"), Some(""), Descriptions::Listed),
         ] {
             let mut seen = DescriptionEvidence::new(Some("own".to_owned()));
-            seen.add("other", Some("text"));
+            seen.add("other", other);
             seen.add("own", own);
-            assert_eq!(seen.verdict(), expected, "{own:?}");
+            assert_eq!(seen.verdict(), expected, "{other:?} {own:?}");
         }
     }
 
