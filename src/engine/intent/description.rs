@@ -150,8 +150,8 @@ impl Description {
         }
         self.reason_changed.then(|| {
             format!(
-                "reason: characters that the organization does not keep are \"{REPLACED}\" in the \
-                 token's description"
+                "reason: line breaks and characters that the organization does not keep are \
+                 \"{REPLACED}\" in the token's description"
             )
         })
     }
@@ -292,8 +292,8 @@ mod tests {
         assert!(plain.text.ends_with(" for ???? Jos?"), "{}", plain.text);
         assert_eq!(
             plain.warning(reason, Some(&plain.text)).unwrap(),
-            "reason: characters that the organization does not keep are \"?\" in the token's \
-             description"
+            "reason: line breaks and characters that the organization does not keep are \"?\" in \
+             the token's description"
         );
         assert!(DescriptionForm::Full.is_needed_for(&full.text));
         assert!(!DescriptionForm::Full.is_needed_for(&plain.text));
