@@ -68,7 +68,7 @@ async fn slow_body() {
         token_count: Some(2),
         ..WaitFor::default()
     };
-    assert!(astra.emulator.wait(wanted, Duration::from_secs(5)).await);
+    assert!(astra.emulator.wait(wanted, LONG).await);
     drop(tcp);
     assert_eq!(left(&astra), (1, 2, true));
 }

@@ -16,6 +16,8 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+/// A limit for what always comes: only so that a test that fails ends.
+pub(crate) const LONG: Duration = Duration::from_secs(300);
 pub(crate) const API_RO_USER: &str = "5dc84d0d-4fdd-4ec2-a223-71341b6d7685";
 pub(crate) const RW_USER: &str = "b73e44b2-b9e9-43b8-a7c1-c6a2fe2dab50";
 pub(crate) const ORG_ADMIN: &str = "ad0566b5-2a67-49de-89e8-92258c2f2c98";
@@ -31,7 +33,7 @@ pub(crate) fn client() -> reqwest::ClientBuilder {
         .http1_only()
         .user_agent("emulator-tests/1")
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(20))
+        .timeout(Duration::from_secs(150))
 }
 
 /// Status and body.
@@ -182,12 +184,24 @@ impl Astra {
     }
 }
 
-/// Reads until the end, an error, or 300 ms of silence (`WouldBlock`).
+/// Sends a request, and closes its connection once `has_arrived`, before any answer.
+pub(crate) async fn give_up(request: RequestBuilder, has_arrived: impl Fn() -> bool) {
+    let mut sent = std::pin::pin!(request.send());
+    while !has_arrived() {
+        tokio::select! {
+            answer = &mut sent => panic!("it was answered: {answer:?}"),
+            () = tokio::time::sleep(Duration::from_millis(2)) => {}
+        }
+    }
+}
+
+/// Reads until the end, an error, or three seconds of silence (`WouldBlock`), in which a busy machine has run the
+/// emulator.
 pub(crate) async fn read_all(tcp: &mut TcpStream) -> (String, Option<ErrorKind>) {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        let silence = Duration::from_millis(300);
+        let silence = Duration::from_secs(3);
         match tokio::time::timeout(silence, tcp.read(&mut buffer)).await {
             Err(_) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();

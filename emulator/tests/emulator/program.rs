@@ -1,7 +1,6 @@
 //! The program.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use tokio::io::AsyncBufReadExt;
 use tokio::io::BufReader;
@@ -64,7 +63,7 @@ async fn one_line_says_how_to_use_it_and_sigterm_ends_it() {
             .unwrap()
             .success()
     );
-    let ended = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output()).await;
+    let ended = tokio::time::timeout(LONG, child.wait_with_output()).await;
     let output = ended.unwrap().unwrap();
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
