@@ -187,37 +187,35 @@ async fn a_request_that_the_host_repeats_replaces_its_first_token() {
     }
 }
 
-#[tokio::test]
-async fn a_repeated_request_that_fails_leaves_its_first_token_to_a_tick() {
-    for (method, dies) in [("GET", false), ("DELETE", false), ("DELETE", true)] {
-        let mut mount = AstraMount::with(
-            Default::default(),
-            Deadlines {
+#[test]
+fn a_repeated_request_that_fails_leaves_its_first_token_to_a_tick() {
+    virtual_time::run(1, async {
+        for (method, dies) in [("GET", false), ("DELETE", false), ("DELETE", true)] {
+            let mut mount = AstraMount::in_virtual_time(Deadlines {
                 operation: Duration::from_secs(1),
                 ..Deadlines::default()
-            },
-        )
-        .await;
-        mount.mount().await;
-        let asked = request(Operation::Read, "creds/reader", json!({}));
-        mount.mint_for(asked.clone()).await.unwrap();
-        mount.restart();
-        let down = Fault::Status {
-            status: 503,
-            body: FaultBody::Empty,
-            retry_after: None,
-            committed: false,
-        };
-        mount.fault(method, "/v2/clientIdSecrets*", down);
-        assert!(mount.mint_for(asked).await.is_err());
-        mount.astra.clear_faults();
-        assert_eq!(mount.live().len(), 1);
-        if dies {
+            });
+            mount.mount().await;
+            let asked = request(Operation::Read, "creds/reader", json!({}));
+            mount.mint_for(asked.clone()).await.unwrap();
             mount.restart();
+            let down = Fault::Status {
+                status: 503,
+                body: FaultBody::Empty,
+                retry_after: None,
+                committed: false,
+            };
+            mount.fault(method, "/v2/clientIdSecrets*", down);
+            assert!(mount.mint_for(asked).await.is_err());
+            mount.astra.clear_faults();
+            assert_eq!(mount.live().len(), 1);
+            if dies {
+                mount.restart();
+            }
+            mount.tick().await;
+            mount.assert_clean(&[], method);
         }
-        mount.tick().await;
-        mount.assert_clean(&[], method);
-    }
+    });
 }
 
 #[tokio::test]
