@@ -141,6 +141,8 @@ async fn the_documented_policies_separate_their_holders() {
                 ("databases/default/x", &read),
                 ("databases/default/", &list),
                 ("status", &read),
+                ("status/", &list),
+                ("status/x", &read),
             ],
         ),
         (
@@ -167,6 +169,8 @@ async fn the_documented_policies_separate_their_holders() {
                 ("static-roles/", &list),
                 ("tokens/default/", &list),
                 ("status", &read),
+                ("status/", &list),
+                ("status/x", &read),
             ],
         ),
     ];
@@ -191,6 +195,8 @@ async fn the_documented_policies_separate_their_holders() {
         "tokens/default/",
         "tidy",
         "status",
+        "status/",
+        "status/x",
     ];
     for (name, expected) in granted {
         let policy = documented_policy(name, &mount.name);
