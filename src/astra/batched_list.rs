@@ -109,8 +109,9 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    pub(super) fn new(questions: Vec<Question>) -> Self {
-        let (mut ids, mut selects) = (HashSet::new(), Vec::new());
+    /// The `questions`, and whether these `ids` are listed.
+    pub(super) fn new(questions: Vec<Question>, mut ids: HashSet<String>) -> Self {
+        let mut selects = Vec::new();
         for question in questions {
             match question {
                 Question::IsListed(id) => drop(ids.insert(id)),

@@ -12,13 +12,14 @@ use super::batched_list::Question;
 
 /// The calls that list the tokens of organizations, found by all clients that list the same.
 ///
-/// A mount can have many configs of one organization, with a root token each.  What one of them lists,
-/// any other would: lists are of a whole organization.
+/// A mount can have many configs of one organization, with a root token each.  As far as is known a list
+/// is of the whole organization, for any root token.  Were it shorter for some, what it does not show would
+/// prove nothing to others: so a list counts only for those whose root token it shows.
 #[derive(Clone, Default)]
 pub struct SharedLists(Arc<Mutex<HashMap<Organization, Weak<Lists>>>>);
 
 /// The calls that list one organization's tokens.
-pub(super) type Lists = BatchedCall<Question, SharedAnswer>;
+pub(super) type Lists = BatchedCall<SharedQuestion, SharedAnswer>;
 
 /// An organization, as some address knows it.
 #[derive(Clone, Eq, Hash, PartialEq)]
@@ -26,6 +27,13 @@ struct Organization {
     base_url: String,
     /// In lower case.
     id: String,
+}
+
+/// What one client wants to know of a shared list.
+pub(super) struct SharedQuestion {
+    /// The client id of its root token, which is looked for as well.
+    pub(super) root: String,
+    pub(super) question: Question,
 }
 
 /// What a shared list showed, or why it failed.

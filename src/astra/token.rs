@@ -1,5 +1,6 @@
 //! Listing the organization's application tokens.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::error::Error;
 use super::list_facts::ListFacts;
 use super::shared_lists::Lists;
 use super::shared_lists::SharedAnswer;
+use super::shared_lists::SharedQuestion;
 use super::token_entry::TokenEntry;
 use super::token_list::TokenList;
 use super::token_list::TokenVisitor;
@@ -35,7 +37,7 @@ const TOKEN_LIST_LIMIT: usize = 1 << 30;
 const SHARED_LIST_TIME: Duration = Duration::from_secs(55);
 
 /// So long a client lists for itself alone after it could list and another client of its organization
-/// could not: that one's root token may be dead, or may not list.
+/// could not, or not all: that one's root token may be dead, or may not list.
 const ALONE: Duration = Duration::from_secs(10 * 60);
 
 impl Client {
@@ -65,7 +67,8 @@ impl Client {
     /// What `select` returns for each token of the organization, in the order of the list.  The list
     /// is shared with all who ask at the same time, through other clients of the organization as well
     /// ([`Client::share_lists`]), and was begun after this call, so it shows every change that was made
-    /// before.  Where another client fails to list, this one does so itself.
+    /// before.  Where another client fails to list, or its list does not show this one's root token, this
+    /// one lists itself.
     pub async fn shared_tokens<T: Send + 'static>(
         &self,
         select: impl Fn(&TokenEntry) -> Option<T> + Send + Sync + 'static,
@@ -96,67 +99,81 @@ impl Client {
     }
 
     async fn ask(&self, question: Question, deadline: Deadline) -> Listed {
-        if let Some(lists) = self.shared_lists() {
-            let answer = self.ask_shared(&lists, question.clone(), deadline).await?;
-            let is_own = Arc::ptr_eq(&answer.lister, &self.0.identity);
-            return match answer.listed {
-                Ok(listed) => {
-                    self.remember(listed.facts);
-                    Ok(listed)
-                }
-                Err(error) if is_own => Err(error),
-                // The fault may be the other's alone.
-                Err(_) => {
-                    let listed = self.ask_alone(question, deadline).await?;
-                    *self.0.alone_until.lock() = Some(Instant::now() + ALONE);
-                    Ok(listed)
-                }
-            };
+        let Some((root, lists)) = self.shared_lists() else {
+            return self.ask_alone(question, deadline).await;
+        };
+        let asked = SharedQuestion {
+            root: root.to_owned(),
+            question: question.clone(),
+        };
+        let SharedAnswer { lister, listed } = self.ask_shared(&lists, asked, deadline).await?;
+        let is_own = Arc::ptr_eq(&lister, &self.0.identity);
+        let is_refused = match listed {
+            Ok(listed) if is_own || listed.ids.contains(root) => {
+                self.remember(listed.facts);
+                return Ok(listed);
+            }
+            Err(error) if is_own => return Err(error),
+            // The fault may be the other's alone, and so may be what its list lacks.
+            other => other.is_err(),
+        };
+        let listed = self.ask_alone(question, deadline).await?;
+        // A root token that was just made may be listed by none yet.
+        if is_refused || listed.ids.contains(root) {
+            *self.0.alone_until.lock() = Some(Instant::now() + ALONE);
         }
-        self.ask_alone(question, deadline).await
+        Ok(listed)
     }
 
     async fn ask_alone(&self, question: Question, deadline: Deadline) -> Listed {
         let client = self.clone();
         let list = self.0.own_lists.submit(question, move |questions| {
             let client = client.clone();
-            async move { client.answer(questions).await }
+            let own = client.root_client_id().map(str::to_owned);
+            async move { client.answer(questions, own.into_iter().collect()).await }
         });
         in_time(list, deadline).await?
     }
 
-    /// The calls that are shared with other clients; `None` where the organization is not known yet, or
-    /// none can be shared for now.
-    fn shared_lists(&self) -> Option<Arc<Lists>> {
+    /// The client id of the root token, by which this client knows a list that counts for it, and the calls
+    /// that are shared with other clients; `None` where the organization is not known yet, or none can be
+    /// shared for now.
+    fn shared_lists(&self) -> Option<(&str, Arc<Lists>)> {
         let (others, org_id) = (self.0.others.get()?, self.0.own_org.get()?);
         let is_alone = |until: Instant| Instant::now() < until;
         if self.0.alone_until.lock().is_some_and(is_alone) {
             return None;
         }
-        Some(others.of(self.base_url(), org_id, &self.0.shared_lists))
+        let lists = others.of(self.base_url(), org_id, &self.0.shared_lists);
+        Some((self.root_client_id()?, lists))
     }
 
     async fn ask_shared(
         &self,
         lists: &Lists,
-        question: Question,
+        question: SharedQuestion,
         deadline: Deadline,
     ) -> Result<SharedAnswer, Error> {
         let client = self.clone();
-        let list = lists.submit(question, move |questions| {
+        let list = lists.submit(question, move |asked| {
             let client = client.clone();
+            let (roots, questions): (HashSet<String>, Vec<Question>) = asked
+                .into_iter()
+                .map(|asked| (asked.root, asked.question))
+                .unzip();
             async move {
                 SharedAnswer {
                     lister: Arc::clone(&client.0.identity),
-                    listed: client.answer(questions).await,
+                    listed: client.answer(questions, roots).await,
                 }
             }
         });
         in_time(list, deadline).await
     }
 
-    async fn answer(&self, questions: Vec<Question>) -> Listed {
-        let questions = Questions::new(questions);
+    /// Answers the `questions`, and which of `ids` are listed.
+    async fn answer(&self, questions: Vec<Question>, ids: HashSet<String>) -> Listed {
+        let questions = Questions::new(questions, ids);
         let deadline = Deadline::after(SHARED_LIST_TIME);
         let (answers, facts) = self.list(|| questions.begin(), deadline).await?;
         let ids = answers.finish();

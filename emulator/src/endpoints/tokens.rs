@@ -44,6 +44,8 @@ pub(super) fn list(
     let (fields, expired) = (knobs.list_fields, knobs.list_expired);
     let stale = Duration::from_millis(knobs.list_stale_ms);
     let (now, seen) = (call.now, clock::earlier(call.now, stale));
+    let own_only = &knobs.list_own_only_to;
+    let own_only = own_only.iter().any(|id| **id == *caller.client_id);
     let records = &call.state.records;
     let tokens: Vec<(Arc<Facts>, Option<OffsetDateTime>)> = records
         .ledger
@@ -55,12 +57,18 @@ pub(super) fn list(
                     .is_none_or(|deletion| deletion.list_until > now)
                 && (expired || !token.expired(now))
                 && caller.reaches(records, &token.facts.org_id)
+                && (!own_only || is_own(&token.facts, caller))
         })
         .map(|token| (token.facts.clone(), token.expiry))
         .collect();
     let mut handled = Handled::from(Reply::json(200, &()));
     handled.deferred = Some(Box::new(move || render(&tokens, fields).into()));
     Ok(handled)
+}
+
+/// Whether it is the caller's own token, or made with it.
+fn is_own(token: &Facts, caller: &Caller) -> bool {
+    token.client_id == caller.client_id || token.minted_by.as_ref() == Some(&caller.client_id)
 }
 
 fn render(tokens: &[(Arc<Facts>, Option<OffsetDateTime>)], fields: ListFields) -> Vec<u8> {

@@ -25,6 +25,9 @@ pub struct Knobs {
     pub list_fields: ListFields,
     /// Whether tokens past their `tokenExpiry` stay in the list.
     pub list_expired: bool,
+    /// Client ids of tokens to which the list shows only themselves and what they made. Whether Astra has
+    /// tokens that see less than others is unknown.
+    pub list_own_only_to: Vec<String>,
     /// The service of 2021: role ids are not checked, names give a useless token.
     pub accept_unknown_roles: bool,
     /// Body shape of IAM refusals (400, 403, 404, 409).
@@ -97,6 +100,7 @@ impl Default for Knobs {
         Self {
             list_fields: ListFields::Full,
             list_expired: true,
+            list_own_only_to: Vec::new(),
             accept_unknown_roles: false,
             iam_errors: IamErrors::Mixed,
             iam_forbidden_status: 403,

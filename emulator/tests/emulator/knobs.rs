@@ -45,6 +45,28 @@ async fn list_expired() {
 }
 
 #[tokio::test]
+async fn list_own_only_to() {
+    let astra = Astra::new().await;
+    let seeds = astra.emulator.seeds();
+    let (root, other) = (&seeds.tokens["org_admin"], &seeds.tokens["read_only"]);
+    let body = json!({"roles": ["API RO User"]});
+    let made = parsed(&astra.create(body).await)["clientId"].clone();
+    let listed = async |token: &str| {
+        let got = astra
+            .call_as(token, "GET", "/v2/clientIdSecrets", None)
+            .await;
+        parsed(&got)["clients"].as_array().unwrap().clone()
+    };
+    assert!(listed(&root.token).await.len() > 2);
+    astra.knobs(json!({"list_own_only_to": [root.client_id]}));
+    let mut ids: Vec<_> = listed(&root.token).await;
+    ids.iter_mut()
+        .for_each(|client| *client = client["clientId"].take());
+    assert_eq!(ids, [json!(root.client_id), made]);
+    assert!(!ids.contains(&json!(other.client_id)));
+}
+
+#[tokio::test]
 async fn accept_unknown_roles() {
     let astra = Astra::new().await;
     let body = json!({"roles": ["API RO User", UNKNOWN_ROLE]});

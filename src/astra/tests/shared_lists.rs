@@ -126,6 +126,53 @@ async fn another_root_token_that_cannot_list_keeps_no_one_from_it() {
     assert_eq!(lists_by(&emulator, &[&weak, &strong]), [2, 3]);
 }
 
+/// What a list lacks that another root token asked for proves nothing, if it lacks one's own root token too.
+#[tokio::test]
+async fn another_root_token_that_sees_less_hides_no_token() {
+    let emulator = Emulator::start(Options::default()).await.unwrap();
+    let lists = SharedLists::default();
+    let (weak_root, strong_root) = (another_root(&emulator), emulator.root_token());
+    let weak = sharing(&emulator, &weak_root, &lists).await;
+    let strong = sharing(&emulator, &strong_root, &lists).await;
+    let ids = [&weak, &strong].map(|client| client.root_client_id().unwrap().to_owned());
+    let knobs = serde_json::json!({"list_own_only_to": [ids[0]]});
+    emulator.set_knobs(knobs).unwrap();
+    let hidden = emulator.seeds().tokens["read_only"].client_id.clone();
+    let both = async || {
+        let (one, two) = tokio::join!(
+            weak.shared_tokens(id, soon()),
+            strong.is_listed(&hidden, soon()),
+        );
+        assert_eq!(one.unwrap(), [ids[0].clone()]);
+        let (is_listed, list) = two.unwrap();
+        assert!(is_listed);
+        // Nothing is learned from the short list either.
+        assert!(list.entries > 1 && strong.last_list() == Some(list));
+        lists_by(&emulator, &[&weak, &strong])
+    };
+    assert_eq!(both().await, [1, 1]);
+    // It waits for the other's list no more.
+    assert_eq!(both().await, [2, 2]);
+}
+
+/// The list of a weaker root token may be shorter; one that shows all is good for that one as well.
+#[tokio::test]
+async fn a_root_token_that_sees_less_learns_from_another() {
+    let emulator = Emulator::start(Options::default()).await.unwrap();
+    let lists = SharedLists::default();
+    let strong = sharing(&emulator, &emulator.root_token(), &lists).await;
+    let weak = sharing(&emulator, &another_root(&emulator), &lists).await;
+    let own = weak.root_client_id().unwrap();
+    let knobs = serde_json::json!({"list_own_only_to": [own]});
+    emulator.set_knobs(knobs).unwrap();
+    let (one, two) = tokio::join!(
+        strong.shared_tokens(id, soon()),
+        weak.shared_tokens(id, soon())
+    );
+    assert_eq!(one.unwrap(), two.unwrap());
+    assert_eq!(lists_by(&emulator, &[&strong, &weak]), [1, 0]);
+}
+
 #[tokio::test]
 async fn an_outage_is_told_to_all_and_ends_no_sharing() {
     let emulator = Emulator::start(Options::default()).await.unwrap();
