@@ -27,20 +27,12 @@ pub(super) async fn warning(engine: &Engine, former: &Connection) -> Result<Opti
             left.push(format!("the custom Astra role of role {name} ({id})"));
         }
     }
-    left.extend(of_static_roles(engine, former, org_id).await?);
-    let own = in_use::tokens(engine).await?;
-    match live(former, Deadline::after(TIMEOUT)).await {
-        Ok(tokens) => {
-            let is_leased = |client_id: &String| !own.contains(client_id);
-            let leased = tokens
-                .iter()
-                .filter(|token| is_leased(&token.token.client_id));
-            match leased.count() {
-                0 => {}
-                count => left.push(format!("{count} leased tokens")),
-            }
-        }
-        Err(error) => left.push(format!("an unknown number of leased tokens ({error})")),
+    // With the root token of another config the engine deletes the tokens of static roles and leases there.
+    let others = engine.configs.in_organization(org_id).await?;
+    let has_other = others.iter().any(|other| other.name != former.name);
+    left.extend(of_static_roles(engine, former, has_other).await?);
+    if !has_other {
+        left.extend(leased_tokens(engine, former).await?);
     }
     if left.is_empty() {
         return Ok(None);
@@ -53,15 +45,33 @@ pub(super) async fn warning(engine: &Engine, former: &Connection) -> Result<Opti
     )))
 }
 
-/// What static roles leave in the organization `org_id`.
+/// How many leased tokens there are, if any.
+async fn leased_tokens(engine: &Engine, former: &Connection) -> Result<Option<String>, Error> {
+    let own = in_use::tokens(engine).await?;
+    let tokens = match live(former, Deadline::after(TIMEOUT)).await {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            return Ok(Some(format!(
+                "an unknown number of leased tokens ({error})"
+            )));
+        }
+    };
+    let is_leased = |client_id: &String| !own.contains(client_id);
+    let leased = tokens
+        .iter()
+        .filter(|token| is_leased(&token.token.client_id));
+    Ok(match leased.count() {
+        0 => None,
+        count => Some(format!("{count} leased tokens")),
+    })
+}
+
+/// What static roles leave in the former organization; their tokens do not stay where it `has_other` configs.
 async fn of_static_roles(
     engine: &Engine,
     former: &Connection,
-    org_id: &str,
+    has_other: bool,
 ) -> Result<Vec<String>, Error> {
-    // With the root token of another config the engine deletes the tokens of static roles there.
-    let others = engine.configs.in_organization(org_id).await?;
-    let has_other = others.iter().any(|other| other.name != former.name);
     let mut left = Vec::new();
     for (name, loaded) in engine.static_roles.load_all().await? {
         let Loaded::Valid(role) = loaded else {

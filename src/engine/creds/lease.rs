@@ -64,6 +64,9 @@ pub(super) struct LeaseData<'a> {
     pub astra_expires_at: Option<OffsetDateTime>,
 }
 
+/// At least one connection.
+type Connections = (Arc<Connection>, Vec<Arc<Connection>>);
+
 fn default_config() -> &'static str {
     connection::DEFAULT
 }
@@ -111,28 +114,21 @@ async fn delete_token(engine: &Engine, data: &LeaseData<'_>) -> HandlerResult {
     let deadline = Deadline::after(engine.deadlines.operation);
     // Where nothing can be deleted any more, there is nothing left to delete if Astra has ended it.
     let is_over = data.is_over(now, now) && is_over_by_astra(engine, data, now, deadline).await?;
-    let connection = match data.connection(engine).await? {
-        Ok(connection) => connection,
+    let (first, others) = match data.connections(engine).await? {
+        Ok(connections) => connections,
         Err(_) if is_over => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     failpoint::hit("revoke.config-found");
-    let window = engine.deadlines.visible_after();
-    let by_astra = data.minted_by_astra();
-    let age = TokenAge::now(&engine.clock, window, data.minted_at, by_astra);
-    let client = &connection.client;
-    let deleted = client.delete_token(data.client_id, deadline).await;
-    let is_young = age.is_young(client);
+    let mut deleted = delete_with(engine, &first, data, is_over, deadline).await;
+    for other in &others {
+        if deleted.is_ok() {
+            break;
+        }
+        deleted = delete_with(engine, other, data, is_over, deadline).await;
+    }
     match deleted {
-        Ok(deletion) => {
-            if !is_over {
-                let is_visible = !is_young || engine.recent_deletions.contains(data.client_id);
-                data.check_deleted(deletion, is_visible)?;
-            }
-            failpoint::hit("revoke.token-deleted");
-            if is_young {
-                engine.recent_deletions.record(data.client_id, window);
-            }
+        Ok(()) => {
             let subject = Subject {
                 path: &format!("creds/{}", data.role),
                 config: data.config,
@@ -147,12 +143,35 @@ async fn delete_token(engine: &Engine, data: &LeaseData<'_>) -> HandlerResult {
                 deleted");
             Ok(None)
         }
-        Err(error) => Err(astra_error::revoke_error(
-            &connection,
-            data.client_id,
-            &error,
-        )),
+        Err(error) => Err(error),
     }
+}
+
+/// Deletes the token with the root token of `connection`; where it `is_over`, any answer but an error will do.
+async fn delete_with(
+    engine: &Engine,
+    connection: &Connection,
+    data: &LeaseData<'_>,
+    is_over: bool,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    let window = engine.deadlines.visible_after();
+    let by_astra = data.minted_by_astra();
+    let age = TokenAge::now(&engine.clock, window, data.minted_at, by_astra);
+    let client = &connection.client;
+    let deleted = client.delete_token(data.client_id, deadline).await;
+    let is_young = age.is_young(client);
+    let deletion =
+        deleted.map_err(|error| astra_error::revoke_error(connection, data.client_id, &error))?;
+    if !is_over {
+        let is_visible = !is_young || engine.recent_deletions.contains(data.client_id);
+        data.check_deleted(deletion, is_visible)?;
+    }
+    failpoint::hit("revoke.token-deleted");
+    if is_young {
+        engine.recent_deletions.record(data.client_id, window);
+    }
+    Ok(())
 }
 
 /// Whether Astra has ended a token by itself for certain that is over by this node's clock, which somebody
@@ -192,11 +211,9 @@ impl LeaseData<'_> {
         self.minted_at?.checked_add(differ)
     }
 
-    /// The connection that can delete the token, or why there is none.
-    async fn connection(
-        &self,
-        engine: &Engine,
-    ) -> Result<Result<Arc<Connection>, LeaseError>, Error> {
+    /// The connections that can delete the token, or why there is none: its config's own, or those of other
+    /// configs for the token's organization where its config is for another by now.
+    async fn connections(&self, engine: &Engine) -> Result<Result<Connections, LeaseError>, Error> {
         let Some(connection) = engine.configs.find(self.config).await? else {
             return Ok(Err(LeaseError::ConfigGone {
                 ends: self.ends_by_itself(),
@@ -206,9 +223,17 @@ impl LeaseData<'_> {
         };
         let other = connection.entry.org_id.as_ref();
         let other = other.filter(|other| self.is_elsewhere(other));
-        Ok(match other {
-            Some(other) => Err(self.in_other_organization(other.clone())),
-            None => Ok(connection),
+        let Some(other) = other else {
+            return Ok(Ok((connection, Vec::new())));
+        };
+        let mut there = engine
+            .configs
+            .in_organization(self.org_id)
+            .await?
+            .into_iter();
+        Ok(match there.next() {
+            Some(first) => Ok((first, there.collect())),
+            None => Err(self.in_other_organization(other.clone())),
         })
     }
 

@@ -17,6 +17,7 @@ use crate::engine::testing::Credential;
 use crate::engine::testing::not_renewed;
 use crate::engine::testing::on_lease;
 use crate::engine::testing::virtual_time;
+use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Lease;
 use crate::vault::Operation;
@@ -305,6 +306,31 @@ async fn in_another_organization_nothing_is_deleted() {
     );
     assert!(text.starts_with(&start), "{text}");
     mount.assert_clean(&[&credential], "it stays");
+}
+
+/// A moved config's leases end by another config of their organization, whichever root token of it works.
+#[tokio::test]
+async fn a_token_in_the_organization_of_another_config_is_revoked_with_its_root_token() {
+    for is_broken in [false, true] {
+        let mount = AstraMount::mounted().await;
+        let orgs = mount.astra.seeds().organizations;
+        let credential = mount.mint("reader").await.unwrap();
+        let roots: Vec<String> = (0..2).map(|_| mount.another_root_token()).collect();
+        for (name, root) in ["a", "b"].into_iter().zip(&roots) {
+            mount.write_config(name, root).await;
+        }
+        let forced = json!({"token": orgs[2].root_token, "force": true});
+        let moved = warnings(mount.write("config", forced).await.unwrap());
+        let tells = |text: &String| text.contains("leased tokens");
+        assert!(!moved.iter().any(tells), "{moved:?}");
+        for root in &roots[..if is_broken { 2 } else { 1 }] {
+            let client_id = root.split(':').nth(1).unwrap();
+            mount.astra.revoke_token(client_id).unwrap();
+        }
+        let revoked = mount.revoke(&credential).await;
+        assert_eq!(revoked.is_err(), is_broken);
+        assert_eq!(mount.is_live(&credential.client_id), is_broken);
+    }
 }
 
 /// Written again without being tried, the config does not say for which organization it is.
