@@ -19,6 +19,10 @@ use crate::engine::schedule::earlier;
 use crate::engine::time_text::time_text;
 use crate::secret::Secret;
 
+/// A token that was stored so much later than it is now by the clock was stored by one that was ahead;
+/// clocks of nodes may differ by less.
+const CLOCKS_DIFFER: Duration = Duration::MINUTE;
+
 /// A named connection to one organization, root token included; stored seal-wrapped.
 #[derive(Clone, Deserialize, PartialEq, Serialize)]
 pub(crate) struct ConfigEntry {
@@ -178,6 +182,25 @@ impl ConfigEntry {
         let end = self.root_expires_at.filter(|_| is_ours);
         let before_end = end.map(|end| before_end(self.token_set_at, end, Duration::ZERO));
         earlier(self.scheduled_rotation(), before_end).filter(|_| !self.disable_automated_rotation)
+    }
+
+    /// Whether the root token is to be replaced at `now`: its time has come, or the clock tells nothing of it.
+    pub(crate) fn is_due(&self, now: OffsetDateTime) -> bool {
+        let next = self.next_rotation();
+        next.is_some_and(|next| next <= now || self.is_from_future(now))
+    }
+
+    /// When Astra ends the root token, if it does: perhaps at once, where the clock, which shows `now`,
+    /// tells nothing of it.
+    pub(crate) fn root_end(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let end = self.root_expires_at;
+        end.map(|end| if self.is_from_future(now) { now } else { end })
+    }
+
+    /// Whether the clock was ahead when it told when the root token was stored and when it ends, and was
+    /// set back since: the token may end any time.
+    fn is_from_future(&self, now: OffsetDateTime) -> bool {
+        self.token_set_at > now.saturating_add(CLOCKS_DIFFER)
     }
 
     /// When Astra is to end a root token that is minted at `now`, where a schedule replaces it before.

@@ -75,7 +75,7 @@ pub(crate) async fn reconcile(
         return Ok(());
     };
     let now = engine.clock.now();
-    let due = |entry: &ConfigEntry| entry.next_rotation().is_some_and(|next| next <= now);
+    let due = |entry: &ConfigEntry| entry.is_due(now);
     let is_known = connection.entry.org_id.is_some();
     if is_known && connection.entry.pending_delete.is_empty() && !due(&connection.entry) {
         return Ok(());
@@ -148,7 +148,7 @@ async fn replace_noted(
 ) -> Result<Rotated, Error> {
     let name = connection.name.clone();
     let key = Key::root_rotation(&name);
-    let end = connection.entry.root_expires_at;
+    let end = connection.entry.root_end(engine.clock.now());
     let rotated = replace(engine, connection, deadline).await;
     let metrics = &engine.metrics;
     metrics.count(Counted::RootRotation, &name, "", &rotated);

@@ -47,6 +47,51 @@ async fn a_period_rotates_and_can_be_suspended() {
     assert_eq!(config["rotation_period"], json!(3600));
 }
 
+/// What the clock said when the token was stored tells nothing once it was set back: the token, which lasts
+/// for 800 s here, would be thought to last for three hours more.
+#[tokio::test]
+async fn a_token_that_was_stored_by_a_clock_that_was_ahead_is_replaced_at_once() {
+    const AHEAD: Duration = Duration::from_secs(3 * 3_600);
+    let mut mount = AstraMount::configured().await;
+    let org_id = mount.astra.seeds().organizations[0].id.clone();
+    let capped = json!({"rewrite_expiry": {"life_s": 800}});
+    mount.astra.set_org_knobs(&org_id, capped).unwrap();
+    mount.restart_ahead(AHEAD);
+    rotate(&mount).await.unwrap();
+    let first = root_of(&mount).await;
+    mount.tick().await;
+    assert_eq!(root_of(&mount).await, first);
+    mount.restart_with_clock_set_back(AHEAD);
+    // It fails at first, and is tried again with each tick, as the end may be near.
+    let fault = mount.fault("POST", "/v2/clientIdSecrets", refused(403));
+    for _ in 0..4 {
+        mount.tick().await;
+        mount.advance(Duration::from_secs(61));
+    }
+    mount.astra.remove_fault(fault).unwrap();
+    assert_eq!(root_of(&mount).await, first);
+    mount.tick().await;
+    let second = root_of(&mount).await;
+    assert_ne!(second, first);
+    assert!(mount.is_live(&second));
+    mount.tick().await;
+    assert_eq!(root_of(&mount).await, second, "once is enough");
+}
+
+#[tokio::test]
+async fn a_token_that_was_stored_by_a_clock_that_is_a_little_ahead_is_not_replaced() {
+    const AHEAD: Duration = Duration::from_secs(30);
+    let mut mount = AstraMount::configured().await;
+    mount.restart_ahead(AHEAD);
+    let period = json!({"rotation_period": "1h"});
+    mount.write("config", period).await.unwrap();
+    rotate(&mount).await.unwrap();
+    let first = root_of(&mount).await;
+    mount.restart_with_clock_set_back(AHEAD);
+    mount.tick().await;
+    assert_eq!(root_of(&mount).await, first);
+}
+
 #[tokio::test]
 async fn a_failing_rotation_backs_off_and_tells_why() {
     let mut mount = AstraMount::configured().await;

@@ -210,12 +210,18 @@ impl World {
     }
 
     /// Takes a lease on what was delivered.
-    pub fn lease(self: &Rc<Self>, org: usize, role: &str, response: &Response) {
+    pub fn lease(
+        self: &Rc<Self>,
+        org: usize,
+        role: &str,
+        response: &Response,
+        asked_of: Option<Option<String>>,
+    ) {
         let id = self.leases.borrow().len();
         let Some(lease) = Lease::of(id, org, response) else {
             return self.violation("a credential without a lease".to_owned());
         };
-        self.check_delivered(&lease);
+        self.check_delivered(&lease, asked_of);
         self.check_limits(&lease, role);
         self.leases.borrow_mut().push(lease);
         self.arm(id);
@@ -264,12 +270,9 @@ impl World {
         };
         let era = self.era.get();
         let request = lease.request(Operation::Revoke, 0);
-        // Where the config has become another organization's, it is refused, and an operator was told.
-        let is_here = self
-            .astra
-            .token(&lease.client_id)
-            .is_some_and(|token| !self.is_misplaced(&token));
-        let answered = self.call(is_here.then_some(lease.org), request, None).await;
+        let token = self.astra.token(&lease.client_id);
+        let deletes = token.and_then(|token| self.config_that_deletes(lease.org, &token));
+        let answered = self.call(deletes, request, None).await;
         let is_done = matches!(answered, Answered::Done(Ok(_)));
         if is_done {
             self.check_revoked(&lease);

@@ -33,6 +33,8 @@ const GRACE: Duration = Duration::from_secs(600);
 const LATE: Duration = Duration::from_secs(60);
 /// The longest that an operation takes with all retries.
 const LONGEST: Duration = Duration::from_secs(60);
+/// What the engine says where the custom role of a policy is not in the config's organization.
+const POLICY_IS_GONE: &str = "is no longer in the organization: write the role again";
 /// The longest that an operation takes while its own organization and the host are well.
 const LONGEST_CALM: Duration = Duration::from_secs(20);
 
@@ -65,14 +67,39 @@ impl World {
         // Restored storage may name custom roles that are gone since; an operator writes them again.
         if is_failure(outcome) && self.forgotten.borrow().is_empty() {
             let error = outcome.as_ref().err().map(ToString::to_string);
+            // So does one who moved a config, for what was written for the organization that it left.
+            let is_of_policy = error
+                .as_ref()
+                .is_some_and(|error| error.contains(POLICY_IS_GONE));
+            if is_of_policy && org.is_some_and(|org| self.has_policy_elsewhere(org, what)) {
+                return;
+            }
             self.violation(format!(
                 "{what} failed although its organization is well: {error:?}"
             ));
         }
     }
 
+    /// Whether the role that `what` was asked for has the custom role of its policy in another organization
+    /// than its config, which was moved.
+    fn has_policy_elsewhere(&self, org: usize, what: &str) -> bool {
+        let is_elsewhere = |name: &str, policy: Option<PolicyRole>| {
+            let is_asked = what.contains(&format!("/{name} "));
+            is_asked && policy.is_some_and(|policy| !policy.is_in(&self.orgs[org].id))
+        };
+        let roles = self.stored::<RoleEntry>(Key::ROLES);
+        let static_roles = self.stored::<StaticRoleEntry>(Key::STATIC_ROLES);
+        let mut roles = roles.into_iter();
+        let mut static_roles = static_roles.into_iter();
+        roles.any(|(name, role)| is_elsewhere(&name, role.granted.policy))
+            || static_roles.any(|(name, role)| is_elsewhere(&name, role.granted.policy))
+    }
+
     /// A token that is delivered works, and ends when its lease has ended for certain.
-    pub fn check_delivered(&self, lease: &Lease) {
+    ///
+    /// `asked_of` is the organization that its config was for when it was asked for, as of
+    /// [`World::meant_for`].
+    pub fn check_delivered(&self, lease: &Lease, asked_of: Option<Option<String>>) {
         let Some(token) = self.astra.token(&lease.client_id) else {
             return self.violation(format!(
                 "the delivered token {} does not exist",
@@ -85,7 +112,10 @@ impl World {
                 lease.client_id, token.state
             ));
         }
-        if token.org_id != self.orgs[lease.org].id && !self.is_meant_for(lease.org, &token.org_id) {
+        // The config may have been deleted or moved meanwhile.
+        let mut meant = [asked_of, self.meant_for(lease.org)].into_iter().flatten();
+        let is_meant = meant.any(|meant| meant.is_none_or(|org_id| org_id == token.org_id));
+        if token.org_id != self.orgs[lease.org].id && !is_meant {
             self.violation(format!(
                 "the delivered token {} is of another organization",
                 lease.client_id
@@ -296,14 +326,13 @@ impl World {
             .collect()
     }
 
-    /// Whether an operator gave the config a root token of that organization, or of one that it does not
-    /// tell.
-    fn is_meant_for(&self, config: usize, org_id: &str) -> bool {
+    /// The organization that the config is for, as an operator gave it a root token: `None` without a config,
+    /// and `Some(None)` where it does not tell.
+    pub fn meant_for(&self, config: usize) -> Option<Option<String>> {
         let stored = self.stored::<ConfigEntry>(Key::CONFIGS);
-        let own = stored
-            .iter()
-            .find(|(name, _)| name == operation::config(config));
-        own.is_some_and(|(_, entry)| entry.org_id.as_deref().is_none_or(|org| org == org_id))
+        let mut stored = stored.into_iter();
+        let own = stored.find(|(name, _)| name == operation::config(config));
+        own.map(|(_, entry)| entry.org_id)
     }
 
     /// Whether an operator who gave a config the root token of another organization was told that what is
@@ -315,6 +344,26 @@ impl World {
         let owner = tag.owner.config();
         let own = (0..self.orgs.len()).find(|org| ConfigMark::of(operation::config(*org)) == owner);
         own.is_some_and(|own| self.orgs[own].id != token.org_id)
+    }
+
+    /// The config whose root token is to delete the token of a lease of `config`.  Where that is for another
+    /// organization by now, it is one that is for the token's; without one it is refused, and an operator
+    /// was told.
+    pub fn config_that_deletes(&self, config: usize, token: &TokenView) -> Option<usize> {
+        if !self.is_misplaced(token) {
+            return Some(config);
+        }
+        let stored = self.stored::<ConfigEntry>(Key::CONFIGS);
+        let org_of = |config: usize| {
+            let mut found = stored.iter();
+            let found = found.find(|(name, _)| name == operation::config(config));
+            found.and_then(|(_, entry)| entry.org_id.as_ref())
+        };
+        let has_left = org_of(config).is_some_and(|org_id| *org_id != token.org_id);
+        let is_for = |other: &usize| {
+            self.orgs[*other].id == token.org_id && org_of(*other) == Some(&token.org_id)
+        };
+        (0..self.orgs.len()).find(is_for).filter(|_| has_left)
     }
 
     /// Whether the token's answer may have been received, although no one holds it: its mark was durable

@@ -42,11 +42,12 @@ impl World {
                 let asked = request(self.request_id(), Asked::Read, &path, json!({}));
                 let gives_up = gives_up_ms.map(Duration::from_millis);
                 let era = self.era.get();
+                let asked_of = self.meant_for(org);
                 if let Answered::Done(Ok(Some(response))) =
                     self.call(Some(org), asked, gives_up).await
                     && self.era.get() == era
                 {
-                    self.lease(org, &role(org, number), &response);
+                    self.lease(org, &role(org, number), &response, asked_of);
                 }
             }
             Operation::Renew { lease, increment } => {
