@@ -2,7 +2,6 @@
 
 use super::connection::Connection;
 use super::intent::ConfigMark;
-use super::intent::MountId;
 use super::intent::Owner;
 use super::intent::Tag;
 use crate::astra::Deadline;
@@ -41,9 +40,7 @@ pub(super) fn tagged(
 /// How a token is known to be minted by a mount from one of its configs.
 #[derive(Clone)]
 pub(super) struct MountTokenFilter {
-    mount: MountId,
-    config: ConfigMark,
-    /// With what the tags of both begin; others need not be parsed.
+    /// With what the tags of both begin, and no others.
     beginning: String,
 }
 
@@ -52,8 +49,6 @@ impl MountTokenFilter {
     pub(super) fn of(connection: &Connection) -> Self {
         let (mount, config) = (connection.ledger.mount(), ConfigMark::of(&connection.name));
         Self {
-            mount,
-            config,
             beginning: Tag::beginning(mount, config),
         }
     }
@@ -61,10 +56,8 @@ impl MountTokenFilter {
     /// The tag of `token`, if it is one of them.
     pub(super) fn tag(&self, token: &TokenEntry) -> Option<Tag> {
         let description = token.description.as_deref()?;
-        let tag = description
-            .starts_with(&self.beginning)
-            .then(|| Tag::parse(description))??;
-        (tag.mount == self.mount && tag.owner.config() == self.config).then_some(tag)
+        let is_own = description.starts_with(&self.beginning);
+        is_own.then(|| Tag::parse(description)).flatten()
     }
 }
 

@@ -197,6 +197,7 @@ impl Owner {
     }
 
     /// The config that tokens with this owner were minted from.
+    #[cfg(test)]
     pub(crate) fn config(&self) -> ConfigMark {
         ConfigMark(self.0 >> (4 * Self::ROLE_DIGITS))
     }
@@ -286,6 +287,29 @@ mod tests {
             &format!(" {good}"),
         ] {
             assert_eq!(Tag::parse(other), None, "{other:?}");
+        }
+    }
+
+    /// Else two texts would be one tag.
+    #[test]
+    fn each_part_has_all_its_digits_in_small_letters() {
+        let good = "vault:0123456789ab:37a8eec1b5a1:00fedcba98765432.7.42:abcdef334455";
+        assert!(Tag::parse(good).is_some());
+        for part in [
+            "0123456789ab",
+            "37a8eec1b5a1",
+            "00fedcba98765432",
+            "abcdef334455",
+        ] {
+            let wrong = [
+                part.to_uppercase(),
+                format!("0{part}"),
+                part[1..].to_owned(),
+                format!("+{}", &part[1..]),
+            ];
+            for wrong in wrong {
+                assert_eq!(Tag::parse(&good.replace(part, &wrong)), None, "{wrong}");
+            }
         }
     }
 

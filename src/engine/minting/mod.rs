@@ -6,6 +6,9 @@ mod error;
 mod lifetime;
 mod mint;
 mod propagation;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
 mod uncertain_write;
 mod uncommitted;
 

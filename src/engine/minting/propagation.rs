@@ -52,9 +52,35 @@ impl PropagationBackoff {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
+    use super::Deadline;
     use super::Duration;
+    use super::PropagationBackoff;
+    use super::RESERVE;
     use super::WAITS;
     use crate::engine::VISIBLE_AFTER;
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_and_leaves_time_to_delete_what_does_not_work() {
+        for seconds in [0, 5, 6, 12, 20, 55, 600] {
+            let deadline = Deadline::after(Duration::from_secs(seconds));
+            let began = Instant::now();
+            let mut backoff = PropagationBackoff::until(deadline);
+            let mut waits = 0;
+            while waits <= WAITS.len() && backoff.wait().await {
+                waits += 1;
+                assert!(
+                    deadline.remaining() >= RESERVE,
+                    "{seconds} s, {waits} waits"
+                );
+            }
+            assert!(waits <= WAITS.len(), "{seconds} s: it waits for ever");
+            let waited = began.elapsed();
+            let has_time = seconds >= 55;
+            assert_eq!(waited >= VISIBLE_AFTER, has_time, "{seconds} s: {waited:?}");
+        }
+    }
 
     #[test]
     fn a_new_token_has_all_the_time_that_it_may_take_to_be_known() {

@@ -2,6 +2,7 @@
 //! what callers got from it.
 
 mod answers;
+mod changed_answers;
 mod credential;
 mod mount;
 pub mod simulation;
@@ -12,6 +13,7 @@ pub use answers::not_renewed;
 pub use answers::refused;
 pub use answers::text;
 pub use answers::warnings;
+pub use changed_answers::change_answers;
 pub use credential::Credential;
 pub use credential::Leased;
 pub use mount::AstraMount;

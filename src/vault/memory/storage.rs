@@ -40,6 +40,7 @@ struct Inner {
     operations: Operations,
     read_only: bool,
     failure: Option<StorageError>,
+    unreadable: Option<String>,
     fault: Option<WriteFault>,
     yields: bool,
 }
@@ -64,6 +65,11 @@ impl MemoryStorage {
     /// From now on every call fails with `failure`, or none does.
     pub fn set_failure(&self, failure: Option<StorageError>) {
         self.lock().failure = failure;
+    }
+
+    /// From now on reads and lists of keys that begin with `prefix` fail, or none does.
+    pub fn set_unreadable(&self, prefix: Option<&str>) {
+        self.lock().unreadable = prefix.map(str::to_owned);
     }
 
     /// From now on writes fail as `fault` says, or all work.
@@ -143,6 +149,15 @@ impl Inner {
         }
     }
 
+    fn check_read(&self, key: &str) -> Result<(), StorageError> {
+        let is_unreadable = |prefix: &String| key.starts_with(prefix.as_str());
+        if self.unreadable.as_ref().is_some_and(is_unreadable) {
+            let text = "the host does not answer".to_owned();
+            return Err(StorageError::Unreachable(text));
+        }
+        self.check(false)
+    }
+
     fn count(&mut self, write: &Write<'_>) {
         match write {
             Write::Put(_) => self.operations.puts += 1,
@@ -200,7 +215,7 @@ impl Storage for MemoryStorage {
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
         let mut inner = self.lock();
         inner.operations.lists += 1;
-        inner.check(false)?;
+        inner.check_read(prefix)?;
         Ok(inner.children(prefix))
     }
 
@@ -216,7 +231,7 @@ impl Storage for MemoryStorage {
     async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
         let mut inner = self.lock();
         inner.operations.gets += 1;
-        inner.check(false)?;
+        inner.check_read(key)?;
         Ok(inner.entries.get(key).cloned())
     }
 

@@ -70,8 +70,9 @@ enum Built {
 }
 
 impl Tree {
-    /// Copies what the repository in the current folder tracks, but for files that are written with
-    /// changes in them: what is the same as in an earlier copy need not be built again.
+    /// Copies the files of the repository in the current folder, but for those that Git ignores and those
+    /// that are written with changes in them: what is the same as in an earlier copy need not be built
+    /// again.
     ///
     /// # Errors
     ///
@@ -84,9 +85,17 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Copies the files that are tracked, except some, and removes all others but those.
+    /// Copies the files that Git does not ignore, except some, and removes all others but those.
     fn fill(&self, is_excepted: impl Fn(&str) -> bool) -> Result<(), String> {
-        let listed = Command::new("git").args(["ls-files", "-z"]).output();
+        let listed = Command::new("git")
+            .args([
+                "ls-files",
+                "-z",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+            ])
+            .output();
         let listed = listed.map_err(|error| format!("git ls-files: {error}"))?;
         let listed = String::from_utf8(listed.stdout).map_err(|error| error.to_string())?;
         let mut kept: BTreeSet<PathBuf> = BTreeSet::from([self.folder.join(SWITCH)]);
@@ -224,6 +233,10 @@ impl Tree {
     }
 
     /// Compiles the tests of the library.
+    ///
+    /// # Errors
+    ///
+    /// Cargo fails for another reason than an error in the code.
     fn compile(&self) -> Result<Built, String> {
         let output = Command::new("cargo")
             .args([
@@ -256,7 +269,11 @@ impl Tree {
                 .map(Built::Program)
                 .ok_or_else(|| "cargo names no program".to_owned());
         }
-        let complaints = messages.iter().filter_map(complaint).collect();
+        let complaints: Vec<Complaint> = messages.iter().filter_map(complaint).collect();
+        // The disk, or what killed it, is no fault of the code.
+        if complaints.is_empty() {
+            return Err(format!("cargo: {}", output.status));
+        }
         Ok(Built::Refused(complaints))
     }
 }

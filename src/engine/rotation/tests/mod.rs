@@ -5,7 +5,7 @@
 mod bulkheads;
 mod cleanup;
 mod crashes;
-
+mod new_token;
 mod replacements;
 mod schedules;
 

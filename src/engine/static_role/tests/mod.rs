@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod crashes;
+mod current;
 mod databases;
 mod policies;
 mod removals;

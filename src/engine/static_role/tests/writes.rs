@@ -9,6 +9,9 @@ use super::time_of;
 use super::with_role;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
+use crate::engine::testing::request;
+use crate::engine::testing::warnings;
+use crate::vault::Backend;
 use crate::vault::Error;
 use crate::vault::FailureStatus;
 use crate::vault::Operation;
@@ -201,4 +204,61 @@ async fn a_standby_serves_and_changes_nothing() {
         assert_eq!(outcome.err(), Some(Error::ReadOnly));
     }
     assert_eq!(mount.all_requests(), asked);
+}
+
+#[tokio::test]
+async fn what_the_host_is_told_exists_is_what_can_be_read() {
+    let mount = AstraMount::configured().await;
+    let exists = async || {
+        let asked = request(Operation::Update, "static-roles/app", json!({}));
+        mount.backend.exists(asked).await.unwrap()
+    };
+    assert_eq!(exists().await, Some(false));
+    mount.write("static-roles/app", role()).await.unwrap();
+    assert_eq!(exists().await, Some(true));
+    // Its tokens are still to be deleted, but the role is gone.
+    mount.fault("DELETE", "*", super::refused());
+    assert!(!super::delete(&mount).await.is_empty());
+    assert_eq!(exists().await, Some(false));
+}
+
+#[tokio::test]
+async fn a_new_role_takes_over_what_a_deleted_one_left_only_with_its_config() {
+    let mount = with_role().await;
+    mount
+        .write_config("other", &mount.another_root_token())
+        .await;
+    mount.fault("DELETE", "*", super::refused());
+    super::delete(&mount).await;
+    let mut elsewhere = role();
+    elsewhere["config"] = json!("other");
+    let refusal = mount.refusal("static-roles/app", elsewhere).await;
+    assert!(refusal.contains("give config=default"), "{refusal}");
+    mount.astra.clear_faults();
+    mount.write("static-roles/app", role()).await.unwrap();
+    mount.tick().await;
+    assert_eq!(mount.live(), [current(&mount).await]);
+}
+
+/// Clients that know no schedule read every five minutes: one that just missed a rotation reads a second time
+/// within ten.
+#[tokio::test]
+async fn an_overlap_of_less_than_ten_minutes_is_told_with_a_schedule() {
+    for (schedule, overlap, is_told) in [
+        ("rotation_schedule", "10m", false),
+        ("rotation_schedule", "599s", true),
+        ("rotation_schedule", "302s", true),
+        ("rotation_period", "60s", false),
+    ] {
+        let mount = AstraMount::configured().await;
+        let value = if schedule == "rotation_period" {
+            "24h"
+        } else {
+            "0 3 * * *"
+        };
+        let role = json!({"astra_roles": READER, "overlap": overlap, schedule: value});
+        let texts = warnings(mount.write("static-roles/app", role).await.unwrap());
+        let told = texts.iter().any(|text| text.contains("every five minutes"));
+        assert_eq!(told, is_told, "{schedule} {overlap}: {texts:?}");
+    }
 }

@@ -1,0 +1,174 @@
+//! The current token: it works when it is served, it is looked for in Astra, and costs no more than it must.
+
+use std::time::Duration;
+
+use astra_emulator::Fault;
+use astra_emulator::fault::LatencyPoint;
+use serde_json::Value;
+use serde_json::json;
+
+use super::creds;
+use super::current;
+use super::role;
+use super::text;
+use crate::astra::Deadline;
+use crate::engine::Deadlines;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::virtual_time;
+use crate::secret::Secret;
+use crate::vault::Storage;
+
+const LIST: &str = "/v2/clientIdSecrets";
+
+/// So old a token has to be listed.
+const LISTED: Duration = Duration::from_secs(121);
+
+async fn with_role() -> AstraMount {
+    let mount = AstraMount::in_virtual_time(Deadlines::default());
+    mount.mount().await;
+    mount.write("static-roles/app", role()).await.unwrap();
+    mount
+}
+
+/// Whether Astra takes the token that is served now.
+async fn works(mount: &AstraMount) -> bool {
+    let configs = &mount.backend.engine.configs;
+    let mut entry = configs.require("default").await.unwrap().entry.clone();
+    let token = text(&creds(mount).await, "token").to_owned();
+    entry.token = Secret::new(token);
+    let deadline = Deadline::after(Duration::from_secs(10));
+    entry.client().unwrap().current_org(deadline).await.is_ok()
+}
+
+#[test]
+fn a_token_is_served_once_it_works() {
+    virtual_time::run(1, async {
+        let mount = with_role().await;
+        let first = current(&mount).await;
+        let late = json!({"create_visible_after_ms": 5_000, "create_visible_scope": "auth"});
+        mount.astra.set_knobs(late).unwrap();
+        mount.write("rotate-role/app", json!({})).await.unwrap();
+        assert_ne!(current(&mount).await, first);
+        assert!(works(&mount).await);
+    });
+}
+
+#[test]
+fn a_token_that_never_works_is_not_served_and_not_left() {
+    virtual_time::run(1, async {
+        let mount = with_role().await;
+        let first = current(&mount).await;
+        let never = json!({"create_visible_after_ms": 600_000, "create_visible_scope": "auth"});
+        mount.astra.set_knobs(never).unwrap();
+        let before = mount.all_requests();
+        let rotated = mount.write("rotate-role/app", json!({})).await;
+        assert!(rotated.is_err());
+        assert_eq!(mount.live(), [first]);
+        // It was tried as often as there are waits, and not without them.
+        let tried = mount.all_requests() - before;
+        assert!((8..30).contains(&tried), "{tried}");
+    });
+}
+
+#[test]
+fn a_token_is_looked_for_when_it_is_old_enough_and_then_once_an_hour() {
+    virtual_time::run(1, async {
+        let mount = with_role().await;
+        let lists = async || {
+            let before = mount.requests("GET", LIST);
+            mount.tick().await;
+            mount.requests("GET", LIST) - before
+        };
+        assert_eq!(lists().await, 0, "it may not be listed yet");
+        tokio::time::sleep(LISTED).await;
+        assert_eq!(lists().await, 1);
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            assert_eq!(lists().await, 0, "it was seen");
+        }
+        tokio::time::sleep(Duration::from_secs(1_801)).await;
+        assert_eq!(lists().await, 1);
+    });
+}
+
+#[test]
+fn a_token_that_is_listed_stays_although_the_organization_keeps_no_descriptions() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let ignores = json!({"ignore_description": true});
+        mount.astra.set_knobs(ignores).unwrap();
+        mount.write("static-roles/app", role()).await.unwrap();
+        let first = current(&mount).await;
+        tokio::time::sleep(LISTED).await;
+        mount.tick().await;
+        assert_eq!(current(&mount).await, first);
+        assert_eq!(mount.live(), [first]);
+    });
+}
+
+/// Clients poll it: nothing but memory is asked.
+#[test]
+fn a_read_asks_neither_storage_nor_astra() {
+    virtual_time::run(1, async {
+        let mount = with_role().await;
+        creds(&mount).await;
+        let (storage, astra) = (mount.storage.operations(), mount.all_requests());
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            creds(&mount).await;
+        }
+        assert_eq!(mount.storage.operations(), storage);
+        assert_eq!(mount.all_requests(), astra);
+    });
+}
+
+/// A rotation that the end of the tick would break off is left to the next one, and is no failure.
+#[test]
+fn a_tick_begins_no_rotation_for_which_it_has_no_time() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        const ROLES: usize = 9;
+        for n in 0..ROLES {
+            let path = format!("static-roles/app{n}");
+            mount.write(&path, role()).await.unwrap();
+        }
+        mount.backend.engine.clock.advance(super::DAY);
+        let slow = Fault::Latency {
+            ms: 20_000,
+            max_ms: None,
+            at: LatencyPoint::Before,
+        };
+        mount.fault("POST", LIST, slow);
+        let rotations = async || {
+            let before = mount.requests("POST", LIST);
+            mount.tick().await;
+            mount.requests("POST", LIST) - before
+        };
+        // Four at once, twice, within 40 s of the tick's 55 s.
+        assert_eq!(rotations().await, 8);
+        for n in 0..ROLES {
+            let shown = mount.read_data(&format!("static-roles/app{n}")).await;
+            assert_eq!(shown["rotation_error"], json!(""), "{n}");
+        }
+        assert_eq!(rotations().await, 1);
+    });
+}
+
+/// What another version may have left.
+#[test]
+fn a_deleted_role_that_names_no_token_goes() {
+    virtual_time::run(1, async {
+        let mut mount = with_role().await;
+        let key = "v1/static-role/app";
+        let mut entry = mount.storage.get(key).await.unwrap().unwrap();
+        let mut stored: Value = serde_json::from_slice(&entry.value).unwrap();
+        stored["current"] = Value::Null;
+        entry.value = serde_json::to_vec(&stored).unwrap();
+        mount.storage.put(entry).await.unwrap();
+        mount.restart();
+        mount.tick().await;
+        assert!(!mount.storage.keys().contains(&key.to_owned()));
+    });
+}
