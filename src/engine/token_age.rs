@@ -33,11 +33,14 @@ impl TokenAge {
         }
     }
 
-    /// Whether the token was younger than the window by both clocks, so that its absence proves nothing;
-    /// Astra's does not count where it is not known.  `client` has asked meanwhile.
+    /// Whether the token was younger than the window, so that its absence proves nothing.  Astra's clock
+    /// decides where it is known: this node's may have been set meanwhile, by a restart unnoticed.
+    /// `client` has asked meanwhile.
     pub(super) fn is_young(&self, client: &Client) -> bool {
         let now = client.astra_time().map(|now| now - self.asked.elapsed());
-        let made_and_now = self.made_by_astra.zip(now);
-        self.is_young_here && made_and_now.is_none_or(|(made, now)| now < made + self.window)
+        match self.made_by_astra.zip(now) {
+            Some((made, now)) => now < made + self.window,
+            None => self.is_young_here,
+        }
     }
 }

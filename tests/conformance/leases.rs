@@ -126,10 +126,16 @@ async fn c49_revoking_twice_or_too_late_succeeds() {
     let minted_at = lease.internal_data["minted_at"].as_str().unwrap();
     let minted_at = OffsetDateTime::parse(minted_at, &Rfc3339).unwrap();
     let text = |time: OffsetDateTime| Value::from(time.format(&Rfc3339).unwrap());
-    lease.internal_data["minted_at"] = text(minted_at + time::Duration::hours(1));
+    let mut set_minted = |at: OffsetDateTime| {
+        for field in ["minted_at", "minted_by_astra"] {
+            lease.internal_data[field] = text(at);
+        }
+        lease.clone()
+    };
+    let lease = set_minted(minted_at + time::Duration::hours(1));
     let (_, refused) = mount.revoke(PATH, &lease).await.failure();
     assert!(refused.contains("has to be tried again"), "{refused}");
-    lease.internal_data["minted_at"] = text(minted_at - time::Duration::hours(1));
+    let lease = set_minted(minted_at - time::Duration::hours(1));
     mount.revoke(PATH, &lease).await.nothing();
     host.finish().await;
 }

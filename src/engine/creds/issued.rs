@@ -57,6 +57,7 @@ impl Issued<'_> {
             minted_at: Some(now),
             expires_at: self.life.map(|life| life.end(now)),
             astra_expires_at: self.life.and_then(|life| life.end_of_astra(now)),
+            minted_by_astra: self.token.generated_on,
         };
         let mut lease = data.lease(term.ttl, term.max_ttl)?;
         if let Some(record) = record {

@@ -62,6 +62,14 @@ pub(super) struct LeaseData<'a> {
         with = "time::serde::rfc3339::option"
     )]
     pub astra_expires_at: Option<OffsetDateTime>,
+    /// When the token was minted, by Astra's clock; `None` where its answer did not tell, and in leases of
+    /// older versions.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "time::serde::rfc3339::option"
+    )]
+    pub minted_by_astra: Option<OffsetDateTime>,
 }
 
 /// At least one connection.
@@ -205,8 +213,12 @@ impl LeaseData<'_> {
         has_ended(self.expires_at, now) && has_ended(astra_end, by_astra)
     }
 
-    /// When the token was minted by Astra's clock, where the lease tells by how much the two differed.
+    /// When the token was minted by Astra's clock, where the lease tells that, or by how much the two
+    /// differed.
     fn minted_by_astra(&self) -> Option<OffsetDateTime> {
+        if self.minted_by_astra.is_some() {
+            return self.minted_by_astra;
+        }
         let differ = self.astra_expires_at? - self.expires_at?;
         self.minted_at?.checked_add(differ)
     }
@@ -293,6 +305,7 @@ mod tests {
         minted_at: None,
         expires_at: None,
         astra_expires_at: None,
+        minted_by_astra: None,
     };
 
     #[test]

@@ -85,7 +85,7 @@ impl Ledger {
         let mut unmarked = {
             let mut recovered = recovered.lock();
             recovered.note(listed);
-            recovered.take_retries();
+            recovered.unmark_retries(listed);
             recovered.unmarked(listed)
         };
         for token in &unmarked {

@@ -133,9 +133,10 @@ impl Ledger {
         if recovered.lock().is_empty() || self.since.elapsed() >= REPEATED {
             return Ok(());
         }
+        // Should the list fail, or not show the token yet, no one repeats the request once more: it is left
+        // to the ticks.
+        recovered.lock().remember_retry(request);
         if !recovered.lock().is_noted() {
-            // Should the list fail, no one repeats the request once more: it is left to the ticks.
-            recovered.lock().remember_retry(request);
             let look = TaggedToken::select(self.mount, recovered.lock().ids());
             match client.shared_tokens(look, deadline).await {
                 Ok(listed) => recovered.lock().note(&listed),

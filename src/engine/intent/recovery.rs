@@ -31,7 +31,7 @@ pub(super) struct RecoveredBlocks {
     /// Tokens of those blocks as Astra listed them, sorted by the request they were minted for: if the
     /// host repeats the request, no caller received them.
     by_request: Option<Vec<TaggedToken>>,
-    /// Requests whose first try was not undone yet, although their caller has gone.
+    /// Requests that the host may have repeated: Astra may show what the first try made only later.
     pending_retries: HashSet<RequestMark>,
 }
 
@@ -149,17 +149,26 @@ impl RecoveredBlocks {
     }
 
     /// The host may have repeated `request`: whatever the earlier process minted for it, no one
-    /// received.  Until [`RecoveredBlocks::take`] this is left to clearing up.
+    /// received.  What a list shows of it from now on, clearing up deletes.
     pub(super) fn remember_retry(&mut self, request: &RequestMark) {
         if self.pending_retries.len() < MAX_RETRIES {
             self.pending_retries.insert(*request);
         }
     }
 
-    /// [`RecoveredBlocks::take`] for all requests that are remembered.
-    pub(super) fn take_retries(&mut self) {
-        for request in std::mem::take(&mut self.pending_retries) {
-            self.take(&request);
+    /// Of the `listed` tokens, those that were minted for a remembered request count as received by no
+    /// caller.
+    pub(super) fn unmark_retries(&mut self, listed: &[TaggedToken]) {
+        for TaggedToken { tag, .. } in listed {
+            if self.pending_retries.contains(&tag.request) {
+                self.unmark(tag);
+            }
+        }
+    }
+
+    fn unmark(&mut self, tag: &Tag) {
+        if let Some(block) = self.blocks.iter_mut().find(|block| block.id == tag.block) {
+            block.entry.unmark(tag.index);
         }
     }
 
@@ -167,7 +176,6 @@ impl RecoveredBlocks {
     /// now on they count as received by no caller, so that clearing up deletes them if the caller fails
     /// to.
     pub(super) fn take(&mut self, request: &RequestMark) -> Vec<TaggedToken> {
-        self.pending_retries.remove(request);
         let Some(noted) = &mut self.by_request else {
             return Vec::new();
         };
@@ -175,9 +183,7 @@ impl RecoveredBlocks {
         let end = noted.partition_point(|token| token.tag.request <= *request);
         let taken: Vec<TaggedToken> = noted.drain(begin..end).collect();
         for TaggedToken { tag, .. } in &taken {
-            if let Some(block) = self.blocks.iter_mut().find(|block| block.id == tag.block) {
-                block.entry.unmark(tag.index);
-            }
+            self.unmark(tag);
         }
         taken
     }

@@ -66,9 +66,10 @@ impl Credential {
     /// The same, minted so long ago that Astra has shown it everywhere.
     pub fn aged(mut self) -> Self {
         let past = Value::from("2020-01-01T00:00:00Z");
-        self.lease
-            .internal_data
-            .insert("minted_at".to_owned(), past);
+        for field in ["minted_at", "minted_by_astra"] {
+            let data = &mut self.lease.internal_data;
+            data.insert(field.to_owned(), past.clone());
+        }
         self
     }
 

@@ -483,9 +483,10 @@ fn a_token_that_gets_old_while_astra_answers_is_not_taken_for_revoked() {
 
 /// A lease that was made while this node's clock was ahead does not stay young for as long as that.
 #[tokio::test]
-async fn a_token_is_young_only_while_both_clocks_say_so() {
+async fn astras_clock_decides_how_old_a_token_is() {
     let ahead = Duration::from_secs(3 * 3_600);
-    for is_old in [false, true] {
+    // Leases of older versions tell only by how much the clocks differed.
+    for (is_old, tells) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut mount = AstraMount::mounted().await;
         let credential = mount.mint("reader").await.unwrap();
         let mut request = on_lease(Operation::Revoke, &credential);
@@ -497,6 +498,10 @@ async fn a_token_is_young_only_while_both_clocks_say_so() {
             data.insert(field.to_owned(), later.format(&Rfc3339).unwrap().into());
         }
         data.insert("astra_expires_at".to_owned(), end);
+        assert!(data.contains_key("minted_by_astra"));
+        if !tells {
+            data.remove("minted_by_astra");
+        }
         // It goes without a process that remembers it.
         mount.revoke(&credential).await.unwrap();
         mount.restart();
@@ -507,4 +512,24 @@ async fn a_token_is_young_only_while_both_clocks_say_so() {
         let revoked = mount.handle(request).await;
         assert_eq!(revoked.is_ok(), is_old, "{:?}", revoked.err());
     }
+}
+
+/// A process that was started since does not know that this node's clock was set forward; the lease tells
+/// when its token was minted by Astra's.
+#[test]
+fn a_clock_that_was_set_forward_before_a_restart_makes_no_token_old() {
+    virtual_time::run(1, async {
+        let mut mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let unseen = json!({"create_visible_after_ms": 20_000, "create_visible_scope": "all"});
+        mount.astra.set_knobs(unseen).unwrap();
+        let credential = mount.mint("reader").await.unwrap();
+        mount.restart_ahead(Duration::from_secs(40));
+        let error = mount.revoke(&credential).await.err().unwrap();
+        assert!(error.to_string().contains("tried again"), "{error}");
+        assert!(mount.is_live(&credential.client_id));
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        mount.revoke(&credential).await.unwrap();
+        mount.assert_clean(&[], "no success while the token lives");
+    });
 }
