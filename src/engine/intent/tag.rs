@@ -331,6 +331,19 @@ mod tests {
         );
     }
 
+    /// By it alone a mount knows its own tokens in a list.
+    #[test]
+    fn no_tag_begins_as_those_of_another_mount_or_config() {
+        let own = tag(7, 8, "r");
+        let begins_as = |mount, config: &str| {
+            let beginning = Tag::beginning(mount, ConfigMark::of(config));
+            own.to_string().starts_with(&beginning)
+        };
+        assert!(begins_as(own.mount, "default"));
+        assert!(!begins_as(own.mount, "other"));
+        assert!(!begins_as(MountId(own.mount.0 ^ 1), "default"));
+    }
+
     #[test]
     fn an_owner_knows_its_config() {
         let owner = Owner::of("default", "reader");

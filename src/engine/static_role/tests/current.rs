@@ -172,3 +172,27 @@ fn a_deleted_role_that_names_no_token_goes() {
         assert!(!mount.storage.keys().contains(&key.to_owned()));
     });
 }
+
+/// An operator deleted the token in Astra: nothing is left to wait for.  Older versions did not note its
+/// organization.
+#[test]
+fn a_role_whose_token_is_long_gone_from_astra_goes_at_once() {
+    virtual_time::run(1, async {
+        for org_is_noted in [true, false] {
+            let mut mount = with_role().await;
+            let key = "v1/static-role/app";
+            if !org_is_noted {
+                let mut entry = mount.storage.get(key).await.unwrap().unwrap();
+                let mut stored: Value = serde_json::from_slice(&entry.value).unwrap();
+                stored["current"]["org_id"] = json!("");
+                entry.value = serde_json::to_vec(&stored).unwrap();
+                mount.storage.put(entry).await.unwrap();
+                mount.restart();
+            }
+            tokio::time::sleep(LISTED).await;
+            mount.astra.revoke_token(&current(&mount).await).unwrap();
+            assert_eq!(super::delete(&mount).await, Vec::<String>::new());
+            assert!(!mount.storage.keys().contains(&key.to_owned()));
+        }
+    });
+}
