@@ -89,11 +89,12 @@ impl Mint<'_> {
         let Connection { name, client, .. } = self.connection.as_ref();
         self.undo_first_try(deadline).await?;
         failpoint::hit("mint.first-try-undone");
+        let org_id = self.organization(deadline).await?;
         let mut terms = Terms::new(self.expiry, self.connection.health.description_form());
         let mut unknown = 0;
         let mut waits = client.rate_limit_waits();
         loop {
-            let attempt = self.begin(&terms).await?;
+            let attempt = self.begin(org_id, &terms).await?;
             let sent = Instant::now();
             match client.create_token(&attempt.wanted, deadline).await {
                 Ok(token) if attempt.is_answered_by(&token) => {
@@ -140,15 +141,27 @@ impl Mint<'_> {
         }
     }
 
-    /// Takes an intent for one more attempt.
-    async fn begin(&self, terms: &Terms) -> Result<Attempt, Error> {
-        let Connection {
-            name,
-            entry,
-            ledger,
-            ..
-        } = self.connection.as_ref();
-        let intent = ledger.begin(entry.org_id.as_deref()).await?;
+    /// The organization that the token is minted in; `None` if neither the config nor Astra tells.
+    ///
+    /// A config that was written untried does not tell, and may be for another organization by the time
+    /// that a token is looked for whose answer was lost: the list there must not count.
+    async fn organization(&self, deadline: Deadline) -> Result<Option<&str>, Error> {
+        let Connection { client, entry, .. } = self.connection.as_ref();
+        if let Some(known) = &entry.org_id {
+            return Ok(Some(known));
+        }
+        match client.own_org(deadline).await {
+            Ok(own) => Ok(Some(own)),
+            Err(error) if error.is_retryable() => Err(self.failed(&error)),
+            // Whether the root token may mint, the mint itself tells.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Takes an intent for one more attempt in the organization with id `org_id`, where that is known.
+    async fn begin(&self, org_id: Option<&str>, terms: &Terms) -> Result<Attempt, Error> {
+        let Connection { name, ledger, .. } = self.connection.as_ref();
+        let intent = ledger.begin(org_id).await?;
         failpoint::hit("mint.intent-begun");
         // A deletion of the config says so before it counts intents, so one of the two sees the
         // other.

@@ -325,28 +325,33 @@ async fn blocks_of_a_dead_process_are_removed_once_lists_are_clean() {
 
 #[tokio::test]
 async fn another_organizations_list_clears_nothing_up() {
-    for restarts in [false, true] {
+    for (restarts, tried) in [(false, true), (true, true), (false, false), (true, false)] {
         let mut mount = without_late_creates().await;
+        let force = json!({"force": true});
+        // A config that is written untried does not tell which organization it is for.
+        let write = async |mount: &AstraMount, token: &str| {
+            let config = mount.config(json!({"token": token, "verify": tried}));
+            mount.write("config", config).await.unwrap();
+        };
+        mount.delete("config", force.clone()).await.unwrap();
+        write(&mount, &mount.another_root_token()).await;
         lose_answers(&mount);
         assert!(mount.mint("reader").await.is_err());
         mount.astra.clear_faults();
         let lost = mount.live();
         assert_eq!(lost.len(), 1);
-        let force = json!({"force": true});
         mount.delete("config", force.clone()).await.unwrap();
         if restarts {
             mount.restart();
         }
         let other = mount.astra.seeds().organizations[2].root_token.clone();
-        mount.write_config("default", &other).await;
+        write(&mount, &other).await;
         mount.tick().await;
         mount.tick().await;
         assert_eq!(mount.live(), lost);
         assert_eq!(pending(&mount).await, 1);
         mount.delete("config", force).await.unwrap();
-        mount
-            .write_config("default", &mount.another_root_token())
-            .await;
+        write(&mount, &mount.another_root_token()).await;
         mount.tick().await;
         mount.assert_clean(&[], "once the config is the organization's again");
         assert_eq!(pending(&mount).await, 0);
