@@ -258,6 +258,13 @@ async fn inject(mount: &AstraMount, call: Call, variant: &Variant, every_time: b
         rule = rule.times(1);
     }
     mount.astra.add_fault(rule).unwrap();
+    if variant.is_of_listener() {
+        // Connections made before are cut, but not in the same instant.
+        let end = Instant::now() + TIMEOUT;
+        while mount.read("status").await.unwrap()["configs"]["default"]["reachable"] == true {
+            assert!(Instant::now() < end, "the fault does not begin");
+        }
+    }
     if !every_time && variant.is_of_listener() {
         // Such a fault does not see requests, so it lasts for a time: until after the first attempt,
         // before the last.
@@ -266,13 +273,6 @@ async fn inject(mount: &AstraMount, call: Call, variant: &Variant, every_time: b
             tokio::time::sleep(Duration::from_millis(100)).await;
             astra.clear_faults();
         });
-    }
-    if every_time && variant.is_of_listener() {
-        // Connections made before are cut, but not in the same instant.
-        let end = Instant::now() + TIMEOUT;
-        while mount.read("status").await.unwrap()["configs"]["default"]["reachable"] == true {
-            assert!(Instant::now() < end, "the fault does not begin");
-        }
     }
     if variant.spoils_the_next() {
         mount.read("astra-roles/default/").await.unwrap();
