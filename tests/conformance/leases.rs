@@ -128,7 +128,7 @@ async fn c49_revoking_twice_or_too_late_succeeds() {
     let text = |time: OffsetDateTime| Value::from(time.format(&Rfc3339).unwrap());
     let mut set_minted = |at: OffsetDateTime| {
         for field in ["minted_at", "minted_by_astra"] {
-            lease.internal_data[field] = text(at);
+            lease.internal_data.insert(field.to_owned(), text(at));
         }
         lease.clone()
     };

@@ -20,6 +20,9 @@ use crate::engine::role::RoleEntry;
 use crate::secret::Secret;
 use crate::vault::Lease;
 
+/// By so little two clocks always differ: leases do not keep it.
+const NEARLY: time::Duration = time::Duration::seconds(2);
+
 /// A minted token that may be handed out, and what it was minted for.
 pub(super) struct Issued<'a> {
     pub(super) name: &'a str,
@@ -57,7 +60,7 @@ impl Issued<'_> {
             minted_at: Some(now),
             expires_at: self.life.map(|life| life.end(now)),
             astra_expires_at: self.life.and_then(|life| life.end_of_astra(now)),
-            minted_by_astra: self.token.generated_on,
+            minted_by_astra: self.minted_by_astra(now),
         };
         let mut lease = data.lease(term.ttl, term.max_ttl)?;
         if let Some(record) = record {
@@ -65,6 +68,13 @@ impl Issued<'_> {
             lease.internal_data.extend(data);
         }
         Ok(lease)
+    }
+
+    /// When the token was minted by Astra's clock, unless that is nearly `now`.
+    fn minted_by_astra(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        let told = self.token.generated_on;
+        let minted = told.or_else(|| self.connection.client.astra_time());
+        minted.filter(|minted| (*minted - now).abs() >= NEARLY)
     }
 
     /// Tells the host's subscribers.

@@ -62,8 +62,7 @@ pub(super) struct LeaseData<'a> {
         with = "time::serde::rfc3339::option"
     )]
     pub astra_expires_at: Option<OffsetDateTime>,
-    /// When the token was minted, by Astra's clock; `None` where its answer did not tell, and in leases of
-    /// older versions.
+    /// When the token was minted, by Astra's clock, where that is not nearly the same time.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -213,14 +212,13 @@ impl LeaseData<'_> {
         has_ended(self.expires_at, now) && has_ended(astra_end, by_astra)
     }
 
-    /// When the token was minted by Astra's clock, where the lease tells that, or by how much the two
-    /// differed.
+    /// When the token was minted by Astra's clock.  Leases of older versions tell only where the two clocks
+    /// differed by more than a mint may take.
     fn minted_by_astra(&self) -> Option<OffsetDateTime> {
-        if self.minted_by_astra.is_some() {
-            return self.minted_by_astra;
-        }
-        let differ = self.astra_expires_at? - self.expires_at?;
-        self.minted_at?.checked_add(differ)
+        let ends = self.astra_expires_at.zip(self.expires_at);
+        let differ = ends.map(|(by_astra, here)| by_astra - here);
+        let minted = self.minted_at?.checked_add(differ.unwrap_or_default());
+        self.minted_by_astra.or(minted)
     }
 
     /// The connections that can delete the token, or why there is none: its config's own, or those of other
