@@ -49,8 +49,7 @@ async fn list_own_only_to() {
     let astra = Astra::new().await;
     let seeds = astra.emulator.seeds();
     let (root, other) = (&seeds.tokens["org_admin"], &seeds.tokens["read_only"]);
-    let body = json!({"roles": ["API RO User"]});
-    let made = parsed(&astra.create(body).await)["clientId"].clone();
+    let made = astra.mint().await["clientId"].clone();
     let listed = async |token: &str| {
         let got = astra
             .call_as(token, "GET", "/v2/clientIdSecrets", None)

@@ -57,6 +57,18 @@ fn problem<'a>(report: &'a Value, kind: &str, key: &str) -> &'a str {
 }
 
 #[tokio::test]
+async fn another_nodes_import_is_seen() {
+    let mount = OldMount::new(Version::One).await;
+    let state = async || mount.inner.read("import").await.unwrap()["state"].clone();
+    assert_eq!(state().await, "open");
+    let other = mount.inner.another_node();
+    let imported = other.call(Operation::Update, "import", json!({})).await;
+    imported.unwrap();
+    mount.inner.invalidate("v1/takeover").await;
+    assert_eq!(state().await, "imported");
+}
+
+#[tokio::test]
 async fn the_fixtures_are_reported_dry_and_then_taken_over() {
     let mount = OldMount::new(Version::Two).await;
     let before = mount.entries().await;
