@@ -7,8 +7,10 @@ use serde_json::json;
 use crate::Api;
 use crate::Docker;
 use crate::Host;
+use crate::SOON;
 use crate::Server;
 use crate::TestMount;
+use crate::wait_until;
 
 impl Host {
     /// Whether the command line can patch (`vault patch`).
@@ -61,14 +63,21 @@ impl TestMount {
 /// do it. Asked with the renewal of `lease`, which therefore must be one that can be renewed.
 pub async fn serves_leases(api: &Api, lease: &str) -> bool {
     let body = json!({ "lease_id": lease });
-    let reply = api
-        .request(Method::PUT, "sys/leases/renew", Some(body))
-        .await;
-    if reply.is_ok() {
+    let mut refused = String::new();
+    wait_until("the node knows the active one", SOON, async || {
+        let renew = Some(body.clone());
+        let reply = api.request(Method::PUT, "sys/leases/renew", renew).await;
+        refused = match reply.is_ok() {
+            true => String::new(),
+            false => reply.body["errors"].to_string(),
+        };
+        !refused.contains("active cluster node not found")
+    })
+    .await;
+    if refused.is_empty() {
         return true;
     }
     // It may not write, or it does not know of the lease yet.
-    let refused = reply.body["errors"].to_string();
     let known = ["storage is read-only", "lease not found"];
     assert!(known.iter().any(|text| refused.contains(text)), "{refused}");
     false

@@ -1,5 +1,6 @@
 //! Several Vault servers that form one cluster with integrated storage.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::Options;
@@ -65,13 +66,25 @@ impl Cluster {
         &self.nodes[found.expect("an active node")]
     }
 
-    /// The nodes that are not active now.
+    /// The nodes that are not active now. Those that run know the active one, to which they forward; after
+    /// an election they learn of it a moment later than it serves.
     pub async fn standbys(&self) -> Vec<&Server> {
         let mut standbys = Vec::new();
         for node in &self.nodes {
-            if !node.is_active().await {
-                standbys.push(node);
+            if node.is_active().await {
+                continue;
             }
+            let api = node.api();
+            wait_until(
+                "the standby knows the active node",
+                START_LIMIT,
+                async || {
+                    let asked = api.try_request(Method::GET, "sys/leader", None).await;
+                    !asked.is_ok_and(|reply| reply.is_ok() && reply.body["leader_address"] == "")
+                },
+            )
+            .await;
+            standbys.push(node);
         }
         standbys
     }

@@ -15,6 +15,7 @@ use super::operation::Operation;
 use super::operation::RootToken;
 use super::operation::config;
 use super::operation::role;
+use super::world::Org;
 use super::world::World;
 use crate::engine::clock::simulated;
 use crate::engine::role::StaticRoleEntry;
@@ -112,6 +113,31 @@ impl World {
         }
     }
 
+    async fn delete_config(self: &Rc<Self>, org: usize, force: bool) {
+        let Org {
+            is_broken,
+            deletions,
+            was_broken,
+            ..
+        } = &self.orgs[org];
+        // It is gone before the answer: its root token is still to be deleted then.
+        let before = is_broken.replace(true);
+        if deletions.replace(deletions.get() + 1) == 0 {
+            was_broken.set(before);
+        }
+        let path = format!("config/{}", config(org));
+        let outcome = self
+            .ask(Some(org), Asked::Delete, &path, json!({"force": force}))
+            .await;
+        deletions.set(deletions.get() - 1);
+        match outcome {
+            // Another deletion may be under way, or be done.
+            Some(Err(_)) if deletions.get() == 0 => is_broken.set(was_broken.get()),
+            Some(Err(_)) => {}
+            _ => was_broken.set(true),
+        }
+    }
+
     /// What operators do.
     async fn operate(self: &Rc<Self>, operation: Operation) {
         match operation {
@@ -124,15 +150,7 @@ impl World {
                 self.write_config(org, token, verify, rotation_period).await;
             }
             Operation::DeleteConfig { org, force } => {
-                let path = format!("config/{}", config(org));
-                // It is gone before the answer: its root token is still to be deleted then.
-                let was_broken = self.orgs[org].is_broken.replace(true);
-                let outcome = self
-                    .ask(Some(org), Asked::Delete, &path, json!({"force": force}))
-                    .await;
-                if matches!(outcome, Some(Err(_))) {
-                    self.orgs[org].is_broken.set(was_broken);
-                }
+                self.delete_config(org, force).await;
             }
             Operation::RotateRoot { org } => {
                 let path = format!("rotate-root/{}", config(org));

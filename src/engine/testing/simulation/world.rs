@@ -104,6 +104,10 @@ pub struct Org {
     pub was_foreign: Cell<bool>,
     /// Whether its config is missing or of no use, as an operator made it.
     pub is_broken: Cell<bool>,
+    /// Deletions of its config that are under way.
+    pub deletions: Cell<usize>,
+    /// `is_broken` as it was before these, or true once one is done.
+    pub was_broken: Cell<bool>,
 }
 
 /// A copy of storage and leases.
@@ -148,6 +152,8 @@ impl World {
             troubled_until: Cell::new(now),
             was_foreign: Cell::new(false),
             is_broken: Cell::new(true),
+            deletions: Cell::new(0),
+            was_broken: Cell::new(true),
         });
         let orgs = orgs.collect();
         let durable = Arc::new(Durable::default());
