@@ -19,3 +19,4 @@ mod parameters;
 mod shared_lists;
 mod standby;
 mod storage_faults;
+mod untried;
