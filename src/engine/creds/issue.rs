@@ -17,6 +17,7 @@ use crate::engine::minting::Lifetime;
 use crate::engine::minting::Mint;
 use crate::engine::minting::take_back;
 use crate::engine::role::Permit;
+use crate::engine::role::PolicyOwner;
 use crate::engine::role::RoleEntry;
 use crate::engine::role::database::bundle::bundle_url;
 use crate::engine::role_path::unresolved;
@@ -84,8 +85,8 @@ impl WantedCredential<'_> {
         let minted = match mint.run(deadline).await {
             Ok(minted) => minted,
             Err(error) => {
-                let granted = &role.granted;
-                return Err(unresolved::explain(error, engine, name, granted, &connection).await);
+                let (owner, granted) = (PolicyOwner::Role(name), &role.granted);
+                return Err(unresolved::explain(error, engine, owner, granted, &connection).await);
             }
         };
         let undo = take_back(

@@ -11,6 +11,7 @@ use crate::engine::error::Classified;
 use crate::engine::error::Error;
 use crate::engine::error::Fault;
 use crate::engine::role::Granted;
+use crate::engine::role::PolicyOwner;
 use crate::engine::role::drift::Drift;
 use crate::engine::role::drift::drift;
 
@@ -38,12 +39,12 @@ pub(crate) async fn gone(
     unresolved.map(|found| found.gone).unwrap_or_default()
 }
 
-/// The failure `error` of a mint for `role`, with the reason if Astra does not know what it grants any
+/// The failure `error` of a mint for `owner`, with the reason if Astra does not know what it grants any
 /// more: Astra names an id only.
 pub(crate) async fn explain(
     error: Error,
     engine: &Engine,
-    role: &str,
+    owner: PolicyOwner<'_>,
     granted: &Granted,
     connection: &Connection,
 ) -> Error {
@@ -53,24 +54,48 @@ pub(crate) async fn explain(
     if !is_refusal {
         return error;
     }
-    match gone(engine, granted, connection).await.into_iter().next() {
-        Some(gone) => AstraRoleGone {
-            role: role.to_owned(),
+    let Some(gone) = gone(engine, granted, connection).await.into_iter().next() else {
+        return error;
+    };
+    let source = error;
+    let explained = match owner {
+        PolicyOwner::Role(name) => AstraRoleGone::Role {
+            name: name.to_owned(),
             gone,
-            source: error,
-        }
-        .into(),
-        None => error,
-    }
+            source,
+        },
+        PolicyOwner::StaticRole(name) => AstraRoleGone::StaticRole {
+            name: name.to_owned(),
+            gone,
+            source,
+        },
+    };
+    explained.into()
 }
 
-/// A role grants what is no longer in the organization.
+/// A role or a static role grants what is no longer in the organization.
 #[derive(Debug, thiserror::Error)]
-#[error("role \"{role}\": {gone} ({source})")]
-pub(crate) struct AstraRoleGone {
-    role: String,
-    gone: String,
-    source: Error,
+pub(crate) enum AstraRoleGone {
+    /// A role.
+    #[error("role \"{name}\": {gone} ({source})")]
+    Role {
+        /// Its name.
+        name: String,
+        /// What is gone.
+        gone: String,
+        /// What the mint failed with.
+        source: Error,
+    },
+    /// A static role.
+    #[error("static role \"{name}\": {gone} ({source})")]
+    StaticRole {
+        /// Its name.
+        name: String,
+        /// What is gone.
+        gone: String,
+        /// What the mint failed with.
+        source: Error,
+    },
 }
 
 impl Classified for AstraRoleGone {

@@ -23,7 +23,9 @@ use crate::engine::minting::UncommittedToken;
 use crate::engine::minting::decide;
 use crate::engine::role::CurrentToken;
 use crate::engine::role::MAX_PREVIOUS;
+use crate::engine::role::PolicyOwner;
 use crate::engine::role::StaticRoleEntry;
+use crate::engine::role_path::unresolved;
 use crate::engine::schedule::whole;
 use crate::engine::store::Key;
 
@@ -88,7 +90,13 @@ pub(super) async fn mint_and_store(
         reason: None,
         text: &entry.description,
     };
-    let uncommitted = mint.mint(deadline).await?;
+    let uncommitted = match mint.mint(deadline).await {
+        Ok(uncommitted) => uncommitted,
+        Err(error) => {
+            let (owner, granted) = (PolicyOwner::StaticRole(name), &entry.granted);
+            return Err(unresolved::explain(error, engine, owner, granted, &connection).await);
+        }
+    };
     failpoint::hit("rotate-role.minted");
     if let Err(error) = await_usable(&connection, &uncommitted, deadline).await {
         uncommitted.rollback(deadline).await;

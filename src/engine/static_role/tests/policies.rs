@@ -374,3 +374,29 @@ async fn whichever_request_about_roles_fails_custom_roles_come_in_step() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_rotation_tells_that_the_custom_role_is_gone_and_what_to_do() {
+    let mount = written().await;
+    let [role] = kept(&mount).try_into().unwrap();
+    let token = current(&mount).await;
+    mount.astra.delete_role(&role.id).unwrap();
+    let failed = mount.write("rotate-role/app", json!({})).await;
+    let failed = failed.err().unwrap().to_string();
+    let expected = format!(
+        "static role \"app\": policy: its custom Astra role ({}) is no longer in the organization: \
+         write the role again with its policy to make it again (",
+        role.id
+    );
+    assert!(failed.contains(&expected), "{failed}");
+    let shown = mount.read_data("static-roles/app").await;
+    assert!(
+        text(&shown, "rotation_error").contains(&expected),
+        "{shown:?}"
+    );
+    assert_eq!(current(&mount).await, token, "the present token stays");
+    // What it says to do helps.
+    write(&mount, with_policy("db-cql")).await;
+    assert_ne!(current(&mount).await, token);
+    assert_eq!(kept(&mount).len(), 1);
+}
