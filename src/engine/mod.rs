@@ -158,7 +158,7 @@ impl Engine {
             comparisons: Comparisons::default(),
             token_admins: TokenAdmins::default(),
             active: ActiveLimits::default(),
-            recent_deletions: RecentDeletions::default(),
+            recent_deletions: RecentDeletions::new(deadlines.visible_after()),
             seen_tokens: SeenTokens::default(),
             host,
             metrics,

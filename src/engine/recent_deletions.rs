@@ -3,7 +3,9 @@
 //! A host repeats a revocation whose answer it did not get. That Astra does not know the token then is
 //! no sign of a token that appears late: this process has seen it deleted.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -13,32 +15,61 @@ use tokio::time::Instant;
 /// say; 30 s is more than replicas need, and short enough for the host's retries after 10, 30 and 70 s.
 pub(crate) const VISIBLE_AFTER: Duration = Duration::from_secs(30);
 
-/// The client ids of young tokens that were deleted, each for as long as the token counts as young.
-#[derive(Default)]
+/// The young tokens that were deleted, each for at least as long as a token counts as young.
+///
+/// Thousands may be deleted in a second, so of each client id only a hash with a key of this process is
+/// kept.  The chance that two of a million are alike is less than 1 in 30 million.
 pub(crate) struct RecentDeletions {
-    deleted: Mutex<HashMap<String, Instant>>,
+    window: Duration,
+    hasher: RandomState,
+    deleted: Mutex<Deleted>,
+}
+
+/// Hashes of client ids.
+struct Deleted {
+    /// Since `begun`.
+    present: HashSet<u64>,
+    /// In the window before that.
+    former: HashSet<u64>,
+    begun: Instant,
 }
 
 impl RecentDeletions {
-    /// Remembers for `window` that Astra has deleted the token with `client_id`.
-    pub(crate) fn record(&self, client_id: &str, window: Duration) {
+    /// Deletions that are remembered for `window`, and forgotten by a deletion two windows later.
+    pub(crate) fn new(window: Duration) -> Self {
+        let deleted = Deleted {
+            present: HashSet::new(),
+            former: HashSet::new(),
+            begun: Instant::now(),
+        };
+        Self {
+            window,
+            hasher: RandomState::new(),
+            deleted: Mutex::new(deleted),
+        }
+    }
+
+    /// Remembers that Astra has deleted the token with `client_id`.
+    pub(crate) fn record(&self, client_id: &str) {
         let now = Instant::now();
         let mut deleted = self.deleted.lock();
-        // Only before it would grow: looked through each time, a thousand revocations in a row would
-        // take a million looks.
-        if deleted.len() == deleted.capacity() {
-            deleted.retain(|_, until| *until > now);
-            deleted.shrink_to_fit();
+        let age = now.duration_since(deleted.begun);
+        if age >= self.window {
+            let present = std::mem::take(&mut deleted.present);
+            deleted.former = match age >= 2 * self.window {
+                true => HashSet::new(),
+                false => present,
+            };
+            deleted.begun = now;
         }
-        deleted.insert(client_id.to_owned(), now + window);
+        deleted.present.insert(self.hasher.hash_one(client_id));
     }
 
     /// Whether Astra deleted the token with `client_id` a short time ago.
     pub(crate) fn contains(&self, client_id: &str) -> bool {
+        let hash = self.hasher.hash_one(client_id);
         let deleted = self.deleted.lock();
-        deleted
-            .get(client_id)
-            .is_some_and(|until| *until > Instant::now())
+        deleted.present.contains(&hash) || deleted.former.contains(&hash)
     }
 }
 
@@ -46,29 +77,43 @@ impl RecentDeletions {
 mod tests {
     use super::*;
 
+    const WINDOW: Duration = Duration::from_secs(120);
+
     #[tokio::test(start_paused = true)]
-    async fn a_deletion_is_remembered_for_the_window_only() {
-        let deletions = RecentDeletions::default();
-        let window = Duration::from_secs(120);
-        deletions.record("one", window);
-        tokio::time::advance(Duration::from_secs(119)).await;
-        assert!(deletions.contains("one"));
-        assert!(!deletions.contains("two"));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(!deletions.contains("one"));
+    async fn a_deletion_is_remembered_for_the_window_and_not_for_ever() {
+        for step in [1, 7, 59, 119, 120, 121, 250] {
+            let deletions = RecentDeletions::new(WINDOW);
+            let mut recorded = Vec::new();
+            for number in 0..50_u64 {
+                let client_id = format!("{step}-{number}");
+                assert!(!deletions.contains(&client_id));
+                deletions.record(&client_id);
+                recorded.push((client_id, Instant::now()));
+                tokio::time::advance(Duration::from_secs(step)).await;
+                deletions.record("another");
+                let longest = 2 * (WINDOW + Duration::from_secs(step));
+                for (client_id, at) in &recorded {
+                    match deletions.contains(client_id) {
+                        true => assert!(at.elapsed() <= longest, "{step} {client_id}"),
+                        false => assert!(at.elapsed() >= WINDOW, "{step} {client_id}"),
+                    }
+                }
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_old_takes_no_memory_for_long() {
-        let deletions = RecentDeletions::default();
-        let window = Duration::from_secs(120);
-        let record = |number: usize| deletions.record(&number.to_string(), window);
-        (0..1_000).for_each(record);
-        assert_eq!(deletions.deleted.lock().len(), 1_000);
-        tokio::time::advance(window).await;
-        (1_000..3_000).for_each(record);
+    async fn what_is_old_takes_no_memory() {
+        let deletions = RecentDeletions::new(WINDOW);
+        for _ in 0..2 {
+            (0..1_000).for_each(|number| deletions.record(&number.to_string()));
+            tokio::time::advance(WINDOW).await;
+        }
+        deletions.record("another");
+        tokio::time::advance(WINDOW).await;
+        deletions.record("another");
         let deleted = deletions.deleted.lock();
-        assert_eq!(deleted.len(), 2_000);
-        assert!(deleted.capacity() < 8_000, "{}", deleted.capacity());
+        let capacity = deleted.present.capacity() + deleted.former.capacity();
+        assert!(capacity < 100, "{capacity}");
     }
 }

@@ -176,7 +176,7 @@ async fn delete_with(
     }
     failpoint::hit("revoke.token-deleted");
     if is_young {
-        engine.recent_deletions.record(data.client_id, window);
+        engine.recent_deletions.record(data.client_id);
     }
     Ok(())
 }
