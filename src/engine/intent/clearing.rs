@@ -86,6 +86,7 @@ impl Ledger {
             let mut recovered = recovered.lock();
             recovered.note(listed);
             recovered.unmark_retries(listed);
+            recovered.unmark_repeated(listed);
             recovered.unmarked(listed)
         };
         for token in &unmarked {

@@ -150,7 +150,7 @@ impl Ledger {
             }
         }
         let first_tries = recovered.lock().take(request);
-        for TaggedToken { tag, client_id } in first_tries {
+        for TaggedToken { tag, client_id, .. } in first_tries {
             let client_id = client_id.as_ref();
             tracing::info!(
                 client_id,

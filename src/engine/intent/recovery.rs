@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::entry::BlockEntry;
 use super::tag::BlockId;
 use super::tag::MountId;
+use super::tag::Owner;
 use super::tag::RequestMark;
 use super::tag::Tag;
 use crate::astra::TokenEntry;
@@ -42,6 +45,8 @@ pub(super) struct TaggedToken {
     pub tag: Tag,
     /// Its client id.
     pub client_id: Box<str>,
+    /// When it was made by Astra's clock, where the list tells.
+    pub generated_on: Option<OffsetDateTime>,
 }
 
 impl TaggedToken {
@@ -50,6 +55,7 @@ impl TaggedToken {
         Some(Self {
             tag: Tag::parse(token.description.as_deref()?)?,
             client_id: token.client_id.as_str().into(),
+            generated_on: token.generated_on,
         })
     }
 
@@ -162,6 +168,28 @@ impl RecoveredBlocks {
         for TaggedToken { tag, .. } in listed {
             if self.pending_retries.contains(&tag.request) {
                 self.unmark(tag);
+            }
+        }
+    }
+
+    /// Where several of the `listed` tokens were minted for one request, only the newest can have been
+    /// received: the host repeats a request that got no answer.  The process that minted it may have died
+    /// before a list showed the first one.
+    pub(super) fn unmark_repeated(&mut self, listed: &[TaggedToken]) {
+        let without_request = RequestMark::of("");
+        let mut newest: HashMap<(Owner, RequestMark), OffsetDateTime> = HashMap::new();
+        let made = |token: &TaggedToken| {
+            let of = (token.tag.owner, token.tag.request);
+            let generated_on = token.generated_on?;
+            (of.1 != without_request).then_some((of, generated_on))
+        };
+        for (of, generated_on) in listed.iter().filter_map(made) {
+            let newest = newest.entry(of).or_insert(generated_on);
+            *newest = generated_on.max(*newest);
+        }
+        for token in listed {
+            if made(token).is_some_and(|(of, generated_on)| generated_on < newest[&of]) {
+                self.unmark(&token.tag);
             }
         }
     }
