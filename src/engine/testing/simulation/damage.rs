@@ -38,7 +38,7 @@ impl World {
             return;
         }
         // What goes through this config may fail until it is repaired; nothing else may.
-        self.orgs[org].trouble(time + REPAIRS);
+        self.orgs[org].trouble(time + REPAIRS, Duration::ZERO);
         if folder == Folder::Config {
             self.orgs[org].is_broken.set(true);
         }

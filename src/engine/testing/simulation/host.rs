@@ -329,7 +329,10 @@ impl World {
             return;
         }
         let tick = request(String::new(), Operation::Rollback, "", json!({}));
-        self.call(None, tick, None).await;
+        let (began, could) = (self.astra.now(), self.can_rotate());
+        if let Answered::Done(_) = self.call(None, tick, None).await {
+            self.note_tick(began, &could);
+        }
         self.ticking.set(false);
     }
 

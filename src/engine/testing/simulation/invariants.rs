@@ -74,6 +74,9 @@ impl World {
             if is_of_policy && org.is_some_and(|org| self.has_policy_elsewhere(org, what)) {
                 return;
             }
+            if org.is_some_and(|org| self.lost_root_token_in_trouble(org)) {
+                return;
+            }
             self.violation(format!(
                 "{what} failed although its organization is well: {error:?}"
             ));

@@ -19,6 +19,7 @@ mod operation;
 mod perform;
 mod process;
 mod repair;
+mod root_token;
 mod run;
 mod shrink;
 mod tests;

@@ -206,6 +206,7 @@ impl World {
                     _ => self.ask(Some(org), Asked::Read, &path, json!({})).await,
                 };
                 if let Some(Ok(Some(response))) = answered {
+                    let calm = calm && !self.lost_root_token_in_trouble(org);
                     self.check_static(&response, began, calm);
                 }
             }
@@ -305,7 +306,7 @@ impl World {
         let is_foreign = token == RootToken::Foreign && self.another(org).is_some();
         if is_foreign {
             // Refused or not, nothing is expected of it.
-            self.orgs[org].trouble(Duration::from_secs(60));
+            self.orgs[org].trouble(Duration::from_secs(60), Duration::ZERO);
             self.orgs[org].was_foreign.set(true);
         }
         let outcome = self.ask(Some(org), Asked::Update, &path, data).await;
@@ -340,7 +341,7 @@ impl World {
 
     async fn fail(self: &Rc<Self>, org: usize, rule: FaultRule, seconds: u64) {
         let time = Duration::from_secs(seconds);
-        self.trouble(org, time + AFTERMATH);
+        self.trouble(org, time, AFTERMATH);
         let id = self
             .astra
             .add_fault(rule.of_org(&self.orgs[org].id))
@@ -351,7 +352,7 @@ impl World {
 
     async fn turn_knobs(self: &Rc<Self>, org: usize, knobs: Value, seconds: u64) {
         let time = Duration::from_secs(seconds);
-        self.trouble(org, time + AFTERMATH);
+        self.trouble(org, time, AFTERMATH);
         let id = &self.orgs[org].id;
         self.astra.set_org_knobs(id, knobs).unwrap();
         tokio::time::sleep(time).await;
@@ -373,7 +374,7 @@ impl World {
         self.clock_set.set(tokio::time::Instant::now());
         self.was_skewed.set(self.was_skewed.get() || ahead != 0);
         for org in &self.orgs {
-            org.trouble(AFTERMATH);
+            org.trouble(Duration::ZERO, AFTERMATH);
         }
     }
 

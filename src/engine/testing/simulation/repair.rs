@@ -103,7 +103,7 @@ impl World {
         lost.collect()
     }
 
-    fn stored_root_token(&self, org: usize) -> Option<(ConfigEntry, TokenView)> {
+    pub(super) fn stored_root_token(&self, org: usize) -> Option<(ConfigEntry, TokenView)> {
         let configs = self.stored::<ConfigEntry>(Key::CONFIGS);
         let (_, entry) = configs.into_iter().find(|(name, _)| name == config(org))?;
         let token = self.astra.token(entry.token_client_id())?;

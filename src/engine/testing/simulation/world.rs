@@ -100,6 +100,10 @@ pub struct Org {
     pub id: String,
     /// Until when its own trouble may show.
     pub troubled_until: Cell<Instant>,
+    /// Until when it is its own trouble, not what is left of it.
+    pub faulty_until: Cell<Instant>,
+    /// When ticks began, by Astra's clock, that could have rotated its root token.
+    pub ticks_without_trouble: RefCell<Vec<OffsetDateTime>>,
     /// Whether its config ever had the root token of another organization.
     pub was_foreign: Cell<bool>,
     /// Whether its config is missing or of no use, as an operator made it.
@@ -150,6 +154,8 @@ impl World {
             number,
             id: seeds[number % ORGS].id.clone(),
             troubled_until: Cell::new(now),
+            faulty_until: Cell::new(now),
+            ticks_without_trouble: RefCell::default(),
             was_foreign: Cell::new(false),
             is_broken: Cell::new(true),
             deletions: Cell::new(0),
@@ -223,14 +229,15 @@ impl World {
         clocks_agree && org_is_calm && self.shaken_until.get() < now && !self.durable.is_failing()
     }
 
-    /// The organization of the config has trouble, which may show for so long to all of its configs.
-    pub fn trouble(&self, org: usize, time: Duration) {
+    /// The organization of the config has trouble for so long, which may show for `after` more to all of
+    /// its configs.
+    pub fn trouble(&self, org: usize, time: Duration, after: Duration) {
         let id = &self.orgs[org].id;
         let own = self.orgs.iter().filter(|org| org.id == *id);
-        own.for_each(|org| org.trouble(time));
+        own.for_each(|org| org.trouble(time, after));
         if let Some(other) = self.neighbour.borrow().upgrade() {
             let there = other.orgs.iter().filter(|org| org.id == *id);
-            there.for_each(|org| org.trouble(time));
+            there.for_each(|org| org.trouble(time, after));
         }
     }
 
@@ -412,10 +419,11 @@ impl World {
 }
 
 impl Org {
-    /// Its trouble may show for so long.
-    pub fn trouble(&self, time: Duration) {
+    /// It has trouble for so long, which may show for `after` more.
+    pub fn trouble(&self, time: Duration, after: Duration) {
         let until = Instant::now() + time;
-        self.troubled_until
-            .set(self.troubled_until.get().max(until));
+        let later = |cell: &Cell<Instant>, until| cell.set(cell.get().max(until));
+        later(&self.faulty_until, until);
+        later(&self.troubled_until, until + after);
     }
 }
