@@ -90,16 +90,15 @@ enum State {
 }
 
 impl Block {
-    /// Reserves a new block for `config` in the organization with id `org_id`; its entry is durable when
-    /// this returns.
+    /// Reserves a new block for `config`; `entry` is durable when this returns.
     pub(super) async fn reserve(
         store: &Store,
         config: &str,
-        org_id: Option<&str>,
+        entry: BlockEntry,
     ) -> Result<Self, StoreError> {
         let id = BlockId::random();
         let key = Key::intent(config, id);
-        let entry = BlockEntry::new(org_id);
+        let org_id = entry.org_id.clone();
         store.put(&key, &entry).await?;
         failpoint::hit("mint.block-reserved");
         let marks = Marks {
@@ -113,7 +112,7 @@ impl Block {
         };
         Ok(Self {
             id,
-            org_id: org_id.map(str::to_owned),
+            org_id,
             key,
             store: store.clone(),
             marks: Mutex::new(marks),

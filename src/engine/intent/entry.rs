@@ -19,6 +19,9 @@ pub(crate) struct BlockEntry {
     /// Which write of this entry it is, from 0.
     #[serde(default)]
     pub(super) write: u64,
+    /// Greater than that of each block that was in storage when its process first looked.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub(super) generation: u64,
     /// The organization that its tokens are minted in, where the config tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) org_id: Option<String>,
@@ -34,9 +37,15 @@ impl BlockEntry {
         Self {
             done: vec![0; usize::from(SIZE / 8)],
             write: 0,
+            generation: 0,
             org_id: org_id.map(str::to_owned),
             lost: BTreeSet::new(),
         }
+    }
+
+    /// The same of `generation`.
+    pub(super) fn of_generation(self, generation: u64) -> Self {
+        Self { generation, ..self }
     }
 
     /// Whether the intent that was taken after `write` was taken after this entry had been replaced.
@@ -80,6 +89,10 @@ impl BlockEntry {
             }
         }
     }
+}
+
+fn is_first(generation: &u64) -> bool {
+    *generation == 0
 }
 
 fn bit(index: u16) -> u8 {

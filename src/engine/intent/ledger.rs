@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::block::Block;
 use super::block::Intent;
 use super::block::IntentCounts;
+use super::entry::BlockEntry;
 use super::recovery::LATE_CREATE_WINDOW;
 use super::recovery::RecoveredBlocks;
 use super::recovery::TaggedToken;
@@ -106,8 +107,9 @@ impl Ledger {
             }
             // Blocks in storage before the first own one are an earlier process's: read them
             // before there are own ones to tell apart.
-            self.recovered().await?;
-            let block = Block::reserve(&self.store, &self.config, org_id).await?;
+            let generation = self.recovered().await?.lock().next_generation();
+            let entry = BlockEntry::new(org_id).of_generation(generation);
+            let block = Block::reserve(&self.store, &self.config, entry).await?;
             let block = Arc::new(block.counted_in(&self.counts));
             self.blocks.lock().push((Arc::clone(&block), None));
             let former = self.current.lock().replace(block);
@@ -150,7 +152,7 @@ impl Ledger {
             }
         }
         let first_tries = recovered.lock().take(request);
-        for TaggedToken { tag, client_id, .. } in first_tries {
+        for TaggedToken { tag, client_id } in first_tries {
             let client_id = client_id.as_ref();
             tracing::info!(
                 client_id,

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::entry::BlockEntry;
@@ -31,6 +30,8 @@ const MAX_RETRIES: usize = 4_096;
 /// The blocks that were in storage when this process first looked.
 pub(super) struct RecoveredBlocks {
     blocks: Vec<RecoveredBlock>,
+    /// That of the blocks which are reserved from now on.
+    next_generation: u64,
     /// Tokens of those blocks as Astra listed them, sorted by the request they were minted for: if the
     /// host repeats the request, no caller received them.
     by_request: Option<Vec<TaggedToken>>,
@@ -45,8 +46,6 @@ pub(super) struct TaggedToken {
     pub tag: Tag,
     /// Its client id.
     pub client_id: Box<str>,
-    /// When it was made by Astra's clock, where the list tells.
-    pub generated_on: Option<OffsetDateTime>,
 }
 
 impl TaggedToken {
@@ -55,7 +54,6 @@ impl TaggedToken {
         Some(Self {
             tag: Tag::parse(token.description.as_deref()?)?,
             client_id: token.client_id.as_str().into(),
-            generated_on: token.generated_on,
         })
     }
 
@@ -106,8 +104,10 @@ impl RecoveredBlocks {
                 }
             }
         }
+        let newest = blocks.iter().map(|block| block.entry.generation).max();
         Ok(Self {
             blocks,
+            next_generation: newest.map_or(0, |newest| newest.saturating_add(1)),
             by_request: None,
             pending_retries: HashSet::new(),
         })
@@ -116,6 +116,11 @@ impl RecoveredBlocks {
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
         self.blocks.is_empty()
+    }
+
+    /// The generation of blocks that are reserved from now on.
+    pub(super) fn next_generation(&self) -> u64 {
+        self.next_generation
     }
 
     /// How many blocks there are.
@@ -172,23 +177,29 @@ impl RecoveredBlocks {
         }
     }
 
-    /// Where several of the `listed` tokens were minted for one request, only the newest can have been
-    /// received: the host repeats a request that got no answer.  The process that minted it may have died
-    /// before a list showed the first one.
+    /// Where several of the `listed` tokens were minted for one request, only one of the last process that
+    /// minted for it can have been received: the host repeats a request that got no answer.  That process
+    /// may have died before a list showed it the first token.
     pub(super) fn unmark_repeated(&mut self, listed: &[TaggedToken]) {
         let without_request = RequestMark::of("");
-        let mut newest: HashMap<(Owner, RequestMark), OffsetDateTime> = HashMap::new();
-        let made = |token: &TaggedToken| {
-            let of = (token.tag.owner, token.tag.request);
-            let generated_on = token.generated_on?;
-            (of.1 != without_request).then_some((of, generated_on))
+        let generations: HashMap<BlockId, u64> = self
+            .blocks
+            .iter()
+            .map(|block| (block.id, block.entry.generation))
+            .collect();
+        let of_request = |token: &TaggedToken| {
+            let Tag { owner, request, .. } = token.tag;
+            let generation = generations.get(&token.tag.block)?;
+            (request != without_request).then_some(((owner, request), *generation))
         };
-        for (of, generated_on) in listed.iter().filter_map(made) {
-            let newest = newest.entry(of).or_insert(generated_on);
-            *newest = generated_on.max(*newest);
+        let mut last: HashMap<(Owner, RequestMark), u64> = HashMap::new();
+        for (request, generation) in listed.iter().filter_map(of_request) {
+            let last = last.entry(request).or_default();
+            *last = generation.max(*last);
         }
         for token in listed {
-            if made(token).is_some_and(|(of, generated_on)| generated_on < newest[&of]) {
+            let of_request = of_request(token);
+            if of_request.is_some_and(|(request, generation)| generation < last[&request]) {
                 self.unmark(&token.tag);
             }
         }

@@ -122,7 +122,11 @@ async fn intents_that_finish_together_share_writes() {
 #[tokio::test]
 async fn a_used_up_block_is_followed_by_another_and_can_be_retired() {
     let (storage, store) = storage();
-    let block = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
+    let block = Arc::new(
+        Block::reserve(&store, "default", BlockEntry::new(None))
+            .await
+            .unwrap(),
+    );
     for index in 0..SIZE {
         let intent = block.take().expect("an intent");
         assert_eq!(intent.index(), index);
@@ -166,7 +170,11 @@ async fn each_organization_has_blocks_of_its_own() {
 #[tokio::test]
 async fn a_dropped_intent_counts_as_lost_and_keeps_its_block() {
     let (_, store) = storage();
-    let block = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
+    let block = Arc::new(
+        Block::reserve(&store, "default", BlockEntry::new(None))
+            .await
+            .unwrap(),
+    );
     let intent = block.take().unwrap();
     let index = intent.index();
     drop(intent);
@@ -255,13 +263,45 @@ async fn storage_restored_from_a_snapshot_condemns_no_token_minted_since() {
     in_flight.cancel();
 }
 
+/// The host repeats a request that got no answer.  Within one process a mint is tried again as well, and
+/// Astra may make the token of a lost try last.
+#[tokio::test]
+async fn of_two_tokens_for_one_request_that_of_the_earlier_process_was_not_received() {
+    let (_, store) = storage();
+    let mount = MountId::random();
+    let mut tokens = Vec::new();
+    for _process in 0..3 {
+        let ledger = Ledger::new("default", store.clone(), mount);
+        for _try in 0..2 {
+            let intent = ledger.begin(None).await.unwrap();
+            tokens.push(listed(mount, &intent));
+            assert!(intent.complete().await.is_ok());
+        }
+    }
+    let mut recovered = RecoveredBlocks::load(&store, "default").await.unwrap();
+    assert!(recovered.unmarked(&tokens).is_empty());
+    tokens.reverse();
+    recovered.unmark_repeated(&tokens[..2]);
+    assert!(recovered.unmarked(&tokens).is_empty(), "of one process");
+    recovered.unmark_repeated(&tokens);
+    assert_eq!(
+        recovered.unmarked(&tokens),
+        tokens[2..],
+        "of the earlier ones"
+    );
+}
+
 /// Which of several unmarked tokens no caller received, storage says also where it was restored: that
 /// was so when the snapshot was taken, and stays so.
 #[tokio::test]
 async fn what_was_lost_before_a_snapshot_goes_after_its_restore() {
     let (storage, store) = storage();
     let mount = MountId::random();
-    let block = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
+    let block = Arc::new(
+        Block::reserve(&store, "default", BlockEntry::new(None))
+            .await
+            .unwrap(),
+    );
     let lost = block.take().unwrap();
     let in_flight = block.take().unwrap();
     let late = block.take().unwrap();
@@ -297,7 +337,11 @@ async fn what_was_lost_before_a_snapshot_goes_after_its_restore() {
 #[tokio::test]
 async fn an_intent_that_is_lost_was_taken_before_the_entry_said_so() {
     let (_, store) = storage();
-    let block = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
+    let block = Arc::new(
+        Block::reserve(&store, "default", BlockEntry::new(None))
+            .await
+            .unwrap(),
+    );
     block.take().unwrap().lose(None).await;
     let entry = stored_of(&store, &block).await;
     assert!(entry.is_lost(0, 0) && entry.is_lost(0, entry.write));
@@ -323,7 +367,9 @@ async fn after_a_pause_an_intent_follows_a_write_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn no_write_brings_a_removed_block_back() {
     let (storage, store) = storage();
-    let block = Block::reserve(&store, "default", None).await.unwrap();
+    let block = Block::reserve(&store, "default", BlockEntry::new(None))
+        .await
+        .unwrap();
     assert_eq!(block.retire().await.ok(), Some(true));
     tokio::time::advance(REFRESH + Duration::from_secs(1)).await;
     assert!(block.refresh().await.is_ok());
@@ -372,7 +418,11 @@ fn an_index_beyond_the_entry_was_never_handed_out() {
 #[tokio::test]
 async fn a_block_stays_while_an_answer_of_it_may_be_taken_back() {
     let (_, store) = storage();
-    let block = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
+    let block = Arc::new(
+        Block::reserve(&store, "default", BlockEntry::new(None))
+            .await
+            .unwrap(),
+    );
     let Ok(completed) = block.take().unwrap().complete().await else {
         panic!("storage works");
     };
@@ -388,7 +438,11 @@ async fn a_block_stays_while_an_answer_of_it_may_be_taken_back() {
     assert!(!block.is_spent(), "the lost token is looked for");
     block.found(0);
     // An answer that is delivered holds nothing.
-    let other = Arc::new(Block::reserve(&store, "default", None).await.unwrap());
+    let other = Arc::new(
+        Block::reserve(&store, "default", BlockEntry::new(None))
+            .await
+            .unwrap(),
+    );
     assert!(other.take().unwrap().complete().await.is_ok());
     assert_eq!(other.retire().await.ok(), Some(true));
     assert_eq!(block.retire().await.ok(), Some(true));
