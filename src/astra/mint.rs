@@ -24,6 +24,10 @@ use super::transport::OBJECT_LIMIT;
 use super::transport::Request;
 use crate::secret::Secret;
 
+/// `generatedOn` and `Date` may differ by so much: `Date` is in whole seconds, and the answer is written a
+/// moment after the token is made.  What makes an answer differ by more is not known.
+const NEAR: time::Duration = time::Duration::seconds(2);
+
 /// What a token is to be.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewToken {
@@ -48,7 +52,8 @@ pub struct MintedToken {
     pub description: Option<String>,
     /// When it ends as the API has it; `None` when never or when it does not say.
     pub expiry: Option<OffsetDateTime>,
-    /// When it was made, by Astra's clock.
+    /// When it was made, by Astra's clock: as the answer says, or when the answer came, where it does not
+    /// say that or its header `Date` shows another time.
     pub generated_on: Option<OffsetDateTime>,
     /// The organization it belongs to; empty when neither the answer nor the client knew it.
     pub org_id: String,
@@ -182,6 +187,7 @@ impl Client {
         let asked_at = Instant::now();
         let sent = self.send(&post, deadline).await;
         let body = sent.map_err(MintError::from_failure)?;
+        let answered_at = self.astra_time();
         let call = post.call(1);
         let made: CreateTokenResponse = decode(&call, &body).map_err(MintError::Unknown)?;
         if made.client_id.is_empty() {
@@ -189,7 +195,8 @@ impl Client {
             return Err(MintError::Unknown(Error::Malformed { call, reason }));
         }
         let root = self.0.root_client_id.as_deref();
-        let token = made.check(request, org, call, root, asked_at)?;
+        let mut token = made.check(request, org, call, root, asked_at)?;
+        token.generated_on = made_at(token.generated_on, answered_at);
         if token
             .description
             .as_deref()
@@ -301,6 +308,22 @@ impl CreateTokenResponse {
             client_id: self.client_id,
         })
     }
+}
+
+/// When a token was made whose answer `told` one time and came at `answered_at`, both by Astra's clock.
+///
+/// All that Astra tells later, whether the token is there and whether it has ended, comes with a `Date`, so
+/// that is the clock which counts.  A time that differs from it may be anything: were it believed, a token
+/// that was just made could pass for old, or its lease could outlast it.
+fn made_at(
+    told: Option<OffsetDateTime>,
+    answered_at: Option<OffsetDateTime>,
+) -> Option<OffsetDateTime> {
+    let Some(answered_at) = answered_at else {
+        return told;
+    };
+    let is_near = |told: &OffsetDateTime| (*told - answered_at).abs() <= NEAR;
+    told.filter(is_near).or(Some(answered_at))
 }
 
 /// Whether both name the same ids, in whatever order and case.  Tokens have a handful of roles.

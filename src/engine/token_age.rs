@@ -34,13 +34,14 @@ impl TokenAge {
     }
 
     /// Whether the token was younger than the window, so that its absence proves nothing.  Astra's clock
-    /// decides where it is known: this node's may have been set meanwhile, by a restart unnoticed.
-    /// `client` has asked meanwhile.
+    /// decides where it is known: this node's may have been set meanwhile, by a restart unnoticed.  A time
+    /// that is further ahead than the window is none that Astra's clock showed: until then the token would be
+    /// young.  `client` has asked meanwhile.
     pub(super) fn is_young(&self, client: &Client) -> bool {
-        let now = client.astra_time().map(|now| now - self.asked.elapsed());
-        match self.made_by_astra.zip(now) {
-            Some((made, now)) => now < made + self.window,
-            None => self.is_young_here,
+        let asked = self.asked.elapsed();
+        match self.made_by_astra.zip(client.astra_time()) {
+            Some((made, now)) if made <= now + self.window => now - asked < made + self.window,
+            _ => self.is_young_here,
         }
     }
 }

@@ -31,7 +31,8 @@ struct Created<'a> {
     org_id: &'a str,
     roles: &'a [String],
     token: String,
-    generated_on: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generated_on: Option<String>,
     description: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_expiry: Option<String>,
@@ -75,17 +76,19 @@ pub(super) fn create(
         },
         call.now,
     );
+    let knobs = call.knobs();
+    let generated_on = knobs.generated_on_echo.shown(facts.generated_on);
     let created = Created {
         client_id: &facts.client_id,
         secret: &facts.secret,
         org_id: &facts.org_id,
         roles: &facts.roles,
         token: facts.token(),
-        generated_on: clock::rfc3339(facts.generated_on),
+        generated_on: generated_on.map(clock::rfc3339),
         description: &facts.description,
         token_expiry: expiry.shown.map(clock::rfc3339),
     };
-    let mut handled = Handled::done(Reply::json(call.knobs().create_status, &created));
+    let mut handled = Handled::done(Reply::json(knobs.create_status, &created));
     handled.subject = Some(facts.client_id.clone());
     handled.minted = true;
     Ok(handled)

@@ -13,6 +13,7 @@ use crate::endpoints::call::Call;
 use crate::ids;
 use crate::knobs::DeleteMissing;
 use crate::knobs::DeleteReply;
+use crate::knobs::GeneratedOnEcho;
 use crate::knobs::ListFields;
 use crate::reply::Handled;
 use crate::reply::Reply;
@@ -42,6 +43,7 @@ pub(super) fn list(
     call.well_formed(endpoint)?;
     let knobs = call.knobs();
     let (fields, expired) = (knobs.list_fields, knobs.list_expired);
+    let generated_on = knobs.generated_on_echo;
     let stale = Duration::from_millis(knobs.list_stale_ms);
     let (now, seen) = (call.now, clock::earlier(call.now, stale));
     let own_only = &knobs.list_own_only_to;
@@ -62,7 +64,9 @@ pub(super) fn list(
         .map(|token| (token.facts.clone(), token.expiry))
         .collect();
     let mut handled = Handled::from(Reply::json(200, &()));
-    handled.deferred = Some(Box::new(move || render(&tokens, fields).into()));
+    handled.deferred = Some(Box::new(move || {
+        render(&tokens, fields, generated_on).into()
+    }));
     Ok(handled)
 }
 
@@ -71,7 +75,11 @@ fn is_own(token: &Facts, caller: &Caller) -> bool {
     token.client_id == caller.client_id || token.minted_by.as_ref() == Some(&caller.client_id)
 }
 
-fn render(tokens: &[(Arc<Facts>, Option<OffsetDateTime>)], fields: ListFields) -> Vec<u8> {
+fn render(
+    tokens: &[(Arc<Facts>, Option<OffsetDateTime>)],
+    fields: ListFields,
+    echo: GeneratedOnEcho,
+) -> Vec<u8> {
     #[derive(Serialize)]
     struct List<'a> {
         clients: Vec<Listed<'a>>,
@@ -87,7 +95,10 @@ fn render(tokens: &[(Arc<Facts>, Option<OffsetDateTime>)], fields: ListFields) -
         .map(|(facts, expiry)| Listed {
             client_id: &facts.client_id,
             roles: &facts.roles,
-            generated_on: (fields != ListFields::Oas).then(|| clock::millis(facts.generated_on)),
+            generated_on: echo
+                .shown(facts.generated_on)
+                .filter(|_| fields != ListFields::Oas)
+                .map(clock::millis),
             description: description.then_some(match fields {
                 ListFields::EmptyDescription => "",
                 _ => facts.description.as_str(),

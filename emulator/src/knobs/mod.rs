@@ -11,6 +11,7 @@ pub use values::DeleteMissing;
 pub use values::DeleteReply;
 pub use values::ExpiredReply;
 pub use values::ExpiryEcho;
+pub use values::GeneratedOnEcho;
 pub use values::IamErrors;
 pub use values::ListFields;
 pub use values::MaxExpiryMode;

@@ -9,6 +9,7 @@ use crate::knobs::values::DeleteMissing;
 use crate::knobs::values::DeleteReply;
 use crate::knobs::values::ExpiredReply;
 use crate::knobs::values::ExpiryEcho;
+use crate::knobs::values::GeneratedOnEcho;
 use crate::knobs::values::IamErrors;
 use crate::knobs::values::ListFields;
 use crate::knobs::values::MaxExpiryMode;
@@ -86,6 +87,8 @@ pub struct Knobs {
     pub rewrite_expiry: Option<RewriteExpiry>,
     /// The expiry in the answer to a create.
     pub expiry_echo: ExpiryEcho,
+    /// The `generatedOn` in the answer to a create and in lists.
+    pub generated_on_echo: GeneratedOnEcho,
     /// Answers name another organization than the caller's (`id` of the current one, `orgId`).
     pub foreign_org: bool,
     /// An invitation may only name roles that grant nothing beyond the caller's own rights.
@@ -130,6 +133,7 @@ impl Default for Knobs {
             ignore_expiry: false,
             rewrite_expiry: None,
             expiry_echo: ExpiryEcho::Stored,
+            generated_on_echo: GeneratedOnEcho::Stored,
             foreign_org: false,
             invite_ceiling: false,
             latency_ms: 0,

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 use serde::Serialize;
+use time::Duration;
+use time::OffsetDateTime;
 
 /// Values of [`super::Knobs::list_fields`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,29 @@ pub enum ExpiryEcho {
     Asked,
     /// None.
     Absent,
+}
+
+/// Values of [`super::Knobs::generated_on_echo`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GeneratedOnEcho {
+    /// When the token was made.
+    Stored,
+    /// None.
+    Absent,
+    /// So many seconds later than it was made; earlier if negative.
+    ShiftS(i64),
+}
+
+impl GeneratedOnEcho {
+    /// What answers show of a token that was made at `made`.
+    pub(crate) fn shown(self, made: OffsetDateTime) -> Option<OffsetDateTime> {
+        match self {
+            Self::Stored => Some(made),
+            Self::Absent => None,
+            Self::ShiftS(seconds) => Some(made.saturating_add(Duration::seconds(seconds))),
+        }
+    }
 }
 
 /// Values of [`super::Knobs::rewrite_expiry`].

@@ -254,3 +254,37 @@ async fn the_clock_runs_apart_from_the_machine() {
     let set = got(set.json(&json!({"rate": 0.5})).send().await.unwrap()).await;
     assert_eq!(parsed(&set)["rate"], 0.5);
 }
+
+#[tokio::test]
+async fn the_time_of_making_is_shifted_or_left_out_of_answers_only() {
+    let astra = Astra::new().await;
+    astra.emulator.set_clock_rate(0.0).unwrap();
+    let now = astra.emulator.now();
+    let at = |value: &Value| {
+        let text = value.as_str()?;
+        Some((OffsetDateTime::parse(text, &Rfc3339).unwrap() - now).whole_seconds())
+    };
+    for (echo, shown) in [
+        (json!("stored"), Some(0)),
+        (json!({"shift_s": -31_536_000}), Some(-31_536_000)),
+        (json!({"shift_s": 900}), Some(900)),
+        (json!("absent"), None),
+    ] {
+        astra.knobs(json!({"generated_on_echo": echo}));
+        let made = parsed(&astra.create(json!({"roles": [API_RO_USER]})).await);
+        assert_eq!(at(&made["generatedOn"]), shown, "{echo}");
+        assert_eq!(made.get("generatedOn").is_some(), shown.is_some(), "{echo}");
+        let list = parsed(&astra.get("/v2/clientIdSecrets").await);
+        let entry = list["clients"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(entry["clientId"], made["clientId"]);
+        // Lists have milliseconds.
+        let listed = at(&entry["generatedOn"]);
+        let is_near = |listed: i64| shown.is_some_and(|shown| (listed - shown).abs() <= 1);
+        assert!(
+            listed.map_or(shown.is_none(), is_near),
+            "{echo}: {listed:?}"
+        );
+        let token = astra.emulator.token(made["clientId"].as_str().unwrap());
+        assert_eq!(at(&token.unwrap().generated_on.into()), Some(0), "{echo}");
+    }
+}

@@ -108,12 +108,13 @@ fn role_ids(token: &TokenEntry, roles: &[Role]) -> Result<Vec<String>, UnclearRo
     Ok(ids)
 }
 
-/// As long as the token was made to last; where the list does not tell when it was made, from when it
-/// was stored.
+/// As long as the token was made to last; where the list does not tell when it was made, or names a time
+/// after its end, from when it was stored.
 fn life(token: &TokenEntry, set_at: OffsetDateTime) -> RootLife {
-    let life = token
-        .token_expiry
-        .map(|expiry| expiry - token.generated_on.unwrap_or(set_at));
+    let life = token.token_expiry.map(|expiry| {
+        let made = token.generated_on.filter(|made| *made < expiry);
+        expiry - made.unwrap_or(set_at)
+    });
     match life.map(|life| u64::try_from(life.whole_seconds())) {
         Some(Ok(seconds @ 1..)) => RootLife::Seconds(seconds),
         _ => RootLife::Unlimited,
@@ -192,8 +193,10 @@ mod tests {
         assert_eq!(expiry(&token), Some(datetime!(2026-12-22 12:00 UTC)));
         token.generated_on = Some(datetime!(2026-11-01 00:00 UTC));
         assert_eq!(expiry(&token), Some(datetime!(2026-12-23 12:00 UTC)));
-        // Nonsense says nothing.
+        // Nonsense is no reason for a token that never ends.
         token.generated_on = Some(datetime!(2026-12-02 00:00 UTC));
+        assert_eq!(expiry(&token), Some(datetime!(2026-12-22 12:00 UTC)));
+        token.token_expiry = Some(datetime!(2026-10-01 00:00 UTC));
         assert_eq!(expiry(&token), None);
     }
 }

@@ -23,8 +23,16 @@ use crate::engine::role::StaticRoleEntry;
 use crate::engine::schedule::before_end;
 use crate::engine::tagged_token::MountTokenFilter;
 
-/// The current tokens that are to be looked for, by client id, each with its static role's name.
-pub(super) type Unseen = BTreeMap<String, String>;
+/// The current tokens that are to be looked for, by client id.
+pub(super) type Unseen = BTreeMap<String, UnseenToken>;
+
+/// A current token, as storage has it.
+pub(super) struct UnseenToken {
+    /// The static role's name.
+    role: String,
+    /// When it was made, by Astra's clock.
+    made_by_astra: Option<OffsetDateTime>,
+}
 
 /// A token that a list showed.
 struct Listed {
@@ -35,9 +43,13 @@ struct Listed {
     replace_at: Option<OffsetDateTime>,
 }
 
-/// The client id of the current token of `entry`, if no list has shown it lately, and it is old enough
-/// to be listed.
-pub(super) fn unseen(engine: &Engine, entry: &StaticRoleEntry) -> Option<String> {
+/// The current token of `entry`, which the static role called `name` has, if no list has shown it lately, and
+/// it is old enough to be listed.
+pub(super) fn unseen(
+    engine: &Engine,
+    name: &str,
+    entry: &StaticRoleEntry,
+) -> Option<(String, UnseenToken)> {
     let current = entry.current.as_ref()?;
     let age = engine.clock.now() - current.rotated_at;
     // Made in the future, it was made before the clock was set back.
@@ -46,7 +58,13 @@ pub(super) fn unseen(engine: &Engine, entry: &StaticRoleEntry) -> Option<String>
         && !engine
             .seen_tokens
             .contains(&current.client_id, Instant::now());
-    is_unseen.then(|| current.client_id.clone())
+    is_unseen.then(|| {
+        let token = UnseenToken {
+            role: name.to_owned(),
+            made_by_astra: current.made_by_astra,
+        };
+        (current.client_id.clone(), token)
+    })
 }
 
 /// Looks for them in the organization's list: the names of the static roles whose token is gone, or to
@@ -57,22 +75,25 @@ pub(super) async fn gone(
     unseen: &Unseen,
     deadline: Deadline,
 ) -> Result<BTreeSet<String>, Error> {
-    let wanted: BTreeSet<String> = unseen.keys().cloned().collect();
+    let wanted: BTreeMap<String, Option<OffsetDateTime>> = unseen
+        .iter()
+        .map(|(client_id, token)| (client_id.clone(), token.made_by_astra))
+        .collect();
     let mount = MountTokenFilter::of(connection);
     let owners: HashMap<Owner, String> = unseen
         .values()
-        .map(|name| (owner(connection, name), name.clone()))
+        .map(|token| (owner(connection, &token.role), token.role.clone()))
         .collect();
     let began = Instant::now();
     let look = move |token: &TokenEntry| {
         let role = mount
             .tag(token)
             .and_then(|tag| owners.get(&tag.owner).cloned());
-        let is_wanted = wanted.contains(&token.client_id);
-        (is_wanted || role.is_some()).then(|| Listed {
+        let known = wanted.get(&token.client_id);
+        (known.is_some() || role.is_some()).then(|| Listed {
             client_id: token.client_id.clone(),
             role,
-            replace_at: replace_at(token),
+            replace_at: replace_at(token, known.copied().flatten()),
         })
     };
     let listed = connection.client.tokens(look, deadline).await;
@@ -80,7 +101,7 @@ pub(super) async fn gone(
         listed.map_err(|error| astra_error::request_error("list tokens", connection, &error))?;
     let now = connection.client.astra_time();
     let mut gone = BTreeSet::new();
-    for (client_id, name) in unseen {
+    for (client_id, UnseenToken { role: name, .. }) in unseen {
         let Some(found) = listed.iter().find(|token| token.client_id == *client_id) else {
             warn_of(name, client_id, &listed);
             gone.insert(name.clone());
@@ -104,9 +125,11 @@ pub(super) async fn gone(
     Ok(gone)
 }
 
-/// When Astra's list says that `token` is to be replaced; `None` where it does not end.
-fn replace_at(token: &TokenEntry) -> Option<OffsetDateTime> {
-    let (made, end) = (token.generated_on?, token.token_expiry?);
+/// When Astra's list says that `token`, which is known to be made at `made`, is to be replaced; `None` where
+/// it does not end.  What lists say of its making is second: were it wrong, the token could be replaced at
+/// each tick.
+fn replace_at(token: &TokenEntry, made: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
+    let (made, end) = (made.or(token.generated_on)?, token.token_expiry?);
     Some(before_end(made, end, time::Duration::ZERO))
 }
 

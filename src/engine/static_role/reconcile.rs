@@ -52,9 +52,9 @@ pub(crate) async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(),
         let Loaded::Valid(entry) = loaded else {
             continue;
         };
-        if let Some(client_id) = listed::unseen(engine, &entry) {
+        if let Some((client_id, token)) = listed::unseen(engine, &name, &entry) {
             let work = work.entry(entry.config.clone()).or_default();
-            work.unseen.insert(client_id, name.clone());
+            work.unseen.insert(client_id, token);
         }
         if is_waiting(&entry, now) {
             work.entry(entry.config.clone()).or_default().due.push(name);

@@ -7,6 +7,7 @@ mod damage;
 mod discovery;
 mod expiry;
 mod fault_matrix;
+mod generated_on;
 mod inputs;
 mod inputs_by_field;
 mod inputs_by_kind;
