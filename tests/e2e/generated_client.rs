@@ -60,9 +60,8 @@ async fn a_generated_client_reads_a_credential_into_typed_fields() {
 
 /// Makes a client of the mount in `folder`.
 async fn generate(mount: &TestMount, folder: &Path) {
-    let reply = mount.api.read("sys/internal/specs/openapi").await;
     // Of the whole server's document the paths of this mount: the rest is not the plugin's.
-    let mut document = reply.body;
+    let mut document = mount.openapi().await;
     let prefix = format!("/{}/", mount.name);
     let paths = document["paths"].as_object_mut().unwrap();
     paths.retain(|path, _| path.starts_with(&prefix));
