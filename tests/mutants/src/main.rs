@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 /// Tries all changes of the list; the number that were missed.
 fn run(list: &Path, out: &Path) -> Result<usize, String> {
     let changes = change::read(list)?;
-    let tree = Tree::copy(out.join("tree"), &changes)?;
+    let tree = Tree::copy(Path::new("."), out.join("tree"), &changes)?;
     let began = Instant::now();
     let build = tree.build(&changes, &out.join("build.json"))?;
     let seconds = |began: Instant| began.elapsed().as_secs();

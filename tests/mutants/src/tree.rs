@@ -34,6 +34,9 @@ const SWITCH: &str = "src/mutant_switch.rs";
 pub(crate) struct Tree {
     folder: PathBuf,
     target: PathBuf,
+    /// What the files that get changes said when they were copied, by name: somebody may go on working in
+    /// the repository meanwhile.
+    originals: BTreeMap<String, String>,
 }
 
 /// What a build with changes in it is.
@@ -70,24 +73,40 @@ enum Built {
 }
 
 impl Tree {
-    /// Copies the files of the repository in the current folder, but for those that Git ignores and those
-    /// that are written with changes in them: what is the same as in an earlier copy need not be built
-    /// again.
+    /// Copies the files of a repository, but for those that Git ignores. Those that get changes are only
+    /// read, and written with the changes in them: what is the same as in an earlier copy need not be
+    /// built again. Nothing is read from the repository later.
     ///
     /// # Errors
     ///
     /// Git or the disk fails.
-    pub(crate) fn copy(folder: PathBuf, changes: &[Change]) -> Result<Self, String> {
-        let target = std::path::absolute("target").map_err(|error| error.to_string())?;
-        let tree = Self { folder, target };
-        let woven: BTreeSet<&str> = changes.iter().map(|change| change.file.as_str()).collect();
-        tree.fill(|file| woven.contains(file) || [LIBRARY, SWITCH].contains(&file))?;
+    pub(crate) fn copy(
+        repository: &Path,
+        folder: PathBuf,
+        changes: &[Change],
+    ) -> Result<Self, String> {
+        let target = std::path::absolute(repository.join("target"));
+        let target = target.map_err(|error| error.to_string())?;
+        let changed = changes.iter().map(|change| change.file.as_str());
+        let changed: BTreeSet<&str> = changed.chain([LIBRARY]).collect();
+        let originals = changed.into_iter().map(|file| {
+            let path = repository.join(file);
+            let text = fs::read_to_string(&path).map_err(|error| told(&path, &error))?;
+            Ok((file.to_owned(), text))
+        });
+        let tree = Self {
+            folder,
+            target,
+            originals: originals.collect::<Result<_, String>>()?,
+        };
+        tree.fill(repository)?;
         Ok(tree)
     }
 
-    /// Copies the files that Git does not ignore, except some, and removes all others but those.
-    fn fill(&self, is_excepted: impl Fn(&str) -> bool) -> Result<(), String> {
+    /// Copies the files that get no changes, and removes what the repository does not have.
+    fn fill(&self, repository: &Path) -> Result<(), String> {
         let listed = Command::new("git")
+            .current_dir(repository)
             .args([
                 "ls-files",
                 "-z",
@@ -100,15 +119,16 @@ impl Tree {
         let listed = String::from_utf8(listed.stdout).map_err(|error| error.to_string())?;
         let mut kept: BTreeSet<PathBuf> = BTreeSet::from([self.folder.join(SWITCH)]);
         for name in listed.split('\0') {
-            let file = Path::new(name);
+            let file = repository.join(name);
             if !file.is_file() {
                 continue;
             }
-            if !is_excepted(name) {
-                let bytes = fs::read(file).map_err(|error| told(file, &error))?;
-                write(&self.folder.join(file), &bytes)?;
+            let copy = self.folder.join(name);
+            if !self.originals.contains_key(name) {
+                let bytes = fs::read(&file).map_err(|error| told(&file, &error))?;
+                write(&copy, &bytes)?;
             }
-            kept.insert(self.folder.join(file));
+            kept.insert(copy);
         }
         remove_all_but(&kept, &self.folder)
     }
@@ -125,7 +145,7 @@ impl Tree {
     ///
     /// A file cannot be read or written, or the code does not compile for another reason.
     pub(crate) fn build(&self, changes: &[Change], known: &Path) -> Result<Build, String> {
-        let print = print(changes)?;
+        let print = self.print(changes)?;
         let text = fs::read(known).unwrap_or_default();
         let found = serde_json::from_slice::<Found>(&text).unwrap_or_default();
         let found = if found.print == print {
@@ -187,11 +207,13 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// A file cannot be read or written.
+    /// A file cannot be written.
     pub(crate) fn build_alone(&self, change: &Change) -> Result<Option<PathBuf>, String> {
-        self.fill(|file| file == SWITCH)?;
-        let text = read(Path::new(&change.file))?;
-        let changed = site::replaced(&text, change);
+        for (file, text) in &self.originals {
+            write(&self.folder.join(file), text.as_bytes())?;
+        }
+        let text = self.original(&change.file)?;
+        let changed = site::replaced(text, change);
         write(&self.folder.join(&change.file), changed.as_bytes())?;
         let built = self.compile()?;
         write(&self.folder.join(&change.file), text.as_bytes())?;
@@ -218,18 +240,38 @@ impl Tree {
         }
         let mut files = BTreeMap::new();
         for (file, changes) in by_file {
-            let text = read(Path::new(file))?;
+            let text = self.original(file)?;
             let (sites, more) =
-                site::sites(&text, &changes).map_err(|error| format!("{file}: {error}"))?;
+                site::sites(text, &changes).map_err(|error| format!("{file}: {error}"))?;
             apart.extend(more);
-            let woven = Woven::new(&text, &sites);
+            let woven = Woven::new(text, &sites);
             write(&self.folder.join(file), woven.text.as_bytes())?;
             files.insert(file.to_owned(), woven);
         }
         write(&self.folder.join(SWITCH), woven::SWITCH.as_bytes())?;
-        let library = read(Path::new(LIBRARY))? + "\nmod mutant_switch;\n";
+        let library = format!("{}\nmod mutant_switch;\n", self.original(LIBRARY)?);
         write(&self.folder.join(LIBRARY), library.as_bytes())?;
         Ok(files)
+    }
+
+    /// What the file said when it was copied.
+    fn original(&self, file: &str) -> Result<&str, String> {
+        let text = self.originals.get(file).map(String::as_str);
+        text.ok_or_else(|| format!("{file}: the copy was not made for changes of this file"))
+    }
+
+    /// A number for the changes and their files, which is another for others.
+    fn print(&self, changes: &[Change]) -> Result<u64, String> {
+        let mut hasher = DefaultHasher::new();
+        let mut last = "";
+        for change in changes {
+            if change.file != last {
+                self.original(&change.file)?.hash(&mut hasher);
+                last = &change.file;
+            }
+            (&change.name, &change.replacement).hash(&mut hasher);
+        }
+        Ok(hasher.finish())
     }
 
     /// Compiles the tests of the library.
@@ -313,24 +355,6 @@ fn place(span: &Value) -> Option<(String, Range<usize>)> {
     let start = usize::try_from(span["byte_start"].as_u64()?).ok()?;
     let end = usize::try_from(span["byte_end"].as_u64()?).ok()?;
     Some((file, start..end))
-}
-
-/// A number for the changes and their files, which is another for others.
-fn print(changes: &[Change]) -> Result<u64, String> {
-    let mut hasher = DefaultHasher::new();
-    let mut last = "";
-    for change in changes {
-        if change.file != last {
-            read(Path::new(&change.file))?.hash(&mut hasher);
-            last = &change.file;
-        }
-        (&change.name, &change.replacement).hash(&mut hasher);
-    }
-    Ok(hasher.finish())
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| told(path, &error))
 }
 
 /// Removes what an earlier copy has and the repository does not.
