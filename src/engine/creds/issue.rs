@@ -84,10 +84,7 @@ impl WantedCredential<'_> {
         let record = engine.archived.records.open().await;
         let minted = match mint.run(deadline).await {
             Ok(minted) => minted,
-            Err(error) => {
-                let (owner, granted) = (PolicyOwner::Role(name), &role.granted);
-                return Err(unresolved::explain(error, engine, owner, granted, &connection).await);
-            }
+            Err(error) => return Err(self.explain(error, &role, &connection).await),
         };
         let undo = take_back(
             Arc::clone(&connection),
@@ -135,6 +132,19 @@ impl WantedCredential<'_> {
             .into());
         }
         Ok(role)
+    }
+
+    /// The failure `error` of a mint, with its reason.  The role may have been deleted meanwhile, and its
+    /// custom role with it.
+    async fn explain(&self, error: Error, role: &RoleEntry, connection: &Connection) -> Error {
+        let Self { engine, name, .. } = *self;
+        match engine.roles.find(name).await {
+            Ok(None) => CredsError::UnknownRole(name.to_owned()).into(),
+            _ => {
+                let (owner, granted) = (PolicyOwner::Role(name), &role.granted);
+                unresolved::explain(error, engine, owner, granted, connection).await
+            }
+        }
     }
 
     fn mint<'m>(

@@ -249,6 +249,37 @@ fn a_repeated_request_that_fails_leaves_its_first_token_to_a_tick() {
     });
 }
 
+/// Its custom role goes with it, so Astra refuses the mint; to write the role again is not the advice.
+#[test]
+fn a_mint_whose_role_is_deleted_meanwhile_says_so() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let policy = json!({
+            "resources": ["drn:astra:org:{{org_id}}:db:*"], "actions": ["db-cql"], "effect": "allow",
+        });
+        mount
+            .write("roles/app", json!({"policy": policy}))
+            .await
+            .unwrap();
+        let slow = Fault::Latency {
+            ms: 1_000,
+            max_ms: None,
+            at: Default::default(),
+        };
+        mount.fault_once("POST", "/v2/clientIdSecrets", slow);
+        let delete = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            mount.delete("roles/app", json!({})).await
+        };
+        let (minted, deleted) = tokio::join!(mount.mint("app"), delete);
+        assert!(deleted.is_ok());
+        let error = minted.err().unwrap().to_string();
+        assert!(error.starts_with("role \"app\" does not exist"), "{error}");
+        mount.assert_clean(&[], "nothing is left");
+    });
+}
+
 #[tokio::test]
 async fn a_crash_while_lists_are_refused_does_not_stop_mints() {
     let mut mount = AstraMount::mounted().await;
