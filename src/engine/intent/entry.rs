@@ -70,7 +70,7 @@ impl BlockEntry {
     /// after `write`.
     ///
     /// Unlike a missing mark this stays true for ever, so it counts in restored storage as well.
-    pub(super) fn is_lost(&self, index: u16, write: u64) -> bool {
+    pub(crate) fn is_lost(&self, index: u16, write: u64) -> bool {
         self.lost.contains(&index) && !self.is_older_than(write)
     }
 

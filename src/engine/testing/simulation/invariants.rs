@@ -393,20 +393,26 @@ impl World {
     }
 
     /// Whether the token's create was on its way when storage was restored, and restored storage does not
-    /// know its intent: to the engine it is a token of somebody who works from a newer copy, which must
-    /// not be deleted (docs/internals/architecture.md, "Restored snapshots").
+    /// know what became of its intent: to the engine it is a token of somebody who works from a newer copy,
+    /// which must not be deleted (docs/internals/architecture.md, "Restored snapshots").
     fn is_overtaken(&self, token: &TokenView) -> bool {
         let Some(tag) = Tag::parse(&token.description) else {
             return false;
         };
         let overtaken = self.overtaken.borrow();
-        let block = overtaken.get(&tag.block.to_string());
-        block.is_some_and(|(until, entry)| {
-            let is_unknown = entry
-                .as_ref()
-                .is_none_or(|entry| entry.is_older_than(tag.write));
-            is_unknown && parsed(&token.generated_on) <= *until
-        })
+        let Some(block) = overtaken.get(&tag.block.to_string()) else {
+            return false;
+        };
+        let made = parsed(&token.generated_on);
+        let is_unknown = match &block.restored {
+            None => true,
+            Some(entry) if entry.is_older_than(tag.write) => true,
+            // It was on its way when the snapshot was taken as well, and was not lost yet.
+            Some(entry) => {
+                block.is_newer && !entry.is_lost(tag.index, tag.write) && made >= block.from
+            }
+        };
+        is_unknown && made <= block.until
     }
 
     fn is_forgotten(&self, made: &str) -> bool {

@@ -18,8 +18,6 @@ use super::operation::role;
 use super::world::Org;
 use super::world::World;
 use crate::engine::clock::simulated;
-use crate::engine::role::StaticRoleEntry;
-use crate::engine::store::Key;
 use crate::vault::HandlerResult;
 use crate::vault::Operation as Asked;
 
@@ -227,7 +225,6 @@ impl World {
 
     /// Deletes a role or a static role, and notes what the engine says is left.
     pub(super) async fn delete(self: &Rc<Self>, org: usize, folder: &str, name: &str, force: bool) {
-        let stored = self.stored::<StaticRoleEntry>(Key::STATIC_ROLES);
         let path = format!("{folder}/{name}");
         let forced = if force {
             json!({"force": true})
@@ -250,9 +247,10 @@ impl World {
             } else {
                 format!("-{name}")
             });
-            let entries = stored.iter().filter(|(own, _)| is_static && own == name);
-            let tokens = entries.flat_map(|(_, entry)| entry.client_ids());
-            given_up.extend(tokens.map(str::to_owned));
+            let told = response.warnings().join(" ");
+            let live = self.astra.live_tokens().into_iter();
+            let named = live.filter(|token| told.contains(&token.client_id));
+            given_up.extend(named.map(|token| token.client_id));
         }
     }
 

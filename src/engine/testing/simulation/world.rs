@@ -63,9 +63,8 @@ pub struct World {
     pub snapshot: RefCell<Option<Snapshot>>,
     /// Times from which tokens and custom roles are in no storage, since it was restored.
     pub forgotten: RefCell<Vec<(OffsetDateTime, OffsetDateTime)>>,
-    /// Blocks of intents that a process had when storage was restored: until when its creates may take
-    /// effect, and what restored storage holds of the block.
-    pub overtaken: RefCell<BTreeMap<String, (OffsetDateTime, Option<BlockEntry>)>>,
+    /// Blocks of intents that a process had when storage was restored.
+    pub overtaken: RefCell<BTreeMap<String, Overtaken>>,
     /// Leases that the host forgot when storage was restored, whose tokens somebody may use.
     pub lost_leases: RefCell<Vec<Lease>>,
     /// The `ttl` and `max_ttl` in seconds that operators ever asked for, by role.
@@ -112,6 +111,18 @@ pub struct Org {
     pub deletions: Cell<usize>,
     /// `is_broken` as it was before these, or true once one is done.
     pub was_broken: Cell<bool>,
+}
+
+/// A block of intents that a process had when storage was restored.
+pub struct Overtaken {
+    /// When that was.
+    pub from: OffsetDateTime,
+    /// Until when its creates may take effect after that.
+    pub until: OffsetDateTime,
+    /// What restored storage holds of it.
+    pub restored: Option<BlockEntry>,
+    /// Whether it was written after the snapshot.
+    pub is_newer: bool,
 }
 
 /// A copy of storage and leases.
@@ -376,13 +387,19 @@ impl World {
     /// Notes what `restored` holds of the blocks that are in storage before it is restored: a create that
     /// is on its way now takes effect after it.
     fn overtake(&self, restored: &Entries) {
-        let until = self.astra.now() + LATE_CREATE_WINDOW;
+        let now = self.astra.now();
         let mut overtaken = self.overtaken.borrow_mut();
-        for key in self.durable.intents().into_keys() {
-            let entry = restored.get(&key);
-            let entry = entry.and_then(|entry| serde_json::from_slice(&entry.value).ok());
+        for (key, entry) in self.durable.intents() {
+            let restored = restored.get(&key);
             let block = key.rsplit('/').next().unwrap_or_default();
-            overtaken.insert(block.to_owned(), (until, entry));
+            let block_overtaken = Overtaken {
+                from: now,
+                until: now + LATE_CREATE_WINDOW,
+                is_newer: restored.is_some_and(|restored| restored.value != entry.value),
+                restored: restored
+                    .and_then(|restored| serde_json::from_slice(&restored.value).ok()),
+            };
+            overtaken.insert(block.to_owned(), block_overtaken);
         }
     }
 
