@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use super::Ledger;
@@ -362,6 +363,36 @@ async fn after_a_pause_an_intent_follows_a_write_of_its_own() {
     for intent in [first, second, third] {
         intent.cancel();
     }
+}
+
+#[tokio::test]
+async fn a_mint_does_not_wait_for_the_write_of_another_while_the_entry_is_new() {
+    let (storage, store) = storage();
+    let block = Arc::new(
+        Block::reserve(&store, "default", BlockEntry::new(None))
+            .await
+            .unwrap(),
+    );
+    storage.set_yields(true);
+    let mut completing = std::pin::pin!(block.take().unwrap().complete());
+    assert!((&mut completing).now_or_never().is_none(), "it writes");
+    let refreshed = block.refresh().now_or_never();
+    assert!(refreshed.is_some_and(|refreshed| refreshed.is_ok()));
+    assert!(completing.await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_that_find_an_old_entry_one_writes() {
+    let (storage, store) = storage();
+    storage.set_yields(true);
+    let block = Block::reserve(&store, "default", BlockEntry::new(None))
+        .await
+        .unwrap();
+    tokio::time::advance(REFRESH + Duration::from_secs(1)).await;
+    let before = storage.operations().puts;
+    let refreshed = join_all((0..20).map(|_| block.refresh())).await;
+    assert!(refreshed.iter().all(Result::is_ok));
+    assert_eq!(storage.operations().puts - before, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,9 @@ use super::refused;
 use super::role;
 use super::text;
 use super::with_role;
+use crate::astra::Deadline;
 use crate::engine::Deadlines;
+use crate::engine::static_role::remove::delete_due;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::virtual_time;
 use crate::engine::testing::warnings;
@@ -107,6 +109,16 @@ async fn a_config_stays_while_static_roles_name_it() {
         .call(Operation::Read, "static-roles/app", json!({}))
         .await;
     assert!(read.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_role_with_nothing_to_delete_needs_no_config() {
+    let mount = with_role().await;
+    let forced = mount.delete("config", json!({"force": true})).await;
+    forced.unwrap();
+    let engine = &mount.backend.engine;
+    let deadline = Deadline::after(engine.deadlines.operation);
+    delete_due(engine, "app", deadline).await.unwrap();
 }
 
 #[tokio::test]

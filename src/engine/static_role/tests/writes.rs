@@ -115,6 +115,52 @@ async fn other_astra_roles_mean_another_token() {
 }
 
 #[tokio::test]
+async fn a_changed_period_is_stored_and_counts_from_the_last_rotation() {
+    let mount = with_role().await;
+    let first = current(&mount).await;
+    let shorter = json!({"rotation_period": "12h"});
+    mount.patch("static-roles/app", shorter).await.unwrap();
+    let read = mount.read_data("static-roles/app").await;
+    assert_eq!(read["rotation_period"], json!(43_200));
+    let rotated = time_of(text(&read, "last_vault_rotation"));
+    let next = time_of(text(&read, "next_rotation"));
+    assert_eq!(next - rotated, time::Duration::hours(12));
+    assert_eq!(current(&mount).await, first);
+}
+
+/// A rotation that is due stays due, also when the role is written.
+#[tokio::test]
+async fn the_same_cron_schedule_written_again_moves_no_rotation() {
+    let mut mount = AstraMount::configured().await;
+    let with = |schedule: &str| json!({"astra_roles": READER, "rotation_schedule": schedule});
+    mount
+        .write("static-roles/app", with("30 3 * * *"))
+        .await
+        .unwrap();
+    let next = async |mount: &AstraMount| {
+        let read = mount.read_data("static-roles/app").await;
+        time_of(text(&read, "next_rotation"))
+    };
+    let due = next(&mount).await;
+    mount.advance(DAY * 2);
+    let now = mount.backend.engine.clock.now();
+    mount
+        .write("static-roles/app", with("30 3 * * *"))
+        .await
+        .unwrap();
+    assert_eq!(next(&mount).await, due);
+    assert!(due < now);
+    // Another one does not make up for times before it was set.
+    mount
+        .write("static-roles/app", with("30 4 * * *"))
+        .await
+        .unwrap();
+    let moved = next(&mount).await;
+    assert!(moved > now, "{moved}");
+    assert_eq!((moved.hour(), moved.minute()), (4, 30));
+}
+
+#[tokio::test]
 async fn bad_input_is_refused_and_changes_nothing() {
     let mount = AstraMount::configured().await;
     let with = |key: &str, value: Value| {

@@ -4,3 +4,4 @@ mod import;
 mod leases;
 mod old_mount;
 mod org_token;
+mod searches;

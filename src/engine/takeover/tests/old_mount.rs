@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use astra_emulator::OrgSeed;
+use astra_emulator::PortalToken;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER_ID;
 use crate::engine::testing::request;
@@ -40,20 +43,42 @@ impl OldMount {
     /// The mount with entries of `version`, under this engine.
     pub async fn new(version: Version) -> Self {
         let mount = Self::empty().await;
-        let text = match version {
-            Version::One => VERSION_1,
-            Version::Two => VERSION_2,
-        };
-        let entries: Map<String, Value> = serde_json::from_str(&mount.fill(text)).unwrap();
-        for (key, value) in entries {
-            mount.store(&key, &value).await;
-        }
+        mount.store_all(version).await;
+        mount
+    }
+
+    /// The same under [virtual time](virtual_time::run).
+    pub async fn in_virtual_time(version: Version) -> Self {
+        let inner = AstraMount::in_virtual_time(Deadlines::default());
+        let tokens = inner.organizations_of_tokens().map(|org| {
+            let wanted = PortalToken {
+                org_id: Some(org.id),
+                roles: vec![READER_ID.to_owned()],
+                ..PortalToken::default()
+            };
+            let made = inner.astra.create_token(wanted).unwrap();
+            (made.client_id, made.token)
+        });
+        let mount = Self::with_tokens(inner, tokens);
+        mount.store_all(version).await;
         mount
     }
 
     /// The mount without entries; the tokens are there.
     pub async fn empty() -> Self {
         let inner = AstraMount::new().await;
+        let url = inner.astra.url();
+        let mut tokens = <[(String, String); 3]>::default();
+        for (org, token) in inner.organizations_of_tokens().iter().zip(&mut tokens) {
+            let minted = mint(&url, &org.root_token).await;
+            let text = |key: &str| minted[key].as_str().unwrap().to_owned();
+            *token = (text("clientId"), text("token"));
+        }
+        Self::with_tokens(inner, tokens)
+    }
+
+    /// The same with these tokens, each with its client id.
+    fn with_tokens(inner: AstraMount, tokens: [(String, String); 3]) -> Self {
         let seeds = inner.astra.seeds();
         let (a, b) = (&seeds.organizations[0], &seeds.organizations[2]);
         let mut words = BTreeMap::from([
@@ -65,21 +90,31 @@ impl OldMount {
             ("$READER", READER_ID.to_owned()),
             ("$WRITER", seeds.roles["API R/W User"].clone()),
         ]);
-        for (id, token, root) in [
-            ("$ID_STANDARD", "$TOKEN_STANDARD", &a.root_token),
-            ("$ID_SIDECAR", "$TOKEN_SIDECAR", &b.root_token),
-            // Its lease names B.
-            ("$ID_CROSSED", "$TOKEN_CROSSED", &a.root_token),
-        ] {
-            let minted = mint(&inner.astra.url(), root).await;
-            words.insert(id, minted["clientId"].as_str().unwrap().to_owned());
-            words.insert(token, minted["token"].as_str().unwrap().to_owned());
+        let names = [
+            ("$ID_STANDARD", "$TOKEN_STANDARD"),
+            ("$ID_SIDECAR", "$TOKEN_SIDECAR"),
+            ("$ID_CROSSED", "$TOKEN_CROSSED"),
+        ];
+        for ((id, token), (client_id, text)) in names.into_iter().zip(tokens) {
+            words.insert(id, client_id);
+            words.insert(token, text);
         }
         for (sha, name) in [("$SHA_STANDARD", "app1"), ("$SHA_EMPTY", "empty")] {
             let text = format!("{}:api_ro_user:{name}", a.id);
             words.insert(sha, hex::encode(Sha256::digest(text)));
         }
         Self { inner, words }
+    }
+
+    async fn store_all(&self, version: Version) {
+        let text = match version {
+            Version::One => VERSION_1,
+            Version::Two => VERSION_2,
+        };
+        let entries: Map<String, Value> = serde_json::from_str(&self.fill(text)).unwrap();
+        for (key, value) in entries {
+            self.store(&key, &value).await;
+        }
     }
 
     /// A text of the fixtures with its placeholders replaced.
@@ -160,6 +195,15 @@ impl OldMount {
             (entry.client_id_of_caller.unwrap(), deleted)
         })
         .collect()
+    }
+}
+
+impl AstraMount {
+    /// The organizations of the standard token, of the one in the sidecar, and of the one whose lease
+    /// names B although it is in A.
+    fn organizations_of_tokens(&self) -> [OrgSeed; 3] {
+        let organizations = self.astra.seeds().organizations;
+        [0, 2, 0].map(|number: usize| organizations[number].clone())
     }
 }
 

@@ -1,0 +1,101 @@
+//! Which answers end the search for the token of an old lease, and which leave it open.
+
+use std::time::Duration;
+
+use astra_emulator::Fault;
+use astra_emulator::FaultRule;
+use astra_emulator::fault::FaultBody;
+use astra_emulator::fault::Malformation;
+
+use super::old_mount::OldMount;
+use super::old_mount::Version;
+use crate::engine::testing::virtual_time;
+use crate::vault::Error;
+
+const LIST: &str = "/v2/clientIdSecrets";
+
+/// The token has gone from B, which the lease names, and may be in A.
+#[test]
+fn an_answer_that_may_change_does_not_say_that_an_organization_lacks_the_token() {
+    let malformed = Fault::MalformedJson {
+        how: Malformation::Cut,
+    };
+    for fault in [malformed, answer(429)] {
+        virtual_time::run(1, async {
+            let mount = OldMount::in_virtual_time(Version::Two).await;
+            mount
+                .inner
+                .astra
+                .revoke_token(mount.word("$ID_SIDECAR"))
+                .unwrap();
+            mount.fail_lists("$ORG_A", fault.clone());
+            let lease = mount.lease("2 sidecar");
+            let error = mount.revoke(&lease).await.err();
+            assert!(matches!(error, Some(Error::Internal(_))), "{error:?}");
+            mount.inner.astra.clear_faults();
+            mount.revoke(&lease).await.unwrap();
+        });
+    }
+}
+
+/// Neither the one that refuses nor the one whose config cannot be used was asked.
+#[test]
+fn a_lease_that_names_no_organization_stays_while_one_refuses_and_one_is_unusable() {
+    virtual_time::run(1, async {
+        let mount = OldMount::in_virtual_time(Version::Two).await;
+        mount.remove("config/$ORG_B").await;
+        mount.fail_lists("$ORG_A", answer(403));
+        let lease = mount.lease("0.1");
+        let error = mount.revoke(&lease).await.err();
+        assert!(matches!(error, Some(Error::Internal(_))), "{error:?}");
+        assert!(mount.inner.is_live(mount.word("$ID_STANDARD")));
+    });
+}
+
+/// The lease names B; the token is in A.
+#[test]
+fn an_organization_that_hangs_leaves_time_to_ask_the_others() {
+    virtual_time::run(1, async {
+        let mount = OldMount::in_virtual_time(Version::Two).await;
+        mount.fail_lists("$ORG_B", Fault::Hang { committed: false });
+        let begun = tokio::time::Instant::now();
+        mount.revoke(&mount.lease("2 crossed")).await.unwrap();
+        assert!(!mount.inner.is_live(mount.word("$ID_CROSSED")));
+        // The host gives a request up after 90 s.
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    });
+}
+
+#[test]
+fn with_one_organization_the_token_is_deleted_without_a_list() {
+    virtual_time::run(1, async {
+        let mount = OldMount::in_virtual_time(Version::One).await;
+        mount.fail_lists("$ORG_A", answer(503));
+        let before = mount.inner.all_requests();
+        mount.revoke(&mount.lease("1")).await.unwrap();
+        assert!(!mount.inner.is_live(mount.word("$ID_STANDARD")));
+        let journal = mount.inner.astra.journal();
+        let methods: Vec<&str> = journal[before..]
+            .iter()
+            .map(|entry| entry.method.as_str())
+            .collect();
+        assert_eq!(methods, ["DELETE"]);
+    });
+}
+
+fn answer(status: u16) -> Fault {
+    Fault::Status {
+        status,
+        body: FaultBody::Errors,
+        retry_after: None,
+        committed: false,
+    }
+}
+
+impl OldMount {
+    /// From now on all lists of the organization go wrong.
+    fn fail_lists(&self, org: &str, fault: Fault) {
+        let rule = FaultRule::new(fault).on("GET", LIST).of_org(self.word(org));
+        self.inner.astra.add_fault(rule).unwrap();
+    }
+}
