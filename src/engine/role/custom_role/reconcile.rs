@@ -109,7 +109,8 @@ impl CustomRoles {
         }
     }
 
-    /// Sends the policy of the stored `custom` to its custom role, which is listed as `role`.
+    /// Sends the policy of the stored `custom` to its custom role, which is listed as `role`.  Where Astra
+    /// does not know the role, only another list shows whether it was deleted meanwhile.
     pub(crate) async fn send_stored(
         &self,
         scope: &Scope<'_>,
@@ -126,8 +127,6 @@ impl CustomRoles {
                 failpoint::hit("tick.custom-role-sent");
                 Ok(())
             }
-            // It was deleted a moment ago.
-            Err(astra::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(refused(scope.connection, &error)),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use astra_emulator::Fault;
 use astra_emulator::FaultRule;
 use astra_emulator::Role;
+use astra_emulator::fault::FaultBody;
 use serde_json::Value;
 use serde_json::json;
 
@@ -13,9 +14,11 @@ use super::current;
 use super::delete;
 use super::refused;
 use super::text;
+use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
 use crate::engine::testing::until_hung;
+use crate::engine::testing::virtual_time;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
 use crate::vault::memory::WriteFault;
@@ -341,6 +344,54 @@ async fn whichever_write_fails_or_never_returns_custom_roles_come_in_step() {
             }
         }
     }
+}
+
+/// A 404 of something in front of Astra says nothing of a custom role that lists show.
+#[test]
+fn a_custom_role_that_is_said_to_be_unknown_gets_the_stored_policy_once_it_can() {
+    virtual_time::run(1, async {
+        let mut mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        write(&mount, with_policy("db-rest")).await;
+        // The process dies after Astra has the new policy, before it is stored.
+        mount.storage.set_write_fault(Some(WriteFault {
+            prefix: "v1/static-role/".to_owned(),
+            hangs: true,
+            ..WriteFault::default()
+        }));
+        let work = mount.write("static-roles/app", with_policy("db-cql"));
+        until_hung(&mount.storage, work).await;
+        mount.storage.set_write_fault(None);
+        assert_eq!(kept(&mount)[0].policy.actions, ["db-cql"]);
+        mount.restart();
+        for body in [FaultBody::Envoy, FaultBody::Html, FaultBody::Empty] {
+            let unknown = Fault::Status {
+                status: 404,
+                body,
+                retry_after: None,
+                committed: false,
+            };
+            mount.fault("PUT", ONE_ROLE, unknown);
+            for _ in 0..5 {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                mount.tick().await;
+            }
+            mount.astra.clear_faults();
+        }
+        mount.tick().await;
+        assert_eq!(
+            kept(&mount)[0].policy.actions,
+            ["db-rest"],
+            "as it is stored"
+        );
+        // Deleted for good, it is waited for no longer.
+        mount.astra.delete_role(&kept(&mount)[0].id).unwrap();
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            mount.tick().await;
+        }
+        assert_eq!(notes(&mount), Vec::<String>::new());
+    });
 }
 
 #[tokio::test]
