@@ -251,6 +251,12 @@ impl World {
             let live = self.astra.live_tokens().into_iter();
             let named = live.filter(|token| told.contains(&token.client_id));
             given_up.extend(named.map(|token| token.client_id));
+            let roles = self
+                .astra
+                .roles(Some(&self.orgs[org].id))
+                .unwrap_or_default();
+            let named = roles.into_iter().filter(|role| told.contains(&role.id));
+            given_up.extend(named.map(|role| role.id));
         }
     }
 
