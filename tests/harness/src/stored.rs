@@ -91,6 +91,29 @@ impl Stored {
         }
     }
 
+    /// The texts of all entries of the mount, except those of intents.
+    pub async fn entries(&self) -> Vec<String> {
+        let root = format!("sys/raw/logical/{}/v1/", self.uuid().await);
+        let mut folders = vec![root];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for key in self.api.list(&folder).await.keys() {
+                let path = format!("{folder}{key}");
+                if key.ends_with('/') {
+                    folders.extend((key != "intent/").then_some(path));
+                } else {
+                    let reply = self.api.read(&path).await;
+                    // One that is removed meanwhile names nothing.
+                    if reply.status != 404 {
+                        let value = reply.data()["value"].take();
+                        found.push(value.as_str().expect("a raw value").to_owned());
+                    }
+                }
+            }
+        }
+        found
+    }
+
     async fn intents(&self) -> String {
         format!("logical/{}/v1/intent", self.uuid().await)
     }
