@@ -12,23 +12,23 @@ use crate::astra::Client;
 pub(super) struct TokenAge {
     asked: Instant,
     is_young_here: bool,
-    made_by_astra: Option<OffsetDateTime>,
+    minted_by_astra: Option<OffsetDateTime>,
     window: Duration,
 }
 
 impl TokenAge {
-    /// The age, now that Astra is to be asked, of a token that was made at `made_at` by this node's
-    /// `clock` and at `made_by_astra` by Astra's.  What is younger than `window` may not be shown yet.
+    /// The age, now that Astra is to be asked, of a token that was minted at `minted_at` by this node's
+    /// `clock` and at `minted_by_astra` by Astra's.  What is younger than `window` may not be shown yet.
     pub(super) fn now(
         clock: &Clock,
         window: Duration,
-        made_at: Option<OffsetDateTime>,
-        made_by_astra: Option<OffsetDateTime>,
+        minted_at: Option<OffsetDateTime>,
+        minted_by_astra: Option<OffsetDateTime>,
     ) -> Self {
         Self {
             asked: Instant::now(),
-            is_young_here: made_at.is_some_and(|made_at| clock.is_young(made_at, window)),
-            made_by_astra,
+            is_young_here: minted_at.is_some_and(|minted_at| clock.is_young(minted_at, window)),
+            minted_by_astra,
             window,
         }
     }
@@ -39,7 +39,7 @@ impl TokenAge {
     /// young.  `client` has asked meanwhile.
     pub(super) fn is_young(&self, client: &Client) -> bool {
         let asked = self.asked.elapsed();
-        match self.made_by_astra.zip(client.astra_time()) {
+        match self.minted_by_astra.zip(client.astra_time()) {
             Some((made, now)) if made <= now + self.window => now - asked < made + self.window,
             _ => self.is_young_here,
         }

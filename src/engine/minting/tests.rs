@@ -1,7 +1,5 @@
 //! Mints that are answered oddly, and tokens that are not taken: how many creates are sent, and what is left.
 
-use std::time::Duration;
-
 use astra_emulator::Fault;
 use astra_emulator::fault::FaultBody;
 use serde_json::Value;
@@ -40,15 +38,6 @@ async fn root_of(mount: &AstraMount) -> String {
     config["token_client_id"].as_str().unwrap().to_owned()
 }
 
-/// Long enough for Astra to have shown all that it ever made.
-async fn let_pass(mount: &AstraMount) {
-    for _ in 0..2 {
-        mount.tick().await;
-        tokio::time::sleep(Duration::from_secs(121)).await;
-    }
-    mount.tick().await;
-}
-
 #[test]
 fn a_mint_that_a_rate_limit_refuses_is_sent_again() {
     virtual_time::run(1, async {
@@ -57,7 +46,7 @@ fn a_mint_that_a_rate_limit_refuses_is_sent_again() {
             mount.fault_once("POST", CREATE, answer(429, FaultBody::String, committed));
             let issued = mount.mint("reader").await.unwrap();
             assert_eq!(mount.requests("POST", CREATE), 2);
-            let_pass(&mount).await;
+            mount.until_all_is_shown().await;
             mount.assert_clean(&[&issued], "what the refused one may have made");
         }
     });
@@ -85,7 +74,7 @@ fn a_mint_whose_outcome_stays_unknown_is_sent_three_times() {
         assert!(mount.mint("reader").await.is_err());
         assert_eq!(mount.requests("POST", CREATE), 3);
         mount.astra.clear_faults();
-        let_pass(&mount).await;
+        mount.until_all_is_shown().await;
         mount.assert_clean(&[], "after three tries");
     });
 }
@@ -99,7 +88,7 @@ fn a_mint_that_something_before_astra_refuses_is_not_sent_again() {
             mount.fault_once("POST", CREATE, answer(403, FaultBody::BlockPage, committed));
             assert!(mount.mint("reader").await.is_err());
             assert_eq!(mount.requests("POST", CREATE), 1);
-            let_pass(&mount).await;
+            mount.until_all_is_shown().await;
             mount.assert_clean(&[], "a refused mint");
         }
     });
@@ -120,7 +109,7 @@ fn an_answer_about_another_clients_token_is_not_handed_out() {
         let error = mount.mint("reader").await.unwrap_err().to_string();
         assert!(error.contains("another token"), "{error}");
         // The list tells which token is the mint's own.
-        let_pass(&mount).await;
+        mount.until_all_is_shown().await;
         mount.assert_clean(&[], "what was made all the same");
     });
 }
@@ -135,7 +124,7 @@ fn a_token_without_an_end_is_not_taken_where_its_end_was_refused() {
             .unwrap();
         mount.fault_once("POST", CREATE, answer(400, FaultBody::Errors, false));
         assert!(mount.mint("reader").await.is_err());
-        let_pass(&mount).await;
+        mount.until_all_is_shown().await;
         mount.assert_clean(&[], "it would never end");
     });
 }
@@ -188,7 +177,7 @@ fn a_token_of_which_storage_does_not_tell_is_decided_about_later() {
             let tick = mount.call(Operation::Rollback, "", json!({}));
             assert!(tick.await.is_err());
             mount.storage.set_unreadable(None);
-            let_pass(&mount).await;
+            mount.until_all_is_shown().await;
             let root = root_of(&mount).await;
             assert_eq!(root != first, is_stored);
             assert!(mount.is_live(&root));
@@ -229,7 +218,7 @@ fn a_lost_token_that_could_not_be_deleted_is_not_forgotten() {
         assert!(mount.mint("reader").await.is_err());
         let lost = mount.live().len();
         assert!(lost > 0);
-        let_pass(&mount).await;
+        mount.until_all_is_shown().await;
         assert_eq!(mount.live().len(), lost);
         assert_eq!(pending(&mount).await, lost);
         mount.astra.clear_faults();

@@ -75,13 +75,13 @@ pub(crate) struct CurrentToken {
     /// When it became the current one, in whole seconds.
     #[serde(with = "time::serde::rfc3339")]
     pub rotated_at: OffsetDateTime,
-    /// When it was made by Astra's clock; `None` where Astra did not tell, and in entries of older versions.
+    /// When it was minted by Astra's clock; `None` where Astra did not tell, and in entries of older versions.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "time::serde::rfc3339::option"
     )]
-    pub made_by_astra: Option<OffsetDateTime>,
+    pub minted_by_astra: Option<OffsetDateTime>,
 }
 
 /// A replaced token.
@@ -94,16 +94,16 @@ pub(crate) struct PreviousToken {
     /// Whether it holds the custom Astra role of a policy.
     #[serde(default)]
     pub by_policy: bool,
-    /// When it was made, by this node's clock; `None` in entries of older versions.
+    /// When it was minted, by this node's clock; `None` in entries of older versions.
     #[serde(default, with = "time::serde::rfc3339::option")]
-    pub made_at: Option<OffsetDateTime>,
+    pub minted_at: Option<OffsetDateTime>,
     /// The same by Astra's clock; `None` where Astra did not tell, and in entries of older versions.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "time::serde::rfc3339::option"
     )]
-    pub made_by_astra: Option<OffsetDateTime>,
+    pub minted_by_astra: Option<OffsetDateTime>,
     /// When it is to be deleted.
     #[serde(with = "time::serde::rfc3339")]
     pub delete_at: OffsetDateTime,
@@ -233,8 +233,8 @@ impl StaticRoleEntry {
                 client_id: old.client_id,
                 org_id: old.org_id,
                 by_policy: old.by_policy,
-                made_at: Some(old.rotated_at),
-                made_by_astra: old.made_by_astra,
+                minted_at: Some(old.rotated_at),
+                minted_by_astra: old.minted_by_astra,
                 delete_at,
             });
         }

@@ -31,7 +31,7 @@ pub(super) struct UnseenToken {
     /// The static role's name.
     role: String,
     /// When it was made, by Astra's clock.
-    made_by_astra: Option<OffsetDateTime>,
+    minted_by_astra: Option<OffsetDateTime>,
 }
 
 /// A token that a list showed.
@@ -61,7 +61,7 @@ pub(super) fn unseen(
     is_unseen.then(|| {
         let token = UnseenToken {
             role: name.to_owned(),
-            made_by_astra: current.made_by_astra,
+            minted_by_astra: current.minted_by_astra,
         };
         (current.client_id.clone(), token)
     })
@@ -77,7 +77,7 @@ pub(super) async fn gone(
 ) -> Result<BTreeSet<String>, Error> {
     let wanted: BTreeMap<String, Option<OffsetDateTime>> = unseen
         .iter()
-        .map(|(client_id, token)| (client_id.clone(), token.made_by_astra))
+        .map(|(client_id, token)| (client_id.clone(), token.minted_by_astra))
         .collect();
     let mount = MountTokenFilter::of(connection);
     let owners: HashMap<Owner, String> = unseen

@@ -155,7 +155,12 @@ async fn delete_with(
         client_id, org_id, ..
     } = token;
     let window = engine.deadlines.visible_after();
-    let age = TokenAge::now(&engine.clock, window, token.made_at, token.made_by_astra);
+    let age = TokenAge::now(
+        &engine.clock,
+        window,
+        token.minted_at,
+        token.minted_by_astra,
+    );
     let deletion = connection.client.delete_token(client_id, deadline).await;
     let deletion = deletion.map_err(|error| {
         astra_error::request_error(

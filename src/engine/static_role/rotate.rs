@@ -150,7 +150,7 @@ fn current(
         by_policy: entry.granted.policy.is_some(),
         expires_at: uncommitted.life.map(|life| life.end(rotated_at)),
         rotated_at,
-        made_by_astra: token.generated_on,
+        minted_by_astra: token.generated_on,
     }
 }
 

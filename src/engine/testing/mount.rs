@@ -342,6 +342,15 @@ impl AstraMount {
         tick.await.unwrap();
     }
 
+    /// Ticks until Astra has shown all that it ever made.
+    pub async fn until_all_is_shown(&self) {
+        for _ in 0..2 {
+            self.tick().await;
+            tokio::time::sleep(Duration::from_secs(121)).await;
+        }
+        self.tick().await;
+    }
+
     /// From now on requests go wrong, until the rule with this number is removed.
     pub fn fault(&self, method: &str, path: &str, fault: Fault) -> u64 {
         let rule = FaultRule::new(fault).on(method, path);

@@ -132,7 +132,7 @@ async fn each_wrong_input_is_refused_in_words() {
             "config",
             json!({"request_timeout": TOKEN}),
             "Field validation failed: error converting input for field \"request_timeout\": \
-             \"AstraCS:[redacted]… is not a duration, in seconds or as text such as 90s, 1h30m or \
+             \"AstraCS:[redacted]\"… is not a duration, in seconds or as text such as 90s, 1h30m or \
              7d: a number is missing; write for instance 90s, 30m, 1h30m or 7d"
                 .to_owned(),
         ),
@@ -140,7 +140,7 @@ async fn each_wrong_input_is_refused_in_words() {
             "config",
             json!({"verify": TOKEN}),
             "Field validation failed: error converting input for field \"verify\": \
-             \"AstraCS:[redacted]… is not true or false"
+             \"AstraCS:[redacted]\"… is not true or false"
                 .to_owned(),
         ),
         // C5

@@ -124,15 +124,6 @@ async fn pending(mount: &AstraMount) -> Value {
     mount.read_data("status").await["configs"]["default"]["pending_intents"].clone()
 }
 
-/// Long enough for Astra to have shown all that it ever made.
-async fn let_pass(mount: &AstraMount) {
-    for _ in 0..2 {
-        mount.tick().await;
-        tokio::time::sleep(Duration::from_secs(121)).await;
-    }
-    mount.tick().await;
-}
-
 #[test]
 fn nothing_is_minted_while_astra_does_not_tell_the_organization() {
     for (name, fault, remedy) in silences() {
@@ -156,7 +147,7 @@ fn nothing_is_minted_while_astra_does_not_tell_the_organization() {
                 only(Some(&own)),
                 "{name}"
             );
-            let_pass(&mount).await;
+            mount.until_all_is_shown().await;
             mount.assert_clean(&[&issued], name);
             assert_eq!(pending(&mount).await, 0, "{name}");
         });
@@ -210,7 +201,7 @@ fn an_organization_that_is_told_late_or_at_the_second_try_is_waited_for() {
                 only(Some(&own)),
                 "{name}"
             );
-            let_pass(&mount).await;
+            mount.until_all_is_shown().await;
             mount.assert_clean(&issued.iter().collect::<Vec<_>>(), name);
         });
     }
@@ -240,14 +231,14 @@ fn where_the_question_is_refused_for_good_the_mint_goes_on() {
                 mount.astra.clear_faults();
                 let again = mount.fault("GET", ORG, fault.clone());
                 assert_ne!(rule, again);
-                let_pass(&mount).await;
+                mount.until_all_is_shown().await;
                 mount.assert_clean(&[&first, &second], name);
                 assert_eq!(organization(&mount).await, None, "{name}");
                 mount.astra.clear_faults();
                 let third = mount.mint("reader").await.unwrap();
                 let blocks = block_organizations(&mount).await;
                 assert!(blocks.contains(&Some(own.clone())), "{name}: {blocks:?}");
-                let_pass(&mount).await;
+                mount.until_all_is_shown().await;
                 mount.assert_clean(&[&first, &second, &third], name);
                 assert_eq!(pending(&mount).await, 0, "{name}");
                 assert_eq!(organization(&mount).await, Some(own), "{name}");
@@ -285,13 +276,13 @@ fn a_mint_that_waits_while_its_config_is_moved_stays_its_own_organizations() {
             let blocks = BTreeSet::from([Some(orgs[0].id.clone()), Some(orgs[2].id.clone())]);
             assert_eq!(block_organizations(&mount).await, blocks);
             mount.astra.clear_faults();
-            let_pass(&mount).await;
+            mount.until_all_is_shown().await;
             assert_eq!(mount.live().len(), 2, "the other's list shows nothing");
             assert_eq!(pending(&mount).await, lost);
             let force = json!({"force": true});
             mount.delete("config", force).await.unwrap();
             write_untried(&mount, &mount.another_root_token()).await;
-            let_pass(&mount).await;
+            mount.until_all_is_shown().await;
             let issued: Vec<&Credential> = first.iter().chain([&there]).collect();
             mount.assert_clean(&issued, "once the config is the organization's again");
             assert_eq!(pending(&mount).await, 0);

@@ -53,11 +53,18 @@ impl Display for CoercionError {
     }
 }
 
-/// The beginning of `value` as JSON.
+/// The beginning of `value` as JSON. What is cut of a text is marked behind its closing quotation mark.
 pub(crate) fn shown(value: &Value) -> String {
-    let json = value.to_string();
-    match json.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", json.get(..end).unwrap_or_default()),
-        None => json,
+    let (whole, quoted) = match value {
+        Value::String(text) => (text.clone(), true),
+        other => (other.to_string(), false),
+    };
+    let cut = whole.char_indices().nth(SHOWN).map(|(end, _)| end);
+    let start = whole.get(..cut.unwrap_or(whole.len())).unwrap_or_default();
+    let mark = if cut.is_some() { "…" } else { "" };
+    if quoted {
+        format!("{}{mark}", Value::from(start))
+    } else {
+        format!("{start}{mark}")
     }
 }
