@@ -82,6 +82,18 @@ const CONDITIONS: &[(&str, Change)] = &[
         "expiry-refused",
         Change::Knobs(r#"{"org_max_token_expiry_s": 3600, "org_max_token_expiry_mode": "refuse"}"#),
     ),
+    (
+        "generated-on-absent",
+        Change::Knobs(r#"{"generated_on_echo": "absent"}"#),
+    ),
+    (
+        "generated-on-earlier",
+        Change::Knobs(r#"{"generated_on_echo": {"shift_s": -86400}}"#),
+    ),
+    (
+        "generated-on-later",
+        Change::Knobs(r#"{"generated_on_echo": {"shift_s": 86400}}"#),
+    ),
     ("roles-oas", Change::Knobs(r#"{"role_case": "oas"}"#)),
     ("roles-pascal", Change::Knobs(r#"{"role_case": "pascal"}"#)),
     (
