@@ -131,6 +131,11 @@ impl Default for Deadlines {
 }
 
 impl Engine {
+    /// Whether a token that this node knows since `moment` is so young that Astra may not show it yet.
+    pub(crate) fn is_young(&self, moment: time::OffsetDateTime) -> bool {
+        self.clock.is_young(moment, self.deadlines.visible_after())
+    }
+
     /// The engine of `mount`.  Calls nothing: storage may be absent while a plugin is registered.
     pub fn new(mount: &Mount, deadlines: Deadlines) -> Self {
         let store = Store::new(Arc::clone(&mount.storage));

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use super::error::PendingDeletionError;
 use crate::astra::Client;
 use crate::astra::Deadline;
+use crate::astra::Deletion;
 use crate::engine::Engine;
 use crate::engine::connection::ConfigEntry;
 use crate::engine::connection::OtherRoots;
@@ -116,6 +117,7 @@ fn tokens(entry: &ConfigEntry) -> impl Iterator<Item = &str> {
 async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
     let clients = clients(engine, entry).await?;
     let others = OtherRoots::than(&engine.configs, "").await?;
+    let is_young = engine.is_young(entry.token_set_at);
     for client_id in tokens(entry) {
         if let Some(config) = others.owner(client_id) {
             tracing::warn!(
@@ -129,6 +131,10 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
         let mut failure = None;
         for client in &clients {
             match client.delete_token(client_id, deadline).await {
+                // The absence of what was made a moment ago proves nothing.
+                Ok(Deletion::AlreadyAbsent(_)) if is_young => {
+                    return Err(PendingDeletionError::PerhapsNotVisible.into());
+                }
                 Ok(_) => {
                     failure = None;
                     break;

@@ -1,5 +1,8 @@
 //! Mints that are answered oddly, and tokens that are not taken: how many creates are sent, and what is left.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
 use astra_emulator::Fault;
 use astra_emulator::fault::FaultBody;
 use serde_json::Value;
@@ -225,5 +228,36 @@ fn a_lost_token_that_could_not_be_deleted_is_not_forgotten() {
         mount.tick().await;
         mount.assert_clean(&[], "once deletions work");
         assert_eq!(pending(&mount).await, 0);
+    });
+}
+
+/// A list shows the token, `DELETE` does not know it yet, and the next list is from a server that is behind.
+#[test]
+fn a_refused_token_that_astra_does_not_know_yet_is_deleted_later() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        let is_behind = AtomicBool::new(false);
+        change_answers(&mount.astra, move |request, answer| {
+            if request.method() == http::Method::POST {
+                is_behind.store(false, Ordering::SeqCst);
+            } else if request.method() == http::Method::DELETE {
+                is_behind.store(true, Ordering::SeqCst);
+            } else if request.method() == http::Method::GET
+                && request.uri().path() == CREATE
+                && is_behind.swap(false, Ordering::SeqCst)
+            {
+                answer["clients"] = json!([]);
+            }
+        });
+        mount.mount().await;
+        let knobs = json!({
+            "create_visible_after_ms": 10_000, "create_visible_scope": "delete",
+            "rewrite_expiry": { "life_s": 315_360_000 },
+        });
+        mount.astra.set_knobs(knobs).unwrap();
+        assert!(mount.mint("reader").await.is_err());
+        assert_eq!(mount.live().len(), 1, "it was deleted at once");
+        mount.until_all_is_shown().await;
+        mount.assert_clean(&[], "what was refused");
     });
 }

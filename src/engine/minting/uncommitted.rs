@@ -107,12 +107,12 @@ impl UncommittedToken {
             return remove(&connection, intent, token.client_id, deadline).await;
         }
         match delete_by_tag(&connection, &tag, deadline).await {
-            Ok(1..) => {
+            Ok(true) => {
                 failpoint::hit("uncommitted.rolled-back");
                 intent.cancel();
             }
-            // Perhaps it is not listed yet.
-            Ok(_) => intent.lose(None).await,
+            // Perhaps Astra does not know it yet.
+            Ok(false) => intent.lose(None).await,
             Err(error) => {
                 tracing::warn!(client_id = token.client_id, %error, "a token is left behind; the \
                     next tick deletes it");
@@ -122,25 +122,27 @@ impl UncommittedToken {
     }
 }
 
-/// Deletes what Astra lists under `tag`, and tells how many tokens that were.
+/// Deletes what Astra lists under `tag`, and tells whether it listed a token and deleted all that it
+/// listed.  What one list shows and the next does not was made a moment ago, and may be shown again.
 pub(super) async fn delete_by_tag(
     connection: &Connection,
     tag: &Tag,
     deadline: Deadline,
-) -> Result<usize, astra::Error> {
+) -> Result<bool, astra::Error> {
     let client = &connection.client;
-    let mut deleted = 0;
     let tag = *tag;
     let carries = move |token: &TokenEntry| {
         let found = Tag::parse(token.description.as_deref()?)?;
         (found == tag).then(|| token.client_id.clone())
     };
-    for client_id in client.shared_tokens(carries, deadline).await? {
-        client.delete_token(&client_id, deadline).await?;
+    let listed = client.shared_tokens(carries, deadline).await?;
+    let mut all_deleted = !listed.is_empty();
+    for client_id in listed {
+        let deletion = client.delete_token(&client_id, deadline).await?;
         failpoint::hit("mint.found-deleted");
-        deleted += 1;
+        all_deleted &= deletion == Deletion::Deleted;
     }
-    Ok(deleted)
+    Ok(all_deleted)
 }
 
 /// Deletes a token that must not be handed out; if that fails the intent keeps standing for it.

@@ -14,6 +14,7 @@ use super::error::RotationError;
 use super::error::UnusableRoot;
 use super::root_spec::RootSpec;
 use crate::astra::Deadline;
+use crate::astra::Deletion;
 use crate::astra::is_same_organization;
 use crate::engine::Engine;
 use crate::engine::astra_error;
@@ -98,7 +99,9 @@ pub(crate) async fn reconcile(
     let last_use = connection.entry.token_set_at.saturating_add(longest);
     if last_use <= now || !engine.replaced_roots.are_in_use(name) {
         let soon = deadline.at_most(LAST_USES);
-        for warning in delete_replaced(engine, &connection, soon).await {
+        // Those that it replaced are older.
+        let youngest = connection.entry.token_set_at;
+        for warning in delete_replaced(engine, &connection, youngest, soon).await {
             tracing::warn!(config = name, "{warning}");
         }
     }
@@ -219,7 +222,7 @@ async fn replace(
     // From here on the new token is the root token, whatever else fails.
     let new = engine.configs.require(&old.name).await?;
     let mut warnings = if is_unused(&old, deadline).await {
-        delete_replaced(engine, &new, deadline).await
+        delete_replaced(engine, &new, old.entry.token_set_at, deadline).await
     } else {
         vec![
             "requests that began with the former root token still run; a tick of the host deletes \
@@ -344,10 +347,12 @@ async fn is_unused(connection: &Arc<Connection>, deadline: Deadline) -> bool {
     true
 }
 
-/// Deletes replaced root tokens, with the present one, and says what could not be done.
+/// Deletes replaced root tokens, none of which was set later than `youngest`, with the present one, and
+/// says what could not be done.
 async fn delete_replaced(
     engine: &Engine,
     connection: &Connection,
+    youngest: OffsetDateTime,
     deadline: Deadline,
 ) -> Vec<String> {
     let mut entry = connection.entry.clone();
@@ -371,12 +376,17 @@ async fn delete_replaced(
             }
             Ok(None) => {
                 let deleted = connection.client.delete_token(&client_id, deadline).await;
-                deleted.map_err(|error| error.to_string())
+                // The absence of what was made a moment ago proves nothing: a tick looks again.
+                if matches!(deleted, Ok(Deletion::AlreadyAbsent(_))) && engine.is_young(youngest) {
+                    left.push(client_id);
+                    continue;
+                }
+                deleted.map(drop).map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };
         match deleted {
-            Ok(_) => failpoint::hit("rotate-root.old-deleted"),
+            Ok(()) => failpoint::hit("rotate-root.old-deleted"),
             Err(error) => {
                 warnings.push(format!(
                     "the former root token with client id {client_id} is not deleted yet, the \

@@ -1,11 +1,15 @@
 //! Root tokens that are to be deleted, and could not be at once.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use astra_emulator::Fault;
 use astra_emulator::FaultRule;
 use astra_emulator::PortalToken;
 use astra_emulator::fault::FaultBody;
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::refused;
@@ -14,6 +18,7 @@ use super::rotate;
 use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
+use crate::engine::testing::change_answers;
 use crate::engine::testing::virtual_time;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
@@ -94,6 +99,70 @@ async fn a_deleted_config_leaves_nothing_that_rotation_minted() {
     let deleted = mount.call(Operation::Delete, "config", json!({})).await;
     assert!(warnings(deleted.unwrap()).is_empty());
     assert!(mount.live().is_empty());
+}
+
+/// Astra knows a new token before `DELETE` does, and lists are behind by so many milliseconds.
+fn hide_new_tokens(mount: &AstraMount, list_stale_ms: u32) {
+    let knobs = json!({
+        "create_visible_after_ms": 10_000, "create_visible_scope": "delete",
+        "list_stale_ms": list_stale_ms,
+    });
+    mount.astra.set_knobs(knobs).unwrap();
+}
+
+#[test]
+fn a_former_root_token_that_astra_does_not_show_yet_is_deleted_later() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        // The list that is asked for after a `DELETE` comes from a server that is behind.
+        let doomed = Arc::new(Mutex::new(None::<String>));
+        let is_behind = AtomicBool::new(false);
+        let client_id = Arc::clone(&doomed);
+        change_answers(&mount.astra, move |request, answer| {
+            let path = request.uri().path();
+            let doomed = client_id.lock();
+            let is_doomed = doomed.as_ref().is_some_and(|id| path.ends_with(id));
+            if request.method() == http::Method::DELETE && is_doomed {
+                is_behind.store(true, Ordering::SeqCst);
+            } else if request.method() == http::Method::GET
+                && path == "/v2/clientIdSecrets"
+                && is_behind.swap(false, Ordering::SeqCst)
+            {
+                answer["clients"] = json!([]);
+            }
+        });
+        mount.mount().await;
+        hide_new_tokens(&mount, 0);
+        rotate(&mount).await.unwrap();
+        let second = root_of(&mount).await;
+        *doomed.lock() = Some(second.clone());
+        rotate(&mount).await.unwrap();
+        assert!(mount.is_live(&second), "it was deleted at once");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        mount.tick().await;
+        assert_eq!(mount.live(), [root_of(&mount).await]);
+    });
+}
+
+#[test]
+fn a_deleted_configs_root_token_that_astra_does_not_show_yet_is_deleted_later() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        hide_new_tokens(&mount, 10_000);
+        rotate(&mount).await.unwrap();
+        let minted = root_of(&mount).await;
+        let force = json!({"force": true});
+        let deleted = mount.call(Operation::Delete, "config", force);
+        let texts = warnings(deleted.await.unwrap());
+        assert!(texts.concat().contains(&minted), "{texts:?}");
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            mount.tick().await;
+        }
+        assert!(mount.live().is_empty());
+    });
 }
 
 #[tokio::test]
