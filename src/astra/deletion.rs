@@ -6,7 +6,7 @@ use super::organization::is_same_organization;
 /// How the deletion ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Deletion {
-    /// It was not there before: a complete list of its kind does not have it.
+    /// It is not there, and perhaps was not before: a complete list of its kind does not have it.
     AlreadyAbsent(Absence),
     /// It is deleted now.
     Deleted,

@@ -147,6 +147,18 @@ pub(super) fn malformed(call: Call, reason: String) -> Failure {
     Failure::unknown(Error::Malformed { call, reason })
 }
 
+/// Checks the body of a success that tells nothing: it is empty or JSON.  Whatever says 200 to everything, with
+/// a page of its own, is not the API and has done nothing.
+///
+/// # Errors
+/// [`Error::Malformed`] for any other body.
+pub(super) fn check(call: &Call, body: &[u8]) -> Result<(), Error> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    decode::<serde::de::IgnoredAny>(call, body).map(drop)
+}
+
 /// Decodes a body of success.
 ///
 /// The error names the place of the fault and nothing of the content, which may be a credential.

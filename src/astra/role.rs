@@ -15,6 +15,7 @@ use super::error::Call;
 use super::error::Error;
 use super::list_facts::Descriptions;
 use super::list_facts::ListFacts;
+use super::response::check;
 use super::response::decode;
 use super::retry::Repeat;
 use super::token_format::is_path_id;
@@ -136,16 +137,25 @@ impl Client {
     ) -> Result<(), Error> {
         let request = Request::new(Method::PUT, role_path(id)?, OBJECT_LIMIT).json(json(role)?);
         self.check_org(deadline).await?;
-        self.fetch(&request, deadline).await.map(drop)
+        let body = self.fetch(&request, deadline).await?;
+        check(&request.call(1), &body)
     }
 
-    /// Deletes a custom role.  That it was absent before is confirmed by the list of roles.
+    /// Deletes a custom role.  That it is absent although no answer of the API says that it was deleted is
+    /// confirmed by the list of roles.
     pub async fn delete_role(&self, id: &str, deadline: Deadline) -> Result<Deletion, Error> {
         let request = Request::new(Method::DELETE, role_path(id)?, OBJECT_LIMIT);
         self.check_org(deadline).await?;
         let error = match self.fetch(&request, deadline).await {
-            Ok(_) => return Ok(Deletion::Deleted),
-            Err(error @ (Error::NotFound { .. } | Error::BadRequest { status: 400, .. })) => error,
+            Ok(body) => match check(&request.call(1), &body) {
+                Ok(()) => return Ok(Deletion::Deleted),
+                Err(error) => error,
+            },
+            Err(
+                error @ (Error::NotFound { .. }
+                | Error::BadRequest { status: 400, .. }
+                | Error::Malformed { .. }),
+            ) => error,
             Err(error) => return Err(error),
         };
         let began = Instant::now();

@@ -7,7 +7,7 @@ use super::deadline::Deadline;
 use super::deletion::Absence;
 use super::deletion::Deletion;
 use super::error::Error;
-use super::response::decode;
+use super::response::check;
 use super::token::OWN_PATH;
 use super::token_format::is_path_id;
 use super::transport::OBJECT_LIMIT;
@@ -17,8 +17,9 @@ use crate::random;
 impl Client {
     /// Deletes a token, so that it no longer works.
     ///
-    /// Any 2xx is success.  The API does not say how it answers for a token that is not there, so
-    /// every answer that might mean this is checked against the token list: only a list without
+    /// Any 2xx is success whose body is empty or JSON; another body may be of something else than the
+    /// API.  The API does not say how it answers for a token that is not there.  So every answer that
+    /// leaves open whether the token is there is checked against the token list: only a list without
     /// the id makes it [`Deletion::AlreadyAbsent`], and otherwise the first error stands.  Those who
     /// need such a check at the same time share list calls, each of which began after the answer
     /// that is to be checked.
@@ -29,23 +30,20 @@ impl Client {
         self.check_org(deadline).await?;
         let path = [OWN_PATH, "/", id].concat();
         let request = Request::new(Method::DELETE, path, OBJECT_LIMIT);
-        let (error, may_be_absent) = match self.fetch(&request, deadline).await {
-            Ok(body) if body.is_empty() => return Ok(Deletion::Deleted),
-            Ok(body) => match decode::<serde::de::IgnoredAny>(&request.call(1), &body) {
-                Ok(_) => return Ok(Deletion::Deleted),
-                // Whatever says 200 to everything may not be the API.
-                Err(error) => (error, false),
+        let error = match self.fetch(&request, deadline).await {
+            Ok(body) => match check(&request.call(1), &body) {
+                Ok(()) => return Ok(Deletion::Deleted),
+                Err(error) => error,
             },
-            Err(error @ Error::Malformed { .. }) => (error, false),
-            Err(error) if may_mean_unknown_id(&error) => (error, true),
+            Err(error @ Error::Malformed { .. }) => error,
+            Err(error) if may_mean_unknown_id(&error) => error,
             Err(error) => return Err(error),
         };
         match self.is_listed(id, deadline).await {
-            Ok((false, list)) if may_be_absent => {
+            Ok((false, list)) => {
                 let org_id = Some(self.own_org(deadline).await?.to_owned());
                 Ok(Deletion::AlreadyAbsent(Absence { list, org_id }))
             }
-            Ok((false, _)) => Ok(Deletion::Deleted),
             Ok((true, _)) => Err(error),
             // The first error says more, unless the list shows what is wrong with all requests, or
             // only the list keeps an absent token from being taken for deleted.
@@ -67,7 +65,7 @@ impl Client {
         let path = format!("{OWN_PATH}/{}", unused_id());
         let request = Request::new(Method::DELETE, path, OBJECT_LIMIT);
         match self.fetch(&request, deadline).await {
-            Ok(_) => Ok(()),
+            Ok(body) => check(&request.call(1), &body),
             Err(error @ Error::Forbidden { .. }) => Err(error),
             Err(error) if may_mean_unknown_id(&error) => Ok(()),
             Err(error) => Err(error),

@@ -61,6 +61,38 @@ async fn custom_roles_are_made_replaced_and_deleted() {
     assert!(seen[2].body.is_empty() && seen[3].body.is_empty());
 }
 
+/// A page of something before Astra, with the status of a success.
+#[tokio::test]
+async fn a_page_changes_and_deletes_no_role() {
+    for (list, is_gone) in [
+        (r#"[{"id":"r1","name":"n"}]"#, false),
+        (r#"[{"id":"r2","name":"n"}]"#, true),
+    ] {
+        let server = Server::start(move |seen, _| match seen.line.starts_with("GET") {
+            true => json(200, list),
+            false => answer(200, "", "<html>"),
+        })
+        .await;
+        let client = client(config(&server.url));
+        let new = NewRole {
+            name: "n".to_owned(),
+            policy: Policy {
+                actions: vec!["db-cql".to_owned()],
+                description: "d".to_owned(),
+                effect: "allow".to_owned(),
+                resources: vec![],
+            },
+        };
+        let updated = client.update_role("r1", &new, soon()).await;
+        assert_eq!(updated.unwrap_err().kind(), "malformed");
+        let deleted = client.delete_role("r1", soon()).await;
+        match is_gone {
+            true => assert!(matches!(deleted, Ok(Deletion::AlreadyAbsent(_)))),
+            false => assert_eq!(deleted.unwrap_err().kind(), "malformed"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_role_is_gone_when_the_list_says_so() {
     for (list, expected) in [

@@ -137,7 +137,12 @@ fn fault(rng: &mut Rng) -> Fault {
 
 fn status(rng: &mut Rng) -> Fault {
     let status = *rng
-        .choice([400, 401, 403, 404, 409, 429, 429, 500, 502, 503, 503, 504].iter())
+        .choice(
+            [
+                200, 400, 401, 403, 404, 409, 429, 429, 500, 502, 503, 503, 504,
+            ]
+            .iter(),
+        )
         .unwrap_or(&503);
     let bodies = [
         FaultBody::Errors,
@@ -153,8 +158,11 @@ fn status(rng: &mut Rng) -> Fault {
     let body = *rng.choice(bodies.iter()).unwrap_or(&FaultBody::Errors);
     Fault::Status {
         status,
-        // Anyone who has carried a request out does not refuse it in Astra's own words.
+        // Anyone who has carried a request out does not refuse it in Astra's own words, and a success that is
+        // none is a page of something else.
         body: match (committed, body) {
+            (_, FaultBody::Envoy | FaultBody::BlockPage) if status == 200 => body,
+            _ if status == 200 => FaultBody::Html,
             (true, FaultBody::Errors | FaultBody::String) if status < 500 => FaultBody::BlockPage,
             (_, body) => body,
         },

@@ -147,6 +147,8 @@ pub fn all() -> Vec<Variant> {
         ("429-committed", committed(429, FaultBody::Errors)),
         ("307-committed", redirected()),
         ("200-errors", Fault::OkWithErrors {}),
+        // The page of something before Astra, which has not seen the request.
+        ("200-html", status(200, FaultBody::Html)),
         ("reset-before", Fault::ResetBeforeCommit {}),
         ("reset-after", Fault::ResetAfterCommit {}),
         ("reset-mid-body", Fault::ResetMidBody { bytes: None }),
