@@ -326,8 +326,8 @@ fn made_at(
     told.filter(is_near).or(Some(answered_at))
 }
 
-/// Whether both name the same ids, in whatever order and case.  Tokens have a handful of roles.
-fn is_same_set(one: &[String], other: &[String]) -> bool {
+/// Whether both have the same texts, in whatever order and case.  Tokens have a handful of roles.
+pub(super) fn is_same_set(one: &[String], other: &[String]) -> bool {
     let is_in =
         |id: &String, ids: &[String]| ids.iter().any(|other| other.eq_ignore_ascii_case(id));
     one.iter().all(|id| is_in(id, other)) && other.iter().all(|id| is_in(id, one))
