@@ -26,6 +26,7 @@ use super::http_service::HttpService;
 use super::list_facts::ListFacts;
 use super::observer::Observer;
 use super::proxy;
+use super::response::check;
 use super::response_body::BodyReader;
 use super::response_body::Buffered;
 use super::retry::Failure;
@@ -262,6 +263,12 @@ impl Client {
         self.send(request, deadline)
             .await
             .map_err(|failure| failure.error)
+    }
+
+    /// [`Client::fetch`] for calls whose answer tells nothing but that they were carried out.
+    pub(super) async fn perform(&self, request: &Request, deadline: Deadline) -> Result<(), Error> {
+        let body = self.fetch(request, deadline).await?;
+        check(&request.call(1), &body)
     }
 
     pub(super) fn org_request() -> Request {

@@ -159,11 +159,8 @@ impl Client {
     pub async fn delete_role(&self, id: &str, deadline: Deadline) -> Result<Deletion, Error> {
         let request = Request::new(Method::DELETE, role_path(id)?, OBJECT_LIMIT);
         self.check_org(deadline).await?;
-        let error = match self.fetch(&request, deadline).await {
-            Ok(body) => match check(&request.call(1), &body) {
-                Ok(()) => return Ok(Deletion::Deleted),
-                Err(error) => error,
-            },
+        let error = match self.perform(&request, deadline).await {
+            Ok(()) => return Ok(Deletion::Deleted),
             Err(
                 error @ (Error::NotFound { .. }
                 | Error::BadRequest { status: 400, .. }

@@ -7,7 +7,6 @@ use super::deadline::Deadline;
 use super::deletion::Absence;
 use super::deletion::Deletion;
 use super::error::Error;
-use super::response::check;
 use super::token::OWN_PATH;
 use super::token_format::is_path_id;
 use super::transport::OBJECT_LIMIT;
@@ -30,11 +29,9 @@ impl Client {
         self.check_org(deadline).await?;
         let path = [OWN_PATH, "/", id].concat();
         let request = Request::new(Method::DELETE, path, OBJECT_LIMIT);
-        let error = match self.fetch(&request, deadline).await {
-            Ok(body) => match check(&request.call(1), &body) {
-                Ok(()) => return Ok(Deletion::Deleted),
-                Err(error) => error,
-            },
+        let error = match self.perform(&request, deadline).await {
+            Ok(()) => return Ok(Deletion::Deleted),
+            // Whatever says 200 to everything may not be the API.
             Err(error @ Error::Malformed { .. }) => error,
             Err(error) if may_mean_unknown_id(&error) => error,
             Err(error) => return Err(error),
@@ -64,8 +61,8 @@ impl Client {
     pub async fn try_token_write(&self, deadline: Deadline) -> Result<(), Error> {
         let path = format!("{OWN_PATH}/{}", unused_id());
         let request = Request::new(Method::DELETE, path, OBJECT_LIMIT);
-        match self.fetch(&request, deadline).await {
-            Ok(body) => check(&request.call(1), &body),
+        match self.perform(&request, deadline).await {
+            Ok(()) => Ok(()),
             Err(error @ Error::Forbidden { .. }) => Err(error),
             Err(error) if may_mean_unknown_id(&error) => Ok(()),
             Err(error) => Err(error),

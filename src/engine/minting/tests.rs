@@ -1,8 +1,5 @@
 //! Mints that are answered oddly, and tokens that are not taken: how many creates are sent, and what is left.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-
 use astra_emulator::Fault;
 use astra_emulator::fault::FaultBody;
 use serde_json::Value;
@@ -11,6 +8,7 @@ use serde_json::json;
 use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::change_answers;
+use crate::engine::testing::fall_behind_after_missed_deletions;
 use crate::engine::testing::virtual_time;
 use crate::vault::Operation;
 use crate::vault::memory::WriteFault;
@@ -236,19 +234,7 @@ fn a_lost_token_that_could_not_be_deleted_is_not_forgotten() {
 fn a_refused_token_that_astra_does_not_know_yet_is_deleted_later() {
     virtual_time::run(1, async {
         let mount = AstraMount::in_virtual_time(Deadlines::default());
-        let is_behind = AtomicBool::new(false);
-        change_answers(&mount.astra, move |request, answer| {
-            if request.method() == http::Method::POST {
-                is_behind.store(false, Ordering::SeqCst);
-            } else if request.method() == http::Method::DELETE {
-                is_behind.store(true, Ordering::SeqCst);
-            } else if request.method() == http::Method::GET
-                && request.uri().path() == CREATE
-                && is_behind.swap(false, Ordering::SeqCst)
-            {
-                answer["clients"] = json!([]);
-            }
-        });
+        fall_behind_after_missed_deletions(&mount.astra);
         mount.mount().await;
         let knobs = json!({
             "create_visible_after_ms": 10_000, "create_visible_scope": "delete",

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use astra_emulator::Emulator;
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use reqwest::Body;
 use serde_json::Value;
+use serde_json::json;
 
 use super::simulation::network::Network;
 use super::simulation::trace::Trace;
@@ -38,6 +41,26 @@ pub fn change_answers(
         },
         change: Arc::new(change),
     })));
+}
+
+/// Lets the list that follows a `DELETE` which misses a token come from a server that is behind: it shows none.
+pub fn fall_behind_after_missed_deletions(astra: &Emulator) {
+    let is_behind = AtomicBool::new(false);
+    let tokens = astra.clone();
+    change_answers(astra, move |request, answer| {
+        let path = request.uri().path();
+        // A deletion that succeeds has no JSON to change.
+        if request.method() == http::Method::DELETE {
+            let live = tokens.tokens(false);
+            let is_missed = live.iter().any(|token| path.ends_with(&token.client_id));
+            is_behind.store(is_missed, Ordering::SeqCst);
+        } else if request.method() == http::Method::GET
+            && path == "/v2/clientIdSecrets"
+            && is_behind.swap(false, Ordering::SeqCst)
+        {
+            answer["clients"] = json!([]);
+        }
+    });
 }
 
 impl HttpService for ChangedAnswers {

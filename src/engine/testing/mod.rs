@@ -14,6 +14,7 @@ pub use answers::refused;
 pub use answers::text;
 pub use answers::warnings;
 pub use changed_answers::change_answers;
+pub use changed_answers::fall_behind_after_missed_deletions;
 pub use credential::Credential;
 pub use credential::Leased;
 pub use mount::AstraMount;

@@ -55,16 +55,20 @@ impl Display for CoercionError {
 
 /// The beginning of `value` as JSON. What is cut of a text is marked behind its closing quotation mark.
 pub(crate) fn shown(value: &Value) -> String {
-    let (whole, quoted) = match value {
-        Value::String(text) => (text.clone(), true),
-        other => (other.to_string(), false),
+    let json;
+    let whole = match value {
+        Value::String(text) => text,
+        other => {
+            json = other.to_string();
+            &json
+        }
     };
-    let cut = whole.char_indices().nth(SHOWN).map(|(end, _)| end);
-    let start = whole.get(..cut.unwrap_or(whole.len())).unwrap_or_default();
-    let mark = if cut.is_some() { "…" } else { "" };
-    if quoted {
-        format!("{}{mark}", Value::from(start))
-    } else {
-        format!("{start}{mark}")
+    let Some((end, _)) = whole.char_indices().nth(SHOWN) else {
+        return value.to_string();
+    };
+    let start = whole.get(..end).unwrap_or_default();
+    match value {
+        Value::String(_) => format!("{}…", Value::from(start)),
+        _ => format!("{start}…"),
     }
 }

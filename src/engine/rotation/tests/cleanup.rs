@@ -1,15 +1,11 @@
 //! Root tokens that are to be deleted, and could not be at once.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use astra_emulator::Fault;
 use astra_emulator::FaultRule;
 use astra_emulator::PortalToken;
 use astra_emulator::fault::FaultBody;
-use parking_lot::Mutex;
 use serde_json::json;
 
 use super::refused;
@@ -18,7 +14,7 @@ use super::rotate;
 use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
-use crate::engine::testing::change_answers;
+use crate::engine::testing::fall_behind_after_missed_deletions;
 use crate::engine::testing::virtual_time;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
@@ -114,28 +110,11 @@ fn hide_new_tokens(mount: &AstraMount, list_stale_ms: u32) {
 fn a_former_root_token_that_astra_does_not_show_yet_is_deleted_later() {
     virtual_time::run(1, async {
         let mount = AstraMount::in_virtual_time(Deadlines::default());
-        // The list that is asked for after a `DELETE` comes from a server that is behind.
-        let doomed = Arc::new(Mutex::new(None::<String>));
-        let is_behind = AtomicBool::new(false);
-        let client_id = Arc::clone(&doomed);
-        change_answers(&mount.astra, move |request, answer| {
-            let path = request.uri().path();
-            let doomed = client_id.lock();
-            let is_doomed = doomed.as_ref().is_some_and(|id| path.ends_with(id));
-            if request.method() == http::Method::DELETE && is_doomed {
-                is_behind.store(true, Ordering::SeqCst);
-            } else if request.method() == http::Method::GET
-                && path == "/v2/clientIdSecrets"
-                && is_behind.swap(false, Ordering::SeqCst)
-            {
-                answer["clients"] = json!([]);
-            }
-        });
+        fall_behind_after_missed_deletions(&mount.astra);
         mount.mount().await;
         hide_new_tokens(&mount, 0);
         rotate(&mount).await.unwrap();
         let second = root_of(&mount).await;
-        *doomed.lock() = Some(second.clone());
         rotate(&mount).await.unwrap();
         assert!(mount.is_live(&second), "it was deleted at once");
         tokio::time::sleep(Duration::from_secs(60)).await;
