@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
+use crate::engine::host::Limits;
 use crate::engine::metrics::Counted;
 use crate::engine::minting::AskedExpiry;
 use crate::engine::minting::Lifetime;
@@ -63,18 +64,33 @@ struct WantedCredential<'a> {
 impl WantedCredential<'_> {
     async fn issue(&self) -> Result<Response, Error> {
         failpoint::hit("mint.received");
+        let limits = self.engine.host.recent_writer_limits().await?;
+        let deadline = Deadline::after(self.engine.deadlines.operation);
+        loop {
+            let role = self.role().await?;
+            let issued = self.try_issue(&role, limits, deadline).await?;
+            if let Some(response) = issued {
+                return Ok(response);
+            }
+        }
+    }
+
+    /// Issues a credential of `role`; `None` if Astra refused it and the role was changed meanwhile.
+    async fn try_issue(
+        &self,
+        role: &RoleEntry,
+        limits: Limits,
+        deadline: Deadline,
+    ) -> Result<Option<Response>, Error> {
         let Self { engine, name, .. } = *self;
-        let limits = engine.host.recent_writer_limits().await?;
-        let role = self.role().await?;
         let connection = engine.configs.require(&role.config).await?;
         failpoint::hit("mint.limits-asked");
-        let mut term = EffectiveTtl::new(&role, limits, self.requested);
-        let deadline = Deadline::after(engine.deadlines.operation);
+        let mut term = EffectiveTtl::new(role, limits, self.requested);
         let admins = &engine.token_admins;
         admins.check(&connection, &role.granted, deadline).await?;
         let asked = term.expiry(engine.clock.now());
-        let mint = self.mint(&connection, &role, asked);
-        let _permit = self.acquire(&mint, &role, deadline).await?;
+        let mint = self.mint(&connection, role, asked);
+        let _permit = self.acquire(&mint, role, deadline).await?;
         // Before the mint, so that a failure leaves no token behind.
         let bundle = match &role.database {
             Some(database) => bundle_url(&connection, database, deadline).await?,
@@ -84,7 +100,11 @@ impl WantedCredential<'_> {
         let record = engine.archived.records.open().await;
         let minted = match mint.run(deadline).await {
             Ok(minted) => minted,
-            Err(error) => return Err(self.explain(error, &role, &connection).await),
+            Err(error) if self.is_outdated(&error, role).await => {
+                tracing::info!(role = name, %error, "the role was changed during a mint; minting again");
+                return Ok(None);
+            }
+            Err(error) => return Err(self.explain(error, role, &connection).await),
         };
         let undo = take_back(
             Arc::clone(&connection),
@@ -97,7 +117,7 @@ impl WantedCredential<'_> {
         }
         let issued = Issued {
             name,
-            role: &role,
+            role,
             connection: &connection,
             token: minted.token,
             life: minted.life,
@@ -117,7 +137,8 @@ impl WantedCredential<'_> {
         issued.warn(&mut warnings);
         let response = Response::new(issued.into_data());
         let response = response.with_lease(lease).on_undelivered(undo);
-        Ok(response.with_warnings(warnings))
+        let response = response.with_warnings(warnings);
+        Ok(Some(response))
     }
 
     /// The role, if the caller may have a credential of it.
@@ -132,6 +153,17 @@ impl WantedCredential<'_> {
             .into());
         }
         Ok(role)
+    }
+
+    /// Whether a mint for `role` was refused, with `error`, after what it grants was changed: the custom role
+    /// of a policy that it no longer has is gone.
+    async fn is_outdated(&self, error: &Error, role: &RoleEntry) -> bool {
+        if !unresolved::is_refusal(error) {
+            return false;
+        }
+        let grants = |role: &RoleEntry| (role.config.clone(), role.granted.role_ids());
+        let stored = self.engine.roles.find(self.name).await;
+        stored.is_ok_and(|stored| stored.is_some_and(|stored| grants(&stored) != grants(role)))
     }
 
     /// The failure `error` of a mint, with its reason.  The role may have been deleted meanwhile, and its

@@ -48,10 +48,7 @@ pub(crate) async fn explain(
     granted: &Granted,
     connection: &Connection,
 ) -> Error {
-    let is_refusal = std::error::Error::source(&error)
-        .and_then(|source| source.downcast_ref::<astra::Error>())
-        .is_some_and(astra::Error::is_refusal);
-    if !is_refusal {
+    if !is_refusal(&error) {
         return error;
     }
     let Some(gone) = gone(engine, granted, connection).await.into_iter().next() else {
@@ -71,6 +68,13 @@ pub(crate) async fn explain(
         },
     };
     explained.into()
+}
+
+/// Whether Astra refused what failed with `error`.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<astra::Error>())
+        .is_some_and(astra::Error::is_refusal)
 }
 
 /// A role or a static role grants what is no longer in the organization.

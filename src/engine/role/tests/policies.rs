@@ -8,12 +8,16 @@ use astra_emulator::Role;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
+use crate::engine::testing::READER;
 use crate::engine::testing::refused;
 use crate::engine::testing::text;
+use crate::engine::testing::virtual_time;
 use crate::vault::Operation;
 use crate::vault::memory::WriteFault;
 
+const TOKENS: &str = "/v2/clientIdSecrets";
 const ROLES: &str = "/v2/organizations/roles";
 const ONE_ROLE: &str = "/v2/organizations/roles/*";
 
@@ -370,6 +374,53 @@ async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_again() {
     let read = mount.read_response("roles/app").await;
     assert_eq!(read.data()["astra_role_ids"], json!([again.id]));
     assert_eq!(notes(&mount), Vec::<String>::new());
+}
+
+/// Each change takes the custom role away that a mint is about to ask for.
+#[test]
+fn a_role_that_is_changed_during_a_mint_is_minted_with_as_it_is_then() {
+    let policy = || policy(&["db-cql"]);
+    let changes = [
+        ("astra_roles", json!({"astra_roles": READER})),
+        ("config", json!({"config": "other", "policy": policy()})),
+        ("deletion", json!({"policy": policy()})),
+    ];
+    for (what, change) in changes {
+        virtual_time::run(1, async {
+            let mount = AstraMount::in_virtual_time(Deadlines::default());
+            mount
+                .write("config", mount.config(json!({})))
+                .await
+                .unwrap();
+            let other = &mount.astra.seeds().organizations[1];
+            let other = mount.config(json!({"token": other.root_token}));
+            mount.write("config/other", other).await.unwrap();
+            let given = json!({"config": "default", "policy": policy()});
+            mount.write("roles/app", given).await.unwrap();
+            let latency = Fault::Latency {
+                ms: 3_000,
+                max_ms: None,
+                at: Default::default(),
+            };
+            let rule = FaultRule::new(latency).on("POST", TOKENS).times(1);
+            mount.astra.add_fault(rule).unwrap();
+            let changed = async {
+                // Its request is on its way.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if what == "deletion" {
+                    delete(&mount).await;
+                }
+                mount.write("roles/app", change).await.unwrap();
+            };
+            let (credential, ()) = tokio::join!(mount.read_data("creds/app"), changed);
+            let read = mount.read_data("roles/app").await;
+            let client_id = credential["client_id"].as_str().unwrap();
+            let token = mount.astra.token(client_id).unwrap();
+            assert_eq!(json!(token.roles), read["astra_role_ids"], "{what}");
+            assert_eq!(mount.live(), [client_id], "{what}");
+            assert_eq!(mount.requests("POST", TOKENS), 2, "{what}");
+        });
+    }
 }
 
 #[tokio::test]

@@ -115,24 +115,20 @@ impl World {
         let Org {
             is_broken,
             deletions,
-            was_broken,
             ..
         } = &self.orgs[org];
         // It is gone before the answer: its root token is still to be deleted then.
-        let before = is_broken.replace(true);
-        if deletions.replace(deletions.get() + 1) == 0 {
-            was_broken.set(before);
-        }
+        deletions.set(deletions.get() + 1);
         let path = format!("config/{}", config(org));
         let outcome = self
             .ask(Some(org), Asked::Delete, &path, json!({"force": force}))
             .await;
         deletions.set(deletions.get() - 1);
         match outcome {
-            // Another deletion may be under way, or be done.
-            Some(Err(_)) if deletions.get() == 0 => is_broken.set(was_broken.get()),
             Some(Err(_)) => {}
-            _ => was_broken.set(true),
+            // It may have waited for a write, or a write for it: storage tells which came last.
+            Some(Ok(_)) => is_broken.set(!self.has_root_token(org)),
+            None => is_broken.set(true),
         }
     }
 

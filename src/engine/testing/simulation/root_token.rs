@@ -20,7 +20,7 @@ impl World {
         let now = Instant::now();
         let is_well = self.skew.get().abs() <= 60 && !self.durable.is_failing();
         let orgs = self.orgs.iter();
-        orgs.map(|org| is_well && org.faulty_until.get() < now && !org.is_broken.get())
+        orgs.map(|org| is_well && org.faulty_until.get() < now && org.is_usable())
             .collect()
     }
 

@@ -109,8 +109,13 @@ pub struct Org {
     pub is_broken: Cell<bool>,
     /// Deletions of its config that are under way.
     pub deletions: Cell<usize>,
-    /// `is_broken` as it was before these, or true once one is done.
-    pub was_broken: Cell<bool>,
+}
+
+impl Org {
+    /// Whether its config is there, of use and not being deleted.
+    pub fn is_usable(&self) -> bool {
+        !self.is_broken.get() && self.deletions.get() == 0
+    }
 }
 
 /// A block of intents that a process had when storage was restored.
@@ -170,7 +175,6 @@ impl World {
             was_foreign: Cell::new(false),
             is_broken: Cell::new(true),
             deletions: Cell::new(0),
-            was_broken: Cell::new(true),
         });
         let orgs = orgs.collect();
         let durable = Arc::new(Durable::default());
@@ -234,8 +238,7 @@ impl World {
     pub fn is_calm(&self, org: Option<usize>) -> bool {
         let now = Instant::now();
         let org = org.and_then(|org| self.orgs.get(org));
-        let org_is_calm =
-            org.is_none_or(|org| org.troubled_until.get() < now && !org.is_broken.get());
+        let org_is_calm = org.is_none_or(|org| org.troubled_until.get() < now && org.is_usable());
         let clocks_agree = self.skew.get().abs() <= 60;
         clocks_agree && org_is_calm && self.shaken_until.get() < now && !self.durable.is_failing()
     }
