@@ -17,5 +17,4 @@ pub(super) use realize::Known;
 pub(super) use reconcile::reconcile_all;
 pub(super) use reconcile::reconcile_one;
 pub(super) use released_role::ReleasedCustomRole;
-pub(super) use released_role::unreachable_role_warning;
 pub(super) use write::cap_warnings;

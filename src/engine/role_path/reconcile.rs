@@ -80,11 +80,16 @@ pub(crate) async fn reconcile_one(
             engine.custom_roles.reconcile(&scope, claim, deadline).await
         }
         Ok(None) => {
-            return tracing::warn!(
-                config,
-                %owner,
-                "a custom role waits to be reconciled, but its config is gone"
-            );
+            let key = owner.note_key(config, org_id);
+            if engine.custom_roles.is_first_out_of_reach(key) {
+                tracing::warn!(
+                    config,
+                    %owner,
+                    org_id,
+                    "custom roles wait to be brought in step until their config is written again"
+                );
+            }
+            return;
         }
         Err(error) => Err(error),
     };

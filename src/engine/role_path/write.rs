@@ -7,7 +7,6 @@ use super::Known;
 use super::ReleasedCustomRole;
 use super::attributes::ATTRIBUTES;
 use super::name::name_of;
-use super::unreachable_role_warning;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::error::Error;
@@ -122,10 +121,9 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
         ..Subject::default()
     };
     engine.events.publish(EngineEvent::RoleDelete, subject);
-    let warnings = match (&stored.granted.policy, released) {
-        (Some(_), Some(released)) => released.remove(&engine, deadline).await,
-        (Some(custom), None) => vec![unreachable_role_warning(&stored.config, custom)],
-        (None, _) => Vec::new(),
+    let warnings = match released {
+        Some(released) => released.remove(&engine, deadline).await,
+        None => Vec::new(),
     };
     Ok(Response::to_write(warnings))
 }

@@ -23,7 +23,8 @@ pub(super) enum StaticRoleError {
     /// Tokens that a deleted static role of this name left are still to be deleted, by its config.
     #[error(
         "static role \"{name}\" was deleted, but its tokens are not yet: wait until the host's \
-         ticks have deleted them, or give config={config}"
+         ticks have deleted them, or give config={config}; where that config is gone, delete the \
+         static role with force=true first"
     )]
     TokensLeft {
         /// The static role.

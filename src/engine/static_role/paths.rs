@@ -65,8 +65,8 @@ fn named_path() -> Path<Engine> {
         .field(
             Field::bool(
                 "force",
-                "Delete the static role although its entry cannot be read. Its tokens stay until \
-                 they expire.",
+                "Delete the static role although its entry cannot be read, or forget what is left of it \
+                 although its config is gone. Its tokens stay until they expire.",
             )
             .query()
             .default(false)
@@ -213,11 +213,11 @@ async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let name = name_of(&call);
     let deadline = Deadline::after(engine.deadlines.operation);
     let _changing = engine.static_roles.lock(&name).await;
+    let force = call.fields.bool("force").unwrap_or_default();
     let entry = match engine.static_roles.load(&name).await? {
         Loaded::Valid(entry) => entry,
         Loaded::Missing => return Ok(None),
         Loaded::Corrupt(corrupt) => {
-            let force = call.fields.bool("force").unwrap_or_default();
             let forced = corrupt.check_forced(force);
             let error = forced.map_err(StaticRoleError::TokensUnknown)?;
             engine.static_roles.delete(&name).await?;
@@ -231,7 +231,7 @@ async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
             )]));
         }
     };
-    let warnings = remove::remove(&engine, &name, &entry, deadline).await?;
+    let warnings = remove::remove(&engine, &name, &entry, force, deadline).await?;
     tracing::info!(static_role = name, "static role deleted");
     let subject = Subject {
         path: &format!("static-roles/{name}"),

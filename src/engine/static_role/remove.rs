@@ -15,28 +15,29 @@ use crate::engine::role::PolicyOwner;
 use crate::engine::role::PreviousToken;
 use crate::engine::role::StaticRoleEntry;
 use crate::engine::role_path::ReleasedCustomRole;
-use crate::engine::role_path::unreachable_role_warning;
 use crate::engine::store::Key;
 use crate::engine::token_age::TokenAge;
 
 /// Deletes the role called `name`, whose change the caller holds, its tokens, and the custom Astra role
 /// of its policy.
 ///
-/// The entry stays, out of sight, as long as a token of it lives; the warnings say so.
+/// The entry stays, out of sight, as long as a token of it lives; the warnings say so.  Where the config is
+/// gone it stays until that is written again, unless the caller `gives_up`: an answer that tells what is left
+/// may be lost.
 pub(super) async fn remove(
     engine: &Engine,
     name: &str,
     entry: &StaticRoleEntry,
+    gives_up: bool,
     deadline: Deadline,
 ) -> Result<Vec<String>, Error> {
-    let custom = entry.granted.policy.as_ref();
     let owner = PolicyOwner::StaticRole(name);
     let released =
         ReleasedCustomRole::note(engine, &entry.config, owner, &entry.granted, None).await?;
     failpoint::hit("static-role.removal-noted");
     let mut tombstone = entry.clone();
     tombstone.tombstone(engine.clock.now());
-    if released.is_some() {
+    if released.as_ref().is_some_and(ReleasedCustomRole::is_noted) {
         // From now on the note names it.
         tombstone.granted.policy = None;
     }
@@ -44,21 +45,14 @@ pub(super) async fn remove(
     engine.static_roles.put(name, tombstone.clone()).await?;
     failpoint::hit("static-role.tombstoned");
     Failures::clear(&engine.store, &Key::static_rotation(name)).await;
-    if engine.configs.find(&tombstone.config).await?.is_none() {
-        let left: Vec<&str> = tombstone.client_ids().collect();
-        let warning = format!(
-            "config \"{}\" is gone, so the static role's tokens cannot be deleted: delete those \
-             with client ids {} in Astra, or wait until they expire",
-            tombstone.config,
-            left.join(", ")
-        );
-        engine.static_roles.delete(name).await?;
-        failpoint::hit("static-role.given-up");
-        let left = custom.map(|custom| unreachable_role_warning(&tombstone.config, custom));
-        return Ok(std::iter::once(warning).chain(left).collect());
-    }
     let mut warnings = Vec::new();
-    if let Err(error) = delete_due(engine, name, deadline).await {
+    if engine.configs.find(&tombstone.config).await?.is_none() {
+        warnings.extend(out_of_reach(&tombstone, gives_up));
+        if gives_up {
+            engine.static_roles.delete(name).await?;
+            failpoint::hit("static-role.given-up");
+        }
+    } else if let Err(error) = delete_due(engine, name, deadline).await {
         warnings.push(format!(
             "the static role is deleted, but not all of its tokens are yet, the host's ticks try \
              again: {error}"
@@ -68,6 +62,26 @@ pub(super) async fn remove(
         warnings.extend(released.remove(engine, deadline).await);
     }
     Ok(warnings)
+}
+
+/// What to tell of the tokens of a deleted role whose config is gone.
+fn out_of_reach(entry: &StaticRoleEntry, gives_up: bool) -> Option<String> {
+    let left: Vec<&str> = entry.client_ids().collect();
+    if left.is_empty() {
+        return None;
+    }
+    let (config, left) = (&entry.config, left.join(", "));
+    Some(match gives_up {
+        true => format!(
+            "config \"{config}\" is gone, so the static role's tokens cannot be deleted: delete those \
+             with client ids {left} in Astra, or wait until they expire"
+        ),
+        false => format!(
+            "config \"{config}\" is gone, so the static role's tokens are not deleted yet: a tick deletes \
+             them once the config is written again; otherwise delete those with client ids {left} in \
+             Astra, then the static role with force=true"
+        ),
+    })
 }
 
 /// Deletes the role's tokens whose time is over, and the entry when a deleted role has none left.
@@ -84,6 +98,14 @@ pub(super) async fn delete_due(
     // Of a deleted role all are, whatever a clock that was ahead has made of their time.
     let is_due = |token: &PreviousToken| !entry.is_live() || token.delete_at <= now;
     if !entry.previous.iter().any(is_due) && (entry.is_live() || !entry.previous.is_empty()) {
+        return Ok(());
+    }
+    if !entry.is_live() && engine.configs.find(&entry.config).await?.is_none() {
+        tracing::debug!(
+            static_role = name,
+            config = entry.config,
+            "tokens of a deleted static role wait until their config is written again"
+        );
         return Ok(());
     }
     let connection = engine.configs.require(&entry.config).await?;

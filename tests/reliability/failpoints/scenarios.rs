@@ -400,7 +400,7 @@ fn out_of_reach() -> Scenario {
             static_role(there),
             delete("config/spare?force=true"),
         ],
-        request: Some(delete("static-roles/app")),
+        request: Some(delete("static-roles/app?force=true")),
         is_out_of_reach: true,
         ..Change::default()
     }))

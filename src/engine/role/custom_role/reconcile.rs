@@ -43,7 +43,7 @@ impl CustomRoles {
             astra_error::request_error("ask for the root token's organization", connection, &error)
         })?;
         if !astra::is_same_organization(own, scope.org_id) {
-            if self.is_first_out_of_reach(scope) {
+            if self.is_first_out_of_reach(scope.key()) {
                 tracing::warn!(
                     config = connection.name,
                     owner = %scope.owner,

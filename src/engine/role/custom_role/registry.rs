@@ -14,6 +14,7 @@ use super::note::PendingNote;
 use super::scope::Scope;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
+use crate::engine::role::policy_owner::PolicyOwner;
 use crate::engine::store::Key;
 use crate::engine::store::Store;
 use crate::engine::store::StoreError;
@@ -103,11 +104,16 @@ impl CustomRoles {
 
     /// The note of `scope`; an empty one where there is none.
     pub(super) async fn load(&self, scope: &Scope<'_>) -> Result<Note, Error> {
-        match self.store.get(&scope.key()).await {
+        self.load_at(&scope.key(), scope.owner).await
+    }
+
+    /// The note of `owner` that is stored under `key`; an empty one where there is none.
+    pub(super) async fn load_at(&self, key: &Key, owner: PolicyOwner<'_>) -> Result<Note, Error> {
+        match self.store.get(key).await {
             Ok(note) => Ok(note.unwrap_or_default()),
             // What it told is lost; the role must not be lost with it.
             Err(error @ StoreError::Damaged { .. }) => {
-                tracing::error!(owner = %scope.owner, %error, "the note of a custom role cannot be \
+                tracing::error!(%owner, %error, "the note of a custom role cannot be \
                     read; a custom role of an interrupted write may stay in Astra");
                 Ok(Note::default())
             }
@@ -117,14 +123,18 @@ impl CustomRoles {
 
     /// Makes `note` durable; one that has nothing to tell is removed.
     pub(super) async fn save(&self, scope: &Scope<'_>, note: &Note) -> Result<(), Error> {
-        let key = scope.key();
+        self.save_at(&scope.key(), note).await
+    }
+
+    /// The same under `key`.
+    pub(super) async fn save_at(&self, key: &Key, note: &Note) -> Result<(), Error> {
         if note.is_done() {
-            self.store.delete(&key).await?;
+            self.store.delete(key).await?;
             failpoint::hit("custom-role.note-dropped");
-            self.clean_since.forget(&key);
-            self.updates_since.forget(&key);
+            self.clean_since.forget(key);
+            self.updates_since.forget(key);
         } else {
-            self.store.put(&key, note).await?;
+            self.store.put(key, note).await?;
             failpoint::hit("custom-role.noted");
         }
         Ok(())
@@ -152,9 +162,8 @@ impl CustomRoles {
         self.updates_since.has_lasted(scope.key(), self.late_window)
     }
 
-    /// Whether it is the first time that the organization of `scope` is out of reach.
-    pub(super) fn is_first_out_of_reach(&self, scope: &Scope<'_>) -> bool {
-        let mut seen = self.out_of_reach.lock();
-        seen.insert(scope.key())
+    /// Whether it is the first time that the organization of the note under `key` is out of reach.
+    pub(crate) fn is_first_out_of_reach(&self, key: Key) -> bool {
+        self.out_of_reach.lock().insert(key)
     }
 }

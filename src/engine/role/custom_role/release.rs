@@ -15,6 +15,7 @@ use crate::astra::Role;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::role::policy::Policy;
+use crate::engine::role::policy_owner::PolicyOwner;
 
 /// A database that no organization has: a policy for it grants nothing.
 const NO_DATABASE: &str = "00000000-0000-0000-0000-000000000000";
@@ -33,13 +34,17 @@ pub(crate) enum Removal {
 }
 
 impl CustomRoles {
-    /// Notes durably that `custom` is to go, before the role that names it goes.
+    /// Notes durably that `custom`, which `owner` has in the organization `org_id` of `config`, is to go,
+    /// before the role that names it goes.  The config may be gone.
     pub(crate) async fn note_release(
         &self,
-        scope: &Scope<'_>,
+        config: &str,
+        org_id: &str,
+        owner: PolicyOwner<'_>,
         custom: &PolicyRole,
     ) -> Result<(), Error> {
-        let mut note = self.load(scope).await?;
+        let key = owner.note_key(config, org_id);
+        let mut note = self.load_at(&key, owner).await?;
         let mut nonces = custom.nonces.clone();
         for update in &note.updates {
             remember(&mut nonces, update.clone());
@@ -52,7 +57,7 @@ impl CustomRoles {
             nonces,
             is_emptied: false,
         });
-        self.save(scope, &note).await
+        self.save_at(&key, &note).await
     }
 
     /// Deletes the custom role `role_id`, whose release is noted and which no stored role names.

@@ -376,6 +376,48 @@ async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_again() {
     assert_eq!(notes(&mount), Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn a_custom_role_whose_config_is_gone_is_deleted_once_that_is_back() {
+    let leaves = ["deleted", "moved"];
+    for how in leaves {
+        let mount = AstraMount::configured().await;
+        let other = &mount.astra.seeds().organizations[1];
+        let other = mount.config(json!({"token": other.root_token}));
+        mount.write("config/other", other).await.unwrap();
+        let given = json!({"policy": policy(&["db-cql"])});
+        mount.write("roles/app", given).await.unwrap();
+        let [custom] = kept(&mount).try_into().unwrap();
+        mount
+            .call(Operation::Delete, "config", json!({"force": true}))
+            .await
+            .unwrap();
+        let told = match how {
+            "deleted" => delete(&mount).await,
+            _ => {
+                let moved = json!({"config": "other", "astra_roles": READER});
+                let moved = mount.write("roles/app", moved).await.unwrap();
+                moved.unwrap().warnings().to_vec()
+            }
+        };
+        assert_eq!(
+            told,
+            [format!(
+                "config \"default\" does not exist, so the custom Astra role with id {} stays in \
+                 its organization: a tick deletes it once the config is written again; otherwise \
+                 delete it in Astra",
+                custom.id
+            )],
+            "{how}"
+        );
+        mount.tick().await;
+        let config = mount.config(json!({}));
+        mount.write("config", config).await.unwrap();
+        mount.tick().await;
+        assert_eq!(kept(&mount), [], "{how}");
+        assert_eq!(notes(&mount), Vec::<String>::new(), "{how}");
+    }
+}
+
 /// Each change takes the custom role away that a mint is about to ask for.
 #[test]
 fn a_role_that_is_changed_during_a_mint_is_minted_with_as_it_is_then() {

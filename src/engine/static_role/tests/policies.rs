@@ -263,19 +263,68 @@ async fn a_config_that_is_gone_is_named_as_the_one_to_clean() {
         .await
         .unwrap();
     let [role] = kept(&mount).try_into().unwrap();
+    let token = mount.live()[0].clone();
     let texts = delete(&mount).await;
-    assert!(
-        texts[0].starts_with("config \"default\" is gone"),
-        "{texts:?}"
-    );
     assert_eq!(
-        texts[1],
-        format!(
-            "config \"default\" does not exist, so the custom Astra role with id {} stays in its \
-             organization: delete it in Astra",
-            role.id
-        )
+        texts,
+        [
+            format!(
+                "config \"default\" is gone, so the static role's tokens are not deleted yet: a tick \
+                 deletes them once the config is written again; otherwise delete those with client \
+                 ids {token} in Astra, then the static role with force=true"
+            ),
+            format!(
+                "config \"default\" does not exist, so the custom Astra role with id {} stays in its \
+                 organization: a tick deletes it once the config is written again; otherwise delete \
+                 it in Astra",
+                role.id
+            )
+        ]
     );
+    // Who did not get the answer asks again.
+    assert_eq!(delete(&mount).await, texts[..1]);
+    let read = mount.call(Operation::Read, "static-roles/app", json!({}));
+    assert!(read.await.unwrap().is_none());
+    mount.tick().await;
+    assert_eq!(mount.live(), [token]);
+    let config = mount.config(json!({}));
+    mount.write("config", config).await.unwrap();
+    mount.tick().await;
+    assert_none_left(&mount, "the config is back");
+    assert_eq!(notes(&mount), Vec::<String>::new());
+    let keys = mount.storage.keys();
+    assert!(!keys.iter().any(|key| key.starts_with("v1/static-role/")));
+}
+
+#[tokio::test]
+async fn what_a_deleted_static_role_left_is_given_up_with_force_once_its_config_is_gone() {
+    let mount = written().await;
+    mount
+        .call(Operation::Delete, "config", json!({"force": true}))
+        .await
+        .unwrap();
+    delete(&mount).await;
+    let other = &mount.astra.seeds().organizations[1];
+    let other = mount.config(json!({"token": other.root_token}));
+    mount.write("config/other", other).await.unwrap();
+    let elsewhere = json!({"config": "other", "astra_roles": READER, "rotation_period": 3600});
+    assert_eq!(
+        mount.refusal("static-roles/app", elsewhere.clone()).await,
+        "static role \"app\" was deleted, but its tokens are not yet: wait until the host's ticks \
+         have deleted them, or give config=default; where that config is gone, delete the static \
+         role with force=true first"
+    );
+    let token = &mount.live()[0];
+    let forced = json!({"force": true});
+    let forced = mount.call(Operation::Delete, "static-roles/app", forced);
+    assert_eq!(
+        forced.await.unwrap().unwrap().warnings(),
+        [format!(
+            "config \"default\" is gone, so the static role's tokens cannot be deleted: delete \
+             those with client ids {token} in Astra, or wait until they expire"
+        )]
+    );
+    mount.write("static-roles/app", elsewhere).await.unwrap();
 }
 
 /// What must hold after a tick: Astra has just what storage says.

@@ -483,9 +483,7 @@ impl World {
         for role in own.filter(|role| !is_of_others(&role.name)) {
             let is_claimed = claims.iter().any(|(_, claim)| claim.role_id == role.id);
             let given_up = self.given_up.borrow();
-            let is_given_up = given_up
-                .iter()
-                .any(|name| role.name.ends_with(name) || role.id == *name);
+            let is_given_up = given_up.contains(&role.id);
             if !is_claimed && !is_given_up && !self.is_needed_for_overlap(&role.id) {
                 found.push(format!("no role claims the custom role {}", role.name));
             }

@@ -219,40 +219,20 @@ impl World {
         }
     }
 
-    /// Deletes a role or a static role, and notes what the engine says is left.
+    /// Deletes a role or a static role.  With `force` the tokens of one whose config is gone are given up: the
+    /// engine names them.
     pub(super) async fn delete(self: &Rc<Self>, org: usize, folder: &str, name: &str, force: bool) {
         let path = format!("{folder}/{name}");
-        let forced = if force {
-            json!({"force": true})
-        } else {
-            json!({})
-        };
-        let deleted = self.ask(Some(org), Asked::Delete, &path, forced).await;
-        let Some(Ok(Some(response))) = deleted else {
-            return;
-        };
-        if response
-            .warnings()
-            .iter()
-            .any(|text| text.contains("is gone") || text.contains("does not exist"))
+        let data = json!({"force": force});
+        let deleted = self.ask(Some(org), Asked::Delete, &path, data).await;
+        if let Some(Ok(Some(response))) = deleted
+            && force
         {
-            let mut given_up = self.given_up.borrow_mut();
-            let is_static = folder == "static-roles";
-            given_up.insert(if is_static {
-                format!("-{path}")
-            } else {
-                format!("-{name}")
-            });
             let told = response.warnings().join(" ");
             let live = self.astra.live_tokens().into_iter();
             let named = live.filter(|token| told.contains(&token.client_id));
+            let mut given_up = self.given_up.borrow_mut();
             given_up.extend(named.map(|token| token.client_id));
-            let roles = self
-                .astra
-                .roles(Some(&self.orgs[org].id))
-                .unwrap_or_default();
-            let named = roles.into_iter().filter(|role| told.contains(&role.id));
-            given_up.extend(named.map(|role| role.id));
         }
     }
 

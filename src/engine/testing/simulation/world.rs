@@ -79,7 +79,8 @@ pub struct World {
     pub clock_set: Cell<Instant>,
     /// Every token that was ever written into a config by hand.
     pub given_roots: RefCell<BTreeSet<String>>,
-    /// Tokens, and ends of names of custom roles, that an operator was told are left: their config is gone.
+    /// Tokens and ids of custom roles that an operator gave up: what named them could not be read, or its
+    /// config was gone.
     pub given_up: RefCell<BTreeSet<String>>,
     /// The tokens of others, which the engine must leave alone.
     pub bystanders: Vec<String>,
