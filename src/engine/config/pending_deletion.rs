@@ -127,8 +127,8 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
             );
             continue;
         }
-        // Of the failures that of the entry's own token counts.
-        let mut failure = None;
+        let mut failures = Vec::new();
+        let mut is_deleted = false;
         for client in &clients {
             match client.delete_token(client_id, deadline).await {
                 // The absence of what was made a moment ago proves nothing.
@@ -136,27 +136,28 @@ async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Res
                     return Err(PendingDeletionError::PerhapsNotVisible.into());
                 }
                 Ok(_) => {
-                    failure = None;
+                    is_deleted = true;
                     break;
                 }
-                Err(error) => failure = failure.or(Some(error)),
+                Err(error) => failures.push(error),
             }
         }
-        match failure {
-            None => {}
-            // The token that deletes is the last that is deleted: when Astra says that it is dead, all is
-            // done, or nothing of it can be done any more.
-            Some(error) if error.is_dead_token() => {
-                let left: Vec<&str> = tokens(entry).skip_while(|id| *id != client_id).collect();
-                tracing::warn!(
-                    client_ids = left.join(", "),
-                    "the root token of a deleted config works no longer: those of its former root \
-                     tokens that still live are to be deleted in Astra"
-                );
-                break;
-            }
-            Some(error) => return Err(PendingDeletionError::from(error).into()),
+        if is_deleted {
+            continue;
         }
+        // Another that could not now may be able to later.
+        if let Some(error) = failures.into_iter().find(|error| !error.is_dead_token()) {
+            return Err(PendingDeletionError::from(error).into());
+        }
+        // The token that deletes is the last that is deleted: when Astra says that it is dead, all is done,
+        // or nothing of it can be done any more.
+        let left: Vec<&str> = tokens(entry).skip_while(|id| *id != client_id).collect();
+        tracing::warn!(
+            client_ids = left.join(", "),
+            "the root token of a deleted config works no longer: those of its former root tokens \
+             that still live are to be deleted in Astra"
+        );
+        break;
     }
     failpoint::hit("config.root-deleted");
     let client_id = entry.token_client_id();

@@ -1,7 +1,6 @@
 //! Deleting a config, unless something needs it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::archived_command;
 use super::error::ConfigError;
@@ -48,7 +47,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
             return Ok(None);
         }
     };
-    // From here on no mint begins, so what is in flight now is all there is.
+    // From here on no mint and no change of a custom role begins, so what is noted now is all there is.
     let ending = Ending::begin(&connection);
     let users = Users::find(&engine, &connection, deadline).await?;
     if let (Some(Users { words, remedy }), false) = (&users, force) {
@@ -67,6 +66,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.configs.delete(&name).await?;
     failpoint::hit("config.removed");
     ending.keep();
+    engine.configs.ended(&name);
     tracing::info!(config = name, force, "config deleted");
     let subject = Subject {
         path: &format!("config/{name}"),
@@ -93,7 +93,7 @@ struct Ending<'a> {
 
 impl<'a> Ending<'a> {
     fn begin(connection: &'a Connection) -> Self {
-        connection.is_ending.store(true, Ordering::SeqCst);
+        connection.set_ending(true);
         Self {
             connection,
             has_happened: false,
@@ -108,8 +108,9 @@ impl<'a> Ending<'a> {
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        let is_ending = self.has_happened;
-        self.connection.is_ending.store(is_ending, Ordering::SeqCst);
+        if !self.has_happened {
+            self.connection.set_ending(false);
+        }
     }
 }
 

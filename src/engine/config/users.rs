@@ -32,6 +32,8 @@ impl Users {
         deadline: Deadline,
     ) -> Result<Option<Self>, Error> {
         let mut found = Found::default();
+        // Before the roles: a note goes once its role is stored.
+        let noted = engine.custom_roles.pending_of(connection).await?;
         let roles = engine.roles.of_config(&connection.name).await?;
         if !roles.is_empty() {
             found.add(format!("roles {}", roles.join(", ")), "delete those roles");
@@ -55,6 +57,10 @@ impl Users {
         if lost > 0 {
             let words = format!("mints whose outcome is not known yet ({lost})");
             found.add(words, "wait for the host's ticks");
+        }
+        if noted > 0 {
+            let words = format!("custom Astra roles that are being changed or deleted ({noted})");
+            found.add(words, "wait until the host's ticks have done that");
         }
         found.add_leased(engine, connection, deadline).await?;
         Ok(found.into_users())

@@ -95,6 +95,10 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     }
     let connection = engine.configs.put(&name, entry).await?;
     failpoint::hit("config.stored");
+    if let Some(former) = former.filter(|former| former.entry.token != connection.entry.token) {
+        // What rotation minted is deleted only once no request uses it any more.
+        engine.replaced_roots.add(&former);
+    }
     if connection.entry.verify {
         connection.health.forget_failures();
     }

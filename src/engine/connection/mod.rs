@@ -11,6 +11,7 @@ mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 pub(super) use entry::ConfigEntry;
 pub(super) use entry::DEFAULT_CONCURRENCY;
@@ -34,6 +35,18 @@ use super::intent::Ledger;
 use crate::astra::Client;
 
 impl Connection {
+    /// Whether the config is being deleted or is deleted.  Who does something that is to be cleared up notes
+    /// it first and asks then, and a deletion says so before it looks for notes: one of the two sees the
+    /// other.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::SeqCst)
+    }
+
+    /// A deletion of the config begins, or is given up.
+    pub(crate) fn set_ending(&self, is_ending: bool) {
+        self.is_ending.store(is_ending, Ordering::SeqCst);
+    }
+
     /// Whether the organization keeps no descriptions, as the newest token or the newest list shows:
     /// tokens cannot be counted then, and lost ones cannot be found.
     pub(crate) fn ignores_description(&self) -> bool {
@@ -68,6 +81,6 @@ pub(crate) struct Connection {
     pub ledger: Arc<Ledger>,
     /// What was learned about the organization.
     pub health: Arc<Health>,
-    /// Whether the config is being deleted: then no mint begins.
-    pub is_ending: AtomicBool,
+    /// Whether the config is being deleted: then no mint begins, and no custom Astra role is changed.
+    is_ending: Arc<AtomicBool>,
 }

@@ -47,6 +47,8 @@ pub(crate) struct ConfigKind {
 struct Lasting {
     ledger: Arc<Ledger>,
     health: Arc<Health>,
+    /// Whether the config is being deleted; once it is, one that is written under its name has another.
+    is_ending: Arc<AtomicBool>,
 }
 
 impl Configs {
@@ -92,6 +94,14 @@ impl Configs {
         Ok(found.collect())
     }
 
+    /// The config called `name` is deleted: requests that still have it mint nothing, but those of one that
+    /// is written under its name do.
+    pub(crate) fn ended(&self, name: &str) {
+        if let Some(lasting) = self.kind.lasting.lock().get_mut(name) {
+            lasting.is_ending = Arc::default();
+        }
+    }
+
     /// The ledgers in use.
     pub(crate) fn ledgers(&self) -> Vec<Arc<Ledger>> {
         let lasting = self.kind.lasting.lock();
@@ -110,6 +120,7 @@ impl ConfigKind {
             Lasting {
                 ledger: Arc::new(ledger.with_late_create_window(self.late_create_window)),
                 health: Arc::default(),
+                is_ending: Arc::default(),
             }
         });
         known.clone()
@@ -133,7 +144,11 @@ impl EntryKind for ConfigKind {
             OpenError::Corrupt(ConnectionError::Unusable { name, source }.into())
         })?;
         let mount = self.identity.mount_id().await;
-        let Lasting { ledger, health } = self.lasting(name, mount.map_err(OpenError::Host)?);
+        let Lasting {
+            ledger,
+            health,
+            is_ending,
+        } = self.lasting(name, mount.map_err(OpenError::Host)?);
         client.share_lists(self.lists.clone());
         client.observe(Arc::new(Observed {
             health: Arc::clone(&health),
@@ -145,7 +160,7 @@ impl EntryKind for ConfigKind {
             client,
             ledger,
             health,
-            is_ending: AtomicBool::new(false),
+            is_ending,
         })
     }
 }

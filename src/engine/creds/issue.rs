@@ -68,46 +68,47 @@ impl WantedCredential<'_> {
         let deadline = Deadline::after(self.engine.deadlines.operation);
         loop {
             let role = self.role().await?;
-            let issued = self.try_issue(&role, limits, deadline).await?;
-            if let Some(response) = issued {
-                return Ok(response);
+            let connection = self.engine.configs.require(&role.config).await?;
+            let issued = self.try_issue(&role, &connection, limits, deadline).await;
+            match issued {
+                Err(error) if self.is_outdated(&role, &connection).await => {
+                    tracing::info!(role = self.name, %error, "the role or its config was changed during \
+                        a mint; minting again");
+                }
+                issued => return issued,
             }
         }
     }
 
-    /// Issues a credential of `role`; `None` if Astra refused it and the role was changed meanwhile.
+    /// Issues a credential of `role`, whose config has `connection`, as both were a moment ago.
     async fn try_issue(
         &self,
         role: &RoleEntry,
+        connection: &Arc<Connection>,
         limits: Limits,
         deadline: Deadline,
-    ) -> Result<Option<Response>, Error> {
+    ) -> Result<Response, Error> {
         let Self { engine, name, .. } = *self;
-        let connection = engine.configs.require(&role.config).await?;
         failpoint::hit("mint.limits-asked");
         let mut term = EffectiveTtl::new(role, limits, self.requested);
         let admins = &engine.token_admins;
-        admins.check(&connection, &role.granted, deadline).await?;
+        admins.check(connection, &role.granted, deadline).await?;
         let asked = term.expiry(engine.clock.now());
-        let mint = self.mint(&connection, role, asked);
+        let mint = self.mint(connection, role, asked);
         let _permit = self.acquire(&mint, role, deadline).await?;
         // Before the mint, so that a failure leaves no token behind.
         let bundle = match &role.database {
-            Some(database) => bundle_url(&connection, database, deadline).await?,
+            Some(database) => bundle_url(connection, database, deadline).await?,
             None => None,
         };
         // As long as the way back to the archived engine is open, it must be able to end the lease.
         let record = engine.archived.records.open().await;
         let minted = match mint.run(deadline).await {
             Ok(minted) => minted,
-            Err(error) if self.is_outdated(&error, role).await => {
-                tracing::info!(role = name, %error, "the role was changed during a mint; minting again");
-                return Ok(None);
-            }
-            Err(error) => return Err(self.explain(error, role, &connection).await),
+            Err(error) => return Err(self.explain(error, role, connection).await),
         };
         let undo = take_back(
-            Arc::clone(&connection),
+            Arc::clone(connection),
             minted.completed,
             minted.token.client_id.clone(),
             Deadline::after(engine.deadlines.operation),
@@ -118,7 +119,7 @@ impl WantedCredential<'_> {
         let issued = Issued {
             name,
             role,
-            connection: &connection,
+            connection,
             token: minted.token,
             life: minted.life,
             bundle,
@@ -137,8 +138,7 @@ impl WantedCredential<'_> {
         issued.warn(&mut warnings);
         let response = Response::new(issued.into_data());
         let response = response.with_lease(lease).on_undelivered(undo);
-        let response = response.with_warnings(warnings);
-        Ok(Some(response))
+        Ok(response.with_warnings(warnings))
     }
 
     /// The role, if the caller may have a credential of it.
@@ -155,15 +155,21 @@ impl WantedCredential<'_> {
         Ok(role)
     }
 
-    /// Whether a mint for `role` was refused, with `error`, after what it grants was changed: the custom role
-    /// of a policy that it no longer has is gone.
-    async fn is_outdated(&self, error: &Error, role: &RoleEntry) -> bool {
-        if !unresolved::is_refusal(error) {
-            return false;
-        }
+    /// Whether what `role` grants or the root token of `connection` was changed since these were read: a
+    /// failure may come of it, as the custom role of a policy that a role no longer has is deleted, and so is
+    /// a root token that was replaced.
+    async fn is_outdated(&self, role: &RoleEntry, connection: &Connection) -> bool {
+        let Self { engine, name, .. } = *self;
         let grants = |role: &RoleEntry| (role.config.clone(), role.granted.role_ids());
-        let stored = self.engine.roles.find(self.name).await;
-        stored.is_ok_and(|stored| stored.is_some_and(|stored| grants(&stored) != grants(role)))
+        let stored = engine.roles.find(name).await;
+        let Ok(Some(stored)) = stored else {
+            return false;
+        };
+        let config = engine.configs.find(&role.config).await;
+        let has_other_token = config.is_ok_and(|config| {
+            config.is_some_and(|config| config.entry.token != connection.entry.token)
+        });
+        has_other_token || grants(&stored) != grants(role)
     }
 
     /// The failure `error` of a mint, with its reason.  The role may have been deleted meanwhile, and its
@@ -172,6 +178,7 @@ impl WantedCredential<'_> {
         let Self { engine, name, .. } = *self;
         match engine.roles.find(name).await {
             Ok(None) => CredsError::UnknownRole(name.to_owned()).into(),
+            _ if self.is_outdated(role, connection).await => error,
             _ => {
                 let (owner, granted) = (PolicyOwner::Role(name), &role.granted);
                 unresolved::explain(error, engine, owner, granted, connection).await

@@ -1,7 +1,6 @@
 //! Minting one token so that, whatever fails, none is left behind.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
@@ -163,9 +162,7 @@ impl Mint<'_> {
         let Connection { name, ledger, .. } = self.connection.as_ref();
         let intent = ledger.begin(org_id).await?;
         failpoint::hit("mint.intent-begun");
-        // A deletion of the config says so before it counts intents, so one of the two sees the
-        // other.
-        if self.connection.is_ending.load(Ordering::SeqCst) {
+        if self.connection.is_ending() {
             intent.cancel();
             let config = name.clone();
             return Err(MintingError::ConfigEnds { config }.into());

@@ -48,7 +48,10 @@ pub(crate) async fn explain(
     granted: &Granted,
     connection: &Connection,
 ) -> Error {
-    if !is_refusal(&error) {
+    let is_refusal = std::error::Error::source(&error)
+        .and_then(|source| source.downcast_ref::<astra::Error>())
+        .is_some_and(astra::Error::is_refusal);
+    if !is_refusal {
         return error;
     }
     let Some(gone) = gone(engine, granted, connection).await.into_iter().next() else {
@@ -68,13 +71,6 @@ pub(crate) async fn explain(
         },
     };
     explained.into()
-}
-
-/// Whether Astra refused what failed with `error`.
-pub(crate) fn is_refusal(error: &Error) -> bool {
-    std::error::Error::source(error)
-        .and_then(|source| source.downcast_ref::<astra::Error>())
-        .is_some_and(astra::Error::is_refusal)
 }
 
 /// A role or a static role grants what is no longer in the organization.

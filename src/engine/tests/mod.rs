@@ -2,6 +2,7 @@
 
 mod archived_commands;
 mod config;
+mod config_changes;
 mod credential;
 mod damage;
 mod discovery;

@@ -70,6 +70,7 @@ impl CustomRoles {
         let nonce = Nonce::random();
         remember(&mut note.updates, nonce.clone());
         self.save(scope, note).await?;
+        scope.check_not_ending()?;
         self.expect_update(scope);
         let name = match known.name.as_str() {
             "" => scope.owner.custom_role(scope.connection),
@@ -106,6 +107,7 @@ impl CustomRoles {
         let nonce = Nonce::random();
         remember(&mut note.creates, nonce.clone());
         self.save(scope, &note).await?;
+        scope.check_not_ending()?;
         let wanted = scope.wanted(&lost.name, policy, &nonce);
         let client = &scope.connection.client;
         let updated = client.update_role(&lost.id, &wanted, deadline).await;
@@ -137,6 +139,7 @@ impl CustomRoles {
         let (name, warning) = free_name(scope, &note, roles, &nonce);
         remember(&mut note.creates, nonce.clone());
         self.save(scope, &note).await?;
+        scope.check_not_ending()?;
         self.expect_create(scope);
         let wanted = scope.wanted(&name, policy, &nonce);
         let ensured = |role_id| Ensured {

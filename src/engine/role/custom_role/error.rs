@@ -10,6 +10,12 @@ use crate::engine::error::Fault;
 /// Astra refused a custom role.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CustomRoleError {
+    /// The config is being deleted; the deletion may be refused yet.
+    #[error("config \"{config}\" is being deleted, so no custom Astra role is made or changed")]
+    ConfigEnds {
+        /// The config.
+        config: String,
+    },
     /// The root token lacks the right.
     #[error(
         "policy, access: the root token of config \"{config}\" may not keep custom roles: give it org-role-write and org-role-delete, \
@@ -28,7 +34,10 @@ pub(super) enum CustomRoleError {
 
 impl Classified for CustomRoleError {
     fn fault(&self) -> Fault {
-        Fault::Caller
+        match self {
+            Self::ConfigEnds { .. } => Fault::Overload,
+            Self::Forbidden { .. } | Self::NotAccepted(_) => Fault::Caller,
+        }
     }
 }
 

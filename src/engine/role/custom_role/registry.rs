@@ -12,6 +12,8 @@ use super::nonce::Nonce;
 use super::note::Note;
 use super::note::PendingNote;
 use super::scope::Scope;
+use crate::astra::is_same_organization;
+use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
 use crate::engine::role::policy_owner::PolicyOwner;
@@ -85,6 +87,22 @@ impl CustomRoles {
             pending.insert(config, notes);
         }
         Ok(pending)
+    }
+
+    /// How many notes there are about custom roles in the organization of the config of `connection`, all of
+    /// that config where it does not tell its organization.
+    pub(crate) async fn pending_of(&self, connection: &Connection) -> Result<usize, Error> {
+        let own = connection.entry.org_id.as_deref();
+        let mut count = 0;
+        for folder in [Key::CUSTOM_ROLES, Key::STATIC_CUSTOM_ROLES] {
+            let folder = format!("{folder}{}/", connection.name);
+            for org_id in self.store.list(&folder).await? {
+                if own.is_none_or(|own| is_same_organization(own, &org_id)) {
+                    count += self.store.list(&format!("{folder}{org_id}/")).await?.len();
+                }
+            }
+        }
+        Ok(count)
     }
 
     /// The entry of the owner is stored with the custom role that was written with one of `nonces`.  A

@@ -377,6 +377,30 @@ async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_again() {
 }
 
 #[tokio::test]
+async fn a_custom_role_that_is_still_to_be_deleted_holds_its_config() {
+    let mount = AstraMount::configured().await;
+    let given = json!({"policy": policy(&["db-cql"])});
+    mount.write("roles/app", given).await.unwrap();
+    let down = mount
+        .astra
+        .add_fault(status(503, "DELETE", ONE_ROLE))
+        .unwrap();
+    delete(&mount).await;
+    assert_eq!(kept(&mount).len(), 1);
+    let deleted = mount.call(Operation::Delete, "config", json!({})).await;
+    let text = refused(deleted);
+    assert!(
+        text.contains("custom Astra roles that are being changed or deleted (1)"),
+        "{text}"
+    );
+    mount.astra.remove_fault(down).unwrap();
+    mount.tick().await;
+    let deleted = mount.call(Operation::Delete, "config", json!({})).await;
+    assert!(deleted.unwrap().is_none());
+    assert_eq!(kept(&mount), []);
+}
+
+#[tokio::test]
 async fn a_custom_role_whose_config_is_gone_is_deleted_once_that_is_back() {
     let leaves = ["deleted", "moved"];
     for how in leaves {

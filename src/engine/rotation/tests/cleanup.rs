@@ -97,6 +97,37 @@ async fn a_deleted_config_leaves_nothing_that_rotation_minted() {
     assert!(mount.live().is_empty());
 }
 
+/// Its own root token is dead, and another config's can delete what it cannot, but not now.
+#[tokio::test]
+async fn a_former_root_token_of_a_deleted_config_is_deleted_once_another_config_can() {
+    let mut mount = AstraMount::configured().await;
+    let roles = mount.astra.seeds().tokens["org_admin"].roles.clone();
+    let other = PortalToken {
+        roles,
+        ..PortalToken::default()
+    };
+    let other = mount.astra.create_token(other).unwrap();
+    mount.write_config("other", &other.token).await;
+    let former = root_of(&mount).await;
+    let refusal = mount.fault("DELETE", "/v2/clientIdSecrets/*", refused(403));
+    rotate(&mount).await.unwrap();
+    mount.astra.remove_fault(refusal).unwrap();
+    mount.astra.revoke_token(&root_of(&mount).await).unwrap();
+    assert!(mount.is_live(&former));
+    let mut rule = FaultRule::new(refused(503)).on("DELETE", "/v2/clientIdSecrets/*");
+    rule.matcher.client_id = Some(other.client_id.clone());
+    let outage = mount.astra.add_fault(rule).unwrap();
+    let force = json!({"force": true});
+    let deleted = mount.call(Operation::Delete, "config", force).await;
+    let texts = warnings(deleted.unwrap());
+    assert!(texts.concat().contains(&former), "{texts:?}");
+    mount.astra.remove_fault(outage).unwrap();
+    mount.advance(Duration::from_secs(3600));
+    mount.tick().await;
+    assert!(!mount.is_live(&former));
+    assert!(mount.is_live(&other.client_id));
+}
+
 /// Astra knows a new token before `DELETE` does, and lists are behind by so many milliseconds.
 fn hide_new_tokens(mount: &AstraMount, list_stale_ms: u32) {
     let knobs = json!({
