@@ -146,9 +146,9 @@ async fn delete_at(
 struct Search<'a> {
     /// The one that lists the token.
     found: Option<&'a Place>,
-    /// One that did not answer.
+    /// One that did not answer, or not for certain by itself.
     outage: Option<(&'a Place, astra::Error)>,
-    /// How many refused to answer, and will go on to.
+    /// How many cannot be asked with their root token, now or later.
     refused: usize,
 }
 
@@ -177,8 +177,8 @@ async fn search<'a>(places: &'a [Place], client_id: &str, deadline: Deadline) ->
     search
 }
 
-/// Whether the organization will answer so until an operator changes something.
+/// Whether the organization will answer so until an operator changes something.  Any other refusal may be
+/// of something in front of Astra, which says nothing of the token: these tokens have no expiry.
 fn is_final(error: &astra::Error) -> bool {
-    let is_other = matches!(error, astra::Error::WrongOrganization { .. });
-    !error.is_retryable() && (error.is_refusal() || is_other)
+    error.is_dead_token() || matches!(error, astra::Error::WrongOrganization { .. })
 }

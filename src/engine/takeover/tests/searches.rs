@@ -6,6 +6,7 @@ use astra_emulator::Fault;
 use astra_emulator::FaultRule;
 use astra_emulator::fault::FaultBody;
 use astra_emulator::fault::Malformation;
+use astra_emulator::fault::RedirectTarget;
 
 use super::old_mount::OldMount;
 use super::old_mount::Version;
@@ -13,6 +14,7 @@ use crate::engine::testing::virtual_time;
 use crate::vault::Error;
 
 const LIST: &str = "/v2/clientIdSecrets";
+const OWN_ORG: &str = "/v2/currentOrg";
 
 /// The token has gone from B, which the lease names, and may be in A.
 #[test]
@@ -34,6 +36,51 @@ fn an_answer_that_may_change_does_not_say_that_an_organization_lacks_the_token()
             assert!(matches!(error, Some(Error::Internal(_))), "{error:?}");
             mount.inner.astra.clear_faults();
             mount.revoke(&lease).await.unwrap();
+        });
+    }
+}
+
+/// The lease names B; the token is in A, in front of which something refuses.
+#[test]
+fn a_refusal_of_something_in_front_of_astra_keeps_the_lease_of_a_token_elsewhere() {
+    let page = |status, body| Fault::Status {
+        status,
+        body,
+        retry_after: None,
+        committed: false,
+    };
+    let redirect = Fault::Redirect {
+        status: 302,
+        to: RedirectTarget::SameHost,
+        committed: false,
+    };
+    for fault in [
+        page(403, FaultBody::Html),
+        page(403, FaultBody::BlockPage),
+        page(404, FaultBody::Html),
+        page(404, FaultBody::Envoy),
+        page(400, FaultBody::Empty),
+        page(401, FaultBody::Null),
+        redirect,
+    ] {
+        virtual_time::run(1, async {
+            let mount = OldMount::in_virtual_time(Version::Two).await;
+            mount.fail_lists("$ORG_A", fault.clone());
+            // The question that tells a dead root token is answered the same.
+            let rule = FaultRule::new(fault.clone()).on("GET", OWN_ORG);
+            let rule = rule.of_org(mount.word("$ORG_A"));
+            mount.inner.astra.add_fault(rule).unwrap();
+            let lease = mount.lease("2 crossed");
+            let error = mount.revoke(&lease).await.err();
+            assert!(
+                matches!(error, Some(Error::Internal(_))),
+                "{fault:?} {error:?}"
+            );
+            let stored = mount.fill("token/$ID_CROSSED");
+            assert!(mount.entries().await.contains_key(&stored), "{fault:?}");
+            mount.inner.astra.clear_faults();
+            mount.revoke(&lease).await.unwrap();
+            assert!(!mount.inner.is_live(mount.word("$ID_CROSSED")), "{fault:?}");
         });
     }
 }
