@@ -29,6 +29,14 @@ pub(crate) struct Ensured {
     pub warning: Option<String>,
 }
 
+/// What became of a change of the custom role that the stored role has.
+enum Update {
+    /// It grants the policy.
+    Done(Ensured),
+    /// It is said not to exist.
+    NotFound(astra::Error),
+}
+
 impl CustomRoles {
     /// Makes the custom role of `scope` grant `policy`.
     ///
@@ -42,14 +50,23 @@ impl CustomRoles {
         deadline: Deadline,
     ) -> Result<Ensured, Error> {
         let mut note = self.load(scope).await?;
-        if let Some(known) = known
-            && let Some(updated) = self
-                .update(scope, &mut note, policy, known, deadline)
-                .await?
-        {
-            return Ok(updated);
+        let mut not_found = None;
+        if let Some(known) = known {
+            let update = self.update(scope, &mut note, policy, known, deadline);
+            match update.await? {
+                Update::Done(updated) => return Ok(updated),
+                Update::NotFound(error) => not_found = Some((known, error)),
+            }
         }
         let roles = list(scope.connection, deadline).await?;
+        // Another one in its place would take the rights of the tokens that hold it.
+        if let Some((known, error)) = not_found
+            && roles
+                .iter()
+                .any(|role| role.id.eq_ignore_ascii_case(&known.role_id))
+        {
+            return Err(refused(scope.connection, &error));
+        }
         let is_lost =
             |role: &&Role| Nonce::of(role).is_some_and(|nonce| note.creates.contains(&nonce));
         match roles.iter().find(is_lost) {
@@ -58,7 +75,7 @@ impl CustomRoles {
         }
     }
 
-    /// Sends `policy` to the custom role that the stored role has; `None` where Astra has it no more.
+    /// Sends `policy` to the custom role that the stored role has.
     async fn update(
         &self,
         scope: &Scope<'_>,
@@ -66,7 +83,7 @@ impl CustomRoles {
         policy: &Policy,
         known: &PolicyRole,
         deadline: Deadline,
-    ) -> Result<Option<Ensured>, Error> {
+    ) -> Result<Update, Error> {
         let nonce = Nonce::random();
         remember(&mut note.updates, nonce.clone());
         self.save(scope, note).await?;
@@ -81,7 +98,7 @@ impl CustomRoles {
         match client.update_role(&known.role_id, &wanted, deadline).await {
             Ok(()) => {
                 failpoint::hit("custom-role.updated");
-                Ok(Some(Ensured {
+                Ok(Update::Done(Ensured {
                     role_id: known.role_id.clone(),
                     name,
                     nonces: note.updates.clone(),
@@ -90,7 +107,7 @@ impl CustomRoles {
             }
             // It was deleted in Astra, or something in front of Astra says so after the update: the note
             // keeps its nonce.
-            Err(astra::Error::NotFound { .. }) => Ok(None),
+            Err(error @ astra::Error::NotFound { .. }) => Ok(Update::NotFound(error)),
             Err(error) => Err(refused(scope.connection, &error)),
         }
     }

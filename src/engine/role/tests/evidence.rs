@@ -372,3 +372,38 @@ async fn an_update_that_something_in_front_of_astra_calls_not_found_is_taken_bac
     mount.tick().await;
     assert_eq!(kept(&mount, None)[0].policy.actions, ["db-cql"]);
 }
+
+/// Only a list shows that a custom role is gone.
+#[tokio::test]
+async fn an_update_of_a_listed_custom_role_that_is_called_not_found_makes_no_other() {
+    let mount = AstraMount::configured().await;
+    write(&mount, &["db-cql"]).await;
+    let id = role_id(&mount).await;
+    let credential = mount.read_response("creds/app").await;
+    for body in [
+        FaultBody::Envoy,
+        FaultBody::Empty,
+        FaultBody::String,
+        FaultBody::Errors,
+        FaultBody::Html,
+    ] {
+        fault_once(&mount, "PUT", ONE_ROLE, refused(404, body, false));
+        let outcome = mount.write("roles/app", policy(&["db-rest"])).await;
+        let error = outcome.err().map(|error| error.to_string());
+        let error = error.unwrap_or_default();
+        assert!(
+            error.contains("cannot keep the custom Astra role"),
+            "{body:?} {error}"
+        );
+        let [role] = kept(&mount, None).try_into().unwrap();
+        assert_eq!(
+            (role.id, role.policy.actions),
+            (id.clone(), vec!["db-cql".to_owned()])
+        );
+    }
+    assert_eq!(write(&mount, &["db-rest"]).await, [""; 0]);
+    assert_eq!(role_id(&mount).await, id);
+    let token = mount.astra.token(&text(&credential, "client_id")).unwrap();
+    assert_eq!(token.roles, [id.clone()]);
+    assert_eq!(by_id(&mount, &id).unwrap().policy.actions, ["db-rest"]);
+}
