@@ -23,7 +23,7 @@ pub(crate) struct Ensured {
     pub role_id: String,
     /// Its name in Astra.
     pub name: String,
-    /// What it was written with, or may have been.
+    /// What it was written with, or may have been or may be yet; newest last.
     pub nonces: Vec<Nonce>,
     /// What the operator should know.
     pub warning: Option<String>,
@@ -125,6 +125,8 @@ impl CustomRoles {
         remember(&mut note.creates, nonce.clone());
         self.save(scope, &note).await?;
         scope.check_not_ending()?;
+        // An earlier try to take it may still be on its way, also one that was listed once.
+        let nonces = note.creates.clone();
         let wanted = scope.wanted(&lost.name, policy, &nonce);
         let client = &scope.connection.client;
         let updated = client.update_role(&lost.id, &wanted, deadline).await;
@@ -137,7 +139,7 @@ impl CustomRoles {
         Ok(Ensured {
             role_id: lost.id.clone(),
             name: lost.name.clone(),
-            nonces: vec![nonce],
+            nonces,
             warning: None,
         })
     }

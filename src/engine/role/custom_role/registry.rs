@@ -105,13 +105,14 @@ impl CustomRoles {
         Ok(count)
     }
 
-    /// The entry of the owner is stored with the custom role that was written with one of `nonces`.  A
-    /// note that cannot be changed is finished by the next tick.
+    /// The entry of the owner is stored with the custom role that was written with `nonces`, newest last.
+    /// A note that cannot be changed is finished by the next tick.
     pub(crate) async fn stored(&self, scope: &Scope<'_>, nonces: &[Nonce]) {
         let finished = async {
             let mut note = self.load(scope).await?;
             note.updates.clear();
-            note.creates.retain(|create| !nonces.contains(create));
+            // Of the others each may still make a custom role of its own.
+            note.creates.retain(|create| nonces.last() != Some(create));
             self.save(scope, &note).await
         };
         if let Err(error) = finished.await {

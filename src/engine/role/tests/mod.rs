@@ -7,6 +7,7 @@ mod changed_in_astra;
 mod cql;
 mod credentials;
 mod evidence;
+mod late_changes;
 mod limits;
 mod policies;
 mod rights;

@@ -1,0 +1,145 @@
+//! Changes of a custom role that hung, were given up, and take effect later.
+
+use std::time::Duration;
+
+use astra_emulator::Fault;
+use astra_emulator::Policy;
+use astra_emulator::Role;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::engine::Deadlines;
+use crate::engine::testing::AstraMount;
+use crate::engine::testing::virtual_time;
+use crate::engine::testing::warnings;
+use crate::vault::Storage;
+use crate::vault::memory::WriteFault;
+
+const ONE_ROLE: &str = "/v2/organizations/roles/*";
+
+fn policy(actions: &[&str]) -> Value {
+    let resources = ["drn:astra:org:{{org_id}}:db:*"];
+    json!({"policy": {"resources": resources, "actions": actions, "effect": "allow"}})
+}
+
+/// The custom roles that this mount keeps.
+fn kept(mount: &AstraMount) -> Vec<Role> {
+    let roles = mount.astra.roles(None).unwrap().into_iter();
+    roles
+        .filter(|role| role.name.starts_with("vault-"))
+        .collect()
+}
+
+fn notes(mount: &AstraMount) -> Vec<String> {
+    let keys = mount.storage.keys().into_iter();
+    keys.filter(|key| key.starts_with("v1/custom-role/"))
+        .collect()
+}
+
+/// The newest nonce of `kind` in the only note.
+async fn newest(mount: &AstraMount, kind: &str) -> String {
+    let [key] = notes(mount).try_into().unwrap();
+    let entry = mount.storage.get(&key).await.unwrap().unwrap();
+    let note: Value = serde_json::from_slice(&entry.value).unwrap();
+    let nonces = note[kind].as_array().unwrap();
+    nonces.last().unwrap().as_str().unwrap().to_owned()
+}
+
+async fn mounted() -> AstraMount {
+    let mount = AstraMount::in_virtual_time(Deadlines::default());
+    let config = mount.config(json!({}));
+    mount.write("config", config).await.unwrap();
+    mount
+}
+
+/// A write of the role whose change hangs until its deadline.
+async fn hung_write(mount: &AstraMount, actions: &[&str]) {
+    mount.fault("PUT", ONE_ROLE, Fault::Hang { committed: false });
+    let outcome = mount.write("roles/app", policy(actions)).await;
+    assert!(outcome.is_err());
+    mount.astra.clear_faults();
+}
+
+/// The change with `nonce` takes effect.
+fn carry_out(mount: &AstraMount, role: &Role, nonce: &str, actions: &[&str]) {
+    let description = &role.policy.description;
+    let (mount_id, _) = description.rsplit_once(':').unwrap();
+    let late = Policy {
+        description: format!("{mount_id}:{nonce} Kept by Vault for role app"),
+        actions: actions.iter().map(|&action| action.to_owned()).collect(),
+        ..role.policy.clone()
+    };
+    mount.astra.edit_role(&role.id, late).unwrap();
+}
+
+#[test]
+fn an_earlier_try_to_take_a_lost_custom_role_is_known_when_it_takes_effect() {
+    virtual_time::run(1, async {
+        let mount = mounted().await;
+        // Its create is never stored.
+        mount
+            .storage
+            .set_write_fault(Some(WriteFault::refuse_puts_after(1)));
+        assert!(mount.write("roles/app", policy(&["db-cql"])).await.is_err());
+        mount.storage.set_write_fault(None);
+        let [lost] = kept(&mount).try_into().unwrap();
+        let wide = ["db-cql", "db-rest"];
+        hung_write(&mount, &wide).await;
+        let nonce = newest(&mount, "creates").await;
+        mount
+            .write("roles/app", policy(&["db-rest"]))
+            .await
+            .unwrap();
+        assert_eq!(kept(&mount)[0].policy.actions, ["db-rest"]);
+
+        carry_out(&mount, &lost, &nonce, &wide);
+        mount.tick().await;
+        tokio::time::sleep(Duration::from_secs(3_601)).await;
+        mount.tick().await;
+        let [role] = kept(&mount).try_into().unwrap();
+        assert_eq!(
+            (role.id, role.policy.actions),
+            (lost.id.clone(), vec!["db-rest".to_owned()])
+        );
+        assert_eq!(notes(&mount), Vec::<String>::new());
+
+        // It goes with its role, whichever change was the last.
+        carry_out(&mount, &lost, &nonce, &wide);
+        let deleted = mount.delete("roles/app", json!({})).await.unwrap();
+        assert_eq!(warnings(deleted), [""; 0]);
+        assert_eq!(kept(&mount), []);
+    });
+}
+
+/// A create that hung may make another custom role than the one that was taken.
+#[test]
+fn a_create_that_hung_is_looked_for_after_another_lost_one_was_taken() {
+    virtual_time::run(1, async {
+        let mount = mounted().await;
+        let hang = Fault::Hang { committed: false };
+        mount.fault("POST", "/v2/organizations/roles", hang);
+        let outcome = mount.write("roles/app", policy(&["db-cql"])).await;
+        assert!(outcome.is_err());
+        mount.astra.clear_faults();
+        let nonce = newest(&mount, "creates").await;
+        mount
+            .storage
+            .set_write_fault(Some(WriteFault::refuse_puts_after(1)));
+        let outcome = mount.write("roles/app", policy(&["db-cql"])).await;
+        assert!(outcome.is_err());
+        mount.storage.set_write_fault(None);
+        mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
+        let [own] = kept(&mount).try_into().unwrap();
+        let late = Policy {
+            description: format!("vault:0123456789ab:{nonce} late"),
+            ..own.policy.clone()
+        };
+        mount.astra.create_role(None, "vault-late", late).unwrap();
+        mount.tick().await;
+        assert_eq!(kept(&mount), [own]);
+        tokio::time::sleep(Duration::from_secs(121)).await;
+        mount.tick().await;
+        mount.tick().await;
+        assert_eq!(notes(&mount), Vec::<String>::new());
+    });
+}
