@@ -32,9 +32,12 @@ pub(super) struct Released {
     /// The nonces that this storage wrote it with.
     #[serde(default)]
     pub nonces: Vec<Nonce>,
-    /// Whether Astra refused to delete it and it grants nothing any more.
+    /// Whether Astra refused to delete it and it was told to grant nothing any more.
     #[serde(default)]
     pub is_emptied: bool,
+    /// What it is told so with, each time; `None` while that was not needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emptying: Option<Nonce>,
 }
 
 /// Where a note stands, within one config.

@@ -56,6 +56,7 @@ impl CustomRoles {
             name: custom.name.clone(),
             nonces,
             is_emptied: false,
+            emptying: None,
         });
         self.save_at(&key, &note).await
     }
@@ -104,7 +105,7 @@ impl CustomRoles {
             self.forget_released(scope, note, role_id).await?;
             return Ok(Removal::Foreign);
         }
-        let is_emptied = released.is_emptied;
+        let is_emptied = is_still_empty(released, listed);
         match scope.connection.client.delete_role(role_id, deadline).await {
             Ok(_) => {
                 failpoint::hit("custom-role.deleted");
@@ -132,11 +133,12 @@ impl CustomRoles {
         role_id: &str,
         deadline: Deadline,
     ) -> Result<(), Error> {
-        let nonce = Nonce::random();
         let of_id = |released: &&mut Released| released.role_id == role_id;
         let Some(released) = note.released.iter_mut().find(of_id) else {
             return Ok(());
         };
+        // The same each time: a new one at each tick would push out those that prove whose it is.
+        let nonce = released.emptying.get_or_insert_with(Nonce::random).clone();
         remember(&mut released.nonces, nonce.clone());
         let name = match released.name.as_str() {
             "" => scope.owner.custom_role(scope.connection),
@@ -167,4 +169,11 @@ impl CustomRoles {
         note.released.retain(|released| released.role_id != role_id);
         self.save(scope, note).await
     }
+}
+
+/// Whether a custom role that was emptied still is, as far as its organization shows: an earlier change
+/// that hung may have given rights back.
+fn is_still_empty(released: &Released, listed: Option<&Role>) -> bool {
+    let shown = listed.filter(|role| role.policy.is_some());
+    released.is_emptied && shown.is_none_or(|role| Nonce::of(role) == released.emptying)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use astra_emulator::Fault;
 use astra_emulator::Policy;
 use astra_emulator::Role;
+use astra_emulator::fault::FaultBody;
 use serde_json::Value;
 use serde_json::json;
 
@@ -142,4 +143,61 @@ fn a_create_that_hung_is_looked_for_after_another_lost_one_was_taken() {
         mount.tick().await;
         assert_eq!(notes(&mount), Vec::<String>::new());
     });
+}
+
+#[test]
+fn a_custom_role_that_gets_rights_back_after_it_was_emptied_is_emptied_again() {
+    virtual_time::run(1, async {
+        let mount = mounted().await;
+        mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
+        let [role] = kept(&mount).try_into().unwrap();
+        hung_write(&mount, &["db-rest"]).await;
+        let nonce = newest(&mount, "updates").await;
+        mount.fault("DELETE", ONE_ROLE, forbidden());
+        let deleted = mount.delete("roles/app", json!({})).await.unwrap();
+        assert!(warnings(deleted)[0].contains("It grants nothing any more"));
+        let empty = kept(&mount)[0].policy.clone();
+        assert_ne!(empty.resources, role.policy.resources);
+
+        carry_out(&mount, &role, &nonce, &["db-rest"]);
+        mount.tick().await;
+        assert_eq!(kept(&mount)[0].policy, empty);
+        let puts = mount.requests("PUT", "/");
+        mount.tick().await;
+        assert_eq!(mount.requests("PUT", "/"), puts, "once is enough");
+        mount.astra.clear_faults();
+        mount.tick().await;
+        assert_eq!(kept(&mount), []);
+        assert_eq!(notes(&mount), Vec::<String>::new());
+    });
+}
+
+/// A root token that may neither delete nor change it is given the rights only after many ticks.
+#[test]
+fn a_custom_role_that_could_not_be_emptied_for_long_still_counts_as_its_own() {
+    virtual_time::run(1, async {
+        let mount = mounted().await;
+        mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
+        for method in ["DELETE", "PUT"] {
+            mount.fault(method, ONE_ROLE, forbidden());
+        }
+        let deleted = mount.delete("roles/app", json!({})).await.unwrap();
+        assert!(warnings(deleted)[0].contains("keeps its rights"));
+        for _ in 0..20 {
+            mount.tick().await;
+        }
+        assert_eq!(kept(&mount).len(), 1);
+        mount.astra.clear_faults();
+        mount.tick().await;
+        assert_eq!(kept(&mount), []);
+    });
+}
+
+fn forbidden() -> Fault {
+    Fault::Status {
+        status: 403,
+        body: FaultBody::String,
+        retry_after: None,
+        committed: false,
+    }
 }
