@@ -91,7 +91,10 @@ pub(crate) struct PreviousToken {
     pub client_id: String,
     /// The organization it belongs to.
     pub org_id: String,
-    /// Whether it holds the custom Astra role of a policy.
+    /// The ids of the Astra roles it was minted with; empty in entries of older versions.
+    #[serde(default)]
+    pub role_ids: Vec<String>,
+    /// Whether one of them is the custom Astra role of a policy.
     #[serde(default)]
     pub by_policy: bool,
     /// When it was minted, by this node's clock; `None` in entries of older versions.
@@ -107,6 +110,14 @@ pub(crate) struct PreviousToken {
     /// When it is to be deleted.
     #[serde(with = "time::serde::rfc3339")]
     pub delete_at: OffsetDateTime,
+}
+
+impl PreviousToken {
+    /// Whether it may have its rights from the custom Astra role `id`.
+    pub(crate) fn holds_custom_role(&self, id: &str) -> bool {
+        let mut ids = self.role_ids.iter();
+        self.by_policy && (self.role_ids.is_empty() || ids.any(|own| own.eq_ignore_ascii_case(id)))
+    }
 }
 
 impl StaticRoleEntry {
@@ -142,9 +153,12 @@ impl StaticRoleEntry {
         self.granted.policy.as_ref().filter(|_| self.is_live())
     }
 
-    /// Whether a token that is to live on for the overlap has its rights from a custom Astra role.
-    pub(crate) fn previous_uses_custom_role(&self) -> bool {
-        self.is_live() && self.previous.iter().any(|token| token.by_policy)
+    /// The replaced tokens that are to live on for the overlap; none when the role was deleted.
+    pub(crate) fn overlapping(&self) -> &[PreviousToken] {
+        match self.is_live() {
+            true => &self.previous,
+            false => &[],
+        }
     }
 
     /// Seconds that a replaced token lives on: less than the time between two rotations.
@@ -232,11 +246,39 @@ impl StaticRoleEntry {
             self.previous.push(PreviousToken {
                 client_id: old.client_id,
                 org_id: old.org_id,
+                role_ids: old.role_ids,
                 by_policy: old.by_policy,
                 minted_at: Some(old.rotated_at),
                 minted_by_astra: old.minted_by_astra,
                 delete_at,
             });
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::PreviousToken;
+
+    #[test]
+    fn a_replaced_token_holds_its_own_custom_role_and_one_of_an_older_version_any() {
+        let holds = |by_policy: bool, changes: serde_json::Value| {
+            let mut token = json!({
+                "client_id": "c", "org_id": "o", "by_policy": by_policy,
+                "delete_at": "2026-11-23T12:00:00Z",
+            });
+            let changes = changes.as_object().unwrap().clone();
+            token.as_object_mut().unwrap().extend(changes);
+            let token: PreviousToken = serde_json::from_value(token).unwrap();
+            token.holds_custom_role("aa")
+        };
+        assert!(holds(true, json!({"role_ids": ["AA"]})));
+        assert!(!holds(true, json!({"role_ids": ["bb"]})));
+        assert!(!holds(false, json!({"role_ids": ["aa"]})));
+        assert!(holds(true, json!({})));
+        assert!(!holds(false, json!({})));
     }
 }

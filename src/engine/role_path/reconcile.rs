@@ -53,7 +53,7 @@ async fn reconcile_role(
         .and_then(|entry| entry.claim_in(config, &note.org_id));
     let claim = Claim {
         custom,
-        keeps_released: false,
+        overlapping: &[],
     };
     let owner = PolicyOwner::Role(role);
     reconcile_one(engine, config, &note.org_id, owner, claim, deadline).await;

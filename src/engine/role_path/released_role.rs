@@ -60,6 +60,11 @@ impl<'a> ReleasedCustomRole<'a> {
         }))
     }
 
+    /// Its id.
+    pub(crate) fn role_id(&self) -> &str {
+        &self.custom.role_id
+    }
+
     /// Whether a note names it, so that a tick deletes it.
     pub(crate) fn is_noted(&self) -> bool {
         self.connection.is_some() || !self.org_id.is_empty()

@@ -191,9 +191,7 @@ async fn reconcile_custom_role(
         .filter(|custom| custom.is_in(&note.org_id));
     let claim = Claim {
         custom,
-        keeps_released: entry
-            .as_ref()
-            .is_some_and(|entry| entry.previous_uses_custom_role()),
+        overlapping: entry.as_ref().map_or(&[], |entry| entry.overlapping()),
     };
     let owner = PolicyOwner::StaticRole(name);
     role_path::reconcile_one(engine, config, &note.org_id, owner, claim, deadline).await;

@@ -83,8 +83,9 @@ pub(super) async fn write(
         .await;
     if let Some(released) = released {
         let stored = engine.static_roles.find(name).await?;
+        let mut previous = stored.iter().flat_map(|stored| stored.overlapping());
         // Until the overlap is over the previous token needs it; then a tick deletes it.
-        if !stored.is_some_and(|stored| stored.previous_uses_custom_role()) {
+        if !previous.any(|token| token.holds_custom_role(released.role_id())) {
             warnings.extend(released.remove(engine, deadline).await);
         }
     }

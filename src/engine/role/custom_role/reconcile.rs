@@ -15,14 +15,15 @@ use crate::astra::Role;
 use crate::engine::astra_error;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
+use crate::engine::role::static_entry::PreviousToken;
 
 /// What storage says of an owner in one organization.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Claim<'a> {
     /// The custom role that the stored role names.
     pub custom: Option<&'a PolicyRole>,
-    /// Whether a live token still needs a custom role that was given up.
-    pub keeps_released: bool,
+    /// Replaced tokens that live on, which may need a custom role that was given up.
+    pub overlapping: &'a [PreviousToken],
 }
 
 impl CustomRoles {
@@ -69,10 +70,8 @@ impl CustomRoles {
         }
         self.resolve_creates(scope, &mut note, claim, &roles, deadline)
             .await?;
-        if !claim.keeps_released {
-            self.remove_all_released(scope, &mut note, &roles, deadline)
-                .await?;
-        }
+        self.remove_all_released(scope, &mut note, claim, &roles, deadline)
+            .await?;
         self.save(scope, &note).await
     }
 
@@ -172,15 +171,21 @@ impl CustomRoles {
         Ok(())
     }
 
+    /// Deletes the custom roles that were given up, except those that a token still needs.
     async fn remove_all_released(
         &self,
         scope: &Scope<'_>,
         note: &mut Note,
+        claim: Claim<'_>,
         roles: &[Role],
         deadline: Deadline,
     ) -> Result<(), Error> {
         for released in note.released.clone() {
             let id = &released.role_id;
+            let mut overlapping = claim.overlapping.iter();
+            if overlapping.any(|token| token.holds_custom_role(id)) {
+                continue;
+            }
             let removed = self
                 .remove_released(scope, note, id, roles, deadline)
                 .await?;

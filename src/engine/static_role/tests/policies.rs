@@ -187,6 +187,25 @@ async fn a_custom_role_given_up_is_not_taken_back_within_the_overlap() {
 }
 
 #[tokio::test]
+async fn a_custom_role_given_up_waits_only_for_previous_tokens_that_hold_it() {
+    let mut mount = written().await;
+    let [first] = kept(&mount).try_into().unwrap();
+    write(&mount, json!({"astra_roles": READER})).await;
+    write(&mount, with_policy("db-rest")).await;
+    mount.advance(Duration::from_secs(1800));
+    // The overlap of a token with the second custom role begins before that of the first is over.
+    mount.write("rotate-role/app", json!({})).await.unwrap();
+    mount.tick().await;
+    assert!(kept(&mount).iter().any(|role| role.id == first.id));
+    mount.advance(Duration::from_secs(1801));
+    mount.tick().await;
+    let [second] = kept(&mount).try_into().unwrap();
+    assert_ne!(second.id, first.id);
+    assert_eq!(mount.live().len(), 2, "the second token overlaps");
+    assert_eq!(notes(&mount), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_outage_at_the_deletion_is_healed_by_the_tick() {
     let mut mount = written().await;
     mount.fault("DELETE", ONE_ROLE, refused());

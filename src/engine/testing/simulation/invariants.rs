@@ -492,11 +492,10 @@ impl World {
     }
 
     /// Whether a replaced token of a static role still has its rights from this custom role.
-    fn is_needed_for_overlap(&self, _role: &str) -> bool {
+    fn is_needed_for_overlap(&self, role_id: &str) -> bool {
         let roles = self.stored::<StaticRoleEntry>(Key::STATIC_ROLES);
-        roles
-            .iter()
-            .any(|(_, role)| role.previous_uses_custom_role())
+        let mut previous = roles.iter().flat_map(|(_, role)| role.overlapping());
+        previous.any(|token| token.holds_custom_role(role_id))
     }
 
     /// Static roles whose token does not work.
