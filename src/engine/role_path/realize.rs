@@ -70,6 +70,8 @@ pub(crate) struct Known<'a> {
     pub granted: Option<&'a Granted>,
     /// The database.
     pub database: Option<&'a DatabaseChoice>,
+    /// The custom role that the stored role has, of whatever config it is.
+    pub former: Option<&'a PolicyRole>,
 }
 
 impl Asked {
@@ -111,7 +113,7 @@ impl Asked {
         let wanted = database.as_ref();
         let (granted, found) = self
             .grant
-            .realize(engine, connection, owner, known.granted, wanted, deadline)
+            .realize(engine, connection, owner, known, wanted, deadline)
             .await?;
         // What is looked up now is there.
         if known.granted == Some(&granted) {
@@ -134,13 +136,13 @@ impl Grant {
         engine: &Engine,
         connection: &Connection,
         owner: PolicyOwner<'_>,
-        known: Option<&Granted>,
+        known: Known<'_>,
         database: Option<&DatabaseChoice>,
         deadline: Deadline,
     ) -> Result<(Granted, Vec<String>), Error> {
         let asked = match self {
             Self::AstraRoles { given, is_sent } => {
-                let known = known.map(|known| known.astra_roles.as_slice());
+                let known = known.granted.map(|known| known.astra_roles.as_slice());
                 let known = known.unwrap_or_default();
                 let (astra_roles, listed) =
                     astra_roles(engine, connection, &given, is_sent, known, deadline).await?;
@@ -194,7 +196,7 @@ async fn keep_policy(
     connection: &Connection,
     owner: PolicyOwner<'_>,
     asked: AskedPolicy,
-    known: Option<&Granted>,
+    known: Known<'_>,
     deadline: Deadline,
 ) -> Result<(Granted, Vec<String>), Error> {
     let scope = Scope {
@@ -204,11 +206,12 @@ async fn keep_policy(
     };
     let allowed = connection.entry.allow_token_admin;
     asked.policy.check_token_admin(allowed)?;
-    let known = known.and_then(|known| known.policy.as_ref());
+    let former = known.former;
+    let known = known.granted.and_then(|known| known.policy.as_ref());
     let known = known.filter(|known| known.is_in(&asked.org_id));
     let ensured = engine
         .custom_roles
-        .ensure(&scope, &asked.policy, known, deadline)
+        .ensure(&scope, &asked.policy, known, former, deadline)
         .await?;
     engine
         .token_admins

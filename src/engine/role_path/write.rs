@@ -56,8 +56,13 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
 
     let stored_here = stored.filter(|stored| stored.config == role.config);
     let owner = PolicyOwner::Role(&name);
+    // The note of a custom role that another config has does not tell this one of it.
+    let known_here = Known {
+        former: stored.and_then(|role| role.granted.policy.as_ref()),
+        ..known(stored_here)
+    };
     let realized = asked
-        .realize(&engine, &connection, owner, known(stored_here), deadline)
+        .realize(&engine, &connection, owner, known_here, deadline)
         .await?;
     role.granted = realized.granted;
     role.database = realized.database;
@@ -133,6 +138,7 @@ fn known(stored: Option<&RoleEntry>) -> Known<'_> {
     Known {
         granted: stored.map(|role| &role.granted),
         database: stored.and_then(|role| role.database.as_ref()),
+        former: None,
     }
 }
 

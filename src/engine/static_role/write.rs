@@ -46,6 +46,8 @@ pub(super) async fn write(
     let known = Known {
         granted: live.map(|live| &live.granted),
         database: live.and_then(|live| live.database.as_ref()),
+        // Its config stays the same.
+        former: None,
     };
     let asked = Asked::read(fields, known)?;
     if let Some(left) = stored.as_deref().filter(|entry| !entry.is_live()) {

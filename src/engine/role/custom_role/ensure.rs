@@ -40,13 +40,15 @@ enum Update {
 impl CustomRoles {
     /// Makes the custom role of `scope` grant `policy`.
     ///
-    /// `known` is what is stored of it in this organization.  A note stands until
-    /// [`CustomRoles::stored`], which is for the caller to call once the role is stored.
+    /// `known` is what is stored of it in this config's organization, `former` what the stored role has under
+    /// whatever config.  A note stands until [`CustomRoles::stored`], which is for the caller to call once
+    /// the role is stored.
     pub(crate) async fn ensure(
         &self,
         scope: &Scope<'_>,
         policy: &Policy,
         known: Option<&PolicyRole>,
+        former: Option<&PolicyRole>,
         deadline: Deadline,
     ) -> Result<Ensured, Error> {
         let mut note = self.load(scope).await?;
@@ -71,7 +73,10 @@ impl CustomRoles {
             |role: &&Role| Nonce::of(role).is_some_and(|nonce| note.creates.contains(&nonce));
         match roles.iter().find(is_lost) {
             Some(lost) => self.adopt(scope, note, policy, lost, deadline).await,
-            None => self.create(scope, note, policy, &roles, deadline).await,
+            None => {
+                self.create(scope, note, policy, former, &roles, deadline)
+                    .await
+            }
         }
     }
 
@@ -150,12 +155,13 @@ impl CustomRoles {
         scope: &Scope<'_>,
         mut note: Note,
         policy: &Policy,
+        former: Option<&PolicyRole>,
         roles: &[Role],
         deadline: Deadline,
     ) -> Result<Ensured, Error> {
         let connection = scope.connection;
         let nonce = Nonce::random();
-        let (name, warning) = free_name(scope, &note, roles, &nonce);
+        let (name, warning) = free_name(scope, &note, former, roles, &nonce);
         remember(&mut note.creates, nonce.clone());
         self.save(scope, &note).await?;
         scope.check_not_ending()?;
@@ -202,6 +208,7 @@ impl CustomRoles {
 fn free_name(
     scope: &Scope<'_>,
     note: &Note,
+    former: Option<&PolicyRole>,
     roles: &[Role],
     nonce: &Nonce,
 ) -> (String, Option<String>) {
@@ -216,7 +223,8 @@ fn free_name(
         .released
         .iter()
         .any(|released| released.role_id == other.id);
-    let warning = (!is_released).then(|| {
+    let is_former = former.is_some_and(|former| former.role_id.eq_ignore_ascii_case(&other.id));
+    let warning = (!is_released && !is_former).then(|| {
         format!(
             "policy: the organization of config \"{}\" already has a custom role \"{usual}\" ({}), \
              of which this mount knows nothing, perhaps of a mount restored from the same \

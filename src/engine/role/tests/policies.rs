@@ -14,6 +14,7 @@ use crate::engine::testing::READER;
 use crate::engine::testing::refused;
 use crate::engine::testing::text;
 use crate::engine::testing::virtual_time;
+use crate::engine::testing::warnings;
 use crate::vault::Operation;
 use crate::vault::memory::WriteFault;
 
@@ -558,5 +559,24 @@ async fn a_move_to_another_config_moves_the_custom_role() {
         theirs[0].policy.resources,
         [format!("drn:astra:org:{}:db:*", second.id)]
     );
+    assert_eq!(notes(&mount), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_move_to_another_config_of_the_organization_makes_another_custom_role_without_a_warning()
+{
+    let mount = AstraMount::configured().await;
+    let another = mount.another_root_token();
+    mount.write_config("second", &another).await;
+    let given = json!({"policy": policy(&["db-cql"])});
+    mount.write("roles/app", given.clone()).await.unwrap();
+    let [former] = kept(&mount).try_into().unwrap();
+    let moved = json!({"config": "second", "policy": policy(&["db-cql"])});
+    let moved = mount.write("roles/app", moved).await.unwrap();
+    assert_eq!(warnings(moved), [""; 0]);
+    let [own] = kept(&mount).try_into().unwrap();
+    assert_ne!(own.id, former.id);
+    let read = mount.read_data("roles/app").await;
+    assert_eq!(read["astra_role_ids"], json!([own.id]));
     assert_eq!(notes(&mount), Vec::<String>::new());
 }
