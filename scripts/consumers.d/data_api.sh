@@ -54,6 +54,8 @@ devops_api() {
 # own_emulator OPTION…  An emulator of its own, with its address in $own_url, token in $own_token and id in $own_pid.
 own_emulator() {
     local ready=$work/own.ready
+    # The one before may have left it, and it is emptied only once this one begins.
+    rm -f "$ready"
     "$emulator" "$@" >"$ready" 2>"$work/own.log" </dev/null &
     own_pid=$!
     pids+=("$own_pid")

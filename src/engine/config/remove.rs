@@ -9,6 +9,7 @@ use super::pending_deletion;
 use super::users::Users;
 use crate::astra::Deadline;
 use crate::engine::Engine;
+use crate::engine::connection::Configs;
 use crate::engine::connection::Connection;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
@@ -65,8 +66,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     pending_deletion::record(&engine, &connection.entry).await?;
     engine.configs.delete(&name).await?;
     failpoint::hit("config.removed");
-    ending.keep();
-    engine.configs.ended(&name);
+    ending.keep(&engine.configs);
     tracing::info!(config = name, force, "config deleted");
     let subject = Subject {
         path: &format!("config/{name}"),
@@ -101,8 +101,9 @@ impl<'a> Ending<'a> {
     }
 
     /// The config is deleted, so requests that still have it mint nothing.
-    fn keep(mut self) {
+    fn keep(mut self, configs: &Configs) {
         self.has_happened = true;
+        configs.ended(&self.connection.name);
     }
 }
 

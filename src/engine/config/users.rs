@@ -60,7 +60,7 @@ impl Users {
         }
         if noted > 0 {
             let words = format!("custom Astra roles that are being changed or deleted ({noted})");
-            found.add(words, "wait until the host's ticks have done that");
+            found.add(words, "wait for the host's ticks");
         }
         found.add_leased(engine, connection, deadline).await?;
         Ok(found.into_users())
@@ -70,7 +70,9 @@ impl Users {
 impl Found {
     fn add(&mut self, words: String, remedy: &'static str) {
         self.words.push(words);
-        self.remedies.push(remedy);
+        if !self.remedies.contains(&remedy) {
+            self.remedies.push(remedy);
+        }
     }
 
     /// Adds the tokens that are under leases, as far as Astra tells.

@@ -90,7 +90,7 @@ fn a_role_that_is_being_written_holds_its_config() {
             assert_eq!(
                 refused(deleted),
                 "config \"default\" is in use: custom Astra roles that are being changed or deleted (1). \
-                 Wait until the host's ticks have done that first, or delete with force=true"
+                 Wait for the host's ticks first, or delete with force=true"
             );
         });
     }

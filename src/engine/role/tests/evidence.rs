@@ -404,6 +404,6 @@ async fn an_update_of_a_listed_custom_role_that_is_called_not_found_makes_no_oth
     assert_eq!(write(&mount, &["db-rest"]).await, [""; 0]);
     assert_eq!(role_id(&mount).await, id);
     let token = mount.astra.token(&text(&credential, "client_id")).unwrap();
-    assert_eq!(token.roles, [id.clone()]);
+    assert_eq!(token.roles, std::slice::from_ref(&id));
     assert_eq!(by_id(&mount, &id).unwrap().policy.actions, ["db-rest"]);
 }
