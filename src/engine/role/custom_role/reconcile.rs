@@ -15,7 +15,7 @@ use crate::astra::Role;
 use crate::engine::astra_error;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
-use crate::engine::role::static_entry::PreviousToken;
+use crate::engine::role::previous_token::PreviousToken;
 
 /// What storage says of an owner in one organization.
 #[derive(Clone, Copy, Default)]
