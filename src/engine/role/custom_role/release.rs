@@ -5,7 +5,6 @@ use super::nonce::Nonce;
 use super::nonce::is_foreign;
 use super::note::Note;
 use super::note::Released;
-use super::note::remember;
 use super::policy_role::PolicyRole;
 use super::registry::CustomRoles;
 use super::scope::Scope;
@@ -46,9 +45,13 @@ impl CustomRoles {
         let key = owner.note_key(config, org_id);
         let mut note = self.load_at(&key, owner).await?;
         let mut nonces = custom.nonces.clone();
-        for update in &note.updates {
-            remember(&mut nonces, update.clone());
-        }
+        // None makes room for another: each may be what Astra has.
+        let updates = note.updates.iter();
+        nonces.extend(
+            updates
+                .filter(|update| !custom.nonces.contains(update))
+                .cloned(),
+        );
         note.released
             .retain(|released| released.role_id != custom.role_id);
         note.released.push(Released {
@@ -137,9 +140,11 @@ impl CustomRoles {
         let Some(released) = note.released.iter_mut().find(of_id) else {
             return Ok(());
         };
-        // The same each time: a new one at each tick would push out those that prove whose it is.
+        // The same each time: there may be many ticks.
         let nonce = released.emptying.get_or_insert_with(Nonce::random).clone();
-        remember(&mut released.nonces, nonce.clone());
+        if !released.nonces.contains(&nonce) {
+            released.nonces.push(nonce.clone());
+        }
         let name = match released.name.as_str() {
             "" => scope.owner.custom_role(scope.connection),
             name => name.to_owned(),

@@ -193,6 +193,23 @@ fn a_custom_role_that_could_not_be_emptied_for_long_still_counts_as_its_own() {
     });
 }
 
+#[test]
+fn a_custom_role_still_counts_as_its_own_after_many_refused_writes() {
+    virtual_time::run(1, async {
+        let mount = mounted().await;
+        mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
+        mount.fault("PUT", ONE_ROLE, forbidden());
+        for _ in 0..20 {
+            let outcome = mount.write("roles/app", policy(&["db-rest"])).await;
+            assert!(outcome.is_err());
+        }
+        mount.astra.clear_faults();
+        let deleted = mount.delete("roles/app", json!({})).await.unwrap();
+        assert_eq!(warnings(deleted), [""; 0]);
+        assert_eq!(kept(&mount), []);
+    });
+}
+
 fn forbidden() -> Fault {
     Fault::Status {
         status: 403,
