@@ -88,7 +88,7 @@ pub struct Engine {
     pub(crate) comparisons: Comparisons,
     pub(crate) token_admins: TokenAdmins,
     pub(crate) active: ActiveLimits,
-    pub(crate) recent_deletions: RecentDeletions,
+    pub(crate) recent_deletions: Arc<RecentDeletions>,
     pub(crate) seen_tokens: SeenTokens,
     pub(crate) host: Arc<Host>,
     pub(crate) metrics: Arc<Metrics>,
@@ -142,6 +142,7 @@ impl Engine {
         let host = Arc::new(Host::new(Arc::clone(&mount.system)));
         let mount_id = Arc::new(Identity::new(store.clone()));
         let metrics = Arc::new(Metrics::new());
+        let recent_deletions = Arc::new(RecentDeletions::new(deadlines.visible_after()));
         let archived =
             ArchivedEngine::new(Arc::clone(&mount.storage), store.clone(), Arc::clone(&host));
         Self {
@@ -162,8 +163,8 @@ impl Engine {
             custom_roles: CustomRoles::new(store.clone(), deadlines.late_create_window),
             comparisons: Comparisons::default(),
             token_admins: TokenAdmins::default(),
-            active: ActiveLimits::default(),
-            recent_deletions: RecentDeletions::new(deadlines.visible_after()),
+            active: ActiveLimits::new(deadlines.visible_after(), Arc::clone(&recent_deletions)),
+            recent_deletions,
             seen_tokens: SeenTokens::default(),
             host,
             metrics,

@@ -162,6 +162,9 @@ pub(super) enum PendingDeletionError {
     /// They may be in use.
     #[error("a config that a newer version wrote may use them")]
     PerhapsInUse,
+    /// One is being written into a config.
+    #[error("a config is being written with one of them")]
+    BeingWritten,
     /// One was made a moment ago.
     #[error("Astra does not show one of them, and may not show it yet")]
     PerhapsNotVisible,

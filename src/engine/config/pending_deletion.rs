@@ -77,7 +77,8 @@ async fn reconcile_one(engine: &Engine, client_id: &str, deadline: Deadline) -> 
     let mut is_hidden = false;
     for (name, config) in engine.configs.load_all().await? {
         match config {
-            Loaded::Valid(config) if config.entry.token_client_id() == client_id => {
+            // Written again with the root token, it may not know of those that this replaced.
+            Loaded::Valid(config) if takes_over(&config.entry, &entry) => {
                 tracing::info!(
                     config = name,
                     client_id,
@@ -108,6 +109,13 @@ async fn reconcile_one(engine: &Engine, client_id: &str, deadline: Deadline) -> 
     finished
 }
 
+/// Whether `config` has the root token of the deleted `entry` and names all else that is to be deleted.
+fn takes_over(config: &ConfigEntry, entry: &ConfigEntry) -> bool {
+    let mut others = entry.pending_delete.iter();
+    config.token_client_id() == entry.token_client_id()
+        && others.all(|client_id| config.pending_delete.contains(client_id))
+}
+
 /// What only the engine can delete; the root token itself comes last, as it deletes the others.
 fn tokens(entry: &ConfigEntry) -> impl Iterator<Item = &str> {
     let own = entry.minted.then(|| entry.token_client_id());
@@ -116,9 +124,15 @@ fn tokens(entry: &ConfigEntry) -> impl Iterator<Item = &str> {
 
 async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
     let clients = clients(engine, entry).await?;
-    let others = OtherRoots::than(&engine.configs, "").await?;
     let is_young = engine.is_young(entry.token_set_at);
     for client_id in tokens(entry) {
+        // Nothing may begin to use it meanwhile.  The caller holds the lock of the entry's own.
+        let is_own = client_id == entry.token_client_id();
+        let deleting = engine.pending_deletions.try_lock(client_id);
+        if !is_own && deleting.is_none() {
+            return Err(PendingDeletionError::BeingWritten.into());
+        }
+        let others = OtherRoots::than(&engine.configs, "").await?;
         if let Some(config) = others.owner(client_id) {
             tracing::warn!(
                 config,

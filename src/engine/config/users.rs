@@ -32,7 +32,9 @@ impl Users {
         deadline: Deadline,
     ) -> Result<Option<Self>, Error> {
         let mut found = Found::default();
-        // Before the roles: a note goes once its role is stored.
+        // Before the roles: notes and intents go once what they are for is stored.
+        let in_flight = connection.ledger.open();
+        let lost = connection.ledger.pending().await?;
         let noted = engine.custom_roles.pending_of(connection).await?;
         let roles = engine.roles.of_config(&connection.name).await?;
         if !roles.is_empty() {
@@ -48,16 +50,16 @@ impl Users {
             let words = format!("stored tokens of the archived engine ({stored})");
             found.add(words, "revoke the leases of the archived engine");
         }
-        let in_flight = connection.ledger.open();
         if in_flight > 0 {
             let words = format!("mints in flight ({in_flight})");
             found.add(words, "wait until those mints have ended");
         }
-        let lost = connection.ledger.pending().await?;
         if lost > 0 {
             let words = format!("mints whose outcome is not known yet ({lost})");
             found.add(words, "wait for the host's ticks");
         }
+        // After them: a role that is deleted leaves a note.
+        let noted = noted.max(engine.custom_roles.pending_of(connection).await?);
         if noted > 0 {
             let words = format!("custom Astra roles that are being changed or deleted ({noted})");
             found.add(words, "wait for the host's ticks");

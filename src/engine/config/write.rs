@@ -1,8 +1,10 @@
 //! Writing a config: what is sent is checked, the root token is tried, the config is stored.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
+use tokio::sync::OwnedMutexGuard;
 
 use super::archived_command;
 use super::attributes::ATTRIBUTES;
@@ -12,6 +14,7 @@ use super::attributes::URL;
 use super::error::ConfigError;
 use super::left_behind;
 use super::name::name_of;
+use super::pending_deletion;
 use crate::astra::BaseUrl;
 use crate::astra::Client;
 use crate::astra::ClientConfig;
@@ -60,23 +63,10 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let mut entry = merged(&call.fields, stored, engine.clock.now())?;
     check_not_retired(&entry, stored)?;
     check_not_redirected(&call.fields, &entry, stored)?;
-    let client = build_client(&entry)?;
     let mut warnings = Vec::new();
     warnings.extend(cut_certificates(&call.fields, &entry));
-    if entry.verify {
-        let verified = verify(&client, deadline).await;
-        let verified = verified.map_err(|source| {
-            let name = name.clone();
-            ConfigError::NotVerified { name, source }
-        })?;
-        entry.root_expires_at = verified.expires_at;
-        entry.root_role_ids = verified.role_ids;
-        resolve_organization(&call.fields, &mut entry, verified.org_id)?;
-        let lacking = missing_rights::of_config(&engine, &name, &entry, &verified.roles);
-        warnings.extend(lacking.await?);
-    } else {
-        warnings.push("verify=false: the root token was stored without being tried".to_owned());
-    }
+    let _deleting = lock_roots(&engine, &entry, stored).await;
+    warnings.extend(try_token(&engine, &name, &call.fields, &mut entry, deadline).await?);
     let force = call.fields.bool("force").unwrap_or_default();
     check_same_organization(&name, &entry, stored, force)?;
     if let Some(former) = &former {
@@ -87,11 +77,12 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     }
     warnings.extend(entry.expiry_warning());
     failpoint::hit("config.checked");
-    // Nothing may delete the root token from now on, and no other config may take it.
-    let client_id = entry.token_client_id().to_owned();
-    let _deleting = engine.pending_deletions.lock(&client_id).await;
     if stored.is_none_or(|stored| stored.token != entry.token) {
-        check_no_other_has(&engine, &name, client_id).await?;
+        check_no_other_has(&engine, &name, entry.token_client_id()).await?;
+    }
+    if let Some(former) = stored.filter(|former| is_moved(former, &entry)) {
+        // The new organization's root token cannot delete what is in the former one.
+        pending_deletion::record(&engine, former).await?;
     }
     let connection = engine.configs.put(&name, entry).await?;
     failpoint::hit("config.stored");
@@ -110,6 +101,32 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     };
     engine.events.publish(EngineEvent::ConfigWrite, subject);
     Ok(Response::to_write(warnings))
+}
+
+/// Tries the root token of `entry`, unless that is not wanted, and notes what it shows; what the operator
+/// should know of it is returned.
+async fn try_token(
+    engine: &Engine,
+    name: &str,
+    fields: &Fields,
+    entry: &mut ConfigEntry,
+    deadline: Deadline,
+) -> Result<Vec<String>, Error> {
+    let client = build_client(entry)?;
+    if !entry.verify {
+        return Ok(vec![
+            "verify=false: the root token was stored without being tried".to_owned(),
+        ]);
+    }
+    let verified = verify(&client, deadline).await;
+    let verified = verified.map_err(|source| {
+        let name = name.to_owned();
+        ConfigError::NotVerified { name, source }
+    })?;
+    entry.root_expires_at = verified.expires_at;
+    entry.root_role_ids = verified.role_ids;
+    resolve_organization(fields, entry, verified.org_id)?;
+    missing_rights::of_config(engine, name, entry, &verified.roles).await
 }
 
 /// The config that the sent fields make of the stored one.
@@ -165,11 +182,11 @@ fn sent_token(fields: &Fields) -> Result<Option<Secret>, ConfigError> {
 }
 
 /// Refuses a token that another config has.
-async fn check_no_other_has(engine: &Engine, name: &str, client_id: String) -> Result<(), Error> {
+async fn check_no_other_has(engine: &Engine, name: &str, client_id: &str) -> Result<(), Error> {
     let others = OtherRoots::than(&engine.configs, name).await?;
-    match others.owner(&client_id) {
+    match others.owner(client_id) {
         Some(other) => {
-            let other = other.to_owned();
+            let (client_id, other) = (client_id.to_owned(), other.to_owned());
             Err(ConfigError::OthersToken { client_id, other }.into())
         }
         None => Ok(()),
@@ -247,16 +264,36 @@ fn leave_behind(entry: &mut ConfigEntry, stored: &ConfigEntry) -> Option<String>
             .pending_delete
             .push(stored.token_client_id().to_owned());
     }
-    let is_other = entry.org_id != stored.org_id && stored.org_id.is_some();
-    if !is_other || entry.pending_delete.is_empty() {
+    if !is_moved(stored, entry) || entry.pending_delete.is_empty() {
         return None;
     }
-    // The new organization's token cannot delete what is in the old one.
     let left = std::mem::take(&mut entry.pending_delete).join(", ");
     Some(format!(
-        "root tokens that rotation minted stay live in the former organization: delete those with \
-         client ids {left} there"
+        "root tokens that rotation minted or replaced are still in the former organization (client ids \
+         {left}): the host's ticks delete them as long as its root token works"
     ))
+}
+
+/// Whether `entry` is for another organization than `former`.
+fn is_moved(former: &ConfigEntry, entry: &ConfigEntry) -> bool {
+    entry.org_id != former.org_id && former.org_id.is_some()
+}
+
+/// Keeps everyone else from deleting the root token of `entry` once it is tried, from taking it, and from
+/// finishing what `former` leaves behind.
+async fn lock_roots(
+    engine: &Engine,
+    entry: &ConfigEntry,
+    former: Option<&ConfigEntry>,
+) -> Vec<OwnedMutexGuard<()>> {
+    let ids = former.into_iter().chain([entry]);
+    // In one order, so that no two changes wait for each other.
+    let ids: BTreeSet<&str> = ids.map(ConfigEntry::token_client_id).collect();
+    let mut locks = Vec::new();
+    for id in ids {
+        locks.push(engine.pending_deletions.lock(id).await);
+    }
+    locks
 }
 
 /// Decides which organization the config is for, once the token's own is known.

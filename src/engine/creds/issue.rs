@@ -95,7 +95,7 @@ impl WantedCredential<'_> {
         admins.check(connection, &role.granted, deadline).await?;
         let asked = term.expiry(engine.clock.now());
         let mint = self.mint(connection, role, asked);
-        let _permit = self.acquire(&mint, role, deadline).await?;
+        let permit = self.acquire(&mint, role, deadline).await?;
         // Before the mint, so that a failure leaves no token behind.
         let bundle = match &role.database {
             Some(database) => bundle_url(connection, database, deadline).await?,
@@ -107,6 +107,12 @@ impl WantedCredential<'_> {
             Ok(minted) => minted,
             Err(error) => return Err(self.explain(error, role, connection).await),
         };
+        if let Some(permit) = permit
+            .as_ref()
+            .filter(|_| !connection.ignores_description())
+        {
+            permit.minted(&minted.intent, &minted.token.client_id);
+        }
         let undo = take_back(
             Arc::clone(connection),
             minted.completed,

@@ -2,10 +2,12 @@
 //!
 //! Only this node mints, so the number of live tokens can rise only by what is admitted here.  A
 //! list gives an upper bound, every admission adds one to it, and as long as the bound is below
-//! the limit nothing needs to be asked.  When it is reached, a new list shows what has ended.
+//! the limit nothing needs to be asked.  When it is reached, a new list shows what has ended.  A list
+//! may not show yet what this process minted a moment ago, so that is counted as well.
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use crate::engine::astra_error;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::intent::Owner;
+use crate::engine::recent_deletions::RecentDeletions;
 use crate::engine::role::error::RoleError;
 use crate::engine::tagged_token::MountTokenFilter;
 
@@ -29,9 +32,11 @@ use crate::engine::tagged_token::MountTokenFilter;
 const BELIEVED: Duration = Duration::from_secs(60);
 
 /// The limiters of all roles that have a limit.
-#[derive(Default)]
 pub(crate) struct ActiveLimits {
     limiters: Mutex<HashMap<(String, String), Arc<Limiter>>>,
+    /// How long a list may not show a new token.
+    visible_after: Duration,
+    deletions: Arc<RecentDeletions>,
 }
 
 /// One role's way to a mint.
@@ -40,6 +45,16 @@ struct Limiter {
     bound: AsyncMutex<Option<Bound>>,
     /// Mints that were admitted and are not over.
     under_way: watch::Sender<usize>,
+    /// Tokens that lists may not show yet, oldest first.
+    young: Mutex<VecDeque<YoungToken>>,
+}
+
+/// A token that was minted a moment ago.
+struct YoungToken {
+    /// Its intent, `block.index`.
+    intent: String,
+    client_id: String,
+    minted: Instant,
 }
 
 /// No more tokens than this are live, mints under way included.
@@ -49,9 +64,23 @@ struct Bound {
 }
 
 /// Permission to mint one token; dropped when the mint is over, however it ended.
-pub(crate) struct Permit(Arc<Limiter>);
+pub(crate) struct Permit {
+    limiter: Arc<Limiter>,
+    /// How many tokens may be live.
+    limit: usize,
+}
 
 impl ActiveLimits {
+    /// No limiters; lists may not show a new token for `visible_after`, and those of `deletions` are gone
+    /// before that.
+    pub(crate) fn new(visible_after: Duration, deletions: Arc<RecentDeletions>) -> Self {
+        Self {
+            limiters: Mutex::default(),
+            visible_after,
+            deletions,
+        }
+    }
+
     /// Waits for permission to mint one more token of `role`, of which `limit` may be live.
     ///
     /// The refusal names count, limit and remedies; `mount` is the mount's path for them.
@@ -78,16 +107,18 @@ impl ActiveLimits {
                 .filter(|bound| bound.upper_bound < limit && bound.since.elapsed() < BELIEVED)
             {
                 bound.upper_bound += 1;
-                return Ok(Permit::of(&limiter));
+                return Ok(Permit::of(&limiter, limit));
             }
             // Counted before the list: a mint that ends meanwhile may or may not be in it.
             let under_way = *limiter.under_way.borrow();
             let since = Instant::now();
-            let live = live(connection, role, deadline).await?;
+            let mut live = live(connection, role, deadline).await?;
+            live.extend(self.young(&limiter));
+            let live = live.len();
             if connection.lists_no_descriptions() {
                 // It counts nothing: the answer will say so, and the next mint asks for a new list.
                 *bound = None;
-                return Ok(Permit::of(&limiter));
+                return Ok(Permit::of(&limiter, limit));
             }
             *bound = Some(Bound {
                 upper_bound: live.saturating_add(under_way),
@@ -118,6 +149,16 @@ impl ActiveLimits {
         }
     }
 
+    /// The intents of the tokens that lists may not show yet, and that are not deleted.
+    fn young(&self, limiter: &Limiter) -> Vec<String> {
+        let mut young = limiter.young.lock();
+        young.retain(|token| {
+            token.minted.elapsed() < self.visible_after
+                && !self.deletions.contains(&token.client_id)
+        });
+        young.iter().map(|token| token.intent.clone()).collect()
+    }
+
     fn limiter(&self, config: &str, role: &str) -> Arc<Limiter> {
         let mut limiters = self.limiters.lock();
         let limiter = limiters
@@ -126,6 +167,7 @@ impl ActiveLimits {
                 Arc::new(Limiter {
                     bound: AsyncMutex::new(None),
                     under_way: watch::Sender::new(0),
+                    young: Mutex::default(),
                 })
             });
         Arc::clone(limiter)
@@ -133,32 +175,52 @@ impl ActiveLimits {
 }
 
 impl Permit {
-    fn of(limiter: &Arc<Limiter>) -> Self {
+    fn of(limiter: &Arc<Limiter>, limit: usize) -> Self {
         limiter.under_way.send_modify(|count| *count += 1);
-        Self(Arc::clone(limiter))
+        Self {
+            limiter: Arc::clone(limiter),
+            limit,
+        }
+    }
+
+    /// The token with `client_id` was minted under `intent`, `block.index`.
+    pub(crate) fn minted(&self, intent: &str, client_id: &str) {
+        let mut young = self.limiter.young.lock();
+        // Only a list looks at them, and there may be none for long.
+        while young.len() >= self.limit.max(1) {
+            young.pop_front();
+        }
+        young.push_back(YoungToken {
+            intent: intent.to_owned(),
+            client_id: client_id.to_owned(),
+            minted: Instant::now(),
+        });
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0
+        self.limiter
             .under_way
             .send_modify(|count| *count = count.saturating_sub(1));
     }
 }
 
-/// How many tokens of `role` Astra lists.
-async fn live(connection: &Connection, role: &str, deadline: Deadline) -> Result<usize, Error> {
+/// The intents, `block.index`, of the tokens of `role` that Astra lists.
+async fn live(
+    connection: &Connection,
+    role: &str,
+    deadline: Deadline,
+) -> Result<BTreeSet<String>, Error> {
     let owner = Owner::of(&connection.name, role);
     let own = MountTokenFilter::of(connection);
     let is_live = move |token: &TokenEntry| {
         let tag = own.tag(token)?;
-        (tag.owner == owner).then_some((tag.block, tag.index))
+        (tag.owner == owner).then(|| format!("{}.{}", tag.block, tag.index))
     };
     let live = connection.client.tokens(is_live, deadline).await;
     // A description can be copied, an intent has one token.
-    let distinct = |intents: Vec<_>| intents.into_iter().collect::<BTreeSet<_>>().len();
-    live.map(distinct).map_err(|error| {
+    live.map(BTreeSet::from_iter).map_err(|error| {
         astra_error::request_error("count the role's live tokens", connection, &error)
     })
 }

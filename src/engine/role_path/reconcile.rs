@@ -1,5 +1,6 @@
 //! The tick's part of keeping custom Astra roles in step.
 
+use futures_util::future::join;
 use futures_util::future::join_all;
 
 use super::repair;
@@ -27,8 +28,9 @@ pub(crate) async fn reconcile_all(engine: &Engine, deadline: Deadline) -> Result
             }
         }
     });
-    join_all(notes).await;
-    repair::repair_all(engine, deadline).await
+    // Side by side: an organization that does not answer to the one must not keep others from the other.
+    let (_, repaired) = join(join_all(notes), repair::repair_all(engine, deadline)).await;
+    repaired
 }
 
 async fn reconcile_role(

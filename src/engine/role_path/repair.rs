@@ -128,6 +128,8 @@ async fn compare(
     })?;
     engine.token_admins.learn(config, &roles);
     let mut busy = Work::default();
+    // One that Astra refuses must not keep the others from it.
+    let mut repaired = Ok(());
     for name in &work.roles {
         let Some(_changing) = engine.roles.try_lock(name) else {
             busy.roles.push(name.clone());
@@ -138,7 +140,8 @@ async fn compare(
             && let Some(custom) = &role.granted.policy
         {
             let owner = PolicyOwner::Role(name);
-            repair(engine, connection, owner, custom, &roles, deadline).await?;
+            let outcome = repair(engine, connection, owner, custom, &roles, deadline).await;
+            repaired = repaired.and(outcome);
         }
     }
     for name in &work.static_roles {
@@ -151,10 +154,11 @@ async fn compare(
             && let Some(custom) = role.claim()
         {
             let owner = PolicyOwner::StaticRole(name);
-            repair(engine, connection, owner, custom, &roles, deadline).await?;
+            let outcome = repair(engine, connection, owner, custom, &roles, deadline).await;
+            repaired = repaired.and(outcome);
         }
     }
-    Ok(busy)
+    repaired.map(|()| busy)
 }
 
 impl Work {

@@ -221,8 +221,12 @@ async fn replace(
     failpoint::hit("rotate-root.kept");
     // From here on the new token is the root token, whatever else fails.
     let new = engine.configs.require(&old.name).await?;
-    let mut warnings = if is_unused(&old, deadline).await {
-        delete_replaced(engine, &new, old.entry.token_set_at, deadline).await
+    let is_unused = is_unused(&old, deadline).await;
+    let youngest = old.entry.token_set_at;
+    drop(old);
+    // The entry may name earlier ones too.
+    let mut warnings = if is_unused && !engine.replaced_roots.are_in_use(&new.name) {
+        delete_replaced(engine, &new, youngest, deadline).await
     } else {
         vec![
             "requests that began with the former root token still run; a tick of the host deletes \

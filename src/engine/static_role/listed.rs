@@ -5,7 +5,6 @@
 //! is about to end it: when that is by this node's clock storage says, but the clock may have been wrong.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -67,14 +66,14 @@ pub(super) fn unseen(
     })
 }
 
-/// Looks for them in the organization's list: the names of the static roles whose token is gone, or to
-/// be replaced before Astra ends it.
+/// Looks for them in the organization's list: the static roles whose token is gone, or to be replaced before
+/// Astra ends it, each with the client id of that token.
 pub(super) async fn gone(
     engine: &Engine,
     connection: &Connection,
     unseen: &Unseen,
     deadline: Deadline,
-) -> Result<BTreeSet<String>, Error> {
+) -> Result<BTreeMap<String, String>, Error> {
     let wanted: BTreeMap<String, Option<OffsetDateTime>> = unseen
         .iter()
         .map(|(client_id, token)| (client_id.clone(), token.minted_by_astra))
@@ -100,11 +99,11 @@ pub(super) async fn gone(
     let listed =
         listed.map_err(|error| astra_error::request_error("list tokens", connection, &error))?;
     let now = connection.client.astra_time();
-    let mut gone = BTreeSet::new();
+    let mut gone = BTreeMap::new();
     for (client_id, UnseenToken { role: name, .. }) in unseen {
         let Some(found) = listed.iter().find(|token| token.client_id == *client_id) else {
             warn_of(name, client_id, &listed);
-            gone.insert(name.clone());
+            gone.insert(name.clone(), client_id.clone());
             continue;
         };
         let left = found.replace_at.zip(now).map(|(at, now)| at - now);
@@ -115,7 +114,7 @@ pub(super) async fn gone(
                     client_id,
                     "Astra is about to end the current token of a static role, so it is replaced"
                 );
-                gone.insert(name.clone());
+                gone.insert(name.clone(), client_id.clone());
             }
             left => engine
                 .seen_tokens

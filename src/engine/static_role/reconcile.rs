@@ -1,7 +1,6 @@
 //! What static roles need on the host's tick.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -16,6 +15,7 @@ use crate::engine::Engine;
 use crate::engine::error::Error;
 use crate::engine::failures::Failures;
 use crate::engine::registry::Loaded;
+use crate::engine::role::CurrentToken;
 use crate::engine::role::PolicyOwner;
 use crate::engine::role::StaticRoleEntry;
 use crate::engine::role::custom_role::Claim;
@@ -30,6 +30,8 @@ const AT_ONCE: usize = 4;
 
 /// How much of a tick the look for current tokens may take.
 const LISTING: Duration = Duration::from_secs(10);
+/// How much of it the deletion of a role's previous tokens may take.
+const DELETING: Duration = Duration::from_secs(10);
 
 /// What one config's static roles need.
 #[derive(Default)]
@@ -82,7 +84,7 @@ async fn reconcile_config(engine: &Engine, config: String, work: Work, deadline:
     } = work;
     let gone = gone(engine, &config, &unseen, deadline).await;
     due.extend(
-        gone.iter()
+        gone.keys()
             .filter(|name| !due.contains(name))
             .cloned()
             .collect::<Vec<_>>(),
@@ -95,8 +97,7 @@ async fn reconcile_config(engine: &Engine, config: String, work: Work, deadline:
             if deadline.remaining() < engine.deadlines.min_for_rotation() {
                 return;
             }
-            if let Err(error) = reconcile_tokens(engine, name, gone.contains(name), deadline).await
-            {
+            if let Err(error) = reconcile_tokens(engine, name, gone.get(name), deadline).await {
                 tracing::warn!(static_role = name, %error, "a static role is not rotated or \
                     cleaned up; a later tick tries again");
             }
@@ -120,43 +121,50 @@ fn is_due(entry: &StaticRoleEntry, now: time::OffsetDateTime) -> bool {
     entry.next_rotation().is_some_and(|next| next <= now)
 }
 
-/// The static roles whose current token is gone from Astra; none where that cannot be found out now.
+/// The static roles whose current token is gone from Astra, each with its client id; none where that cannot be
+/// found out now.
 async fn gone(
     engine: &Engine,
     config: &str,
     unseen: &Unseen,
     deadline: Deadline,
-) -> BTreeSet<String> {
+) -> BTreeMap<String, String> {
     if unseen.is_empty() {
-        return BTreeSet::new();
+        return BTreeMap::new();
     }
     let found = match engine.configs.find(config).await {
         Ok(Some(connection)) => {
             listed::gone(engine, &connection, unseen, deadline.at_most(LISTING)).await
         }
-        Ok(None) => Ok(BTreeSet::new()),
+        Ok(None) => Ok(BTreeMap::new()),
         Err(error) => Err(error),
     };
     found.unwrap_or_else(|error| {
         tracing::debug!(config, %error, "the tokens of static roles cannot be looked for; the next \
             tick tries again");
-        BTreeSet::new()
+        BTreeMap::new()
     })
 }
 
 async fn reconcile_tokens(
     engine: &Engine,
     name: &str,
-    is_gone: bool,
+    gone: Option<&String>,
     deadline: Deadline,
 ) -> Result<(), Error> {
     // A request that is changing the role may take long; the next tick looks again.
     let Some(_changing) = engine.static_roles.try_lock(name) else {
         return Ok(());
     };
-    let deleted = delete_due(engine, name, deadline).await;
+    // A previous token may be in another organization, which must not take the rotation its time.
+    let deleted = delete_due(engine, name, deadline.at_most(DELETING)).await;
+    if deadline.remaining() < engine.deadlines.min_for_rotation() {
+        return deleted;
+    }
+    // It may have been deleted or rotated since the list was asked for.
+    let is_gone = |current: &CurrentToken| gone.is_some_and(|gone| current.client_id == *gone);
     if let Some(entry) = engine.static_roles.find(name).await?
-        && (is_gone || is_due(&entry, engine.clock.now()))
+        && (entry.current.as_ref().is_some_and(is_gone) || is_due(&entry, engine.clock.now()))
     {
         let failures = Failures::load(&engine.store, &Key::static_rotation(name)).await?;
         if failures.is_none_or(|failures| !failures.is_waiting(engine.clock.now())) {

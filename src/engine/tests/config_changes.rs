@@ -113,6 +113,9 @@ fn no_custom_role_is_made_for_a_config_that_is_being_deleted() {
             "config \"default\" is being deleted, so no custom Astra role is made or changed";
         assert!(text.contains(expected), "{text}");
         assert_eq!(custom_roles(&mount), Vec::<String>::new());
+        let keys = mount.storage.keys();
+        let is_note = |key: &String| key.contains("custom-role/");
+        assert!(!keys.iter().any(is_note), "nothing was sent: {keys:?}");
         // A config that is written under its name is another one.
         mount
             .write("config", mount.config(json!({})))
@@ -196,6 +199,59 @@ fn a_root_token_that_rotation_minted_lasts_for_the_mints_that_began_with_it() {
         mount.tick().await;
         assert_eq!(mount.live(), [credential.client_id]);
     });
+}
+
+#[test]
+fn a_rotation_spares_earlier_root_tokens_that_requests_still_use() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        mount.write("rotate-root/default", json!({})).await.unwrap();
+        let changed = async {
+            let other = mount.config(json!({"token": root_token(&mount)}));
+            mount.write("config", other).await.unwrap();
+            mount.write("rotate-root/default", json!({})).await.unwrap();
+        };
+        let mints = mount.requests("POST", TOKENS);
+        let mint = mount.mint("reader");
+        let (credential, ()) = overtake(&mount, "POST", TOKENS, mint, changed).await;
+        // The rotation's and the mint's, which did not have to begin again.
+        assert_eq!(mount.requests("POST", TOKENS) - mints, 2);
+        assert!(mount.is_live(&credential.unwrap().client_id));
+    });
+}
+
+/// The tick that would delete a token which a config is just written with waits until that is over.
+#[test]
+fn a_root_token_that_is_being_written_is_not_deleted() {
+    virtual_time::run(1, async {
+        let mut mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let taken = root_token(&mount);
+        let config = mount.config(json!({"token": taken}));
+        mount.write("config", config.clone()).await.unwrap();
+        // It is replaced, and cannot be deleted before its config goes.
+        let refusal = mount.fault("DELETE", "/v2/clientIdSecrets/*", refusal());
+        mount.write("rotate-root/default", json!({})).await.unwrap();
+        delete(&mount, "config", true).await.unwrap();
+        mount.astra.remove_fault(refusal).unwrap();
+        mount.advance(Duration::from_secs(3600));
+        let write = mount.write("config/other", config);
+        let tick = mount.tick();
+        let (written, ()) = overtake(&mount, "GET", "/v2/currentOrg", write, tick).await;
+        written.unwrap();
+        let root = mount.read_data("config/other").await["token_client_id"].clone();
+        assert!(mount.is_live(root.as_str().unwrap()));
+    });
+}
+
+fn refusal() -> Fault {
+    Fault::Status {
+        status: 403,
+        body: astra_emulator::fault::FaultBody::String,
+        retry_after: None,
+        committed: false,
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Making a custom Astra role grant a policy.
 
+use super::error::CustomRoleError;
 use super::error::refused;
 use super::nonce::Nonce;
 use super::note::Note;
@@ -80,6 +81,24 @@ impl CustomRoles {
         }
     }
 
+    /// Refuses to send what `note` tells of by now, with `nonce`, where the config is being deleted: nothing
+    /// would be left to clear it up.
+    async fn check_not_ending(
+        &self,
+        scope: &Scope<'_>,
+        note: &mut Note,
+        nonce: &Nonce,
+    ) -> Result<(), Error> {
+        if !scope.connection.is_ending() {
+            return Ok(());
+        }
+        note.updates.retain(|update| update != nonce);
+        note.creates.retain(|create| create != nonce);
+        self.save(scope, note).await?;
+        let config = scope.connection.name.clone();
+        Err(CustomRoleError::ConfigEnds { config }.into())
+    }
+
     /// Sends `policy` to the custom role that the stored role has.
     async fn update(
         &self,
@@ -92,7 +111,7 @@ impl CustomRoles {
         let nonce = Nonce::random();
         remember(&mut note.updates, nonce.clone());
         self.save(scope, note).await?;
-        scope.check_not_ending()?;
+        self.check_not_ending(scope, note, &nonce).await?;
         self.expect_update(scope);
         let name = match known.name.as_str() {
             "" => scope.owner.custom_role(scope.connection),
@@ -129,7 +148,7 @@ impl CustomRoles {
         let nonce = Nonce::random();
         remember(&mut note.creates, nonce.clone());
         self.save(scope, &note).await?;
-        scope.check_not_ending()?;
+        self.check_not_ending(scope, &mut note, &nonce).await?;
         // An earlier try to take it may still be on its way, also one that was listed once.
         let nonces = note.creates.clone();
         let wanted = scope.wanted(&lost.name, policy, &nonce);
@@ -164,7 +183,7 @@ impl CustomRoles {
         let (name, warning) = free_name(scope, &note, former, roles, &nonce);
         remember(&mut note.creates, nonce.clone());
         self.save(scope, &note).await?;
-        scope.check_not_ending()?;
+        self.check_not_ending(scope, &mut note, &nonce).await?;
         self.expect_create(scope);
         let wanted = scope.wanted(&name, policy, &nonce);
         let ensured = |role_id| Ensured {

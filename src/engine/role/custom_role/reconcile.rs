@@ -55,6 +55,7 @@ impl CustomRoles {
             }
             return Ok(());
         }
+        self.is_in_reach(scope);
         let roles = list(connection, deadline).await?;
         if let Some(custom) = claim.custom {
             // A crash came before the role was stored without it.
@@ -151,8 +152,15 @@ impl CustomRoles {
             let custom = claim.custom;
             custom.is_some_and(|custom| custom.role_id.eq_ignore_ascii_case(&role.id))
         };
+        // What was given up goes by itself, once no token needs it.
+        let released = note
+            .released
+            .iter()
+            .map(|released| released.role_id.clone());
+        let released: Vec<String> = released.collect();
+        let is_released = |role: &Role| released.iter().any(|id| id.eq_ignore_ascii_case(&role.id));
         for (role, nonce) in &made {
-            if !is_claimed(role) {
+            if !is_claimed(role) && !is_released(role) {
                 tracing::info!(
                     config = scope.connection.name,
                     custom_role = role.name,

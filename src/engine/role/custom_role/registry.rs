@@ -152,6 +152,7 @@ impl CustomRoles {
             failpoint::hit("custom-role.note-dropped");
             self.clean_since.forget(key);
             self.updates_since.forget(key);
+            self.out_of_reach.lock().remove(key);
         } else {
             self.store.put(key, note).await?;
             failpoint::hit("custom-role.noted");
@@ -179,6 +180,11 @@ impl CustomRoles {
     /// long ago.
     pub(super) fn updates_are_over(&self, scope: &Scope<'_>) -> bool {
         self.updates_since.has_lasted(scope.key(), self.late_window)
+    }
+
+    /// The organization of `scope` is in reach.
+    pub(super) fn is_in_reach(&self, scope: &Scope<'_>) {
+        self.out_of_reach.lock().remove(&scope.key());
     }
 
     /// Whether it is the first time that the organization of the note under `key` is out of reach.

@@ -1,10 +1,8 @@
 //! For whom and in which organization a custom Astra role is kept.
 
-use super::error::CustomRoleError;
 use super::nonce::Nonce;
 use crate::astra::NewRole;
 use crate::engine::connection::Connection;
-use crate::engine::error::Error;
 use crate::engine::role::policy::Policy;
 use crate::engine::role::policy_owner::PolicyOwner;
 use crate::engine::store::Key;
@@ -24,17 +22,6 @@ impl Scope<'_> {
     /// Where the note is stored.
     pub(super) fn key(&self) -> Key {
         self.owner.note_key(&self.connection.name, self.org_id)
-    }
-
-    /// Refuses to make or change a custom role, which a note tells of by now, of a config that is deleted.
-    pub(super) fn check_not_ending(&self) -> Result<(), Error> {
-        match self.connection.is_ending() {
-            true => Err(CustomRoleError::ConfigEnds {
-                config: self.connection.name.clone(),
-            }
-            .into()),
-            false => Ok(()),
-        }
     }
 
     /// What Astra is asked to keep: a custom role called `name` that grants `policy`.

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use astra_emulator::Fault;
+use astra_emulator::FaultRule;
 use astra_emulator::Policy;
 use astra_emulator::Role;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
+use crate::engine::testing::virtual_time;
 use crate::engine::testing::warnings;
 use crate::vault::Error;
 use crate::vault::Operation;
@@ -116,6 +120,75 @@ async fn the_custom_role_of_a_static_role_gets_its_policy_back() {
     mount.advance(Duration::from_secs(3601));
     mount.tick().await;
     assert_eq!(kept(&mount).policy, role.policy);
+}
+
+#[tokio::test]
+async fn a_custom_role_that_cannot_be_repaired_keeps_no_other_from_it() {
+    let mut mount = AstraMount::configured().await;
+    let names = ["roles/a", "roles/b", "static-roles/c"];
+    for name in names {
+        let mut given = policy(&["db-cql"]);
+        if name.starts_with("static") {
+            given["rotation_period"] = json!(86_400);
+        }
+        mount.write(name, given).await.unwrap();
+    }
+    mount.tick().await;
+    let own = |mount: &AstraMount| -> Vec<Role> {
+        let roles = mount.astra.roles(None).unwrap().into_iter();
+        roles
+            .filter(|role| role.name.starts_with("vault-"))
+            .collect()
+    };
+    for role in own(&mount) {
+        let wider = edited(&role, &["db-cql", "db-rest"]);
+        mount.astra.edit_role(&role.id, wider).unwrap();
+    }
+    let first = own(&mount)
+        .into_iter()
+        .find(|role| role.name.ends_with("-a"));
+    let first = first.unwrap().id;
+    let refusal = Fault::Status {
+        status: 403,
+        body: astra_emulator::fault::FaultBody::String,
+        retry_after: None,
+        committed: false,
+    };
+    mount.fault("PUT", &format!("/v2/organizations/roles/{first}"), refusal);
+    mount.advance(Duration::from_secs(3601));
+    mount.tick().await;
+    for role in own(&mount) {
+        let is_repaired = role.policy.actions == ["db-cql"];
+        assert_eq!(is_repaired, role.id != first, "{}", role.name);
+    }
+}
+
+/// An organization that hangs, and has something to be finished, keeps no other from its comparison.
+#[test]
+fn an_organization_that_hangs_does_not_keep_another_from_its_comparison() {
+    virtual_time::run(1, async {
+        let mut mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount
+            .write("config", mount.config(json!({})))
+            .await
+            .unwrap();
+        let other = mount.astra.seeds().organizations[1].clone();
+        mount.write_config("other", &other.root_token).await;
+        let mut there = policy(&["db-cql"]);
+        there["config"] = json!("other");
+        mount.write("roles/there", there).await.unwrap();
+        mount.write("roles/dr", policy(&["db-cql"])).await.unwrap();
+        mount.tick().await;
+        let role = kept(&mount);
+        let wider = edited(&role, &["db-cql", "db-rest"]);
+        mount.astra.edit_role(&role.id, wider).unwrap();
+        let hangs = FaultRule::new(Fault::Hang { committed: false }).of_org(&other.id);
+        mount.astra.add_fault(hangs).unwrap();
+        mount.delete("roles/there", json!({})).await.unwrap();
+        mount.advance(Duration::from_secs(3601));
+        mount.tick().await;
+        assert_eq!(kept(&mount).policy.actions, ["db-cql"]);
+    });
 }
 
 #[tokio::test]

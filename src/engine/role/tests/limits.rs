@@ -5,9 +5,11 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::refused;
 use crate::engine::testing::text;
+use crate::engine::testing::virtual_time;
 use crate::vault::Operation;
 
 #[tokio::test]
@@ -33,6 +35,30 @@ async fn a_reason_may_be_required() {
         "{}",
         token.description
     );
+}
+
+/// Lists do not show for a while what was minted, nor that it was deleted.
+#[test]
+fn the_limit_holds_while_lists_are_behind() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let role = json!({"astra_roles": "RO User", "max_active": 2});
+        mount.write("roles/app", role).await.unwrap();
+        let knobs = json!({"create_visible_after_ms": 25_000, "create_visible_scope": "list"});
+        mount.astra.set_knobs(knobs).unwrap();
+        let first = mount.mint("app").await.unwrap();
+        mount.mint("app").await.unwrap();
+        for _ in 0..2 {
+            let outcome = mount.call(Operation::Read, "creds/app", json!({})).await;
+            assert!(refused(outcome).contains("(it has 2, its max_active is 2)"));
+        }
+        mount.revoke(&first).await.unwrap();
+        mount.mint("app").await.unwrap();
+        let outcome = mount.call(Operation::Read, "creds/app", json!({})).await;
+        assert!(refused(outcome).contains("(it has 2, its max_active is 2)"));
+        assert_eq!(mount.live().len(), 2);
+    });
 }
 
 #[tokio::test]

@@ -97,6 +97,52 @@ async fn a_deleted_config_leaves_nothing_that_rotation_minted() {
     assert!(mount.live().is_empty());
 }
 
+/// The config that has the deleted one's root token again does not know what that replaced.
+#[tokio::test]
+async fn a_former_root_token_is_deleted_although_its_config_is_written_again() {
+    let mut mount = AstraMount::configured().await;
+    rotate(&mount).await.unwrap();
+    let minted = root_of(&mount).await;
+    let another = mount.another_root_token();
+    let config = mount.config(json!({"token": another}));
+    mount.write("config", config.clone()).await.unwrap();
+    let path = format!("/v2/clientIdSecrets/{minted}");
+    let outage = mount.fault("DELETE", &path, refused(503));
+    let force = json!({"force": true});
+    let deleted = mount.call(Operation::Delete, "config", force).await;
+    let texts = warnings(deleted.unwrap());
+    assert!(texts.concat().contains(&minted), "{texts:?}");
+    mount.write("config", config).await.unwrap();
+    mount.astra.remove_fault(outage).unwrap();
+    mount.advance(Duration::from_secs(3600));
+    mount.tick().await;
+    assert!(!mount.is_live(&minted));
+    let root = root_of(&mount).await;
+    assert!(mount.is_live(&root));
+    let keys = mount.storage.keys();
+    assert!(!keys.iter().any(|key| key.contains("pending-deletion")));
+}
+
+#[tokio::test]
+async fn a_config_that_moves_leaves_no_root_token_that_rotation_minted() {
+    let mut mount = AstraMount::configured().await;
+    let first = root_of(&mount).await;
+    let refusal = mount.fault("DELETE", "/v2/clientIdSecrets/*", refused(403));
+    rotate(&mount).await.unwrap();
+    mount.astra.remove_fault(refusal).unwrap();
+    let minted = root_of(&mount).await;
+    let org = &mount.astra.seeds().organizations[1];
+    let moved = mount.config(json!({"token": org.root_token, "force": true}));
+    let texts = warnings(mount.write("config", moved).await.unwrap());
+    let told = |text: &String| text.contains(&minted) && text.contains(&first);
+    assert!(texts.iter().any(told), "{texts:?}");
+    mount.advance(Duration::from_secs(60));
+    mount.tick().await;
+    assert!(!mount.is_live(&minted) && !mount.is_live(&first));
+    let root = root_of(&mount).await;
+    assert!(mount.is_live(&root));
+}
+
 /// Its own root token is dead, and another config's can delete what it cannot, but not now.
 #[tokio::test]
 async fn a_former_root_token_of_a_deleted_config_is_deleted_once_another_config_can() {

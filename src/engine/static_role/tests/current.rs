@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use astra_emulator::Fault;
+use astra_emulator::fault::FaultBody;
 use astra_emulator::fault::LatencyPoint;
 use serde_json::Value;
 use serde_json::json;
@@ -51,6 +52,45 @@ fn a_token_is_served_once_it_works() {
         assert_ne!(current(&mount).await, first);
         assert!(works(&mount).await);
     });
+}
+
+/// A tick sees that its token is gone, and comes to the role after its deletion, which leaves another token.
+#[test]
+fn a_role_that_is_deleted_while_its_token_is_looked_for_stays_deleted() {
+    // One of them is while the tick waits for the list.
+    for seconds in 1..12 {
+        virtual_time::run(1, async {
+            let mut mount = with_role().await;
+            let first = current(&mount).await;
+            mount.write("rotate-role/app", json!({})).await.unwrap();
+            tokio::time::sleep(LISTED).await;
+            mount.restart();
+            let late = Fault::Latency {
+                ms: 3_000,
+                max_ms: None,
+                at: LatencyPoint::default(),
+            };
+            mount.fault("GET", LIST, late);
+            let refusal = Fault::Status {
+                // No list is asked whether it is gone.
+                status: 418,
+                body: FaultBody::String,
+                retry_after: None,
+                committed: false,
+            };
+            mount.fault("DELETE", &format!("{LIST}/{first}"), refusal);
+            let delete = async {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                mount.delete("static-roles/app", json!({})).await.unwrap();
+            };
+            tokio::join!(mount.tick(), delete);
+            assert!(mount.read("static-roles/app").await.is_none(), "{seconds}");
+            mount.astra.clear_faults();
+            tokio::time::sleep(LISTED).await;
+            mount.tick().await;
+            assert_eq!(mount.live(), [""; 0], "{seconds}");
+        });
+    }
 }
 
 #[test]
