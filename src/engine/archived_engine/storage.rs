@@ -110,6 +110,14 @@ impl OldEntries {
             .await
     }
 
+    /// The token called `id`, if it can be one.
+    pub(crate) async fn token(&self, id: &str) -> Result<Option<Read<OldToken>>, Error> {
+        match keys::token_key(id) {
+            Some(key) => self.get(&key).await,
+            None => Ok(None),
+        }
+    }
+
     /// The key of the token called `id`, if it can be one.
     pub(crate) fn token_key(id: &str) -> Option<String> {
         keys::token_key(id)

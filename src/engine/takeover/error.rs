@@ -30,10 +30,10 @@ pub(super) enum OldLeaseError {
     NotAsked {
         /// The token's client id.
         client_id: String,
-        /// The config whose organization did not answer.
+        /// The config whose organization did not answer, or that cannot be used.
         place: String,
         /// What went wrong.
-        source: astra::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The deletion has to be tried again.
     #[error("{place}: cannot delete the token with client id {client_id}: {source}")]

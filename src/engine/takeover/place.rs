@@ -38,16 +38,23 @@ pub(super) struct Places {
     pub(super) home: Option<Result<Place, Error>>,
     /// All others that can be asked.
     pub(super) others: Vec<Place>,
-    /// How many others there are whose configs cannot be used.
-    pub(super) unusable: usize,
+    /// All others whose configs cannot be used.
+    pub(super) unusable: Vec<Unusable>,
+}
+
+/// A config that cannot be used, and why.
+pub(super) struct Unusable {
+    /// What it is called in messages.
+    pub(super) name: String,
+    pub(super) error: Error,
 }
 
 impl Place {
     /// What it is called in messages.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Config(connection) => format!("config \"{}\"", connection.name),
-            Self::Old { org_key, .. } => format!("the archived engine's config/{org_key}"),
+            Self::Config(connection) => config_label(&connection.name),
+            Self::Old { org_key, .. } => old_label(org_key),
         }
     }
 
@@ -104,7 +111,7 @@ impl Places {
             }
         };
         let imported = record.configs.get(org_key);
-        let (mut home, mut others, mut unusable) = (None, Vec::new(), 0);
+        let (mut home, mut others, mut unusable) = (None, Vec::new(), Vec::new());
         let (mut names, mut of_organization) = (BTreeSet::new(), None);
         for (name, loaded) in engine.configs.load_all().await? {
             names.insert(name.clone());
@@ -122,9 +129,11 @@ impl Places {
                     others.push(Place::Config(connection));
                 }
                 (Loaded::Corrupt(corrupt), None) => {
-                    unusable += 1;
                     tracing::warn!(config = name, error = %corrupt.error, "a config cannot be \
                         asked for a token");
+                    let error = corrupt.error;
+                    let name = config_label(&name);
+                    unusable.push(Unusable { name, error });
                 }
                 (Loaded::Missing, _) => {}
             }
@@ -163,9 +172,10 @@ impl Places {
             place if org_key == home_key && self.home.is_none() => self.home = Some(place),
             Ok(place) => self.others.push(place),
             Err(error) => {
-                self.unusable += 1;
                 tracing::warn!(org_key, %error, "a config of the archived engine cannot be asked \
                     for a token");
+                let name = old_label(&org_key);
+                self.unusable.push(Unusable { name, error });
             }
         }
     }
@@ -177,6 +187,14 @@ impl Places {
         let mut places = self.others.iter().chain(home);
         root.is_some() && places.any(|other| other.client().root_client_id() == root)
     }
+}
+
+fn config_label(name: &str) -> String {
+    format!("config \"{name}\"")
+}
+
+fn old_label(org_key: &str) -> String {
+    format!("the archived engine's config/{org_key}")
 }
 
 /// The config that was imported for the organization, unless it is for another one by now.

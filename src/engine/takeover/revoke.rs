@@ -2,7 +2,8 @@
 //!
 //! Its lease may name another organization than the token is in, because it kept one client for all
 //! organizations.  So where there are several, the token is deleted where it is listed, and counts as gone
-//! only once the organization that the lease names has been asked too.
+//! only once the organization that the lease names has been asked too, and no config is left that cannot be
+//! used.
 
 use std::sync::Arc;
 
@@ -12,8 +13,10 @@ use super::error::OldLeaseError;
 use super::lease::OldLease;
 use super::place::Place;
 use super::place::Places;
+use super::place::Unusable;
 use crate::astra;
 use crate::astra::Deadline;
+use crate::astra::Deletion;
 use crate::engine::Engine;
 use crate::engine::archived_engine::OldEntries;
 use crate::engine::creds;
@@ -43,9 +46,13 @@ async fn revoke_old(engine: &Engine, old: &OldLease) -> HandlerResult {
     engine.host.recent_writer_limits().await?;
     // Without a client id there is no token: Astra refused to make it.
     if !old.client_id.is_empty() {
-        let deadline = Deadline::after(engine.deadlines.operation);
+        let revocation = Revocation {
+            engine,
+            old,
+            deadline: Deadline::after(engine.deadlines.operation),
+        };
         let places = Places::find(engine, &old.org_key).await?;
-        let place = delete(&places, old, deadline).await?;
+        let place = revocation.run(&places).await?;
         let config = place.as_ref().map(Place::config).unwrap_or_default();
         let subject = Subject {
             path: "org/token",
@@ -64,81 +71,114 @@ async fn revoke_old(engine: &Engine, old: &OldLease) -> HandlerResult {
     Ok(None)
 }
 
-/// Deletes the token of `old`, and says where it was, if it was anywhere.
-async fn delete(
-    places: &Places,
-    old: &OldLease,
+/// A lease with a token that is to be ended.
+struct Revocation<'a> {
+    engine: &'a Engine,
+    old: &'a OldLease,
     deadline: Deadline,
-) -> Result<Option<Place>, Error> {
-    let client_id = &old.client_id;
-    let home = match &places.home {
-        Some(Ok(home)) if places.others.is_empty() => return delete_at(home, old, deadline).await,
-        Some(Ok(home)) => {
-            // The others must have time left, should this one hang.
-            let soon = deadline.at_most(deadline.remaining() / 2);
-            if matches!(home.lists(client_id, soon).await, Ok(true)) {
-                return delete_at(home, old, deadline).await;
+}
+
+impl Revocation<'_> {
+    /// Deletes the token, and says where it was, if it was anywhere.
+    async fn run(&self, places: &Places) -> Result<Option<Place>, Error> {
+        let client_id = &self.old.client_id;
+        let home = match &places.home {
+            Some(Ok(home)) if places.others.is_empty() => {
+                return self.delete_at_home(home, places).await;
             }
-            Some(home)
+            Some(Ok(home)) => {
+                // The others must have time left, should this one hang.
+                let soon = self.deadline.at_most(self.deadline.remaining() / 2);
+                if matches!(home.lists(client_id, soon).await, Ok(true)) {
+                    self.delete_at(home).await?;
+                    return Ok(Some(home.clone()));
+                }
+                Some(home)
+            }
+            Some(Err(_)) | None => None,
+        };
+        let search = search(&places.others, client_id, self.deadline).await;
+        if let Some(place) = search.found {
+            tracing::warn!(
+                client_id,
+                org_key = self.old.org_key,
+                place = place.name(),
+                "a token of the archived engine is in another organization than its lease says; it \
+                 is deleted there"
+            );
+            self.delete_at(place).await?;
+            return Ok(Some(place.clone()));
         }
-        Some(Err(_)) | None => None,
-    };
-    let search = search(&places.others, client_id, deadline).await;
-    if let Some(place) = search.found {
-        tracing::warn!(
-            client_id,
-            org_key = old.org_key,
-            place = place.name(),
-            "a token of the archived engine is in another organization than its lease says; it is \
-             deleted there"
-        );
-        return delete_at(place, old, deadline).await;
+        match (search.outage, home, &places.home) {
+            (Some((place, error)), ..) => Err(self.not_asked(place.name(), error)),
+            // Its answer decides.
+            (None, Some(home), _) => self.delete_at_home(home, places).await,
+            (None, None, Some(Err(error))) => Err(error.clone()),
+            // The lease names no organization, and each that it can be has been asked.
+            (None, None, _)
+                if self.old.org_key.is_empty()
+                    && !places.others.is_empty()
+                    && search.refused + places.unusable.len() == 0 =>
+            {
+                Ok(None)
+            }
+            (None, None, _) => Err(self.no_home()),
+        }
     }
-    match (search.outage, home, &places.home) {
-        (Some((place, error)), ..) => Err(OldLeaseError::NotAsked {
-            client_id: client_id.clone(),
-            place: place.name(),
-            source: error,
-        }
-        .into()),
-        // Its answer decides.
-        (None, Some(home), _) => delete_at(home, old, deadline).await,
-        (None, None, Some(Err(error))) => Err(error.clone()),
-        // The lease names no organization, and each that it can be has been asked.
-        (None, None, _)
-            if old.org_key.is_empty()
-                && !places.others.is_empty()
-                && search.refused + places.unusable == 0 =>
-        {
-            Ok(None)
-        }
-        (None, None, _) => Err(no_home(old).into()),
-    }
-}
 
-fn no_home(old: &OldLease) -> OldLeaseError {
-    let organization = match old.org_key.as_str() {
-        "" => "its organization, which the lease does not name,".to_owned(),
-        org_key => format!("organization {org_key}"),
-    };
-    let client_id = old.client_id.clone();
-    OldLeaseError::NoHome {
-        organization,
-        client_id,
-    }
-}
-
-async fn delete_at(
-    place: &Place,
-    old: &OldLease,
-    deadline: Deadline,
-) -> Result<Option<Place>, Error> {
-    match place.client().delete_token(&old.client_id, deadline).await {
-        Ok(_) => {
-            failpoint::hit("old-lease.token-deleted");
-            Ok(Some(place.clone()))
+    /// Deletes the token in the organization that the lease names, where no other lists it.  That it is not
+    /// there says nothing while there is a config that cannot be used: the token may be in its organization.
+    async fn delete_at_home(&self, home: &Place, places: &Places) -> Result<Option<Place>, Error> {
+        let deletion = self.delete_at(home).await?;
+        // The host repeats a revocation whose answer it did not get.
+        let is_absent = deletion.absence().is_some() && !self.was_deleted();
+        match places.unusable.first() {
+            Some(Unusable { name, error }) if is_absent => {
+                Err(self.not_asked(name.clone(), error.clone()))
+            }
+            _ => Ok(Some(home.clone())),
         }
-        Err(error) => Err(place.deletion_error(&old.client_id, error)),
+    }
+
+    async fn delete_at(&self, place: &Place) -> Result<Deletion, Error> {
+        let client_id = &self.old.client_id;
+        let deleted = place.client().delete_token(client_id, self.deadline).await;
+        let deletion = deleted.map_err(|error| place.deletion_error(client_id, error))?;
+        failpoint::hit("old-lease.token-deleted");
+        if deletion == Deletion::Deleted {
+            self.engine.recent_deletions.record(client_id);
+        }
+        Ok(deletion)
+    }
+
+    /// Whether this process deleted the token a short time ago.
+    fn was_deleted(&self) -> bool {
+        self.engine.recent_deletions.contains(&self.old.client_id)
+    }
+
+    fn not_asked(
+        &self,
+        place: String,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Error {
+        OldLeaseError::NotAsked {
+            client_id: self.old.client_id.clone(),
+            place,
+            source: source.into(),
+        }
+        .into()
+    }
+
+    fn no_home(&self) -> Error {
+        let organization = match self.old.org_key.as_str() {
+            "" => "its organization, which the lease does not name,".to_owned(),
+            org_key => format!("organization {org_key}"),
+        };
+        OldLeaseError::NoHome {
+            organization,
+            client_id: self.old.client_id.clone(),
+        }
+        .into()
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::old_mount::OldMount;
+use super::old_mount::UNUSABLE;
 use super::old_mount::Version;
 use super::old_mount::mint;
 use super::old_mount::on_lease;
@@ -175,6 +176,7 @@ async fn what_another_organization_lists_is_deleted_there_while_the_named_one_is
 #[tokio::test]
 async fn an_outage_elsewhere_is_tried_again_and_a_refusal_elsewhere_ends() {
     let mut mount = OldMount::new(Version::Two).await;
+    mount.remove(UNUSABLE).await;
     let lease = mount.lease("2 sidecar");
     mount
         .inner

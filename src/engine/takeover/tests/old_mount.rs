@@ -26,6 +26,9 @@ const VERSION_2: &str = include_str!("../../../../tests/archived_engine/storage_
 const VERSION_1: &str = include_str!("../../../../tests/archived_engine/storage_1.json");
 const LEASES: &str = include_str!("../../../../tests/archived_engine/leases.json");
 
+/// The fixture's config that this engine refuses.
+pub const UNUSABLE: &str = "config/ccd123456_facd_4ad3";
+
 /// The mount, and what stands for the placeholders of the fixtures.
 pub struct OldMount {
     pub inner: AstraMount,

@@ -8,10 +8,14 @@ use astra_emulator::fault::FaultBody;
 use astra_emulator::fault::Malformation;
 use astra_emulator::fault::RedirectTarget;
 
+use serde_json::json;
+
 use super::old_mount::OldMount;
+use super::old_mount::UNUSABLE;
 use super::old_mount::Version;
 use crate::engine::testing::virtual_time;
 use crate::vault::Error;
+use crate::vault::Operation;
 
 const LIST: &str = "/v2/clientIdSecrets";
 const OWN_ORG: &str = "/v2/currentOrg";
@@ -25,6 +29,7 @@ fn an_answer_that_may_change_does_not_say_that_an_organization_lacks_the_token()
     for fault in [malformed, answer(429)] {
         virtual_time::run(1, async {
             let mount = OldMount::in_virtual_time(Version::Two).await;
+            mount.remove(UNUSABLE).await;
             mount
                 .inner
                 .astra
@@ -81,6 +86,49 @@ fn a_refusal_of_something_in_front_of_astra_keeps_the_lease_of_a_token_elsewhere
             mount.inner.astra.clear_faults();
             mount.revoke(&lease).await.unwrap();
             assert!(!mount.inner.is_live(mount.word("$ID_CROSSED")), "{fault:?}");
+        });
+    }
+}
+
+/// The lease names B; the token is in A, whose config cannot be used for a while.
+#[test]
+fn a_config_that_cannot_be_used_keeps_the_lease_of_a_token_that_may_be_there() {
+    for (is_imported, key, name) in [
+        (
+            false,
+            "config/$ORG_A",
+            "the archived engine's config/$ORG_A",
+        ),
+        (true, "v1/config/prod", "config \"prod\""),
+    ] {
+        virtual_time::run(1, async {
+            let mut mount = OldMount::in_virtual_time(Version::Two).await;
+            mount.remove(UNUSABLE).await;
+            if is_imported {
+                let import = mount.inner.call(Operation::Update, "import", json!({}));
+                import.await.unwrap();
+            }
+            let config = mount.entries().await[&mount.fill(key)].clone();
+            mount.store_raw(key, "{").await;
+            mount.inner.restart();
+            let lease = mount.lease("2 crossed");
+            let error = mount.revoke(&lease).await.err();
+            assert!(matches!(error, Some(Error::Internal(_))), "{error:?}");
+            let text = error.unwrap().to_string();
+            let named = format!("{} cannot be asked: ", mount.fill(name));
+            assert!(text.contains(&named), "{text}");
+            let stored = mount.fill("token/$ID_CROSSED");
+            assert!(mount.entries().await.contains_key(&stored));
+            // One that this process has deleted is gone.
+            let other = mount.lease("2 sidecar");
+            for _ in 0..2 {
+                mount.revoke(&other).await.unwrap();
+            }
+            let config = String::from_utf8(config).unwrap();
+            mount.store_raw(key, &config).await;
+            mount.inner.restart();
+            mount.revoke(&lease).await.unwrap();
+            assert!(!mount.inner.is_live(mount.word("$ID_CROSSED")));
         });
     }
 }
