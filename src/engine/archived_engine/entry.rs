@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::engine::error::Classified;
 use crate::engine::error::Fault;
@@ -102,6 +104,13 @@ impl OldConfig {
             2 => CallerMode::Sidecar,
             _ => CallerMode::Standard,
         }
+    }
+}
+
+impl OldToken {
+    /// When it was made by Astra's clock, if that can be read.
+    pub(crate) fn generated_on(&self) -> Option<OffsetDateTime> {
+        OffsetDateTime::parse(&self.generated_on, &Rfc3339).ok()
     }
 }
 

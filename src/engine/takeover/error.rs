@@ -45,6 +45,17 @@ pub(super) enum OldLeaseError {
         /// What went wrong.
         source: astra::Error,
     },
+    /// Astra may know the token only later.
+    #[error(
+        "{place}: Astra does not know the token with client id {client_id}, which was minted so \
+         short a time ago that it may still appear: the revocation has to be tried again"
+    )]
+    PerhapsNotVisible {
+        /// The config.
+        place: String,
+        /// The token's client id.
+        client_id: String,
+    },
     /// This engine refuses the URL or the root token.
     #[error(
         "the archived engine's config/{org_key} cannot be used ({cause}): write a config with a \
@@ -78,6 +89,7 @@ impl Classified for OldLeaseError {
             Self::NoHome { .. }
             | Self::NotAsked { .. }
             | Self::NotDeleted { .. }
+            | Self::PerhapsNotVisible { .. }
             | Self::Unusable { .. }
             | Self::Moved { .. } => Fault::Engine,
         }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use time::OffsetDateTime;
 
 use super::error::OldLeaseError;
 use super::lease::OldLease;
@@ -19,6 +20,7 @@ use crate::astra::Deadline;
 use crate::astra::Deletion;
 use crate::engine::Engine;
 use crate::engine::archived_engine::OldEntries;
+use crate::engine::archived_engine::OldToken;
 use crate::engine::creds;
 use crate::engine::creds::LeaseError;
 use crate::engine::error::Error;
@@ -26,6 +28,7 @@ use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
+use crate::engine::token_age::TokenAge;
 use crate::framework::Call;
 
 /// Ends a lease of either engine.
@@ -36,21 +39,21 @@ pub(super) fn revoke(engine: Arc<Engine>, call: Call) -> impl Future<Output = Ha
     async move {
         let lease = lease.ok_or(LeaseError::Missing)?;
         match OldLease::of(&lease)? {
-            Some(old) => Box::pin(revoke_old(&engine, &old)).await,
+            Some(old) => Box::pin(revoke_old(&engine, &old, lease.issue_time)).await,
             None => creds::revoke(&engine, &lease).await,
         }
     }
 }
 
-async fn revoke_old(engine: &Engine, old: &OldLease) -> HandlerResult {
+async fn revoke_old(
+    engine: &Engine,
+    old: &OldLease,
+    issued: Option<OffsetDateTime>,
+) -> HandlerResult {
     engine.host.recent_writer_limits().await?;
     // Without a client id there is no token: Astra refused to make it.
     if !old.client_id.is_empty() {
-        let revocation = Revocation {
-            engine,
-            old,
-            deadline: Deadline::after(engine.deadlines.operation),
-        };
+        let revocation = Revocation::begin(engine, old, issued).await?;
         let places = Places::find(engine, &old.org_key).await?;
         let place = revocation.run(&places).await?;
         let config = place.as_ref().map(Place::config).unwrap_or_default();
@@ -75,10 +78,30 @@ async fn revoke_old(engine: &Engine, old: &OldLease) -> HandlerResult {
 struct Revocation<'a> {
     engine: &'a Engine,
     old: &'a OldLease,
+    age: TokenAge,
     deadline: Deadline,
 }
 
-impl Revocation<'_> {
+impl<'a> Revocation<'a> {
+    /// The revocation of a lease.  When it was `issued` hosts tell at renewals, and seldom here; the stored
+    /// token tells when it was minted by Astra's clock.
+    async fn begin(
+        engine: &'a Engine,
+        old: &'a OldLease,
+        issued: Option<OffsetDateTime>,
+    ) -> Result<Self, Error> {
+        let deadline = Deadline::after(engine.deadlines.operation);
+        let stored = stored_token(engine, old).await?;
+        let generated_on = stored.as_ref().and_then(OldToken::generated_on);
+        let window = engine.deadlines.visible_after();
+        Ok(Self {
+            engine,
+            old,
+            age: TokenAge::now(&engine.clock, window, issued.or(generated_on), generated_on),
+            deadline,
+        })
+    }
+
     /// Deletes the token, and says where it was, if it was anywhere.
     async fn run(&self, places: &Places) -> Result<Option<Place>, Error> {
         let client_id = &self.old.client_id;
@@ -120,6 +143,9 @@ impl Revocation<'_> {
                     && !places.others.is_empty()
                     && search.refused + places.unusable.len() == 0 =>
             {
+                for place in &places.others {
+                    self.check_visible(place)?;
+                }
                 Ok(None)
             }
             (None, None, _) => Err(self.no_home()),
@@ -145,10 +171,23 @@ impl Revocation<'_> {
         let deleted = place.client().delete_token(client_id, self.deadline).await;
         let deletion = deleted.map_err(|error| place.deletion_error(client_id, error))?;
         failpoint::hit("old-lease.token-deleted");
-        if deletion == Deletion::Deleted {
-            self.engine.recent_deletions.record(client_id);
+        match deletion {
+            Deletion::Deleted => self.engine.recent_deletions.record(client_id),
+            Deletion::AlreadyAbsent(_) => self.check_visible(place)?,
         }
         Ok(deletion)
+    }
+
+    /// Refuses the absence of a token that `place` may not show yet: it proves nothing.
+    fn check_visible(&self, place: &Place) -> Result<(), Error> {
+        if self.was_deleted() || !self.age.is_young(place.client()) {
+            return Ok(());
+        }
+        Err(OldLeaseError::PerhapsNotVisible {
+            place: place.name(),
+            client_id: self.old.client_id.clone(),
+        }
+        .into())
     }
 
     /// Whether this process deleted the token a short time ago.
@@ -180,6 +219,19 @@ impl Revocation<'_> {
         }
         .into()
     }
+}
+
+/// The token as the archived engine stored it, while that can be read.
+async fn stored_token(engine: &Engine, old: &OldLease) -> Result<Option<OldToken>, Error> {
+    for id in &old.token_ids {
+        if let Some(Ok(token)) = engine.archived.entries.token(id).await?
+            // A later mint under the same logical name takes its place.
+            && token.client_id == old.client_id
+        {
+            return Ok(Some(token));
+        }
+    }
+    Ok(None)
 }
 
 /// What all other organizations answered.

@@ -9,10 +9,12 @@ use astra_emulator::fault::Malformation;
 use astra_emulator::fault::RedirectTarget;
 
 use serde_json::json;
+use time::format_description::well_known::Rfc3339;
 
 use super::old_mount::OldMount;
 use super::old_mount::UNUSABLE;
 use super::old_mount::Version;
+use super::old_mount::on_lease;
 use crate::engine::testing::virtual_time;
 use crate::vault::Error;
 use crate::vault::Operation;
@@ -86,6 +88,50 @@ fn a_refusal_of_something_in_front_of_astra_keeps_the_lease_of_a_token_elsewhere
             mount.inner.astra.clear_faults();
             mount.revoke(&lease).await.unwrap();
             assert!(!mount.inner.is_live(mount.word("$ID_CROSSED")), "{fault:?}");
+        });
+    }
+}
+
+/// The old plugin minted the token, and this one is to end its lease before Astra shows it.
+#[test]
+fn a_token_of_a_moment_ago_that_astra_does_not_show_keeps_its_lease() {
+    for (names_organization, is_issued) in
+        [(true, true), (true, false), (false, true), (false, false)]
+    {
+        virtual_time::run(1, async {
+            let mount = OldMount::in_virtual_time(Version::One).await;
+            mount.inner.mount().await;
+            let unseen = json!({"create_visible_after_ms": 20_000, "create_visible_scope": "all"});
+            mount.inner.astra.set_knobs(unseen).unwrap();
+            let client_id = mount.inner.mint("reader").await.unwrap().client_id;
+            let now = mount.inner.backend.engine.clock.now();
+            let organization = match names_organization {
+                true => mount.word("$ORG_A"),
+                false => "",
+            };
+            let lease = json!({
+                "secret_type": "astra_token", "orgId": organization, "clientId": client_id,
+                "roleName": "r", "tokenId": client_id,
+            });
+            // Either the host or the stored token tells when.
+            if !is_issued {
+                let stored =
+                    json!({"clientId": client_id, "generatedOn": now.format(&Rfc3339).unwrap()});
+                mount.store(&format!("token/{client_id}"), &stored).await;
+            }
+            let revoke = async || {
+                let mut request = on_lease(Operation::Revoke, lease.as_object().unwrap());
+                request.lease.as_mut().unwrap().issue_time = is_issued.then_some(now);
+                mount.inner.handle(request).await
+            };
+            let error = revoke().await.err();
+            assert!(matches!(error, Some(Error::Internal(_))), "{error:?}");
+            let text = error.unwrap().to_string();
+            assert!(text.contains("has to be tried again"), "{text}");
+            assert!(mount.inner.is_live(&client_id));
+            tokio::time::sleep(Duration::from_secs(31)).await;
+            revoke().await.unwrap();
+            assert!(!mount.inner.is_live(&client_id));
         });
     }
 }
