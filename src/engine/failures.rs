@@ -34,9 +34,17 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// The failures stored at `key`.
+    /// The failures stored at `key`.  A note that is damaged, or of a newer version, counts as none: it only
+    /// says when to try again, so nothing is lost where the next one replaces it, and it must not keep
+    /// tokens from being rotated and deleted.
     pub(super) async fn load(store: &Store, key: &Key) -> Result<Option<Self>, StoreError> {
-        store.get(key).await
+        match store.get(key).await {
+            Err(error @ (StoreError::Damaged { .. } | StoreError::TooNew { .. })) => {
+                tracing::warn!(%error, "a note of failed rotations cannot be used and counts as none");
+                Ok(None)
+            }
+            read => read,
+        }
     }
 
     /// Whether it is too soon to try again at `now`.  A clock that was set back must not put it off.
@@ -66,7 +74,8 @@ impl Failures {
 
     /// Forgets the failures, if there are any.
     pub(super) async fn clear(store: &Store, key: &Key) {
-        if matches!(Self::load(store, key).await, Ok(None)) {
+        // One that cannot be used is there too.
+        if matches!(store.get::<Self>(key).await, Ok(None)) {
             return;
         }
         if let Err(error) = store.delete(key).await {

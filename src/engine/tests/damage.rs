@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
+use crate::engine::testing::text;
 use crate::vault::Entry;
 use crate::vault::Operation;
 use crate::vault::Storage;
@@ -338,6 +339,58 @@ async fn an_unusable_pending_deletion_stops_no_other() {
         let shown = &status["unusable_entries"][format!("pending-deletions/{}", ids[0])];
         let text = complaint(&key, kind);
         assert!(shown.as_str().unwrap().starts_with(&text), "{shown}");
+    }
+}
+
+/// Notes of failures only say when to try again.
+#[tokio::test]
+async fn an_unusable_note_of_failures_stops_nothing() {
+    for kind in ["damaged", "newer"] {
+        let mut mount = mounted_with_static_roles().await;
+        let second = mount.astra.seeds().organizations[1].root_token.clone();
+        mount.write_config("second", &second).await;
+        let rotated = mount.write("rotate-root/second", json!({})).await;
+        let pending = text(&rotated.unwrap().unwrap(), "token_client_id");
+        let period = json!({"rotation_period": "1h"});
+        mount.write("config", period).await.unwrap();
+        let root =
+            async |mount: &AstraMount| mount.read_data("config").await["token_client_id"].clone();
+        let (first, key) = (root(&mount).await, "v1/static-role/other");
+        let token = stored(&mount, key).await["current"]["client_id"].clone();
+        // Everything fails once, and is noted.
+        for method in ["POST", "DELETE"] {
+            mount.fault(method, "*", forbidden());
+        }
+        mount
+            .delete("config/second", json!({"force": true}))
+            .await
+            .unwrap();
+        mount.advance(std::time::Duration::from_secs(3_700));
+        mount.tick().await;
+        mount.astra.clear_faults();
+        let deletion = format!("v1/rotation/pending-deletion/{pending}");
+        let notes = [
+            "v1/rotation/root/default",
+            "v1/rotation/static/other",
+            &deletion,
+        ];
+        for note in notes {
+            harm(&mut mount, note, kind).await;
+        }
+        for path in [
+            "status",
+            "config",
+            "static-roles/other",
+            "static-creds/other",
+        ] {
+            assert!(mount.read(path).await.is_some(), "{kind}: {path}");
+        }
+        mount.tick().await;
+        assert_ne!(root(&mount).await, first, "{kind}");
+        assert_ne!(stored(&mount, key).await["current"]["client_id"], token);
+        assert!(!mount.is_live(&pending), "{kind}");
+        let keys = mount.storage.keys();
+        assert!(!keys.iter().any(|key| notes.contains(&key.as_str())));
     }
 }
 
