@@ -84,6 +84,16 @@ impl Record {
             .map(|(org_key, _)| org_key.as_str())
     }
 
+    /// The keys of the archived engine's configs, each with the config that took its place, if one did.
+    pub(crate) fn organizations(&self) -> BTreeMap<&str, Option<&ImportedConfig>> {
+        // Roles are left out too; the key of an organization has no colon.
+        let left_out = self.left_out.iter().filter(|key| !key.contains(':'));
+        let left_out = left_out.map(|org_key| (org_key.as_str(), None));
+        let imported = self.configs.iter();
+        let imported = imported.map(|(org_key, config)| (org_key.as_str(), Some(config)));
+        left_out.chain(imported).collect()
+    }
+
     /// What the archived engine needs to know of a lease on a new token, so that it can renew and revoke
     /// it; nothing for configs that it does not have.
     pub(crate) fn lease_data(

@@ -44,6 +44,7 @@ impl Finish<'_> {
         let mut complete = false;
         if !self.dry_run {
             if record.is_open() {
+                leave_out_configs(engine, &mut record).await?;
                 record.finished_at = Some(engine.clock.now());
                 engine.archived.records.put(&record).await?;
                 failpoint::hit("finish.marked");
@@ -67,6 +68,17 @@ impl Finish<'_> {
         }
         Ok(Response::new(data).with_warnings(warnings))
     }
+}
+
+/// Notes which configs are removed that nothing took the place of: leases that name no organization must not
+/// end as if these had been asked.
+async fn leave_out_configs(engine: &Engine, record: &mut Record) -> Result<(), Error> {
+    for (org_key, _) in engine.archived.entries.configs().await? {
+        if !record.configs.contains_key(&org_key) {
+            record.left_out.insert(org_key);
+        }
+    }
+    Ok(())
 }
 
 /// Removes all entries, configs last, and says whether there was time for all.

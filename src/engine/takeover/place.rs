@@ -40,6 +40,8 @@ pub(super) struct Places {
     pub(super) others: Vec<Place>,
     /// All others whose configs cannot be used.
     pub(super) unusable: Vec<Unusable>,
+    /// The keys of the archived engine's organizations that no config is for any more.
+    pub(super) without_config: Vec<String>,
 }
 
 /// A config that cannot be used, and why.
@@ -100,7 +102,7 @@ impl Place {
 }
 
 impl Places {
-    /// Where a token may be whose lease names the organization `org_key`.
+    /// Where a token may be whose lease names the organization `org_key`; empty where it names none.
     pub(super) async fn find(engine: &Engine, org_key: &str) -> Result<Self, Error> {
         let record = match engine.archived.records.find().await {
             Ok(record) => record.unwrap_or_default(),
@@ -110,11 +112,37 @@ impl Places {
                 Arc::default()
             }
         };
-        let imported = record.configs.get(org_key);
+        let configs = engine.configs.load_all().await?;
+        let names: BTreeSet<String> = configs.iter().map(|(name, _)| name.clone()).collect();
+        let mut places = Self::of_configs(configs, record.configs.get(org_key), org_key);
+        let is_imported = |org_key: &str| {
+            let config = record.config_of(org_key);
+            config.is_some_and(|config| names.contains(config))
+        };
+        let mut old_keys = BTreeSet::new();
+        for (old_key, read) in engine.archived.entries.configs().await? {
+            if !is_imported(&old_key) {
+                old_keys.insert(old_key.clone());
+                places.add_old(engine, old_key, read, org_key);
+            }
+        }
+        let mut without_config = record.organizations();
+        without_config.retain(|org_key, imported| {
+            !old_keys.contains(*org_key) && !places.have_organization(org_key, *imported)
+        });
+        places.without_config = without_config.into_keys().map(str::to_owned).collect();
+        Ok(places)
+    }
+
+    /// Those of `configs`, of which that of `imported` is the one that the lease names.
+    fn of_configs(
+        configs: Vec<(String, Loaded<Connection>)>,
+        imported: Option<&ImportedConfig>,
+        org_key: &str,
+    ) -> Self {
         let (mut home, mut others, mut unusable) = (None, Vec::new(), Vec::new());
-        let (mut names, mut of_organization) = (BTreeSet::new(), None);
-        for (name, loaded) in engine.configs.load_all().await? {
-            names.insert(name.clone());
+        let mut of_organization = None;
+        for (name, loaded) in configs {
             let as_home = imported.filter(|imported| imported.config == name);
             match (loaded, as_home) {
                 (Loaded::Valid(connection), Some(imported)) => {
@@ -141,21 +169,29 @@ impl Places {
         if home.is_none() {
             home = of_organization.map(|place| Ok(others.remove(place)));
         }
-        let mut places = Self {
+        Self {
             home,
             others,
             unusable,
-        };
-        let is_imported = |org_key: &str| {
-            let config = record.config_of(org_key);
-            config.is_some_and(|config| names.contains(config))
-        };
-        for (old_key, read) in engine.archived.entries.configs().await? {
-            if !is_imported(&old_key) {
-                places.add_old(engine, old_key, read, org_key);
-            }
+            without_config: Vec::new(),
         }
-        Ok(places)
+    }
+
+    /// Whether a config is for the organization `org_key`, whose place the one of `imported` took.
+    fn have_organization(&self, org_key: &str, imported: Option<&ImportedConfig>) -> bool {
+        let then = imported.and_then(|imported| imported.organization.as_deref());
+        let has = |place: &Place| {
+            let Place::Config(connection) = place else {
+                return false;
+            };
+            match (&connection.entry.org_id, then.unwrap_or(org_key)) {
+                (Some(now), then) if astra::is_same_organization(now, then) => true,
+                (Some(_), _) if then.is_some() => false,
+                _ => imported.is_some_and(|imported| imported.config == connection.name),
+            }
+        };
+        let home = self.home.iter().filter_map(|home| home.as_ref().ok());
+        self.others.iter().chain(home).any(has)
     }
 
     /// Adds a config of the archived engine, unless a config has its root token.

@@ -54,7 +54,7 @@ async fn revoke_old(
     // Without a client id there is no token: Astra refused to make it.
     if !old.client_id.is_empty() {
         let revocation = Revocation::begin(engine, old, issued).await?;
-        let places = Places::find(engine, &old.org_key).await?;
+        let places = Places::find(engine, &revocation.org_key).await?;
         let place = revocation.run(&places).await?;
         let config = place.as_ref().map(Place::config).unwrap_or_default();
         let subject = Subject {
@@ -78,6 +78,8 @@ async fn revoke_old(
 struct Revocation<'a> {
     engine: &'a Engine,
     old: &'a OldLease,
+    /// The key of the organization that the lease names, or the stored token in its place; may be empty.
+    org_key: String,
     age: TokenAge,
     deadline: Deadline,
 }
@@ -94,9 +96,14 @@ impl<'a> Revocation<'a> {
         let stored = stored_token(engine, old).await?;
         let generated_on = stored.as_ref().and_then(OldToken::generated_on);
         let window = engine.deadlines.visible_after();
+        let org_key = match stored {
+            Some(stored) if old.org_key.is_empty() => stored.org_id,
+            _ => old.org_key.clone(),
+        };
         Ok(Self {
             engine,
             old,
+            org_key,
             age: TokenAge::now(&engine.clock, window, issued.or(generated_on), generated_on),
             deadline,
         })
@@ -124,7 +131,7 @@ impl<'a> Revocation<'a> {
         if let Some(place) = search.found {
             tracing::warn!(
                 client_id,
-                org_key = self.old.org_key,
+                org_key = self.org_key,
                 place = place.name(),
                 "a token of the archived engine is in another organization than its lease says; it \
                  is deleted there"
@@ -137,19 +144,31 @@ impl<'a> Revocation<'a> {
             // Its answer decides.
             (None, Some(home), _) => self.delete_at_home(home, places).await,
             (None, None, Some(Err(error))) => Err(error.clone()),
-            // The lease names no organization, and each that it can be has been asked.
-            (None, None, _)
-                if self.old.org_key.is_empty()
-                    && !places.others.is_empty()
-                    && search.refused + places.unusable.len() == 0 =>
-            {
-                for place in &places.others {
-                    self.check_visible(place)?;
-                }
+            (None, None, _) if self.org_key.is_empty() => {
+                self.check_gone(places, search.refused)?;
                 Ok(None)
             }
-            (None, None, _) => Err(self.no_home()),
+            (None, None, _) => Err(self.no_home(format!("organization {}", self.org_key))),
         }
+    }
+
+    /// Whether a token is gone that no one lists and whose organization nothing names: each that it can be
+    /// has been asked, but for those that have `refused`.
+    fn check_gone(&self, places: &Places, refused: usize) -> Result<(), Error> {
+        if self.was_deleted() {
+            return Ok(());
+        }
+        if places.others.is_empty() || refused + places.unusable.len() > 0 {
+            let organization = "its organization, which the lease does not name,";
+            return Err(self.no_home(organization.to_owned()));
+        }
+        if let Some(org_key) = places.without_config.first() {
+            return Err(self.no_home(format!("organization {org_key}, where it may be,")));
+        }
+        for place in &places.others {
+            self.check_visible(place)?;
+        }
+        Ok(())
     }
 
     /// Deletes the token in the organization that the lease names, where no other lists it.  That it is not
@@ -208,11 +227,7 @@ impl<'a> Revocation<'a> {
         .into()
     }
 
-    fn no_home(&self) -> Error {
-        let organization = match self.old.org_key.as_str() {
-            "" => "its organization, which the lease does not name,".to_owned(),
-            org_key => format!("organization {org_key}"),
-        };
+    fn no_home(&self, organization: String) -> Error {
         OldLeaseError::NoHome {
             organization,
             client_id: self.old.client_id.clone(),

@@ -193,6 +193,59 @@ fn a_lease_that_names_no_organization_stays_while_one_refuses_and_one_is_unusabl
     });
 }
 
+/// How an organization of the archived engine comes to have no config.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lost {
+    /// Its entry was removed, and the stored token tells which organization it is.
+    Removed,
+    /// The operator left it out, and finished.
+    LeftOut,
+    /// The operator finished by force, although it could not be imported.
+    Problem,
+    /// Its config was deleted by force once the takeover was finished.
+    Deleted,
+    /// Its config was moved to another organization then.
+    Moved,
+}
+
+/// The token is in B, which the lease does not name.
+#[test]
+fn a_lease_that_names_no_organization_stays_while_one_has_no_config() {
+    for lost in [
+        Lost::Removed,
+        Lost::LeftOut,
+        Lost::Problem,
+        Lost::Deleted,
+        Lost::Moved,
+    ] {
+        virtual_time::run(1, async {
+            let mut mount = OldMount::in_virtual_time(Version::Two).await;
+            mount.remove(UNUSABLE).await;
+            mount.lose_b(lost).await;
+            let token = mount.word("$TOKEN_SIDECAR");
+            let lease = json!({"secret_type": "astra_token", "token": token, "metadata": null});
+            let lease = lease.as_object().unwrap();
+            let error = mount.revoke(lease).await.err();
+            assert!(
+                matches!(error, Some(Error::Internal(_))),
+                "{lost:?}: {error:?}"
+            );
+            let text = error.unwrap().to_string();
+            let organization = mount.fill("organization $ORG_B");
+            assert!(text.contains(&organization), "{lost:?}: {text}");
+            assert!(text.ends_with("force the revocation"), "{lost:?}: {text}");
+            assert!(mount.inner.is_live(mount.word("$ID_SIDECAR")));
+            let root = mount.word("$ROOT_B");
+            mount.inner.write_config("team-b", root).await;
+            mount.revoke(lease).await.unwrap();
+            assert!(!mount.inner.is_live(mount.word("$ID_SIDECAR")), "{lost:?}");
+            // Another process knows by the configs alone that it is gone.
+            mount.inner.restart();
+            mount.revoke(lease).await.unwrap();
+        });
+    }
+}
+
 /// The lease names B; the token is in A.
 #[test]
 fn an_organization_that_hangs_leaves_time_to_ask_the_others() {
@@ -234,6 +287,36 @@ fn answer(status: u16) -> Fault {
 }
 
 impl OldMount {
+    async fn lose_b(&self, lost: Lost) {
+        let b = self.word("$ORG_B");
+        let names = match lost {
+            Lost::Removed => return self.remove("config/$ORG_B").await,
+            Lost::LeftOut => json!({b: ""}),
+            Lost::Problem => {
+                self.store_raw("config/$ORG_B", "{").await;
+                json!({})
+            }
+            Lost::Deleted | Lost::Moved => json!({}),
+        };
+        for data in [
+            json!({"names": names}),
+            json!({"finish": true, "force": true}),
+        ] {
+            let import = self.inner.call(Operation::Update, "import", data);
+            import.await.unwrap();
+        }
+        let config = format!("config/{b}");
+        if lost == Lost::Deleted {
+            let force = json!({"force": true});
+            self.inner.delete(&config, force).await.unwrap();
+        }
+        if lost == Lost::Moved {
+            let other = &self.inner.astra.seeds().organizations[1];
+            let moved = json!({"token": other.root_token, "force": true});
+            self.inner.write(&config, moved).await.unwrap();
+        }
+    }
+
     /// From now on all lists of the organization go wrong.
     fn fail_lists(&self, org: &str, fault: Fault) {
         let rule = FaultRule::new(fault).on("GET", LIST).of_org(self.word(org));
