@@ -76,13 +76,17 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
     engine.events.publish(EngineEvent::ConfigDelete, subject);
     let forgotten = forget(&engine, &connection, deadline).await;
     let mut warnings: Vec<String> = forgotten.into_iter().collect();
-    warnings.extend(users.map(|Users { words: users, .. }| {
-        format!(
-            "config \"{name}\" was deleted although it was in use: {users}. Its tokens can no \
-             longer be revoked; each ends at its own expiry"
-        )
-    }));
+    warnings.extend(users.map(|users| left_in_use(&name, &users)));
     Ok(Response::to_write(warnings))
+}
+
+/// The warning that the config was deleted although it had `users`.
+fn left_in_use(name: &str, Users { words: users, .. }: &Users) -> String {
+    format!(
+        "config \"{name}\" was deleted although it was in use: {users}. Revoking its tokens may \
+         fail until it is written again with a root token of the same organization: each lives \
+         until its own expiry then, or for ever if it has none"
+    )
 }
 
 /// A deletion of a config that has not happened yet; dropped, the config is in use again.

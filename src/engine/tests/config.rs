@@ -322,6 +322,29 @@ async fn a_config_in_use_is_deleted_only_by_force() {
     assert!(mount.read("config").await.is_none());
 }
 
+/// The token has no expiry, so nothing else ends it.
+#[tokio::test]
+async fn a_token_of_a_config_that_was_deleted_by_force_is_revoked_once_it_is_written_again() {
+    let mount = AstraMount::mounted().await;
+    let endless = json!({"ignore_expiry": true});
+    mount.astra.set_knobs(endless).unwrap();
+    let credential = mount.mint("reader").await.unwrap();
+    let forced = mount.delete("config", json!({"force": true})).await;
+    assert_eq!(
+        forced.unwrap().unwrap().warnings(),
+        [
+            "config \"default\" was deleted although it was in use: roles reader and live tokens \
+             (1). Revoking its tokens may fail until it is written again with a root token of the \
+             same organization: each lives until its own expiry then, or for ever if it has none"
+        ]
+    );
+    assert!(mount.revoke(&credential).await.is_err());
+    let config = mount.config(json!({}));
+    mount.write("config", config).await.unwrap();
+    mount.revoke(&credential).await.unwrap();
+    mount.assert_clean(&[], "it is revoked");
+}
+
 #[tokio::test]
 async fn configs_do_not_share_organizations() {
     let mount = AstraMount::mounted().await;
