@@ -40,6 +40,7 @@ pub(crate) async fn issue(
         name,
         requested,
         reason,
+        deadline: Deadline::after(engine.deadlines.operation),
     };
     let issued = wanted.issue().await;
     // A name that is no role's is no label either: callers can make up any number of them.
@@ -59,19 +60,21 @@ struct WantedCredential<'a> {
     /// How long the lease is to last.
     requested: Option<Duration>,
     reason: Option<&'a str>,
+    /// For all tries.
+    deadline: Deadline,
 }
 
 impl WantedCredential<'_> {
     async fn issue(&self) -> Result<Response, Error> {
         failpoint::hit("mint.received");
         let limits = self.engine.host.recent_writer_limits().await?;
-        let deadline = Deadline::after(self.engine.deadlines.operation);
         loop {
             let role = self.role().await?;
             let connection = self.engine.configs.require(&role.config).await?;
-            let issued = self.try_issue(&role, &connection, limits, deadline).await;
+            let issued = self.try_issue(&role, &connection, &limits).await;
             match issued {
-                Err(error) if self.is_outdated(&role, &connection).await => {
+                // On the heap, as a request would be larger for what is rare.
+                Err(error) if Box::pin(self.is_outdated(&role, &connection)).await => {
                     tracing::info!(role = self.name, %error, "the role or its config was changed during \
                         a mint; minting again");
                 }
@@ -85,27 +88,28 @@ impl WantedCredential<'_> {
         &self,
         role: &RoleEntry,
         connection: &Arc<Connection>,
-        limits: Limits,
-        deadline: Deadline,
+        limits: &Limits,
     ) -> Result<Response, Error> {
         let Self { engine, name, .. } = *self;
         failpoint::hit("mint.limits-asked");
-        let mut term = EffectiveTtl::new(role, limits, self.requested);
+        let mut term = EffectiveTtl::new(role, *limits, self.requested);
         let admins = &engine.token_admins;
-        admins.check(connection, &role.granted, deadline).await?;
+        admins
+            .check(connection, &role.granted, self.deadline)
+            .await?;
         let asked = term.expiry(engine.clock.now());
         let mint = self.mint(connection, role, asked);
-        let permit = self.acquire(&mint, role, deadline).await?;
+        let permit = self.acquire(&mint, role, self.deadline).await?;
         // Before the mint, so that a failure leaves no token behind.
         let bundle = match &role.database {
-            Some(database) => bundle_url(connection, database, deadline).await?,
+            Some(database) => bundle_url(connection, database, self.deadline).await?,
             None => None,
         };
         // As long as the way back to the archived engine is open, it must be able to end the lease.
         let record = engine.archived.records.open().await;
-        let minted = match mint.run(deadline).await {
+        let minted = match mint.run(self.deadline).await {
             Ok(minted) => minted,
-            Err(error) => return Err(self.explain(error, role, connection).await),
+            Err(error) => return Err(Box::pin(self.explain(error, role, connection)).await),
         };
         if let Some(permit) = permit
             .as_ref()

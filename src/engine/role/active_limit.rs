@@ -47,6 +47,8 @@ struct Limiter {
     under_way: watch::Sender<usize>,
     /// Tokens that lists may not show yet, oldest first.
     young: Mutex<VecDeque<YoungToken>>,
+    /// How long a list may not show a new token.
+    visible_after: Duration,
 }
 
 /// A token that was minted a moment ago.
@@ -64,11 +66,7 @@ struct Bound {
 }
 
 /// Permission to mint one token; dropped when the mint is over, however it ended.
-pub(crate) struct Permit {
-    limiter: Arc<Limiter>,
-    /// How many tokens may be live.
-    limit: usize,
-}
+pub(crate) struct Permit(Arc<Limiter>);
 
 impl ActiveLimits {
     /// No limiters; lists may not show a new token for `visible_after`, and those of `deletions` are gone
@@ -107,7 +105,7 @@ impl ActiveLimits {
                 .filter(|bound| bound.upper_bound < limit && bound.since.elapsed() < BELIEVED)
             {
                 bound.upper_bound += 1;
-                return Ok(Permit::of(&limiter, limit));
+                return Ok(Permit::of(&limiter));
             }
             // Counted before the list: a mint that ends meanwhile may or may not be in it.
             let under_way = *limiter.under_way.borrow();
@@ -118,7 +116,7 @@ impl ActiveLimits {
             if connection.lists_no_descriptions() {
                 // It counts nothing: the answer will say so, and the next mint asks for a new list.
                 *bound = None;
-                return Ok(Permit::of(&limiter, limit));
+                return Ok(Permit::of(&limiter));
             }
             *bound = Some(Bound {
                 upper_bound: live.saturating_add(under_way),
@@ -168,6 +166,7 @@ impl ActiveLimits {
                     bound: AsyncMutex::new(None),
                     under_way: watch::Sender::new(0),
                     young: Mutex::default(),
+                    visible_after: self.visible_after,
                 })
             });
         Arc::clone(limiter)
@@ -175,19 +174,24 @@ impl ActiveLimits {
 }
 
 impl Permit {
-    fn of(limiter: &Arc<Limiter>, limit: usize) -> Self {
+    fn of(limiter: &Arc<Limiter>) -> Self {
         limiter.under_way.send_modify(|count| *count += 1);
-        Self {
-            limiter: Arc::clone(limiter),
-            limit,
-        }
+        Self(Arc::clone(limiter))
     }
 
     /// The token with `client_id` was minted under `intent`, `block.index`.
     pub(crate) fn minted(&self, intent: &str, client_id: &str) {
-        let mut young = self.limiter.young.lock();
+        let Limiter {
+            young,
+            visible_after,
+            ..
+        } = &*self.0;
+        let mut young = young.lock();
         // Only a list looks at them, and there may be none for long.
-        while young.len() >= self.limit.max(1) {
+        while young
+            .front()
+            .is_some_and(|token| token.minted.elapsed() >= *visible_after)
+        {
             young.pop_front();
         }
         young.push_back(YoungToken {
@@ -200,7 +204,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.limiter
+        self.0
             .under_way
             .send_modify(|count| *count = count.saturating_sub(1));
     }
