@@ -47,17 +47,20 @@ impl<'a> ReleasedCustomRole<'a> {
             ("", Some(org_id)) => org_id.clone(),
             (org_id, _) => org_id.to_owned(),
         };
-        if connection.is_some() || !org_id.is_empty() {
-            let notes = &engine.custom_roles;
-            notes.note_release(config, &org_id, owner, custom).await?;
-        }
-        Ok(Some(Self {
+        let released = Self {
             config: config.to_owned(),
             connection,
             org_id,
             owner,
             custom,
-        }))
+        };
+        if released.is_noted() {
+            let notes = &engine.custom_roles;
+            notes
+                .note_release(config, &released.org_id, owner, custom)
+                .await?;
+        }
+        Ok(Some(released))
     }
 
     /// Its id.

@@ -153,12 +153,12 @@ impl CustomRoles {
             custom.is_some_and(|custom| custom.role_id.eq_ignore_ascii_case(&role.id))
         };
         // What was given up goes by itself, once no token needs it.
-        let released = note
-            .released
-            .iter()
-            .map(|released| released.role_id.clone());
-        let released: Vec<String> = released.collect();
-        let is_released = |role: &Role| released.iter().any(|id| id.eq_ignore_ascii_case(&role.id));
+        let released = &note.released;
+        let is_released = |role: &Role| {
+            let mut ids = released.iter().map(|released| &released.role_id);
+            ids.any(|id| id.eq_ignore_ascii_case(&role.id))
+        };
+        let creates = &mut note.creates;
         for (role, nonce) in &made {
             if !is_claimed(role) && !is_released(role) {
                 tracing::info!(
@@ -171,7 +171,7 @@ impl CustomRoles {
                 deleted.map_err(|error| refused(scope.connection, &error))?;
                 failpoint::hit("tick.custom-role-deleted");
             }
-            note.creates.retain(|create| create != nonce);
+            creates.retain(|create| create != nonce);
         }
         if made.is_empty() && self.absent_since_window(scope) {
             note.creates.clear();

@@ -73,20 +73,26 @@ impl CustomRoles {
     ) -> Result<BTreeMap<String, Vec<PendingNote>>, Error> {
         let mut pending = BTreeMap::new();
         for config in self.store.list(folder).await? {
-            let mut notes = Vec::new();
-            for org_id in self.store.list(&format!("{folder}{config}/")).await? {
-                let names = self
-                    .store
-                    .list(&format!("{folder}{config}/{org_id}/"))
-                    .await?;
-                notes.extend(names.into_iter().map(|name| PendingNote {
-                    org_id: org_id.clone(),
-                    name,
-                }));
-            }
+            let notes = self.notes_of(folder, &config).await?;
             pending.insert(config, notes);
         }
         Ok(pending)
+    }
+
+    /// The notes of one config in `folder`.
+    async fn notes_of(&self, folder: &str, config: &str) -> Result<Vec<PendingNote>, Error> {
+        let mut notes = Vec::new();
+        for org_id in self.store.list(&format!("{folder}{config}/")).await? {
+            let names = self
+                .store
+                .list(&format!("{folder}{config}/{org_id}/"))
+                .await?;
+            notes.extend(names.into_iter().map(|name| PendingNote {
+                org_id: org_id.clone(),
+                name,
+            }));
+        }
+        Ok(notes)
     }
 
     /// How many notes there are about custom roles in the organization of the config of `connection`, all of
@@ -95,12 +101,9 @@ impl CustomRoles {
         let own = connection.entry.org_id.as_deref();
         let mut count = 0;
         for folder in [Key::CUSTOM_ROLES, Key::STATIC_CUSTOM_ROLES] {
-            let folder = format!("{folder}{}/", connection.name);
-            for org_id in self.store.list(&folder).await? {
-                if own.is_none_or(|own| is_same_organization(own, &org_id)) {
-                    count += self.store.list(&format!("{folder}{org_id}/")).await?.len();
-                }
-            }
+            let mut notes = self.notes_of(folder, &connection.name).await?;
+            notes.retain(|note| own.is_none_or(|own| is_same_organization(own, &note.org_id)));
+            count += notes.len();
         }
         Ok(count)
     }
