@@ -1,5 +1,7 @@
 //! `/v2/organizations/roles`.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -109,7 +111,9 @@ pub(super) fn list(
     call.well_formed(endpoint)?;
     let case = call.knobs().role_case;
     let mut body = vec![b'['];
-    for role in call.state.records.roles.of(&caller.org) {
+    let roles = &call.state.records.roles;
+    let known = roles.of(&caller.org);
+    for role in known.filter(|role| roles.is_known(&role.id, call.now)) {
         if body.len() > 1 {
             body.push(b',');
         }
@@ -154,6 +158,11 @@ pub(super) fn create(
         other => other,
     };
     let reply = one(201, &role, case);
+    let delay = Duration::from_millis(call.knobs().role_visible_after_ms);
+    if !delay.is_zero() {
+        let until = clock::later(call.now, delay);
+        call.state.records.roles.hide_until(role.id.clone(), until);
+    }
     call.state.records.roles.put(role);
     Ok(Handled::done(reply))
 }
@@ -210,7 +219,9 @@ fn existing(call: &mut Call<'_>, caller: &Caller, id: &str) -> Result<Role, Repl
         call.record_violation("role_id", text);
         return Err(call.refuse(404, &format!("role {id} not found")));
     }
-    match call.state.records.roles.get(&caller.org, id) {
+    let roles = &call.state.records.roles;
+    let known = roles.is_known(id, call.now);
+    match roles.get(&caller.org, id).filter(|_| known) {
         Some(role) => Ok(Role::clone(role)),
         None => Err(call.refuse(404, &format!("role {id} not found"))),
     }

@@ -59,6 +59,8 @@ pub struct Knobs {
     pub create_visible_after_ms: u64,
     /// Where it is unknown.
     pub create_visible_scope: Scope,
+    /// A new custom role is unknown for so long: to the list, and to requests that name it.
+    pub role_visible_after_ms: u64,
     /// A deleted token stays known for so long.
     pub delete_effective_after_ms: u64,
     /// Where it is still known.
@@ -119,6 +121,7 @@ impl Default for Knobs {
             expired_reply: ExpiredReply::Unknown,
             create_visible_after_ms: 0,
             create_visible_scope: Scope::Both,
+            role_visible_after_ms: 0,
             delete_effective_after_ms: 0,
             delete_effective_scope: Scope::Both,
             list_stale_ms: 0,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
+use time::OffsetDateTime;
 
 /// What a role grants; field order as the service writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,8 @@ pub struct Role {
 pub(crate) struct RoleTable {
     order: Vec<String>,
     by_id: HashMap<String, Arc<Role>>,
+    /// Until when new roles are unknown.
+    unknown_until: HashMap<String, OffsetDateTime>,
 }
 
 impl RoleTable {
@@ -50,6 +53,16 @@ impl RoleTable {
             self.order.push(role.id.clone());
         }
         self.by_id.insert(role.id.clone(), Arc::new(role));
+    }
+
+    /// Requests do not know the role before `time`.
+    pub(crate) fn hide_until(&mut self, id: String, time: OffsetDateTime) {
+        self.unknown_until.insert(id, time);
+    }
+
+    /// Whether requests know the role at `now`.
+    pub(crate) fn is_known(&self, id: &str, now: OffsetDateTime) -> bool {
+        self.unknown_until.get(id).is_none_or(|until| *until <= now)
     }
 
     pub(crate) fn remove(&mut self, id: &str) -> Option<Arc<Role>> {
