@@ -10,6 +10,11 @@ use super::registry::Loaded;
 /// by its owner only.
 pub(super) async fn tokens(engine: &Engine) -> Result<InUseTokens, Error> {
     let mut in_use = InUseTokens::default();
+    // What was written last may be there, or not.
+    for name in engine.configs.settle_all().await {
+        in_use.insert_all_of(Owner::of(&name, &format!("rotate-root/{name}")));
+    }
+    let unsettled = engine.static_roles.settle_all().await;
     let configs = engine.configs.load_all().await?;
     for (name, loaded) in &configs {
         match loaded {
@@ -20,16 +25,22 @@ pub(super) async fn tokens(engine: &Engine) -> Result<InUseTokens, Error> {
             Loaded::Missing => {}
         }
     }
+    // Which config it is for cannot be read.
+    let of_static_role = |name: &str| {
+        let name = format!("static-roles/{name}");
+        let configs = configs.iter();
+        configs.map(move |(config, _)| Owner::of(config, &name))
+    };
+    for name in &unsettled {
+        of_static_role(name).for_each(|owner| in_use.insert_all_of(owner));
+    }
     for (name, loaded) in engine.static_roles.load_all().await? {
         match loaded {
             Loaded::Valid(role) => role
                 .client_ids()
                 .for_each(|client_id| in_use.insert(client_id)),
-            // Which config it is for cannot be read either.
             Loaded::Corrupt(_) => {
-                for (config, _) in &configs {
-                    in_use.insert_all_of(Owner::of(config, &format!("static-roles/{name}")));
-                }
+                of_static_role(&name).for_each(|owner| in_use.insert_all_of(owner));
             }
             Loaded::Missing => {}
         }

@@ -223,6 +223,20 @@ impl Store {
         Ok(self.storage.put(entry).await?)
     }
 
+    /// Writes what is at `key` again as it is, or removes it again where nothing is.
+    ///
+    /// Where this succeeds, what reads show at `key` is what storage holds: an earlier write that failed has
+    /// been replaced, and can no longer take effect.
+    pub(crate) async fn rewrite(&self, key: &Key) -> Result<(), StoreError> {
+        match self.storage.get(&key.path).await? {
+            Some(entry) => {
+                let seal_wrap = key.seal_wrap;
+                Ok(self.storage.put(Entry { seal_wrap, ..entry }).await?)
+            }
+            None => self.delete(key).await,
+        }
+    }
+
     /// Removes the entry at `key`.
     pub(crate) async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         Ok(self.storage.delete(&key.path).await?)

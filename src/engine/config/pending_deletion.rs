@@ -74,11 +74,12 @@ async fn reconcile_one(engine: &Engine, client_id: &str, deadline: Deadline) -> 
         // Logged already, and shown by status.
         Loaded::Corrupt(_) | Loaded::Missing => return Ok(()),
     };
-    let mut is_hidden = false;
+    // A deletion that failed may have happened, although the config is shown; or the other way round.
+    let mut is_hidden = !engine.configs.settle_all().await.is_empty();
     for (name, config) in engine.configs.load_all().await? {
         match config {
             // Written again with the root token, it may not know of those that this replaced.
-            Loaded::Valid(config) if takes_over(&config.entry, &entry) => {
+            Loaded::Valid(config) if takes_over(&config.entry, &entry) && !is_hidden => {
                 tracing::info!(
                     config = name,
                     client_id,

@@ -30,8 +30,10 @@ use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
+use crate::engine::failures::Failures;
 use crate::engine::role_path::missing_rights;
 use crate::engine::schedule;
+use crate::engine::store::Key;
 use crate::framework::Call;
 use crate::framework::Fields;
 use crate::secret::Secret;
@@ -87,6 +89,8 @@ pub(super) async fn write(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let connection = engine.configs.put(&name, entry).await?;
     failpoint::hit("config.stored");
     if let Some(former) = former.filter(|former| former.entry.token != connection.entry.token) {
+        // They are of the former root token.
+        Failures::clear(&engine.store, &Key::root_rotation(&name)).await;
         // What rotation minted is deleted only once no request uses it any more.
         engine.replaced_roots.add(&former);
     }

@@ -20,16 +20,20 @@ pub(crate) async fn refresh(engine: &Engine, deadline: Deadline) -> Result<(), E
     if !engine.metrics.was_read_within(UNREAD) {
         return Ok(());
     }
-    let due = engine.configs.load_all().await?;
-    let due = due.iter().filter_map(|(_, loaded)| match loaded {
-        Loaded::Valid(connection) => Some(connection),
-        Loaded::Corrupt(_) | Loaded::Missing => None,
-    });
-    let due = due.filter(|one| {
-        let seen = one.health.seen();
-        seen.is_none_or(|seen| seen.at.elapsed() > RECOUNT)
-    });
-    let looks =
-        due.map(|connection| status::look(engine, connection, Source::SharedList, deadline));
+    let names = engine.configs.names().await?;
+    // Each keeps its own connection only: a rotation waits for those who use the former root token.
+    let looks = names.iter().map(|name| refresh_one(engine, name, deadline));
     futures_util::future::try_join_all(looks).await.map(drop)
+}
+
+async fn refresh_one(engine: &Engine, name: &str, deadline: Deadline) -> Result<(), Error> {
+    let Loaded::Valid(connection) = engine.configs.load(name).await? else {
+        return Ok(());
+    };
+    let seen = connection.health.seen();
+    if seen.is_some_and(|seen| seen.at.elapsed() <= RECOUNT) {
+        return Ok(());
+    }
+    let looked = status::look(engine, &connection, Source::SharedList, deadline).await;
+    looked.map(drop)
 }

@@ -247,3 +247,27 @@ fn a_refused_token_that_astra_does_not_know_yet_is_deleted_later() {
         mount.assert_clean(&[], "what was refused");
     });
 }
+
+/// A mark of which storage says that it failed may hide its token from the next process, so the token is gone
+/// before this one dies, also where Astra does not know it at once.
+#[test]
+fn a_mint_whose_mark_is_hidden_leaves_no_token() {
+    virtual_time::run(1, async {
+        let mut mount = mount().await;
+        let first = mount.mint("reader").await.unwrap();
+        let late = json!({"create_visible_after_ms": 5_000, "create_visible_scope": "all"});
+        mount.astra.set_knobs(late).unwrap();
+        mount.storage.set_write_fault(Some(WriteFault {
+            prefix: "v1/intent/".to_owned(),
+            applied: true,
+            once: true,
+            all_calls: true,
+            ..WriteFault::default()
+        }));
+        assert!(mount.mint("reader").await.is_err());
+        mount.storage.set_failure(None);
+        mount.restart();
+        mount.until_all_is_shown().await;
+        mount.assert_clean(&[&first], "the mark was durable");
+    });
+}

@@ -1,7 +1,8 @@
 //! A token whose storing failed: whether the entry was written is not always known.
 //!
 //! Deleting the token could then delete the one that is in use, and not deleting it could leave one
-//! that no one knows.  What is in storage decides.
+//! that no one knows.  What is in storage decides, once it is certain
+//! ([`find_settled`](crate::engine::registry::Registry::find_settled)).
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -59,7 +60,7 @@ impl UncertainWrites {
 }
 
 /// Decides what becomes of a token when storing it failed with `error`; `found` is the client id of
-/// the token that storage, read again, holds in its place.
+/// the token that storage holds in its place for certain.
 ///
 /// # Errors
 /// `error`, unless the token was stored after all.

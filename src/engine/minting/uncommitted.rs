@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::lifetime::Lifetime;
+use super::propagation::PropagationBackoff;
 use crate::astra;
 use crate::astra::Deadline;
 use crate::astra::Deletion;
@@ -147,7 +148,16 @@ pub(super) async fn delete_by_tag(
 
 /// Deletes a token that must not be handed out; if that fails the intent keeps standing for it.
 async fn remove(connection: &Connection, intent: Intent, client_id: String, deadline: Deadline) {
-    match connection.client.delete_token(&client_id, deadline).await {
+    // Nothing else may tell of it: a mark that could not be made durable may become so yet, and hide it from
+    // the next process.  So one that Astra does not know yet is waited for.
+    let mut backoff = PropagationBackoff::until(deadline);
+    let deleted = loop {
+        match connection.client.delete_token(&client_id, deadline).await {
+            Ok(Deletion::AlreadyAbsent(_)) if backoff.wait().await => {}
+            deleted => break deleted,
+        }
+    };
+    match deleted {
         Ok(Deletion::Deleted) => {
             failpoint::hit("uncommitted.removed");
             intent.cancel();

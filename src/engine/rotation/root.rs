@@ -327,7 +327,7 @@ async fn store(
         Ok(_) => return Ok(uncommitted),
         Err(error) => error,
     };
-    let found = engine.configs.find(&old.name).await;
+    let found = engine.configs.find_settled(&old.name).await;
     let found = found.map(|found| found.map(|found| found.entry.token_client_id().to_owned()));
     decide(
         &engine.uncertain_writes,

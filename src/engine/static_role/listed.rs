@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::astra::Deadline;
 use crate::astra::TokenEntry;
+use crate::astra::is_same_organization;
 use crate::engine::Engine;
 use crate::engine::astra_error;
 use crate::engine::connection::Connection;
@@ -31,6 +32,8 @@ pub(super) struct UnseenToken {
     role: String,
     /// When it was made, by Astra's clock.
     minted_by_astra: Option<OffsetDateTime>,
+    /// The organization that it is in; empty where that is not known.
+    org_id: String,
 }
 
 /// A token that a list showed.
@@ -61,6 +64,7 @@ pub(super) fn unseen(
         let token = UnseenToken {
             role: name.to_owned(),
             minted_by_astra: current.minted_by_astra,
+            org_id: current.org_id.clone(),
         };
         (current.client_id.clone(), token)
     })
@@ -74,9 +78,20 @@ pub(super) async fn gone(
     unseen: &Unseen,
     deadline: Deadline,
 ) -> Result<BTreeMap<String, String>, Error> {
+    let own = connection.client.own_org(deadline).await.map_err(|error| {
+        astra_error::request_error("ask for the root token's organization", connection, &error)
+    })?;
+    // Where the config is for another organization by now, its list shows nothing of the token.
+    let is_here =
+        |token: &UnseenToken| token.org_id.is_empty() || is_same_organization(&token.org_id, own);
+    let unseen: BTreeMap<&String, &UnseenToken> =
+        unseen.iter().filter(|(_, token)| is_here(token)).collect();
+    if unseen.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let wanted: BTreeMap<String, Option<OffsetDateTime>> = unseen
         .iter()
-        .map(|(client_id, token)| (client_id.clone(), token.minted_by_astra))
+        .map(|(client_id, token)| ((*client_id).clone(), token.minted_by_astra))
         .collect();
     let mount = MountTokenFilter::of(connection);
     let owners: HashMap<Owner, String> = unseen
@@ -100,10 +115,10 @@ pub(super) async fn gone(
         listed.map_err(|error| astra_error::request_error("list tokens", connection, &error))?;
     let now = connection.client.astra_time();
     let mut gone = BTreeMap::new();
-    for (client_id, UnseenToken { role: name, .. }) in unseen {
-        let Some(found) = listed.iter().find(|token| token.client_id == *client_id) else {
+    for (client_id, UnseenToken { role: name, .. }) in &unseen {
+        let Some(found) = listed.iter().find(|token| token.client_id == **client_id) else {
             warn_of(name, client_id, &listed);
-            gone.insert(name.clone(), client_id.clone());
+            gone.insert(name.clone(), (*client_id).clone());
             continue;
         };
         let left = found.replace_at.zip(now).map(|(at, now)| at - now);
@@ -114,7 +129,7 @@ pub(super) async fn gone(
                     client_id,
                     "Astra is about to end the current token of a static role, so it is replaced"
                 );
-                gone.insert(name.clone(), client_id.clone());
+                gone.insert(name.clone(), (*client_id).clone());
             }
             left => engine
                 .seen_tokens

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 
 use super::listed;
 use super::listed::Unseen;
+use super::remove::DELETING;
 use super::remove::delete_due;
 use super::rotate::rotate;
 use crate::astra::Deadline;
@@ -30,8 +31,6 @@ const AT_ONCE: usize = 4;
 
 /// How much of a tick the look for current tokens may take.
 const LISTING: Duration = Duration::from_secs(10);
-/// How much of it the deletion of a role's previous tokens may take.
-const DELETING: Duration = Duration::from_secs(10);
 
 /// What one config's static roles need.
 #[derive(Default)]
@@ -54,7 +53,10 @@ pub(crate) async fn reconcile(engine: &Engine, deadline: Deadline) -> Result<(),
         let Loaded::Valid(entry) = loaded else {
             continue;
         };
-        if let Some((client_id, token)) = listed::unseen(engine, &name, &entry) {
+        // Where it cannot be replaced, no one needs to know each minute that it is gone.
+        if let Some((client_id, token)) = listed::unseen(engine, &name, &entry)
+            && !is_put_off(engine, &name, now).await?
+        {
             let work = work.entry(entry.config.clone()).or_default();
             work.unseen.insert(client_id, token);
         }
@@ -117,6 +119,12 @@ fn is_waiting(entry: &StaticRoleEntry, now: time::OffsetDateTime) -> bool {
     is_over || is_due(entry, now) || !entry.is_live()
 }
 
+/// Whether its rotation failed so lately that it is not tried again yet.
+async fn is_put_off(engine: &Engine, name: &str, now: time::OffsetDateTime) -> Result<bool, Error> {
+    let failures = Failures::load(&engine.store, &Key::static_rotation(name)).await?;
+    Ok(failures.is_some_and(|failures| failures.is_waiting(now)))
+}
+
 fn is_due(entry: &StaticRoleEntry, now: time::OffsetDateTime) -> bool {
     entry.next_rotation().is_some_and(|next| next <= now)
 }
@@ -166,8 +174,7 @@ async fn reconcile_tokens(
     if let Some(entry) = engine.static_roles.find(name).await?
         && (entry.current.as_ref().is_some_and(is_gone) || is_due(&entry, engine.clock.now()))
     {
-        let failures = Failures::load(&engine.store, &Key::static_rotation(name)).await?;
-        if failures.is_none_or(|failures| !failures.is_waiting(engine.clock.now())) {
+        if !is_put_off(engine, name, engine.clock.now()).await? {
             rotate(engine, name, entry.as_ref().clone(), deadline).await?;
         }
     }

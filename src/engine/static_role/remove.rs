@@ -1,6 +1,7 @@
 //! Deleting the tokens of static roles: replaced ones, and all when the role goes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::StaticRoleError;
 use crate::astra::Deadline;
@@ -17,6 +18,10 @@ use crate::engine::role::StaticRoleEntry;
 use crate::engine::role_path::ReleasedCustomRole;
 use crate::engine::store::Key;
 use crate::engine::token_age::TokenAge;
+
+/// How much time the deletion of a role's previous tokens may take from its rotation: they may be in another
+/// organization.
+pub(super) const DELETING: Duration = Duration::from_secs(10);
 
 /// Deletes the role called `name`, whose change the caller holds, its tokens, and the custom Astra role
 /// of its policy.

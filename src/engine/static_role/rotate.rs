@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::StaticRoleError;
+use super::remove::DELETING;
 use super::remove::delete_due;
 use crate::astra;
 use crate::astra::Deadline;
@@ -44,26 +45,31 @@ pub(super) async fn rotate(
         .as_ref()
         .and_then(|current| current.expires_at);
     let rotated = mint_and_store(engine, name, entry, deadline).await;
-    let metrics = &engine.metrics;
-    metrics.count(Counted::StaticRotation, &config, name, &rotated);
     match &rotated {
-        Ok(_) => {
-            tracing::info!(static_role = name, "static role rotated");
-            let subject = Subject {
-                path: &format!("static-roles/{name}"),
-                config: &config,
-                role: name,
-                ..Subject::default()
-            };
-            engine.events.publish(EngineEvent::StaticRotate, subject);
-            Failures::clear(&engine.store, &key).await;
-        }
+        Ok(_) => note_rotated(engine, name, &config).await,
         Err(error) => {
+            let metrics = &engine.metrics;
+            metrics.count(Counted::StaticRotation, &config, name, &rotated);
             tracing::warn!(static_role = name, %error, "the static role could not be rotated");
             Failures::note(&engine.store, &key, error, engine.clock.now(), end).await;
         }
     }
     rotated
+}
+
+/// The token of the role called `name` was replaced.
+pub(super) async fn note_rotated(engine: &Engine, name: &str, config: &str) {
+    let metrics = &engine.metrics;
+    metrics.count(Counted::StaticRotation, config, name, &Ok(()));
+    tracing::info!(static_role = name, "static role rotated");
+    let subject = Subject {
+        path: &format!("static-roles/{name}"),
+        config,
+        role: name,
+        ..Subject::default()
+    };
+    engine.events.publish(EngineEvent::StaticRotate, subject);
+    Failures::clear(&engine.store, &Key::static_rotation(name)).await;
 }
 
 /// Mints a token for `entry` and stores the entry with it.  On an error no new token is left, or an
@@ -123,7 +129,7 @@ pub(super) async fn mint_and_store(
     uncommitted.commit().await;
     failpoint::hit("rotate-role.kept");
     // No one may wait longer for a new token because an old one cannot be deleted.
-    if let Err(error) = delete_due(engine, name, deadline).await {
+    if let Err(error) = delete_due(engine, name, deadline.at_most(DELETING)).await {
         tracing::warn!(static_role = name, %error, "a replaced token is not deleted yet; the next \
             tick tries again");
     }
@@ -194,7 +200,7 @@ async fn store(
     let Err(error) = roles.put(name, entry).await else {
         return Ok(uncommitted);
     };
-    let found = roles.find(name).await.map(|found: Option<Arc<_>>| {
+    let found = roles.find_settled(name).await.map(|found: Option<Arc<_>>| {
         let current = found.and_then(|entry| entry.current.clone());
         current.map(|current| current.client_id)
     });

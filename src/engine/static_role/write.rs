@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::attributes::ATTRIBUTES;
 use super::error::StaticRoleError;
 use super::rotate::mint_and_store;
-use super::rotate::rotate;
+use super::rotate::note_rotated;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::error::Error;
@@ -123,7 +123,13 @@ async fn store(
             engine.static_roles.put(name, entry).await?;
             Ok(warning.into_iter().collect())
         }
-        Some(_) => rotate(engine, name, entry, deadline).await,
+        Some(_) => {
+            let config = entry.config.clone();
+            // One that is refused says nothing of the rotation of what is stored.
+            let warnings = mint_and_store(engine, name, entry, deadline).await?;
+            note_rotated(engine, name, &config).await;
+            Ok(warnings)
+        }
         None => mint_and_store(engine, name, entry, deadline).await,
     }
 }

@@ -14,6 +14,9 @@ pub struct WriteFault {
     pub deletions: bool,
     /// Whether the write happens although the answer says that it did not.
     pub applied: bool,
+    /// Whether reads go on showing what was there before a write that is `applied`, until another write of
+    /// the same key succeeds: so does the cache of a host.
+    pub hidden: bool,
     /// Whether only one write fails.
     pub once: bool,
     /// Whether from then on every other call fails too, until
@@ -32,6 +35,7 @@ impl Default for WriteFault {
             after: 0,
             deletions: false,
             applied: false,
+            hidden: false,
             once: false,
             all_calls: false,
             hangs: false,

@@ -37,6 +37,8 @@ pub struct Operations {
 #[derive(Default)]
 struct Inner {
     entries: BTreeMap<String, Entry>,
+    /// What reads show instead ([`WriteFault::hidden`]).
+    cached: BTreeMap<String, Option<Entry>>,
     operations: Operations,
     read_only: bool,
     failure: Option<StorageError>,
@@ -82,6 +84,11 @@ impl MemoryStorage {
         self.lock().yields = yields;
     }
 
+    /// Another host reads what is stored ([`WriteFault::hidden`]).
+    pub fn drop_cache(&self) {
+        self.lock().cached.clear();
+    }
+
     /// Waits for a write that never returns ([`WriteFault::hangs`]).
     pub async fn hung(&self) {
         self.hung.notified().await;
@@ -112,11 +119,17 @@ impl MemoryStorage {
             match inner.take_fault(&write) {
                 None => {
                     inner.check(true)?;
+                    inner.cached.remove(write.key());
                     inner.apply(write);
                     return Ok(());
                 }
                 Some(fault) => {
                     if fault.applied {
+                        if fault.hidden {
+                            let key = write.key().to_owned();
+                            let shown = inner.shown(&key);
+                            inner.cached.insert(key, shown);
+                        }
                         inner.apply(write);
                     }
                     fault
@@ -197,6 +210,14 @@ impl Inner {
         }
     }
 
+    /// What a read shows.
+    fn shown(&self, key: &str) -> Option<Entry> {
+        match self.cached.get(key) {
+            Some(cached) => cached.clone(),
+            None => self.entries.get(key).cloned(),
+        }
+    }
+
     fn children(&self, prefix: &str) -> Vec<String> {
         let below = self
             .entries
@@ -232,7 +253,7 @@ impl Storage for MemoryStorage {
         let mut inner = self.lock();
         inner.operations.gets += 1;
         inner.check_read(key)?;
-        Ok(inner.entries.get(key).cloned())
+        Ok(inner.shown(key))
     }
 
     async fn put(&self, entry: Entry) -> Result<(), StorageError> {

@@ -7,8 +7,13 @@ use astra_emulator::Fault;
 use astra_emulator::FaultRule;
 use astra_emulator::Options;
 
+use tokio::time::Instant;
+
 use super::*;
+use crate::engine::Deadlines;
 use crate::engine::testing::READER;
+use crate::engine::testing::virtual_time;
+use crate::engine::testing::warnings;
 use crate::vault::Operation;
 
 /// More than one config's share of static roles at once.
@@ -105,4 +110,29 @@ async fn an_organization_that_hangs_holds_up_no_other() {
         () = others_work => {}
     }
     assert!(other.journal().len() > STATIC_ROLES, "nothing hung");
+}
+
+/// Metrics are counted in an organization that hangs: a rotation does not wait for that.
+#[test]
+fn counting_for_metrics_keeps_no_other_configs_root_token_in_use() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let orgs = mount.astra.seeds().organizations;
+        mount.write_config("slow", &orgs[1].root_token).await;
+        mount.read_data("metrics").await;
+        let hangs = FaultRule::new(hang()).of_org(&orgs[1].id);
+        mount.astra.add_fault(hangs).unwrap();
+        let rotation = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let began = Instant::now();
+            mount.write("rotate-root/default", json!({})).await.unwrap();
+            let first = root_of(&mount).await;
+            let rotated = mount.write("rotate-root/default", json!({})).await.unwrap();
+            assert_eq!(warnings(rotated), [""; 0]);
+            assert!(!mount.is_live(&first));
+            assert!(began.elapsed() < Duration::from_secs(8));
+        };
+        tokio::join!(mount.tick(), rotation);
+    });
 }

@@ -19,6 +19,7 @@ use crate::engine::testing::virtual_time;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
 use crate::vault::Storage;
+use crate::vault::memory::WriteFault;
 
 #[tokio::test]
 async fn an_undeleted_old_token_is_a_warning_and_goes_later() {
@@ -420,4 +421,33 @@ async fn another_config_of_the_organization_deletes_what_the_deleted_one_cannot(
     let keys = mount.storage.keys();
     let left = |key: &String| key.starts_with("v1/pending-deletion/");
     assert!(!keys.iter().any(left), "{keys:?}");
+}
+
+/// A host that loses its leadership says that a deletion failed, and its cache shows the config still, but the
+/// next one does not have it.
+#[tokio::test]
+async fn a_deletion_that_a_host_hides_leaves_no_root_token_and_kills_none_that_is_used() {
+    for ticks_before in [false, true] {
+        let mut mount = AstraMount::configured().await;
+        rotate(&mount).await.unwrap();
+        let root = root_of(&mount).await;
+        mount.storage.set_write_fault(Some(WriteFault {
+            prefix: "v1/config/".to_owned(),
+            deletions: true,
+            applied: true,
+            hidden: true,
+            once: true,
+            ..WriteFault::default()
+        }));
+        assert!(mount.delete("config", json!({})).await.is_err());
+        if ticks_before {
+            mount.tick().await;
+        }
+        mount.storage.drop_cache();
+        mount.restart();
+        mount.tick().await;
+        let has_config = mount.read("config").await.is_some();
+        assert_eq!(has_config, ticks_before);
+        assert_eq!(mount.is_live(&root), has_config);
+    }
 }

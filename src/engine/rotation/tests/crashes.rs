@@ -86,20 +86,27 @@ async fn whichever_request_fails_the_mount_heals() {
 async fn whichever_write_fails_the_mount_heals() {
     for prefix in ["v1/config/", "v1/intent/"] {
         for after in 0..3 {
-            for (written, and_reads) in [(false, false), (true, false), (false, true), (true, true)]
-            {
+            for (written, hidden, and_reads) in [
+                (false, false, false),
+                (true, false, false),
+                (true, true, false),
+                (false, false, true),
+                (true, false, true),
+                (true, true, true),
+            ] {
                 let mut mount = AstraMount::configured().await;
                 let first = root_of(&mount).await;
                 mount.storage.set_write_fault(Some(WriteFault {
                     prefix: prefix.to_owned(),
                     after,
                     applied: written,
+                    hidden,
                     all_calls: and_reads,
                     ..WriteFault::default()
                 }));
                 let rotated = rotate(&mount).await;
                 let what = format!(
-                    "{prefix} {after} {written} {and_reads}: {:?}",
+                    "{prefix} {after} {written} {hidden} {and_reads}: {:?}",
                     rotated.err()
                 );
                 // The same process goes on first, then another takes over.
@@ -109,6 +116,7 @@ async fn whichever_write_fails_the_mount_heals() {
                 assert!(mount.is_live(&root), "{what}: locked out");
                 mount.tick().await;
                 assert!(mount.is_live(&root), "{what}: a tick locked the mount out");
+                mount.storage.drop_cache();
                 assert_healed(&mut mount, &first, &what).await;
             }
         }

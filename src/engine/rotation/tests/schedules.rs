@@ -307,3 +307,25 @@ async fn a_root_token_that_ends_even_sooner_is_replaced_with_a_warning() {
     let texts = warnings(rotated);
     assert!(texts[0].contains("may be before a tick"), "{texts:?}");
 }
+
+/// What failed of a former root token says nothing of the one that an operator has written since.
+#[tokio::test]
+async fn failures_of_a_former_root_token_do_not_put_off_the_next_one() {
+    let mut mount = AstraMount::configured().await;
+    let scheduled = json!({"rotation_period": 60});
+    mount.write("config", scheduled).await.unwrap();
+    mount.fault("POST", "/v2/clientIdSecrets", refused(403));
+    for _ in 0..8 {
+        mount.advance(Duration::from_secs(3_601));
+        mount.tick().await;
+    }
+    assert_ne!(mount.read_data("config").await["rotation_error"], json!(""));
+    mount.astra.clear_faults();
+    let token = json!({"token": mount.another_root_token()});
+    mount.write("config", token).await.unwrap();
+    assert_eq!(mount.read_data("config").await["rotation_error"], json!(""));
+    let written = root_of(&mount).await;
+    mount.advance(Duration::from_secs(61));
+    mount.tick().await;
+    assert_ne!(root_of(&mount).await, written);
+}

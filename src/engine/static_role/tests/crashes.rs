@@ -78,9 +78,14 @@ async fn whichever_write_fails_no_token_is_lost_or_left() {
     for exists in [false, true] {
         for prefix in ["v1/static-role/", "v1/intent/"] {
             for after in 0..2 {
-                for (written, and_reads) in
-                    [(false, false), (true, false), (false, true), (true, true)]
-                {
+                for (written, hidden, and_reads) in [
+                    (false, false, false),
+                    (true, false, false),
+                    (true, true, false),
+                    (false, false, true),
+                    (true, false, true),
+                    (true, true, true),
+                ] {
                     let mut mount = if exists {
                         with_role().await
                     } else {
@@ -90,6 +95,7 @@ async fn whichever_write_fails_no_token_is_lost_or_left() {
                         prefix: prefix.to_owned(),
                         after,
                         applied: written,
+                        hidden,
                         all_calls: and_reads,
                         ..WriteFault::default()
                     }));
@@ -100,13 +106,14 @@ async fn whichever_write_fails_no_token_is_lost_or_left() {
                     };
                     let done = mount.write(path, role()).await;
                     let what = format!(
-                        "{prefix} {after} {written} {and_reads}, exists: {exists}: {:?}",
+                        "{prefix} {after} {written} {hidden} {and_reads}, exists: {exists}: {:?}",
                         done.err()
                     );
                     // The same process goes on first, then another takes over.
                     mount.storage.set_write_fault(None);
                     mount.storage.set_failure(None);
                     mount.tick().await;
+                    mount.storage.drop_cache();
                     assert_healed(&mut mount, &what).await;
                 }
             }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use astra_emulator::Fault;
+use astra_emulator::FaultRule;
 use astra_emulator::fault::FaultBody;
 use astra_emulator::fault::LatencyPoint;
 use serde_json::Value;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::creds;
 use super::current;
@@ -91,6 +93,80 @@ fn a_role_that_is_deleted_while_its_token_is_looked_for_stays_deleted() {
             assert_eq!(mount.live(), [""; 0], "{seconds}");
         });
     }
+}
+
+/// The list of an organization that the config was moved to shows nothing of a token that is in another.
+#[test]
+fn a_token_in_an_organization_that_its_config_has_left_does_not_count_as_gone() {
+    virtual_time::run(1, async {
+        let mut mount = with_role().await;
+        let first = current(&mount).await;
+        let there = mount.astra.seeds().organizations[1].root_token.clone();
+        mount
+            .write_config("other", &mount.another_root_token())
+            .await;
+        tokio::time::sleep(LISTED).await;
+        let moved = mount.config(json!({"token": there, "force": true}));
+        mount.write("config", moved).await.unwrap();
+        mount.restart();
+        let lists = mount.requests("GET", LIST);
+        for _ in 0..2 {
+            mount.tick().await;
+        }
+        assert_eq!(current(&mount).await, first);
+        assert!(mount.is_live(&first));
+        assert_eq!(mount.requests("GET", LIST), lists);
+    });
+}
+
+/// No one waits long for a new token because an old one is in an organization that hangs.
+#[test]
+fn a_rotation_does_not_wait_for_the_organization_of_an_old_token() {
+    virtual_time::run(1, async {
+        let mount = with_role().await;
+        let overlap = json!({"overlap": 60});
+        mount.patch("static-roles/app", overlap).await.unwrap();
+        let orgs = mount.astra.seeds().organizations;
+        mount
+            .write_config("other", &mount.another_root_token())
+            .await;
+        let moved = mount.config(json!({"token": orgs[1].root_token, "force": true}));
+        mount.write("config", moved).await.unwrap();
+        mount.write("rotate-role/app", json!({})).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        let hang = FaultRule::new(Fault::Hang { committed: false });
+        mount.astra.add_fault(hang.of_org(&orgs[0].id)).unwrap();
+        let began = Instant::now();
+        mount.write("rotate-role/app", json!({})).await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(15));
+    });
+}
+
+/// What is refused of a write says nothing of the rotation of what is stored.
+#[test]
+fn a_write_that_is_refused_does_not_put_the_rotation_off() {
+    virtual_time::run(1, async {
+        let mount = with_role().await;
+        let first = current(&mount).await;
+        let refusal = Fault::Status {
+            status: 403,
+            body: FaultBody::String,
+            retry_after: None,
+            committed: false,
+        };
+        mount.fault("POST", LIST, refusal);
+        tokio::time::sleep(Duration::from_secs(86_300)).await;
+        for _ in 0..8 {
+            let other = json!({"astra_roles": "RO User"});
+            assert!(mount.patch("static-roles/app", other).await.is_err());
+        }
+        let read = mount.read_data("static-roles/app").await;
+        assert_eq!(read["rotation_error"], json!(""));
+        mount.astra.clear_faults();
+        tokio::time::sleep(Duration::from_secs(101)).await;
+        mount.tick().await;
+        assert_ne!(current(&mount).await, first);
+    });
 }
 
 #[test]
