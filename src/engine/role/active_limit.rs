@@ -52,6 +52,7 @@ struct Limiter {
 }
 
 /// A token that was minted a moment ago.
+#[derive(Clone)]
 struct YoungToken {
     /// Its intent, `block.index`.
     intent: String,
@@ -110,8 +111,11 @@ impl ActiveLimits {
             // Counted before the list: a mint that ends meanwhile may or may not be in it.
             let under_way = *limiter.under_way.borrow();
             let since = Instant::now();
+            // So are young tokens: what counts is their age when Astra is asked.
+            let young = self.young(&limiter);
             let mut live = live(connection, role, deadline).await?;
-            live.extend(self.young(&limiter));
+            let is_left = |token: &YoungToken| !self.deletions.contains(&token.client_id);
+            live.extend(young.into_iter().filter(is_left).map(|token| token.intent));
             let live = live.len();
             if connection.lists_no_descriptions() {
                 // It counts nothing: the answer will say so, and the next mint asks for a new list.
@@ -147,14 +151,14 @@ impl ActiveLimits {
         }
     }
 
-    /// The intents of the tokens that lists may not show yet, and that are not deleted.
-    fn young(&self, limiter: &Limiter) -> Vec<String> {
+    /// The tokens that lists may not show yet.
+    fn young(&self, limiter: &Limiter) -> Vec<YoungToken> {
         let mut young = limiter.young.lock();
         young.retain(|token| {
             token.minted.elapsed() < self.visible_after
                 && !self.deletions.contains(&token.client_id)
         });
-        young.iter().map(|token| token.intent.clone()).collect()
+        young.iter().cloned().collect()
     }
 
     fn limiter(&self, config: &str, role: &str) -> Arc<Limiter> {

@@ -4,7 +4,6 @@ use super::error::CustomRoleError;
 use super::error::refused;
 use super::nonce::Nonce;
 use super::note::Note;
-use super::note::remember;
 use super::policy_role::PolicyRole;
 use super::registry::CustomRoles;
 use super::scope::Scope;
@@ -70,8 +69,11 @@ impl CustomRoles {
         {
             return Err(refused(scope.connection, &error));
         }
-        let is_lost =
-            |role: &&Role| Nonce::of(role).is_some_and(|nonce| note.creates.contains(&nonce));
+        // What was given up is not used again: tokens may hold it.
+        let is_lost = |role: &&Role| {
+            let is_own = Nonce::of(role).is_some_and(|nonce| note.creates.contains(&nonce));
+            is_own && !note.has_released(&role.id)
+        };
         match roles.iter().find(is_lost) {
             Some(lost) => self.adopt(scope, note, policy, lost, deadline).await,
             None => {
@@ -109,7 +111,7 @@ impl CustomRoles {
         deadline: Deadline,
     ) -> Result<Update, Error> {
         let nonce = Nonce::random();
-        remember(&mut note.updates, nonce.clone());
+        note.updates.push(nonce.clone());
         self.save(scope, note).await?;
         self.check_not_ending(scope, note, &nonce).await?;
         self.expect_update(scope);
@@ -146,7 +148,7 @@ impl CustomRoles {
         deadline: Deadline,
     ) -> Result<Ensured, Error> {
         let nonce = Nonce::random();
-        remember(&mut note.creates, nonce.clone());
+        note.creates.push(nonce.clone());
         self.save(scope, &note).await?;
         self.check_not_ending(scope, &mut note, &nonce).await?;
         // An earlier try to take it may still be on its way, also one that was listed once.
@@ -181,7 +183,7 @@ impl CustomRoles {
         let connection = scope.connection;
         let nonce = Nonce::random();
         let (name, warning) = free_name(scope, &note, former, roles, &nonce);
-        remember(&mut note.creates, nonce.clone());
+        note.creates.push(nonce.clone());
         self.save(scope, &note).await?;
         self.check_not_ending(scope, &mut note, &nonce).await?;
         self.expect_create(scope);
@@ -195,6 +197,7 @@ impl CustomRoles {
         let error = match connection.client.create_role(&wanted, deadline).await {
             Ok(made) => {
                 failpoint::hit("custom-role.made");
+                self.young.add(made.id.clone(), self.late_window);
                 return Ok(ensured(made.id));
             }
             Err(error) => error,
@@ -238,10 +241,7 @@ fn free_name(
     let name = scope
         .owner
         .other_custom_role(scope.connection, &nonce.to_string());
-    let is_released = note
-        .released
-        .iter()
-        .any(|released| released.role_id == other.id);
+    let is_released = note.has_released(&other.id);
     let is_former = former.is_some_and(|former| former.role_id.eq_ignore_ascii_case(&other.id));
     let warning = (!is_released && !is_former).then(|| {
         format!(

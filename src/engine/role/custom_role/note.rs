@@ -54,6 +54,12 @@ impl Note {
     pub(super) fn is_done(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Whether the custom role `role_id` was given up.
+    pub(super) fn has_released(&self, role_id: &str) -> bool {
+        let mut ids = self.released.iter().map(|released| &released.role_id);
+        ids.any(|id| id.eq_ignore_ascii_case(role_id))
+    }
 }
 
 /// Adds `nonce` to `nonces`, of which the oldest make room.

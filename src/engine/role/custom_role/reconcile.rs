@@ -11,6 +11,7 @@ use super::release::Removal;
 use super::scope::Scope;
 use crate::astra;
 use crate::astra::Deadline;
+use crate::astra::Deletion;
 use crate::astra::Role;
 use crate::engine::astra_error;
 use crate::engine::error::Error;
@@ -57,23 +58,51 @@ impl CustomRoles {
         }
         self.is_in_reach(scope);
         let roles = list(connection, deadline).await?;
-        if let Some(custom) = claim.custom {
-            // A crash came before the role was stored without it.
-            note.released
-                .retain(|released| released.role_id != custom.role_id);
-            if !note.updates.is_empty() {
-                self.resend(scope, &note, custom, &roles, deadline).await?;
+        // What fails in one step keeps the next from nothing.
+        let updated = match claim.custom {
+            Some(custom) => {
+                self.resolve_updates(scope, &mut note, custom, &roles, deadline)
+                    .await
             }
-        }
+            None => {
+                note.updates.clear();
+                Ok(())
+            }
+        };
+        let created = self
+            .resolve_creates(scope, &mut note, claim, &roles, deadline)
+            .await;
+        let removed = self
+            .remove_all_released(scope, &mut note, claim, &roles, deadline)
+            .await;
+        let saved = self.save(scope, &note).await;
+        updated.and(created).and(removed).and(saved)
+    }
+
+    /// Brings the custom role that the stored role names in step, and forgets the changes that can no longer
+    /// take effect.
+    async fn resolve_updates(
+        &self,
+        scope: &Scope<'_>,
+        note: &mut Note,
+        custom: &PolicyRole,
+        roles: &[Role],
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        // A crash came before the role was stored without it.
+        note.released
+            .retain(|released| released.role_id != custom.role_id);
+        let resent = match note.updates.is_empty() {
+            true => Ok(()),
+            false => self.resend(scope, note, custom, roles, deadline).await,
+        };
         // One that hung may take effect after what was sent now, and is known by its nonce alone.
-        if claim.custom.is_none() || self.updates_are_over(scope) {
-            note.updates.clear();
+        if self.updates_are_over(scope) {
+            let shown = listed(roles, custom).and_then(Nonce::of);
+            let is_needed = |update: &Nonce| resent.is_err() && shown.as_ref() == Some(update);
+            note.updates.retain(is_needed);
         }
-        self.resolve_creates(scope, &mut note, claim, &roles, deadline)
-            .await?;
-        self.remove_all_released(scope, &mut note, claim, &roles, deadline)
-            .await?;
-        self.save(scope, &note).await
+        resent
     }
 
     /// Sends the stored policy, unless somebody else wrote the custom role since.
@@ -86,9 +115,7 @@ impl CustomRoles {
         deadline: Deadline,
     ) -> Result<(), Error> {
         let owner = scope.owner;
-        let listed = roles
-            .iter()
-            .find(|role| role.id.eq_ignore_ascii_case(&custom.role_id));
+        let listed = listed(roles, custom);
         let known = || custom.nonces.iter().chain(&note.updates);
         match listed {
             None => {
@@ -152,31 +179,32 @@ impl CustomRoles {
             let custom = claim.custom;
             custom.is_some_and(|custom| custom.role_id.eq_ignore_ascii_case(&role.id))
         };
-        // What was given up goes by itself, once no token needs it.
-        let released = &note.released;
-        let is_released = |role: &Role| {
-            let mut ids = released.iter().map(|released| &released.role_id);
-            ids.any(|id| id.eq_ignore_ascii_case(&role.id))
-        };
-        let creates = &mut note.creates;
+        let mut failed = None;
         for (role, nonce) in &made {
-            if !is_claimed(role) && !is_released(role) {
+            // What was given up goes by itself, once no token needs it.
+            if !is_claimed(role) && !note.has_released(&role.id) {
                 tracing::info!(
                     config = scope.connection.name,
                     custom_role = role.name,
                     "deleting a custom role that no role names"
                 );
                 let client = &scope.connection.client;
-                let deleted = client.delete_role(&role.id, deadline).await;
-                deleted.map_err(|error| refused(scope.connection, &error))?;
-                failpoint::hit("tick.custom-role-deleted");
+                match client.delete_role(&role.id, deadline).await {
+                    Ok(Deletion::Deleted) => failpoint::hit("tick.custom-role-deleted"),
+                    // It was shown a moment ago: later lists tell.
+                    Ok(Deletion::AlreadyAbsent(_)) => continue,
+                    Err(error) => {
+                        failed.get_or_insert(refused(scope.connection, &error));
+                        continue;
+                    }
+                }
             }
-            creates.retain(|create| create != nonce);
+            note.creates.retain(|create| create != nonce);
         }
         if made.is_empty() && self.absent_since_window(scope) {
             note.creates.clear();
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Deletes the custom roles that were given up, except those that a token still needs.
@@ -208,4 +236,10 @@ impl CustomRoles {
         }
         Ok(())
     }
+}
+
+/// The custom role of `custom`, as `roles` show it.
+fn listed<'a>(roles: &'a [Role], custom: &PolicyRole) -> Option<&'a Role> {
+    let mut roles = roles.iter();
+    roles.find(|role| role.id.eq_ignore_ascii_case(&custom.role_id))
 }

@@ -39,11 +39,34 @@ impl Since {
     }
 }
 
+/// Custom roles that were made a moment ago: that Astra does not show one yet says nothing.
+#[derive(Default)]
+pub(super) struct YoungRoles(Mutex<HashMap<String, Instant>>);
+
+impl YoungRoles {
+    /// Astra has just made the custom role `role_id`; it may not be shown for `window`.
+    pub(super) fn add(&self, role_id: String, window: Duration) {
+        let mut young = self.0.lock();
+        young.retain(|_, until| *until > Instant::now());
+        young.insert(role_id, Instant::now() + window);
+    }
+
+    /// Whether the custom role `role_id` may not be shown yet.
+    pub(super) fn contains(&self, role_id: &str) -> bool {
+        let young = self.0.lock();
+        young
+            .get(role_id)
+            .is_some_and(|until| *until > Instant::now())
+    }
+}
+
 /// Keeps custom Astra roles in step with the roles that have a policy.
 pub(crate) struct CustomRoles {
     store: Store,
     /// How long a change that no one waits for any more may still take effect.
-    late_window: Duration,
+    pub(super) late_window: Duration,
+    /// What this process has made.
+    pub(super) young: YoungRoles,
     /// Since when lists show none of a note's creates, by the note's key.
     clean_since: Since,
     /// Since when a note's updates may be on their way, by the note's key.
@@ -59,6 +82,7 @@ impl CustomRoles {
         Self {
             store,
             late_window,
+            young: YoungRoles::default(),
             clean_since: Since::default(),
             updates_since: Since::default(),
             out_of_reach: Mutex::default(),
@@ -113,8 +137,8 @@ impl CustomRoles {
     pub(crate) async fn stored(&self, scope: &Scope<'_>, nonces: &[Nonce]) {
         let finished = async {
             let mut note = self.load(scope).await?;
-            note.updates.clear();
-            // Of the others each may still make a custom role of its own.
+            // Of the others each may still take effect, or make a custom role of its own.
+            note.updates.retain(|update| nonces.last() != Some(update));
             note.creates.retain(|create| nonces.last() != Some(create));
             self.save(scope, &note).await
         };

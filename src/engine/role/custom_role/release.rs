@@ -10,6 +10,7 @@ use super::registry::CustomRoles;
 use super::scope::Scope;
 use crate::astra;
 use crate::astra::Deadline;
+use crate::astra::Deletion;
 use crate::astra::Role;
 use crate::engine::error::Error;
 use crate::engine::failpoint;
@@ -22,7 +23,7 @@ const NO_DATABASE: &str = "00000000-0000-0000-0000-000000000000";
 /// What became of a custom role that was given up.
 #[derive(Debug)]
 pub(crate) enum Removal {
-    /// It is deleted.
+    /// It is deleted, or Astra says so; then the next tick looks again if that is not certain.
     Gone,
     /// Somebody else wrote it since, so it is left alone and forgotten.
     Foreign,
@@ -110,6 +111,10 @@ impl CustomRoles {
         }
         let is_emptied = is_still_empty(released, listed);
         match scope.connection.client.delete_role(role_id, deadline).await {
+            // One that was shown a moment ago, or is new, is perhaps only not shown: the next tick looks again.
+            Ok(Deletion::AlreadyAbsent(_)) if listed.is_some() || self.young.contains(role_id) => {
+                Ok(Removal::Gone)
+            }
             Ok(_) => {
                 failpoint::hit("custom-role.deleted");
                 self.forget_released(scope, note, role_id).await?;

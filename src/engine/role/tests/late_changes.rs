@@ -210,6 +210,150 @@ fn a_custom_role_still_counts_as_its_own_after_many_refused_writes() {
     });
 }
 
+/// A change that happened although its answer was lost is undone, however many others were refused since.
+#[test]
+fn a_lost_change_is_undone_after_many_refused_writes() {
+    virtual_time::run(1, async {
+        for deletes in [false, true] {
+            let mount = mounted().await;
+            mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
+            let wide = ["db-cql", "db-rest"];
+            mount.fault_once("PUT", ONE_ROLE, page(403, true));
+            assert!(mount.write("roles/app", policy(&wide)).await.is_err());
+            mount.fault("PUT", ONE_ROLE, forbidden());
+            for _ in 0..20 {
+                let outcome = mount.write("roles/app", policy(&["db-rest"])).await;
+                assert!(outcome.is_err());
+            }
+            // Refused ticks do not forget what Astra shows either.
+            for _ in 0..3 {
+                mount.tick().await;
+                tokio::time::sleep(Duration::from_secs(121)).await;
+            }
+            assert_eq!(kept(&mount)[0].policy.actions, wide);
+            mount.astra.clear_faults();
+            if deletes {
+                let deleted = mount.delete("roles/app", json!({})).await.unwrap();
+                assert_eq!(warnings(deleted), [""; 0]);
+                assert_eq!(kept(&mount), []);
+            } else {
+                mount.tick().await;
+                assert_eq!(kept(&mount)[0].policy.actions, ["db-cql"]);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_change_that_hung_is_undone_by_the_next_tick_after_another_write() {
+    virtual_time::run(1, async {
+        let mount = mounted().await;
+        mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
+        let [role] = kept(&mount).try_into().unwrap();
+        // The hourly comparison is not what sees it.
+        mount.tick().await;
+        let wide = ["db-cql", "db-rest"];
+        hung_write(&mount, &wide).await;
+        let nonce = newest(&mount, "updates").await;
+        mount
+            .write("roles/app", policy(&["db-rest"]))
+            .await
+            .unwrap();
+        carry_out(&mount, &role, &nonce, &wide);
+        mount.tick().await;
+        assert_eq!(kept(&mount)[0].policy.actions, ["db-rest"]);
+        tokio::time::sleep(Duration::from_secs(121)).await;
+        mount.tick().await;
+        assert_eq!(notes(&mount), Vec::<String>::new());
+    });
+}
+
+/// Tokens may hold a custom role that was given up: it is not taken for one whose create was lost.
+#[test]
+fn a_custom_role_that_was_given_up_is_not_taken_for_a_lost_one() {
+    virtual_time::run(1, async {
+        let mount = mounted().await;
+        // The note of its create stays, as it cannot be removed.
+        mount.storage.set_write_fault(Some(WriteFault {
+            prefix: "v1/custom-role/".to_owned(),
+            after: 1,
+            deletions: true,
+            once: true,
+            ..WriteFault::default()
+        }));
+        mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
+        assert_eq!(notes(&mount).len(), 1);
+        let [first] = kept(&mount).try_into().unwrap();
+        mount.mint("app").await.unwrap();
+        mount.fault("DELETE", ONE_ROLE, Fault::ResetBeforeCommit {});
+        mount.delete("roles/app", json!({})).await.unwrap();
+        mount
+            .write("roles/app", policy(&["org-db-view"]))
+            .await
+            .unwrap();
+        let there = kept(&mount);
+        let [former, next] = &there[..] else {
+            panic!("{there:?}");
+        };
+        assert_eq!((&former.id, &former.policy), (&first.id, &first.policy));
+        assert_eq!(next.policy.actions, ["org-db-view"]);
+        mount.astra.clear_faults();
+        mount.tick().await;
+        assert_eq!(kept(&mount), std::slice::from_ref(next));
+    });
+}
+
+/// What cannot be done for one custom role of a note keeps nothing from another.
+#[test]
+fn a_custom_role_that_was_given_up_goes_although_another_cannot_be_changed() {
+    virtual_time::run(1, async {
+        let mount = mounted().await;
+        mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
+        let [first] = kept(&mount).try_into().unwrap();
+        mount.fault("DELETE", ONE_ROLE, Fault::ResetBeforeCommit {});
+        mount.delete("roles/app", json!({})).await.unwrap();
+        mount
+            .write("roles/app", policy(&["db-rest"]))
+            .await
+            .unwrap();
+        mount.fault_once("PUT", ONE_ROLE, page(403, true));
+        let outcome = mount.write("roles/app", policy(&["db-cql"])).await;
+        assert!(outcome.is_err());
+        mount.astra.clear_faults();
+        mount.fault("PUT", ONE_ROLE, forbidden());
+        mount.tick().await;
+        let left = kept(&mount);
+        assert!(left.iter().all(|role| role.id != first.id), "{left:?}");
+        assert_eq!(left.len(), 1);
+    });
+}
+
+/// Astra need not know at once what it has made: that it does not is no evidence.
+#[test]
+fn a_new_custom_role_that_astra_does_not_know_yet_is_deleted_later() {
+    virtual_time::run(1, async {
+        let mount = mounted().await;
+        let late = json!({"role_visible_after_ms": 20_000});
+        mount.astra.set_knobs(late).unwrap();
+        mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
+        mount.delete("roles/app", json!({})).await.unwrap();
+        assert_eq!(kept(&mount).len(), 1);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        mount.tick().await;
+        assert_eq!(kept(&mount), []);
+        assert_eq!(notes(&mount), Vec::<String>::new());
+    });
+}
+
+fn page(status: u16, committed: bool) -> Fault {
+    Fault::Status {
+        status,
+        body: FaultBody::Html,
+        retry_after: None,
+        committed,
+    }
+}
+
 fn forbidden() -> Fault {
     Fault::Status {
         status: 403,

@@ -1,7 +1,10 @@
 //! `require_reason` and `max_active`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use astra_emulator::Fault;
+use astra_emulator::fault::LatencyPoint;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -58,6 +61,29 @@ fn the_limit_holds_while_lists_are_behind() {
         let outcome = mount.call(Operation::Read, "creds/app", json!({})).await;
         assert!(refused(outcome).contains("(it has 2, its max_active is 2)"));
         assert_eq!(mount.live().len(), 2);
+    });
+}
+
+/// A list is as old as the moment at which it was asked for, however long it takes.
+#[test]
+fn the_limit_holds_while_a_list_is_slow() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let role = json!({"astra_roles": "RO User", "max_active": 1});
+        mount.write("roles/app", role).await.unwrap();
+        let knobs = json!({"create_visible_after_ms": 25_000, "create_visible_scope": "list"});
+        mount.astra.set_knobs(knobs).unwrap();
+        mount.mint("app").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let slow = Fault::Latency {
+            ms: 29_000,
+            max_ms: None,
+            at: LatencyPoint::AfterCommit,
+        };
+        mount.fault("GET", "/v2/clientIdSecrets", slow);
+        let outcome = mount.call(Operation::Read, "creds/app", json!({})).await;
+        assert!(refused(outcome).contains("(it has 1, its max_active is 1)"));
     });
 }
 

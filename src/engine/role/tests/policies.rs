@@ -354,7 +354,7 @@ async fn a_custom_role_of_unknown_origin_is_left_alone() {
 
 #[tokio::test]
 async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_again() {
-    let mount = AstraMount::configured().await;
+    let mut mount = AstraMount::configured().await;
     let given = json!({"policy": policy(&["db-cql"])});
     mount.write("roles/app", given.clone()).await.unwrap();
     let [role] = kept(&mount).try_into().unwrap();
@@ -374,6 +374,11 @@ async fn a_custom_role_that_was_deleted_in_astra_is_shown_and_made_again() {
     assert_ne!(again.id, role.id);
     let read = mount.read_response("roles/app").await;
     assert_eq!(read.data()["astra_role_ids"], json!([again.id]));
+    // Whether Astra knows what it has just made, and what it was told, later lists show.
+    mount.deadlines.late_create_window = Duration::ZERO;
+    mount.restart();
+    mount.tick().await;
+    assert_eq!(kept(&mount), [again]);
     assert_eq!(notes(&mount), Vec::<String>::new());
 }
 
