@@ -60,6 +60,7 @@ impl World {
                     policy: None,
                     ttl: 120,
                     max_ttl: 600,
+                    config: None,
                 };
                 Box::pin(self.perform(written)).await;
             }

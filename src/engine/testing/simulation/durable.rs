@@ -27,6 +27,8 @@ const UNREADABLE: [&[u8]; 2] = [br#"{"version":1"#, br#"{"version":999}"#];
 #[derive(Default)]
 pub struct Durable {
     entries: Mutex<Entries>,
+    /// What the host's cache shows instead of entries of which a write failed, although it happened.
+    cached: Mutex<BTreeMap<String, Option<Entry>>>,
     fault: Mutex<Option<WriteFault>>,
 }
 
@@ -39,6 +41,9 @@ pub struct WriteFault {
     pub times: u8,
     /// Whether they happen although the host says that they did not.
     pub written: bool,
+    /// Whether the host's cache does not know that they did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
 }
 
 /// What a node may do.
@@ -81,7 +86,13 @@ impl Durable {
 
     /// Puts a copy back.
     pub fn restore(&self, entries: Entries) {
+        self.drop_cache();
         *self.entries.lock() = entries;
+    }
+
+    /// Another host reads what is stored.
+    pub fn drop_cache(&self) {
+        self.cached.lock().clear();
     }
 
     /// A copy of the entries about intents.
@@ -98,6 +109,7 @@ impl Durable {
     /// Damages an entry, or lets it be a newer version's; whether there is one.
     pub fn damage(&self, key: &str, newer: bool) -> bool {
         let mut entries = self.entries.lock();
+        self.cached.lock().remove(key);
         let entry = entries.get_mut(key);
         let value = UNREADABLE[usize::from(newer)].to_vec();
         entry.map(|entry| entry.value = value).is_some()
@@ -127,20 +139,20 @@ impl Durable {
         *self.fault.lock() = fault;
     }
 
-    /// `Some(whether it happens)` for a write that fails.
-    fn verdict(&self) -> Option<bool> {
+    /// The fault of a write that fails.
+    fn verdict(&self) -> Option<WriteFault> {
         let mut planned = self.fault.lock();
         let fault = planned.as_mut()?;
         if fault.after > 0 {
             fault.after -= 1;
             return None;
         }
-        let written = fault.written;
+        let found = *fault;
         fault.times -= 1;
         if fault.times == 0 {
             *planned = None;
         }
-        Some(written)
+        Some(found)
     }
 }
 
@@ -158,7 +170,11 @@ impl NodeStorage {
         }
     }
 
-    async fn write(&self, change: impl FnOnce(&mut Entries)) -> Result<(), StorageError> {
+    async fn write(
+        &self,
+        key: &str,
+        change: impl FnOnce(&mut Entries),
+    ) -> Result<(), StorageError> {
         pause().await;
         match Access::of(&self.access) {
             Access::Write => {}
@@ -167,8 +183,19 @@ impl NodeStorage {
             Access::Dead => std::future::pending().await,
         }
         let failed = self.durable.verdict();
-        if failed != Some(false) {
-            change(&mut self.durable.entries.lock());
+        if failed.is_none_or(|failed| failed.written) {
+            let mut entries = self.durable.entries.lock();
+            let mut cached = self.durable.cached.lock();
+            match failed {
+                Some(WriteFault { hidden: true, .. }) => {
+                    let former = || entries.get(key).cloned();
+                    cached.entry(key.to_owned()).or_insert_with(former);
+                }
+                _ => {
+                    cached.remove(key);
+                }
+            }
+            change(&mut entries);
         }
         pause().await;
         match (failed, Access::of(&self.access)) {
@@ -226,18 +253,22 @@ impl Storage for NodeStorage {
 
     async fn get(&self, key: &str) -> Result<Option<Entry>, StorageError> {
         self.reading().await?;
-        Ok(self.durable.entries.lock().get(key).cloned())
+        match self.durable.cached.lock().get(key) {
+            Some(cached) => Ok(cached.clone()),
+            None => Ok(self.durable.entries.lock().get(key).cloned()),
+        }
     }
 
     async fn put(&self, entry: Entry) -> Result<(), StorageError> {
-        self.write(|entries| {
-            entries.insert(entry.key.clone(), entry);
+        let key = entry.key.clone();
+        self.write(&key.clone(), |entries| {
+            entries.insert(key, entry);
         })
         .await
     }
 
     async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        self.write(|entries| {
+        self.write(key, |entries| {
             entries.remove(key);
         })
         .await

@@ -10,10 +10,12 @@ use super::chance;
 use super::durable::WriteFault;
 use super::operation::CONFIGS;
 use super::operation::Folder;
+use super::operation::ORGS;
 use super::operation::Operation;
 use super::operation::RootToken;
 use super::trouble::fail;
 use super::trouble::lag;
+use super::trouble::lasting_refusal;
 use super::trouble::limit;
 
 /// What happens in one run.
@@ -26,6 +28,9 @@ pub struct History {
     /// Whether another cluster uses the first organization as well.
     #[serde(default, skip_serializing_if = "is_false")]
     pub has_neighbour: bool,
+    /// The `max_active` of each role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_active: Option<u64>,
     /// What happens, in order.
     pub steps: Vec<Step>,
 }
@@ -59,6 +64,7 @@ impl History {
         // So have changes by hand.
         let mut hands = Rng::with_seed(chance::mix(seed, u64::MAX - 3));
         let has_hands = hands.u8(..4) == 0;
+        let mut habits = Habits::draw(seed);
         let steps = (0..operations as u64).map(|number| {
             let after_ms = pause(&mut rng).as_millis() as u64;
             let mut operation = mix.operation(&mut rng);
@@ -68,6 +74,7 @@ impl History {
                     role: hands.usize(..3),
                 };
             }
+            habits.change(&mut operation, mix.troubled.first().copied());
             let moves = has_neighbour && places.u8(..4) == 0;
             let moved = if moves { operation.elsewhere() } else { None };
             Step {
@@ -82,6 +89,7 @@ impl History {
             seed,
             orgs: CONFIGS,
             has_neighbour,
+            max_active: habits.max_active,
             steps,
         }
     }
@@ -113,6 +121,51 @@ struct Mix {
     total: u32,
     /// The organizations that have trouble of their own.
     troubled: Vec<usize>,
+}
+
+/// What only some histories have.  It draws from a stream of its own, so that the others stay what they
+/// are.
+struct Habits {
+    rng: Rng,
+    max_active: Option<u64>,
+    /// Custom roles are refused for long.
+    has_refusals: bool,
+    /// Root tokens that were replaced are written again.
+    has_former_tokens: bool,
+    /// Roles move between configs of one organization.
+    has_moves: bool,
+}
+
+impl Habits {
+    fn draw(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(chance::mix(seed, u64::MAX - 4));
+        Self {
+            max_active: (rng.u8(..6) == 0).then(|| rng.u64(1..4)),
+            has_refusals: rng.u8(..4) == 0,
+            has_former_tokens: rng.u8(..4) == 0,
+            has_moves: rng.u8(..3) == 0,
+            rng,
+        }
+    }
+
+    fn change(&mut self, operation: &mut Operation, troubled: Option<usize>) {
+        let rng = &mut self.rng;
+        match operation {
+            Operation::WriteConfig { token, .. }
+                if self.has_former_tokens && *token != RootToken::Foreign && rng.bool() =>
+            {
+                *token = RootToken::Former;
+            }
+            Operation::WriteRole { org, config, .. } if self.has_moves && rng.bool() => {
+                *config = (0..CONFIGS).find(|other| other != org && other % ORGS == *org % ORGS);
+            }
+            Operation::FailWrites(fault) if fault.written => fault.hidden = rng.bool(),
+            Operation::Fail { .. } if self.has_refusals && rng.u8(..8) == 0 => {
+                *operation = lasting_refusal(troubled.unwrap_or(0), rng);
+            }
+            _ => {}
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -251,6 +304,7 @@ fn made(kind: Kind, org: usize, troubled: usize, rng: &mut Rng) -> Operation {
             after: rng.u8(..4),
             times: rng.u8(1..4),
             written: rng.bool(),
+            hidden: false,
         }),
         Kind::Fail => fail(troubled, rng),
         Kind::Lag => lag(troubled, rng),
@@ -298,6 +352,7 @@ fn made(kind: Kind, org: usize, troubled: usize, rng: &mut Rng) -> Operation {
             policy: rng.bool().then(|| rng.usize(..3)),
             ttl: rng.u64(20..400),
             max_ttl: rng.u64(60..1_200),
+            config: None,
         },
         Kind::DeleteRole => Operation::DeleteRole { org, role },
         Kind::WriteStatic => {

@@ -10,6 +10,8 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::chance;
+use super::operation::CONFIGS;
+use super::operation::config;
 use super::process::MAX_LEASE;
 use super::world::World;
 use crate::engine::clock::now_utc;
@@ -36,6 +38,8 @@ pub struct Lease {
     pub id: usize,
     /// Whose token it is.
     pub org: usize,
+    /// The role.
+    pub role: String,
     /// The token.
     pub client_id: String,
     /// When the host made it, by the node's clock.
@@ -77,12 +81,17 @@ pub enum Answered {
 
 impl Lease {
     /// The lease on what `response` delivers.
-    pub fn of(id: usize, org: usize, response: &Response) -> Option<Self> {
+    ///
+    /// Its role was once under the config `org`; the lease tells under which it is.
+    pub fn of(id: usize, org: usize, role: &str, response: &Response) -> Option<Self> {
         let lease = response.lease()?;
+        let own = lease.internal_data.get("config")?.as_str()?;
+        let org = (0..CONFIGS).find(|org| config(*org) == own).unwrap_or(org);
         let now = Instant::now();
         Some(Self {
             id,
             org,
+            role: role.to_owned(),
             client_id: response.data().get("client_id")?.as_str()?.to_owned(),
             issued_utc: now_utc(),
             end: now + lease.ttl.min(MAX_LEASE),
@@ -215,15 +224,16 @@ impl World {
         org: usize,
         role: &str,
         response: &Response,
-        asked_of: Option<Option<String>>,
+        asked_of: Vec<Option<String>>,
     ) {
         let id = self.leases.borrow().len();
-        let Some(lease) = Lease::of(id, org, response) else {
+        let Some(lease) = Lease::of(id, org, role, response) else {
             return self.violation("a credential without a lease".to_owned());
         };
         self.check_delivered(&lease, asked_of);
-        self.check_limits(&lease, role);
+        self.check_limits(&lease);
         self.leases.borrow_mut().push(lease);
+        self.check_max_active(id);
         self.arm(id);
     }
 

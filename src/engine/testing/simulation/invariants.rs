@@ -35,6 +35,8 @@ const LATE: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(60);
 /// What the engine says where the custom role of a policy is not in the config's organization.
 const POLICY_IS_GONE: &str = "is no longer in the organization: write the role again";
+/// What the engine says where no more tokens of a role may be minted at once.
+const LIMIT: &str = "max_active=";
 /// The longest that an operation takes while its own organization and the host are well.
 const LONGEST_CALM: Duration = Duration::from_secs(20);
 
@@ -74,7 +76,12 @@ impl World {
             if is_of_policy && org.is_some_and(|org| self.has_policy_elsewhere(org, what)) {
                 return;
             }
-            if org.is_some_and(|org| self.lost_root_token_in_trouble(org)) {
+            let mut peers = org.into_iter().flat_map(|org| self.peers(org));
+            if peers.any(|org| self.lost_root_token_in_trouble(org.number)) {
+                return;
+            }
+            let is_of_limit = error.as_ref().is_some_and(|error| error.contains(LIMIT));
+            if is_of_limit && self.max_active.get().is_some() {
                 return;
             }
             self.violation(format!(
@@ -100,9 +107,9 @@ impl World {
 
     /// A token that is delivered works, and ends when its lease has ended for certain.
     ///
-    /// `asked_of` is the organization that its config was for when it was asked for, as of
-    /// [`World::meant_for`].
-    pub fn check_delivered(&self, lease: &Lease, asked_of: Option<Option<String>>) {
+    /// `asked_of` are the organizations that its config may have been for when it was asked for, as of
+    /// [`World::meant_for_any`].
+    pub fn check_delivered(&self, lease: &Lease, asked_of: Vec<Option<String>>) {
         let Some(token) = self.astra.token(&lease.client_id) else {
             return self.violation(format!(
                 "the delivered token {} does not exist",
@@ -116,7 +123,7 @@ impl World {
             ));
         }
         // The config may have been deleted or moved meanwhile.
-        let mut meant = [asked_of, self.meant_for(lease.org)].into_iter().flatten();
+        let mut meant = asked_of.into_iter().chain(self.meant_for_any(lease.org));
         let is_meant = meant.any(|meant| meant.is_none_or(|org_id| org_id == token.org_id));
         if token.org_id != self.orgs[lease.org].id && !is_meant {
             self.violation(format!(
@@ -152,9 +159,12 @@ impl World {
 
     /// A lease lasts no longer than an operator asked for.  Which write was the last one to happen is not
     /// asked: it may have failed, or storage may have been restored since.
-    pub fn check_limits(&self, lease: &Lease, role: &str) {
+    pub fn check_limits(&self, lease: &Lease) {
         let limits = self.role_limits.borrow();
-        let written = limits.get(role).map(Vec::as_slice).unwrap_or_default();
+        let written = limits
+            .get(&lease.role)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let (ttl, max_ttl) = (lease.ttl().as_secs(), lease.max_ttl().as_secs());
         if !written
             .iter()
@@ -164,6 +174,30 @@ impl World {
                 "the lease on {} lasts {ttl} s and at most {max_ttl} s: no one asked for that, but \
                  for {written:?}",
                 lease.client_id
+            ));
+        }
+    }
+
+    /// No more tokens of a role are in use than its `max_active`.  A process does not know what another has
+    /// minted a moment ago, and a role that was put under another config begins again.
+    pub fn check_max_active(&self, newest: usize) {
+        let Some(limit) = self.max_active.get().filter(|_| !self.is_shaken()) else {
+            return;
+        };
+        let now = tokio::time::Instant::now();
+        let leases = self.leases.borrow();
+        let newest = &leases[newest];
+        let org_of = |lease: &Lease| self.astra.token(&lease.client_id).map(|token| token.org_id);
+        let own = leases.iter().filter(|lease| {
+            let is_in_use = lease.state == LeaseState::Active && lease.end > now;
+            let is_of_role = (lease.org, &lease.role) == (newest.org, &newest.role);
+            is_in_use && is_of_role && !lease.may_be_dead && org_of(lease) == org_of(newest)
+        });
+        let count = own.count() as u64;
+        if count > limit {
+            self.violation(format!(
+                "{count} tokens of {} are in use, its max_active is {limit}",
+                newest.role
             ));
         }
     }
@@ -338,6 +372,12 @@ impl World {
         own.map(|(_, entry)| entry.org_id)
     }
 
+    /// The same for each config that a role of `config` may be under.
+    pub fn meant_for_any(&self, config: usize) -> Vec<Option<String>> {
+        let peers = self.peers(config);
+        peers.filter_map(|org| self.meant_for(org.number)).collect()
+    }
+
     /// Whether an operator who gave a config the root token of another organization was told that what is
     /// in that organization stays.
     pub fn is_misplaced(&self, token: &TokenView) -> bool {
@@ -458,7 +498,8 @@ impl World {
             // What was written for another organization is there, and here only an operator can mend it.
             let is_foreign = |org: &Org| {
                 let own = format!("role {}-", operation::config(org.number));
-                org.was_foreign.get() && owner.contains(&own)
+                let was_foreign = self.peers(org.number).any(|org| org.was_foreign.get());
+                was_foreign && owner.contains(&own)
             };
             if self.orgs.iter().any(is_foreign) {
                 continue;

@@ -88,6 +88,9 @@ pub enum Operation {
         policy: Option<usize>,
         ttl: u64,
         max_ttl: u64,
+        /// The config that it is put under, where that is another one of its organization.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        config: Option<usize>,
     },
     /// An operator deletes a role.
     DeleteRole { org: usize, role: usize },
@@ -116,6 +119,9 @@ impl Operation {
     /// is nothing that happens to a cluster.
     pub fn elsewhere(&self) -> Option<Self> {
         let mut moved = self.clone();
+        if let Self::WriteRole { config, .. } = &mut moved {
+            *config = None;
+        }
         match &mut moved {
             Self::Mint { org, .. }
             | Self::EditCustomRoles { org, .. }
@@ -153,6 +159,8 @@ pub enum RootToken {
     Kept,
     /// A new one of the config's organization.
     New,
+    /// The one that was given to the config last, which may have been replaced or deleted since.
+    Former,
     /// One of another organization.
     Foreign,
 }

@@ -41,7 +41,7 @@ impl World {
                 let asked = request(self.request_id(), Asked::Read, &path, json!({}));
                 let gives_up = gives_up_ms.map(Duration::from_millis);
                 let era = self.era.get();
-                let asked_of = self.meant_for(org);
+                let asked_of = self.meant_for_any(org);
                 if let Answered::Done(Ok(Some(response))) =
                     self.call(Some(org), asked, gives_up).await
                     && self.era.get() == era
@@ -156,9 +156,17 @@ impl World {
                 policy,
                 ttl,
                 max_ttl,
+                config: other,
             } => {
                 let (name, max_ttl) = (role(org, number), max_ttl.max(ttl));
-                let mut data = json!({"config": config(org), "ttl": ttl, "max_ttl": max_ttl});
+                let under = config(other.unwrap_or(org));
+                let mut data = json!({"config": under, "ttl": ttl, "max_ttl": max_ttl});
+                if other.is_some() {
+                    self.moved_roles.borrow_mut().insert(name.clone());
+                }
+                if let Some(max_active) = self.max_active.get() {
+                    data["max_active"] = max_active.into();
+                }
                 grant(&mut data, policy);
                 let path = format!("roles/{name}");
                 self.note_limits(name, ttl, max_ttl);
@@ -276,7 +284,14 @@ impl World {
         });
         match token {
             RootToken::Kept => {}
-            RootToken::New => data["token"] = self.root_token(org).into(),
+            RootToken::New => {
+                let token = self.root_token(org);
+                self.last_given.borrow_mut().insert(org, token.clone());
+                data["token"] = token.into();
+            }
+            RootToken::Former => {
+                data["token"] = self.last_given.borrow().get(&org).cloned().into();
+            }
             RootToken::Foreign => {
                 let other = self.another(org).unwrap_or(org);
                 data["token"] = self.root_token(other).into()
@@ -292,7 +307,8 @@ impl World {
         let outcome = self.ask(Some(org), Asked::Update, &path, data).await;
         let is_written = matches!(outcome, Some(Ok(_)));
         match token {
-            RootToken::New if is_written => {
+            // An operator who writes a token untried does not know whether it works.
+            RootToken::New | RootToken::Former if is_written || !verify => {
                 let works = self.has_root_token(org);
                 self.orgs[org].is_broken.set(!works);
             }

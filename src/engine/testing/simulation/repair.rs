@@ -92,7 +92,8 @@ impl World {
             let custom = custom?;
             let is_of = |org: usize| name.starts_with(&format!("{}-", config(org)));
             let org = (0..self.orgs.len()).find(|org| is_of(*org))?;
-            let was_moved = folder == "static-roles" && self.orgs[org].was_foreign.get();
+            let was_foreign = self.peers(org).any(|org| org.was_foreign.get());
+            let was_moved = folder == "static-roles" && was_foreign;
             if !is_restored && !was_moved {
                 return None;
             }

@@ -50,6 +50,7 @@ fn begun_with(org: usize) -> Vec<Operation> {
         policy,
         ttl: 120,
         max_ttl,
+        config: None,
     };
     let fixed = |role, policy| Operation::WriteStatic {
         org,
@@ -72,6 +73,7 @@ async fn play(history: History, keeps_trace: bool) -> Outcome {
     let neighbour = history.has_neighbour.then(|| world.beside());
     let worlds: Vec<_> = std::iter::once(&world).chain(&neighbour).collect();
     for world in &worlds {
+        world.max_active.set(history.max_active);
         world.begin().await;
     }
     let mut running = tokio::task::JoinSet::new();

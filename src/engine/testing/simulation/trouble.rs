@@ -39,10 +39,12 @@ pub(super) fn lag(org: usize, rng: &mut Rng) -> Operation {
     let other = *rng
         .choice(["both", "auth", "list", "delete", "all"].iter())
         .unwrap_or(&"both");
+    let unknown = rng.u64(..20_000);
     Operation::Knobs {
         org,
         knobs: json!({
-            "create_visible_after_ms": rng.u64(..20_000),
+            "role_visible_after_ms": unknown,
+            "create_visible_after_ms": unknown,
             "create_visible_scope": scope,
             "delete_effective_after_ms": rng.u64(..10_000),
             "delete_effective_scope": other,
@@ -75,6 +77,24 @@ pub(super) fn fail(org: usize, rng: &mut Rng) -> Operation {
         fault: fault(rng),
         times,
         seconds: rng.u64(5..240),
+    }
+}
+
+/// An organization refuses what is done to custom roles for long.
+pub(super) fn lasting_refusal(org: usize, rng: &mut Rng) -> Operation {
+    let methods = [Some("POST"), Some("PUT"), Some("DELETE"), None];
+    let method = *rng.choice(methods.iter()).unwrap_or(&None);
+    let path = match method {
+        Some("POST") => "/v2/organizations/roles",
+        _ => "/v2/organizations/roles*",
+    };
+    Operation::Fail {
+        org,
+        method: method.map(str::to_owned),
+        path: path.to_owned(),
+        fault: status(rng),
+        times: None,
+        seconds: rng.u64(300..2_400),
     }
 }
 

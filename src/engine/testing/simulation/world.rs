@@ -79,6 +79,12 @@ pub struct World {
     pub clock_set: Cell<Instant>,
     /// Every token that was ever written into a config by hand.
     pub given_roots: RefCell<BTreeSet<String>>,
+    /// The one that was given to each config last.
+    pub last_given: RefCell<BTreeMap<usize, String>>,
+    /// The `max_active` of each role.
+    pub max_active: Cell<Option<u64>>,
+    /// Roles that an operator ever put under another config of their organization.
+    pub moved_roles: RefCell<BTreeSet<String>>,
     /// Tokens and ids of custom roles that an operator gave up: what named them could not be read, or its
     /// config was gone.
     pub given_up: RefCell<BTreeSet<String>>,
@@ -201,6 +207,9 @@ impl World {
             was_skewed: Cell::new(false),
             clock_set: Cell::new(now),
             given_roots: RefCell::default(),
+            last_given: RefCell::default(),
+            max_active: Cell::new(None),
+            moved_roles: RefCell::default(),
             given_up: RefCell::default(),
             bystanders,
             neighbour: RefCell::default(),
@@ -238,10 +247,26 @@ impl World {
     /// Whether nothing is wrong now, nor was a moment ago, that could keep a request of `org` from success.
     pub fn is_calm(&self, org: Option<usize>) -> bool {
         let now = Instant::now();
-        let org = org.and_then(|org| self.orgs.get(org));
-        let org_is_calm = org.is_none_or(|org| org.troubled_until.get() < now && org.is_usable());
+        let mut peers = org.into_iter().flat_map(|org| self.peers(org));
+        let org_is_calm = peers.all(|org| org.troubled_until.get() < now && org.is_usable());
         let clocks_agree = self.skew.get().abs() <= 60;
-        clocks_agree && org_is_calm && self.shaken_until.get() < now && !self.durable.is_failing()
+        clocks_agree && org_is_calm && !self.is_shaken() && !self.durable.is_failing()
+    }
+
+    /// Whether something happened to nodes or storage a moment ago.
+    pub fn is_shaken(&self) -> bool {
+        self.shaken_until.get() >= Instant::now()
+    }
+
+    /// The configs that a role of `config` may be under.
+    pub fn peers(&self, config: usize) -> impl Iterator<Item = &Org> {
+        let has_moved = !self.moved_roles.borrow().is_empty();
+        let own = self.orgs.get(config);
+        let is_peer = move |org: &&Org| {
+            let is_of_own = |own: &Org| has_moved && own.id == org.id;
+            org.number == config || own.is_some_and(is_of_own)
+        };
+        self.orgs.iter().filter(is_peer)
     }
 
     /// The organization of the config has trouble for so long, which may show for `after` more to all of
@@ -294,6 +319,7 @@ impl World {
         self.repeats.set(false);
         self.interrupt();
         self.end_active(false);
+        self.durable.drop_cache();
         self.start_host();
     }
 
@@ -302,6 +328,7 @@ impl World {
         self.repeats.set(false);
         self.interrupt();
         self.end_active(lingers);
+        self.durable.drop_cache();
         self.standby().die();
         *self.standby.borrow_mut() = Process::start(&self.durable, Access::Read);
         self.start_host();
