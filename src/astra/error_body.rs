@@ -5,10 +5,18 @@ use serde_json::Value;
 
 use super::error_detail::Detail;
 use super::printable::clean;
+use super::printable::is_invisible;
 
 /// The text with which the API's router answers an unknown path or method, before it looks at
 /// anything else.
 const ROUTER_404: &str = "404 page not found";
+
+/// What is said of an object without a known text, which is not quoted: it may be the answer to a mint, behind
+/// another status.
+const OBJECT: &str = "a JSON object";
+
+/// The same of a list.
+const LIST: &str = "a JSON list";
 
 /// The shape of an error's body, as far as a decision rests on it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,7 +54,7 @@ pub(super) fn decode(body: &[u8]) -> (Shape, Detail) {
     if text.starts_with('<') {
         return (Shape::Html, Detail::new(Vec::new(), &html_title(text)));
     }
-    (Shape::Text, Detail::new(Vec::new(), &clean(text)))
+    (Shape::Text, Detail::new(Vec::new(), &quoted(text)))
 }
 
 /// Whether each entry is one that Astra writes: a number `ID`, a text `message`, or both.
@@ -87,12 +95,11 @@ pub(super) fn reported(errors: &Value) -> Option<Detail> {
 fn from_json(value: &Value) -> Detail {
     match value {
         Value::Null => Detail::default(),
-        Value::String(text) => Detail::new(Vec::new(), &clean(text)),
         Value::Object(map) => match map.get("errors") {
             Some(errors) => from_errors(errors),
-            None => Detail::new(Vec::new(), &clean(&message(value))),
+            None => Detail::new(Vec::new(), &message(value)),
         },
-        other => Detail::new(Vec::new(), &clean(&other.to_string())),
+        other => Detail::new(Vec::new(), &message(other)),
     }
 }
 
@@ -116,7 +123,20 @@ fn from_errors(errors: &Value) -> Detail {
     Detail::new(ids, &clean(&texts.join("; ")))
 }
 
-/// The text of one JSON error.
+/// One line of `text`, unless it begins like JSON: of a long answer only the beginning is read, and something
+/// before Astra may wrap an answer as a text.
+fn quoted(text: &str) -> String {
+    let is_blank = |c: &char| c.is_whitespace() || is_invisible(*c);
+    let is_wrapping = |c: &char| is_blank(c) || matches!(c, '"' | '\\');
+    let mut begin = text.chars().skip_while(is_wrapping);
+    match (begin.next(), begin.find(|c| !is_blank(c))) {
+        (Some('{'), _) => OBJECT.to_owned(),
+        (Some('['), Some('{' | '[' | '"' | '\\')) => LIST.to_owned(),
+        _ => clean(text),
+    }
+}
+
+/// The text of one JSON error, in one line.
 fn message(error: &Value) -> String {
     let keys = [
         "message",
@@ -128,11 +148,13 @@ fn message(error: &Value) -> String {
     ];
     match error {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        _ => match keys.iter().find_map(|key| error.get(key)?.as_str()) {
-            Some(text) => text.to_owned(),
-            None if error.get("ID").is_some() => String::new(),
-            None => error.to_string(),
+        Value::Bool(_) | Value::Number(_) => error.to_string(),
+        Value::String(text) => quoted(text),
+        Value::Array(_) => LIST.to_owned(),
+        Value::Object(map) => match keys.iter().find_map(|key| map.get(*key)?.as_str()) {
+            Some(text) => quoted(text),
+            None if map.contains_key("ID") => String::new(),
+            None => OBJECT.to_owned(),
         },
     }
 }
@@ -202,7 +224,10 @@ mod tests {
                 vec![],
                 "denied",
             ),
-            (r#"{"code":7}"#, Shape::OtherJson, vec![], r#"{"code":7}"#),
+            (r#"{"code":7}"#, Shape::OtherJson, vec![], "a JSON object"),
+            (r#"[{"code":7}]"#, Shape::OtherJson, vec![], "a JSON list"),
+            ("7", Shape::OtherJson, vec![], "7"),
+            ("[error] denied", Shape::Text, vec![], "[error] denied"),
             (
                 "RBAC: access denied",
                 Shape::Text,
@@ -237,6 +262,43 @@ mod tests {
             detail.text(),
             "Authorization: [31m Bearer AstraCS:[redacted] was refused"
         );
+    }
+
+    /// The answer to a mint that something before Astra gave another status, whole, cut or wrapped.
+    #[test]
+    fn quotes_no_credential() {
+        let secret = "s3cr3t-of-the-client";
+        let token = format!("AstraCS:{}:{secret}", "a".repeat(24));
+        let minted = format!(r#"{{"clientId":"x","secret":"{secret}","token":"{token}"}}"#);
+        let text = serde_json::to_string(&minted).unwrap();
+        let cut = |text: &str| text[..text.len() - 2].to_owned();
+        for body in [
+            minted.clone(),
+            cut(&minted),
+            format!("\u{feff} {minted}"),
+            format!("[{minted}]"),
+            cut(&format!("[ {minted}]")),
+            text.clone(),
+            cut(&text),
+            format!(r#"["{secret}","{token}"]"#),
+            format!(r#"{{"data":{minted}}}"#),
+            format!(r#"{{"message":{minted}}}"#),
+            format!(r#"{{"message":{text}}}"#),
+            format!(r#"{{"errors":{minted}}}"#),
+            format!(r#"{{"errors":[{minted}]}}"#),
+            format!(r#"{{"errors":[[{minted}]]}}"#),
+            format!(r#"{{"errors":[{{"message":{text}}}]}}"#),
+            format!("no answer to {}", token.replace(':', "%3A")),
+        ] {
+            let (_, _, text) = decoded(&body);
+            assert!(!text.contains(secret), "{body}: {text}");
+            let is_said = [
+                "a JSON object",
+                "a JSON list",
+                "no answer to AstraCS:[redacted]",
+            ];
+            assert!(is_said.contains(&text.as_str()), "{body}: {text}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// Control characters and those that change the direction or the join of what is shown.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -41,17 +41,24 @@ fn truncate(text: &mut String) {
     text.push('…');
 }
 
-/// A proxy may echo the request's headers, so whatever looks like a token is cut out.
+/// A proxy may echo the request's headers, so whatever looks like a token is cut out, also where its colons are
+/// encoded as in a URL.
 pub(crate) fn redact(text: &str) -> String {
-    const PREFIX: &str = "AstraCS:";
+    const PREFIX: &str = "AstraCS";
     let is_part =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '.' | ',' | '+' | '_' | '-');
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '%' | '.' | ',' | '+' | '_' | '-');
     let mut parts = text.split(PREFIX);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         out.push_str(PREFIX);
-        let rest = part.trim_start_matches(is_part);
-        if rest.len() < part.len() {
+        let encoded = Some(part).filter(|part| part.starts_with('%'));
+        let Some(token) = part.strip_prefix(':').or(encoded) else {
+            out.push_str(part);
+            continue;
+        };
+        out.push(':');
+        let rest = token.trim_start_matches(is_part);
+        if rest.len() < token.len() {
             out.push_str("[redacted]");
         }
         out.push_str(rest);
@@ -66,11 +73,27 @@ mod tests {
 
     use super::KEPT;
     use super::clean;
+    use super::redact;
 
     #[test]
     fn keeps_two_kibibytes() {
         let text = clean(&"é".repeat(4_000));
         assert!(text.len() <= KEPT && text.ends_with('…'), "{}", text.len());
+    }
+
+    #[test]
+    fn tokens_are_cut_out_also_where_their_colons_are_encoded() {
+        for (text, expected) in [
+            ("is AstraCS:a:0 known", "is AstraCS:[redacted] known"),
+            ("?t=AstraCS%3Aa%3A0&x=1", "?t=AstraCS:[redacted]&x=1"),
+            ("?t=AstraCS%3aa%3a0&x=1", "?t=AstraCS:[redacted]&x=1"),
+            ("AstraCS%253Aa%253A0", "AstraCS:[redacted]"),
+            ("begins with \"AstraCS:\"", "begins with \"AstraCS:\""),
+            ("AstraCS is no token", "AstraCS is no token"),
+        ] {
+            assert_eq!(redact(text), expected);
+            assert_eq!(redact(expected), expected);
+        }
     }
 
     proptest! {
