@@ -122,7 +122,7 @@ async fn try_token(
             "verify=false: the root token was stored without being tried".to_owned(),
         ]);
     }
-    let verified = verify(&client, deadline).await;
+    let verified = verify(&client, &engine.clock, deadline).await;
     let verified = verified.map_err(|source| {
         let name = name.to_owned();
         ConfigError::NotVerified { name, source }

@@ -7,13 +7,15 @@ use crate::astra::Deadline;
 use crate::astra::Error;
 use crate::astra::Role;
 use crate::astra::TokenEntry;
+use crate::engine::clock::Clock;
+use crate::engine::minting::Lifetime;
 
 /// What the trial of a root token shows.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Verified {
     /// The organization that it belongs to.
     pub org_id: String,
-    /// When Astra ends it; `None` where it does not.
+    /// When Astra ends it, by the clock of this node; `None` where it does not.
     pub expires_at: Option<OffsetDateTime>,
     /// The ids of its own Astra roles; empty where Astra does not list it.
     pub role_ids: Vec<String>,
@@ -23,7 +25,11 @@ pub(crate) struct Verified {
 
 /// Uses the client's token for all that the engine will need, without changing anything, and
 /// returns what that shows.
-pub(crate) async fn verify(client: &Client, deadline: Deadline) -> Result<Verified, VerifyError> {
+pub(crate) async fn verify(
+    client: &Client,
+    clock: &Clock,
+    deadline: Deadline,
+) -> Result<Verified, VerifyError> {
     let org_id = client
         .current_org(deadline)
         .await
@@ -48,10 +54,19 @@ pub(crate) async fn verify(client: &Client, deadline: Deadline) -> Result<Verifi
     }
     Ok(Verified {
         org_id,
-        expires_at: own.as_ref().and_then(|own| own.token_expiry),
+        expires_at: own
+            .as_ref()
+            .and_then(|own| own.token_expiry)
+            .map(|expiry| end(expiry, client, clock)),
         role_ids: own.map(|own| own.roles).unwrap_or_default(),
         roles,
     })
+}
+
+/// When a token ends by the clock of this node, by which rotations fall due.
+fn end(expiry: OffsetDateTime, client: &Client, clock: &Clock) -> OffsetDateTime {
+    let now = clock.now();
+    Lifetime::rest(expiry, client.astra_time(), now).end(now)
 }
 
 /// Whether the roles of the client's own token show that it may create and delete tokens.

@@ -53,6 +53,16 @@ impl Lifetime {
         }
     }
 
+    /// What is left of the life of a token that was made at any time, when this node's clock shows `now` and
+    /// Astra's `now_of_astra`, if that is known.
+    pub(crate) fn rest(
+        expiry: OffsetDateTime,
+        now_of_astra: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> Self {
+        Self::new(expiry, now_of_astra, Instant::now(), now)
+    }
+
     /// How long the token lives from now on, at least.
     pub(crate) fn left(&self) -> Duration {
         let length = Duration::try_from(self.length).unwrap_or_default();
@@ -159,6 +169,21 @@ mod tests {
         assert_eq!(made(0, 1).end_of_astra(NOW), None);
         assert_eq!(made(3, 4).end_of_astra(NOW), Some(NOW + HOUR * 4));
         assert_eq!(made(-3, -2).end_of_astra(NOW), Some(NOW - HOUR * 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_token_that_was_made_earlier_is_told_by_the_clock_of_this_node() {
+        let slack = time::Duration::try_from(MINT_SLACK).unwrap();
+        let end = |expiry, now_of_astra| Lifetime::rest(expiry, now_of_astra, NOW).end(NOW);
+        for ahead in [-3, 3] {
+            let now_of_astra = NOW + HOUR * ahead;
+            assert_eq!(end(now_of_astra + HOUR, Some(now_of_astra)), NOW + HOUR);
+            // It has ended.
+            assert_eq!(end(now_of_astra - HOUR, Some(now_of_astra)), NOW);
+        }
+        for now_of_astra in [Some(NOW + slack), Some(NOW - slack), None] {
+            assert_eq!(end(NOW + HOUR, now_of_astra), NOW + HOUR);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -197,7 +197,7 @@ async fn replace(
     entry.ends_by_schedule = present.scheduled_end.is_some();
     let present_end = old.entry.root_expires_at.or(present.present_end);
     let proved = match lasts(&old.name, &entry, present_end, now) {
-        Ok(()) => prove(&old, &entry, deadline).await,
+        Ok(()) => prove(engine, &old, &entry, deadline).await,
         Err(error) => Err(error.into()),
     };
     match proved {
@@ -288,7 +288,12 @@ fn lasts(
 
 /// Tries the new token for all that a root token must do, in the old one's organization, which is
 /// returned.
-async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Result<String, Error> {
+async fn prove(
+    engine: &Engine,
+    old: &Connection,
+    entry: &ConfigEntry,
+    deadline: Deadline,
+) -> Result<String, Error> {
     let failed = |source| RotationError::NotTaken {
         config: old.name.clone(),
         source,
@@ -299,7 +304,7 @@ async fn prove(old: &Connection, entry: &ConfigEntry, deadline: Deadline) -> Res
     let client = entry.client().map_err(|error| failed(error.into()))?;
     let mut backoff = PropagationBackoff::until(deadline);
     loop {
-        match verify(&client, deadline).await {
+        match verify(&client, &engine.clock, deadline).await {
             Ok(verified) if is_same_organization(&verified.org_id, &org) => return Ok(org),
             Ok(verified) => {
                 return Err(failed(UnusableRoot::OtherOrganization {

@@ -241,7 +241,7 @@ async fn plan_new_config(planning: &Planning<'_>, plan: &mut ConfigPlan, old: &O
         let warning = "verify=false: the root token was taken over without being tried";
         return plan.warnings.push(warning.to_owned());
     }
-    match verify(&client, planning.deadline).await {
+    match verify(&client, &planning.engine.clock, planning.deadline).await {
         Ok(Verified {
             org_id,
             expires_at,

@@ -240,6 +240,41 @@ async fn a_root_token_is_rotated_before_it_ends() {
     mount.read_data("creds/reader").await;
 }
 
+/// When a root token ends Astra's clock tells, and when it is due this node's: one is three hours ahead.
+#[tokio::test]
+async fn a_root_token_is_rotated_before_it_ends_however_the_clocks_differ() {
+    const DIFFERENCE: Duration = Duration::from_secs(3 * 3_600);
+    for is_ahead in [false, true] {
+        let mut mount = AstraMount::configured().await;
+        // A node that is behind asks for an end in the past, and gets the longest life instead.
+        let longest = json!({"org_max_token_expiry_s": 3_600});
+        mount.astra.set_knobs(longest).unwrap();
+        match is_ahead {
+            true => mount.restart_ahead(DIFFERENCE),
+            false => mount.astra.advance_clock(DIFFERENCE),
+        }
+        let ending = PortalToken {
+            roles: mount.astra.seeds().tokens["org_admin"].roles.clone(),
+            expires_in_s: Some(3_600),
+            ..PortalToken::default()
+        };
+        let first = mount.astra.create_token(ending).unwrap();
+        mount.write_config("default", &first.token).await;
+        let day = json!({"rotation_period": "24h"});
+        mount.patch("config", day).await.unwrap();
+        let mut minutes = 0;
+        mount.tick().await;
+        while root_of(&mount).await == first.client_id {
+            assert!(mount.is_live(&first.client_id), "ahead: {is_ahead}");
+            mount.advance(Duration::from_secs(60));
+            mount.tick().await;
+            minutes += 1;
+        }
+        // A quarter of its life before its end.
+        assert!((44..=46).contains(&minutes), "ahead: {is_ahead}: {minutes}");
+    }
+}
+
 #[tokio::test]
 async fn no_rotation_takes_a_token_that_ends_before_the_next_tick_for_certain() {
     let mut mount = AstraMount::configured().await;
