@@ -91,6 +91,7 @@ pub const FAILPOINTS: &[&str] = &[
     "config.removed",
     "config.unusable-removed",
     "config.root-deleted",
+    "config.former-roots-forgotten",
     "config.pending-deletion-done",
     "config.pending-deletion-dropped",
 ];

@@ -168,6 +168,12 @@ pub(super) enum PendingDeletionError {
     /// One was made a moment ago.
     #[error("Astra does not show one of them, and may not show it yet")]
     PerhapsNotVisible,
+    /// Astra knows neither their config's own root token nor that of another config for its organization.
+    #[error(
+        "Astra knows no root token any more that could delete them: write a config for the same \
+         organization, and a tick deletes them with its root token"
+    )]
+    NoneWorks,
     /// Nothing can be sent.
     #[error("its client cannot be set up: {0}")]
     Client(#[from] ClientError),

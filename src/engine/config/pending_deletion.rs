@@ -120,65 +120,86 @@ fn takes_over(config: &ConfigEntry, entry: &ConfigEntry) -> bool {
 /// What only the engine can delete; the root token itself comes last, as it deletes the others.
 fn tokens(entry: &ConfigEntry) -> impl Iterator<Item = &str> {
     let own = entry.minted.then(|| entry.token_client_id());
-    entry.pending_delete.iter().map(String::as_str).chain(own)
+    former(entry).chain(own)
 }
 
+/// The root tokens that this one replaced.
+fn former(entry: &ConfigEntry) -> impl Iterator<Item = &str> {
+    let former = entry.pending_delete.iter().map(String::as_str);
+    former.filter(|client_id| *client_id != entry.token_client_id())
+}
+
+/// Deletes them all, and then the entry.
 async fn finish(engine: &Engine, entry: &ConfigEntry, deadline: Deadline) -> Result<(), Error> {
-    let clients = clients(engine, entry).await?;
-    let is_young = engine.is_young(entry.token_set_at);
-    for client_id in tokens(entry) {
-        // Nothing may begin to use it meanwhile.  The caller holds the lock of the entry's own.
-        let is_own = client_id == entry.token_client_id();
-        let deleting = engine.pending_deletions.try_lock(client_id);
-        if !is_own && deleting.is_none() {
-            return Err(PendingDeletionError::BeingWritten.into());
+    let mut clients = clients(engine, entry).await?;
+    let own = entry.token_client_id();
+    for client_id in former(entry) {
+        if !delete(engine, entry, client_id, &mut clients, deadline).await? {
+            // A config that is written later may be able to.
+            return Err(PendingDeletionError::NoneWorks.into());
         }
-        let others = OtherRoots::than(&engine.configs, "").await?;
-        if let Some(config) = others.owner(client_id) {
-            tracing::warn!(
-                config,
-                client_id,
-                "a root token of a deleted config stays, as another config has it"
-            );
-            continue;
-        }
-        let mut failures = Vec::new();
-        let mut is_deleted = false;
-        for client in &clients {
-            match client.delete_token(client_id, deadline).await {
-                // The absence of what was made a moment ago proves nothing.
-                Ok(Deletion::AlreadyAbsent(_)) if is_young => {
-                    return Err(PendingDeletionError::PerhapsNotVisible.into());
-                }
-                Ok(_) => {
-                    is_deleted = true;
-                    break;
-                }
-                Err(error) => failures.push(error),
-            }
-        }
-        if is_deleted {
-            continue;
-        }
-        // Another that could not now may be able to later.
-        if let Some(error) = failures.into_iter().find(|error| !error.is_dead_token()) {
-            return Err(PendingDeletionError::from(error).into());
-        }
-        // The token that deletes is the last that is deleted: when Astra says that it is dead, all is done,
-        // or nothing of it can be done any more.
-        let left: Vec<&str> = tokens(entry).skip_while(|id| *id != client_id).collect();
-        tracing::warn!(
-            client_ids = left.join(", "),
-            "the root token of a deleted config works no longer: those of its former root tokens \
-             that still live are to be deleted in Astra"
-        );
-        break;
     }
-    failpoint::hit("config.root-deleted");
-    let client_id = entry.token_client_id();
-    engine.pending_deletions.delete(client_id).await?;
+    if entry.minted {
+        if former(entry).next().is_some() {
+            // Once the own one is gone, nothing may be left that tells whether these are.
+            let mut left = entry.clone();
+            left.pending_delete.clear();
+            engine.pending_deletions.put(own, left).await?;
+            failpoint::hit("config.former-roots-forgotten");
+        }
+        // Where no token works any more, this one does not either.
+        delete(engine, entry, own, &mut clients, deadline).await?;
+    }
+    engine.pending_deletions.delete(own).await?;
     failpoint::hit("config.pending-deletion-done");
     Ok(())
+}
+
+/// Deletes one of the root tokens of `entry` with the first of `clients` that can, which is then the first
+/// to be asked for the next.  Returns whether it is done: not where Astra knows none of their tokens.
+async fn delete(
+    engine: &Engine,
+    entry: &ConfigEntry,
+    client_id: &str,
+    clients: &mut [Client],
+    deadline: Deadline,
+) -> Result<bool, Error> {
+    // Nothing may begin to use it meanwhile.  The caller holds the lock of the entry's own.
+    let is_own = client_id == entry.token_client_id();
+    let deleting = engine.pending_deletions.try_lock(client_id);
+    if !is_own && deleting.is_none() {
+        return Err(PendingDeletionError::BeingWritten.into());
+    }
+    let others = OtherRoots::than(&engine.configs, "").await?;
+    if let Some(config) = others.owner(client_id) {
+        tracing::warn!(
+            config,
+            client_id,
+            "a root token of a deleted config stays, as another config has it"
+        );
+        return Ok(true);
+    }
+    let is_young = engine.is_young(entry.token_set_at);
+    let mut failures = Vec::new();
+    for (place, client) in clients.to_vec().iter().enumerate() {
+        match client.delete_token(client_id, deadline).await {
+            // The absence of what was made a moment ago proves nothing.
+            Ok(Deletion::AlreadyAbsent(_)) if is_young => {
+                return Err(PendingDeletionError::PerhapsNotVisible.into());
+            }
+            Ok(_) => {
+                failpoint::hit("config.root-deleted");
+                clients.swap(0, place);
+                return Ok(true);
+            }
+            Err(error) => failures.push(error),
+        }
+    }
+    // Another that could not now may be able to later.
+    match failures.into_iter().find(|error| !error.is_dead_token()) {
+        Some(error) => Err(PendingDeletionError::from(error).into()),
+        None => Ok(false),
+    }
 }
 
 /// What can delete the tokens of `entry`: its own root token, then those of other configs for the same

@@ -364,6 +364,9 @@ impl Case {
         if change.keeps_custom_role {
             self.refuse("DELETE", "/v2/organizations/roles/*");
         }
+        if change.keeps_former_root {
+            self.refuse("DELETE", "/v2/clientIdSecrets/*");
+        }
         for (place, asked) in (1..).zip(&change.before) {
             if change.is_armed_early && place == change.before.len() {
                 self.mount.arm(self.point);
@@ -391,6 +394,9 @@ impl Case {
         let mut out_of_reach = Value::Null;
         if change.is_out_of_reach {
             out_of_reach = self.mount.data("static-roles/app").await["client_id"].take();
+        }
+        if change.keeps_former_root {
+            self.mount.astra.emulator.clear_faults();
         }
         match &change.request {
             Some(asked) => {

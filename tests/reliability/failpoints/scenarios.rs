@@ -63,6 +63,8 @@ pub(super) struct Change {
     pub(super) is_armed_early: bool,
     /// Whether a tick must leave the custom role alone.
     pub(super) keeps_custom_role: bool,
+    /// Whether a replaced root token cannot be deleted before the request.
+    pub(super) keeps_former_root: bool,
     /// The request in which the process dies; `None` where it dies in a tick.
     pub(super) request: Option<Asked>,
     /// What ends rotations that would go on for ever.
@@ -320,6 +322,13 @@ pub(super) fn scenarios(point: &str) -> Vec<(&'static str, Scenario)> {
             ),
             ("new", change(&[], spare_config())),
         ],
+        "config.former-roots-forgotten" => one(Scenario::Change(Box::new(Change {
+            before: vec![spare_config(), put("rotate-root/spare", json!({}))],
+            keeps_former_root: true,
+            request: Some(delete("config/spare")),
+            replaced: Replaced::Yes,
+            ..Change::default()
+        }))),
         "config.pending-deletion-dropped" => one(Scenario::Change(Box::new(Change {
             before: vec![spare_config(), put("rotate-root/spare", json!({}))],
             died_at: Some(("config.pending-deletion-recorded", delete("config/spare"))),

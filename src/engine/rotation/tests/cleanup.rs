@@ -15,6 +15,7 @@ use crate::engine::Deadlines;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
 use crate::engine::testing::fall_behind_after_missed_deletions;
+use crate::engine::testing::until_hung;
 use crate::engine::testing::virtual_time;
 use crate::engine::testing::warnings;
 use crate::vault::Operation;
@@ -144,6 +145,97 @@ async fn a_config_that_moves_leaves_no_root_token_that_rotation_minted() {
     assert!(mount.is_live(&root));
 }
 
+/// Rotates the root token of `default`; the former one, whose client id is returned, cannot be deleted.
+async fn rotate_with_former(mount: &AstraMount) -> String {
+    let former = root_of(mount).await;
+    let refusal = mount.fault("DELETE", "/v2/clientIdSecrets/*", refused(403));
+    rotate(mount).await.unwrap();
+    mount.astra.remove_fault(refusal).unwrap();
+    assert!(mount.is_live(&former));
+    former
+}
+
+fn has_pending_deletion(mount: &AstraMount) -> bool {
+    let keys = mount.storage.keys();
+    keys.iter()
+        .any(|key| key.starts_with("v1/pending-deletion/"))
+}
+
+/// The deleted config's own root token is dead, and no other config's can delete what it cannot.
+#[tokio::test]
+async fn a_former_root_token_of_a_deleted_config_is_deleted_once_the_config_is_written_again() {
+    let mut mount = AstraMount::configured().await;
+    let former = rotate_with_former(&mount).await;
+    mount.astra.revoke_token(&root_of(&mount).await).unwrap();
+    let force = json!({"force": true});
+    let texts = warnings(mount.delete("config", force).await.unwrap());
+    let remedy = "write a config for the same organization";
+    let told = |text: &String| text.contains(&former) && text.contains(remedy);
+    assert!(texts.iter().any(told), "{texts:?}");
+    for _ in 0..2 {
+        mount.tick().await;
+        mount.advance(Duration::from_secs(3_600));
+    }
+    assert!(mount.is_live(&former) && has_pending_deletion(&mount));
+    let another = mount.another_root_token();
+    mount.write_config("default", &another).await;
+    mount.tick().await;
+    assert!(!mount.is_live(&former));
+    assert!(!has_pending_deletion(&mount));
+    let root = root_of(&mount).await;
+    assert!(mount.is_live(&root));
+}
+
+/// Whatever a process leaves that dies while it deletes a config, the next one finishes, also where no token
+/// works any more that could tell what is left.
+#[tokio::test]
+async fn a_process_may_die_at_any_step_of_a_deletion() {
+    for nth in 1..=8 {
+        for committed in [false, true] {
+            let mut mount = AstraMount::configured().await;
+            let former = rotate_with_former(&mount).await;
+            let deletion = mount.delete("config", json!({"force": true}));
+            mount.until_request_hangs(nth, committed, deletion).await;
+            let what = format!("dead at request {nth}, committed: {committed}");
+            assert_forgotten(&mut mount, &former, &what).await;
+        }
+    }
+    for after in 0..5 {
+        for applied in [false, true] {
+            let mut mount = AstraMount::configured().await;
+            let former = rotate_with_former(&mount).await;
+            mount.storage.set_write_fault(Some(WriteFault {
+                prefix: "v1/".to_owned(),
+                after,
+                applied,
+                deletions: true,
+                hangs: true,
+                ..WriteFault::default()
+            }));
+            let deletion = mount.delete("config", json!({"force": true}));
+            until_hung(&mount.storage, deletion).await;
+            let what = format!("dead at write {after}, written: {applied}");
+            assert_forgotten(&mut mount, &former, &what).await;
+        }
+    }
+}
+
+/// What must hold in the end: a new process leaves none of the config's root tokens.
+async fn assert_forgotten(mount: &mut AstraMount, former: &str, what: &str) {
+    mount.astra.clear_faults();
+    mount.restart();
+    // What was minted a moment ago may be absent because it is not shown yet.
+    mount.advance(Duration::from_secs(60));
+    if mount.read("config").await.is_some() {
+        let force = json!({"force": true});
+        mount.delete("config", force).await.unwrap();
+    }
+    mount.tick().await;
+    assert!(!mount.is_live(former), "{what}: the former one lives");
+    assert!(mount.live().is_empty(), "{what}: {:?}", mount.live());
+    assert!(!has_pending_deletion(mount), "{what}: it is pending");
+}
+
 /// Its own root token is dead, and another config's can delete what it cannot, but not now.
 #[tokio::test]
 async fn a_former_root_token_of_a_deleted_config_is_deleted_once_another_config_can() {
@@ -155,12 +247,8 @@ async fn a_former_root_token_of_a_deleted_config_is_deleted_once_another_config_
     };
     let other = mount.astra.create_token(other).unwrap();
     mount.write_config("other", &other.token).await;
-    let former = root_of(&mount).await;
-    let refusal = mount.fault("DELETE", "/v2/clientIdSecrets/*", refused(403));
-    rotate(&mount).await.unwrap();
-    mount.astra.remove_fault(refusal).unwrap();
+    let former = rotate_with_former(&mount).await;
     mount.astra.revoke_token(&root_of(&mount).await).unwrap();
-    assert!(mount.is_live(&former));
     let mut rule = FaultRule::new(refused(503)).on("DELETE", "/v2/clientIdSecrets/*");
     rule.matcher.client_id = Some(other.client_id.clone());
     let outage = mount.astra.add_fault(rule).unwrap();

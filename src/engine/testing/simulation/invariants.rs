@@ -321,11 +321,12 @@ impl World {
         for (_, config) in self.stored::<ConfigEntry>(Key::CONFIGS) {
             issued.push(config.token_client_id().to_owned());
         }
-        // Where an operator gave the config the root token of another organization before deleting it,
-        // what it left cannot be deleted; the engine goes on trying, and says so.
+        // Where the root token of a deleted config is dead, or of another organization as an operator wrote
+        // it, what it left cannot be deleted with it; the engine goes on trying, and says so.
         for (_, pending) in self.stored::<ConfigEntry>(Key::PENDING_DELETIONS) {
             let root = self.astra.token(pending.token_client_id());
-            if root.is_some_and(|root| Some(root.org_id) != pending.org_id) {
+            let root = root.filter(|root| root.state == TokenState::Active);
+            if root.is_none_or(|root| Some(root.org_id) != pending.org_id) {
                 issued.extend(pending.pending_delete);
             }
         }
