@@ -236,6 +236,29 @@ async fn assert_forgotten(mount: &mut AstraMount, former: &str, what: &str) {
     assert!(!has_pending_deletion(mount), "{what}: it is pending");
 }
 
+/// The deleted config's own root token gets no answer, and another config's does.
+#[test]
+fn a_root_token_that_hangs_leaves_time_to_that_of_another_config() {
+    virtual_time::run(1, async {
+        let mount = AstraMount::in_virtual_time(Deadlines::default());
+        mount.mount().await;
+        let former = rotate_with_former(&mount).await;
+        let minted = root_of(&mount).await;
+        let other = mount.another_root_token();
+        mount.write_config("other", &other).await;
+        let mut rule = FaultRule::new(Fault::Hang { committed: false });
+        rule.matcher.client_id = Some(minted.clone());
+        mount.astra.add_fault(rule).unwrap();
+        let force = json!({"force": true});
+        let texts = warnings(mount.delete("config", force).await.unwrap());
+        assert!(texts.concat().contains(&former), "{texts:?}");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        mount.tick().await;
+        assert!(!mount.is_live(&former) && !mount.is_live(&minted));
+        assert!(!has_pending_deletion(&mount));
+    });
+}
+
 /// Its own root token is dead, and another config's can delete what it cannot, but not now.
 #[tokio::test]
 async fn a_former_root_token_of_a_deleted_config_is_deleted_once_another_config_can() {
