@@ -109,6 +109,18 @@ pub(super) enum ConfigError {
         /// The token's.
         new: String,
     },
+    /// The config is to forget its organization, and nothing shows that the token is of that one.
+    #[error(
+        "org_id: it is empty, and with verify=false nothing shows that the token belongs to {old}, \
+         the organization of config \"{name}\": tokens that are live there could not be revoked \
+         any more. Leave org_id out, or give verify=true, or force=true"
+    )]
+    UnknownOrganization {
+        /// The config.
+        name: String,
+        /// The organization that it is for.
+        old: String,
+    },
     /// Something needs the config that is to be deleted.
     #[error("config \"{name}\" is in use: {users}. {remedy} first, or delete with force=true")]
     InUse {
@@ -197,6 +209,7 @@ impl Classified for ConfigError {
             | Self::NotVerified { .. }
             | Self::NotOfOrganization { .. }
             | Self::OtherOrganization { .. }
+            | Self::UnknownOrganization { .. }
             | Self::InUse { .. }
             | Self::UsersUnknown(_)
             | Self::ArchivedField { .. }

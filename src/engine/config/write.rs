@@ -320,25 +320,23 @@ fn resolve_organization(
     }
 }
 
-/// Refuses to change the organization: what is live in the old one could not be revoked any more.
+/// Refuses to change the organization, or to forget it: what is live in the old one could not be revoked any
+/// more.
 fn check_same_organization(
     name: &str,
     entry: &ConfigEntry,
     stored: Option<&ConfigEntry>,
     force: bool,
 ) -> Result<(), ConfigError> {
-    let (Some(old), Some(new)) = (
-        stored.and_then(|stored| stored.org_id.as_ref()),
-        &entry.org_id,
-    ) else {
+    let Some(old) = stored.and_then(|stored| stored.org_id.as_ref()) else {
         return Ok(());
     };
-    if old == new || force {
+    if entry.org_id.as_ref() == Some(old) || force {
         return Ok(());
     }
-    Err(ConfigError::OtherOrganization {
-        name: name.to_owned(),
-        old: old.clone(),
-        new: new.clone(),
+    let (name, old) = (name.to_owned(), old.clone());
+    Err(match entry.org_id.clone() {
+        Some(new) => ConfigError::OtherOrganization { name, old, new },
+        None => ConfigError::UnknownOrganization { name, old },
     })
 }

@@ -509,6 +509,31 @@ async fn an_empty_token_is_not_taken_for_the_present_one() {
 }
 
 #[tokio::test]
+async fn a_config_forgets_its_organization_only_with_force() {
+    let mount = AstraMount::configured().await;
+    let before = mount.read_data("config").await;
+    let seeds = mount.astra.seeds();
+    let (own, other) = (&seeds.organizations[0].id, &seeds.organizations[1]);
+    let empty = json!({"token": other.root_token, "verify": false, "org_id": ""});
+    let text = format!(
+        "org_id: it is empty, and with verify=false nothing shows that the token belongs to {own}, \
+         the organization of config \"default\": tokens that are live there could not be revoked any \
+         more. Leave org_id out, or give verify=true, or force=true"
+    );
+    assert_eq!(mount.refusal("config", empty.clone()).await, text);
+    assert_eq!(refused(mount.patch("config", empty.clone()).await), text);
+    assert_eq!(mount.read_data("config").await, before);
+    // The token tells it.
+    let tried = json!({"org_id": "", "verify": true});
+    mount.write("config", tried).await.unwrap();
+    assert_eq!(mount.read_data("config").await["org_id"], json!(own));
+    let mut forced = empty;
+    forced["force"] = json!(true);
+    mount.write("config", forced).await.unwrap();
+    assert_eq!(mount.read_data("config").await["org_id"], json!(""));
+}
+
+#[tokio::test]
 async fn an_untried_config_learns_its_organization() {
     let mount = AstraMount::new().await;
     let orgs = mount.astra.seeds().organizations;
