@@ -11,6 +11,7 @@ use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::connection::Configs;
 use crate::engine::connection::Connection;
+use crate::engine::error::Error;
 use crate::engine::error::HandlerResult;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
@@ -45,7 +46,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
             engine.configs.delete(&name).await?;
             failpoint::hit("config.unusable-removed");
             tracing::info!(config = name, %error, "unusable config deleted");
-            return Ok(None);
+            return Ok(Response::to_write(vec![left_unread(&name, &error)]));
         }
     };
     // From here on no mint and no change of a custom role begins, so what is noted now is all there is.
@@ -86,6 +87,16 @@ fn left_in_use(name: &str, Users { words: users, .. }: &Users) -> String {
         "config \"{name}\" was deleted although it was in use: {users}. Revoking its tokens may \
          fail until it is written again with a root token of the same organization: each lives \
          until its own expiry then, or for ever if it has none"
+    )
+}
+
+/// The warning that the config was deleted although its entry could not be read, for the reason `error`: only
+/// that told which root tokens no one else has.
+fn left_unread(name: &str, error: &Error) -> String {
+    format!(
+        "config \"{name}\" was deleted although its entry could not be read: root tokens that \
+         rotation minted or replaced stay in Astra; once config/{name} is written again, list \
+         tokens/{name} shows those that rotation minted, with the role rotate-root/{name} ({error})"
     )
 }
 

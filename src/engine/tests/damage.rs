@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::engine::testing::AstraMount;
 use crate::engine::testing::READER;
 use crate::engine::testing::text;
+use crate::engine::testing::warnings;
 use crate::vault::Entry;
 use crate::vault::Operation;
 use crate::vault::Storage;
@@ -71,10 +72,13 @@ async fn a_damaged_config_says_so_and_can_be_replaced_or_deleted() {
     let issued = mount.mint("reader").await.unwrap();
     store(&mount, "v1/config/default", b"").await;
     mount.restart();
-    mount
-        .delete("config", json!({"force": true}))
-        .await
-        .unwrap();
+    let force = json!({"force": true});
+    let texts = warnings(mount.delete("config", force).await.unwrap());
+    let told = texts.iter().any(|text| {
+        text.contains("root tokens that rotation minted or replaced stay in Astra")
+            && text.contains("with the role rotate-root/default")
+    });
+    assert!(told, "{texts:?}");
     assert!(mount.read("config").await.is_none());
     mount.assert_clean(&[&issued], "only the config is gone");
 }
