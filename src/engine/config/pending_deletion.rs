@@ -25,10 +25,15 @@ use crate::engine::store::Key;
 pub(crate) async fn record(engine: &Engine, entry: &ConfigEntry) -> Result<(), Error> {
     if tokens(entry).next().is_some() {
         let client_id = entry.token_client_id();
-        engine
-            .pending_deletions
-            .put(client_id, entry.clone())
-            .await?;
+        let mut entry = entry.clone();
+        // Another config had it before, and left some that are not deleted yet.
+        if let Loaded::Valid(noted) = engine.pending_deletions.load(client_id).await? {
+            let known = entry.pending_delete.clone();
+            let left = noted.pending_delete.iter().cloned();
+            let left = left.filter(|client_id| !known.contains(client_id));
+            entry.pending_delete.extend(left);
+        }
+        engine.pending_deletions.put(client_id, entry).await?;
         failpoint::hit("config.pending-deletion-recorded");
     }
     Ok(())

@@ -45,6 +45,7 @@ pub(super) async fn delete(engine: Arc<Engine>, call: Call) -> HandlerResult {
             let error = forced.map_err(ConfigError::UsersUnknown)?;
             engine.configs.delete(&name).await?;
             failpoint::hit("config.unusable-removed");
+            Failures::clear(&engine.store, &Key::root_rotation(&name)).await;
             tracing::info!(config = name, %error, "unusable config deleted");
             return Ok(Response::to_write(vec![left_unread(&name, &error)]));
         }

@@ -562,3 +562,30 @@ async fn a_deletion_that_a_host_hides_leaves_no_root_token_and_kills_none_that_i
         assert_eq!(mount.is_live(&root), has_config);
     }
 }
+
+/// Two configs have the same root token in turn, and each leaves one that it replaced.
+#[tokio::test]
+async fn what_one_config_left_is_not_forgotten_when_another_one_leaves_more() {
+    let mut mount = AstraMount::configured().await;
+    let shared = mount.another_root_token();
+    let fault = mount.fault("DELETE", "/v2/clientIdSecrets/*", refused(403));
+    let mut minted = Vec::new();
+    for name in ["first", "second"] {
+        let path = format!("config/{name}");
+        mount.write_config(name, &mount.another_root_token()).await;
+        let rotate = format!("rotate-root/{name}");
+        mount.write(&rotate, json!({})).await.unwrap();
+        let read = mount.read_data(&path).await;
+        minted.push(read["token_client_id"].as_str().unwrap().to_owned());
+        let token = json!({"token": shared});
+        mount.write(&path, token).await.unwrap();
+        let force = json!({"force": true});
+        mount.delete(&path, force).await.unwrap();
+    }
+    mount.astra.remove_fault(fault).unwrap();
+    mount.advance(Duration::from_secs(3_601));
+    mount.tick().await;
+    for client_id in &minted {
+        assert!(!mount.is_live(client_id), "{client_id} of {minted:?}");
+    }
+}
