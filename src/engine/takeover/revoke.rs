@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use time::OffsetDateTime;
 
 use super::error::OldLeaseError;
@@ -260,17 +261,22 @@ struct Search<'a> {
 }
 
 async fn search<'a>(places: &'a [Place], client_id: &str, deadline: Deadline) -> Search<'a> {
-    let asked = places
+    let mut asked: FuturesUnordered<_> = places
         .iter()
-        .map(async |place| (place, place.lists(client_id, deadline).await));
+        .map(async |place| (place, place.lists(client_id, deadline).await))
+        .collect();
     let mut search = Search {
         found: None,
         outage: None,
         refused: 0,
     };
-    for (place, listed) in join_all(asked).await {
+    while let Some((place, listed)) = asked.next().await {
         match listed {
-            Ok(true) => search.found = Some(place),
+            Ok(true) => {
+                search.found = Some(place);
+                // Those that hang must leave time for the deletion.
+                break;
+            }
             Ok(false) => {}
             // A root token that is dead must not keep leases alive for ever.
             Err(error) if is_final(&error) => {

@@ -260,6 +260,35 @@ fn an_organization_that_hangs_leaves_time_to_ask_the_others() {
     });
 }
 
+/// The lease names B; the token is in A, and C is the one in trouble, perhaps as B is.
+#[test]
+fn a_third_organization_in_trouble_leaves_time_to_delete_the_token() {
+    let hang = || Fault::Hang { committed: false };
+    for (of_c, of_b) in [
+        (hang(), None),
+        (answer(429), None),
+        (hang(), Some(hang())),
+        (answer(429), Some(answer(429))),
+    ] {
+        virtual_time::run(1, async {
+            let mount = OldMount::in_virtual_time(Version::Two).await;
+            let c = mount.inner.astra.seeds().organizations[1].clone();
+            let config = json!({"astra_token": c.root_token, "url": "$URL", "org_id": c.id});
+            mount.store(&format!("config/{}", c.id), &config).await;
+            mount.fail_lists(&c.id, of_c.clone());
+            if let Some(of_b) = &of_b {
+                mount.fail_lists("$ORG_B", of_b.clone());
+            }
+            let begun = tokio::time::Instant::now();
+            let revoked = mount.revoke(&mount.lease("2 crossed")).await;
+            let error = revoked.err();
+            assert!(error.is_none(), "{of_c:?}, {of_b:?}: {error:?}");
+            assert!(!mount.inner.is_live(mount.word("$ID_CROSSED")));
+            assert!(begun.elapsed() < Duration::from_secs(30));
+        });
+    }
+}
+
 #[test]
 fn with_one_organization_the_token_is_deleted_without_a_list() {
     virtual_time::run(1, async {
@@ -319,7 +348,8 @@ impl OldMount {
 
     /// From now on all lists of the organization go wrong.
     fn fail_lists(&self, org: &str, fault: Fault) {
-        let rule = FaultRule::new(fault).on("GET", LIST).of_org(self.word(org));
+        let rule = FaultRule::new(fault).on("GET", LIST);
+        let rule = rule.of_org(&self.fill(org));
         self.inner.astra.add_fault(rule).unwrap();
     }
 }
