@@ -66,12 +66,7 @@ async fn revoke_old(
         };
         engine.events.publish(EngineEvent::CredsRevoke, subject);
     }
-    for id in &old.token_ids {
-        if let Some(key) = OldEntries::token_key(id) {
-            engine.archived.entries.delete(&key).await?;
-            failpoint::hit("old-lease.entry-removed");
-        }
-    }
+    remove_stored(engine, old).await?;
     Ok(None)
 }
 
@@ -250,7 +245,26 @@ async fn stored_token(engine: &Engine, old: &OldLease) -> Result<Option<OldToken
     Ok(None)
 }
 
-/// What all other organizations answered.
+/// Removes what the archived engine stored of the lease's token.  A later token under the same logical name,
+/// which has taken its place, lives under a lease of its own.
+async fn remove_stored(engine: &Engine, old: &OldLease) -> Result<(), Error> {
+    let entries = &engine.archived.entries;
+    for id in &old.token_ids {
+        let (Some(key), Some(stored)) = (OldEntries::token_key(id), entries.token(id).await?)
+        else {
+            continue;
+        };
+        let is_of_another =
+            |token: OldToken| !token.client_id.is_empty() && token.client_id != old.client_id;
+        if !stored.is_ok_and(is_of_another) {
+            entries.delete(&key).await?;
+            failpoint::hit("old-lease.entry-removed");
+        }
+    }
+    Ok(())
+}
+
+/// What the other organizations answered, up to the first that lists the token.
 struct Search<'a> {
     /// The one that lists the token.
     found: Option<&'a Place>,

@@ -124,6 +124,38 @@ async fn a_lease_without_a_token_ends_and_is_not_extended() {
     assert_eq!(mount.inner.astra.journal().len(), requests);
 }
 
+/// A later mint under the same logical name has taken the place of the lease's token.
+#[tokio::test]
+async fn the_entry_of_a_later_token_of_the_same_name_stays() {
+    let mount = OldMount::new(Version::Two).await;
+    let key = "token/$SHA_STANDARD";
+    let later = json!({
+        "clientId": "$ID_CROSSED", "orgId": "$ORG_A", "roleName": "api_ro_user",
+        "logicalName": "app1", "token": "$TOKEN_CROSSED",
+    });
+    mount.store(key, &later).await;
+    let stored = mount.entries().await[&mount.fill(key)].clone();
+    let mut empty = mount.lease("2 empty standard");
+    empty.insert("tokenId".to_owned(), json!(mount.word("$SHA_STANDARD")));
+    mount.revoke(&empty).await.unwrap();
+    let lease = mount.lease("2 standard");
+    mount.revoke(&lease).await.unwrap();
+    assert!(!mount.is_live("$ID_STANDARD") && mount.is_live("$ID_CROSSED"));
+    let left = mount.entries().await.remove(&mount.fill(key));
+    assert_eq!(left, Some(stored), "it is the later token's");
+    let mut of_later = lease.clone();
+    of_later.insert("clientId".to_owned(), json!(mount.word("$ID_CROSSED")));
+    mount.revoke(&of_later).await.unwrap();
+    assert!(!mount.is_live("$ID_CROSSED"));
+    assert!(!mount.entries().await.contains_key(&mount.fill(key)));
+    // Nothing else removes one that stands for no token, or that cannot be read.
+    for text in ["{", "{\"clientId\": \"\"}"] {
+        mount.store_raw(key, text).await;
+        mount.revoke(&lease).await.unwrap();
+        assert!(!mount.entries().await.contains_key(&mount.fill(key)));
+    }
+}
+
 #[tokio::test]
 async fn a_crossed_token_is_deleted_by_the_organization_that_has_it() {
     let mount = OldMount::new(Version::Two).await;
