@@ -3,6 +3,7 @@
 use crate::astra;
 use crate::engine::error::Classified;
 use crate::engine::error::Fault;
+use crate::engine::store::StoreError;
 
 /// Why a lease of the archived engine was not extended or ended.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,17 @@ pub(super) enum OldLeaseError {
         place: String,
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Which organizations had tokens is not known.
+    #[error(
+        "the token with client id {client_id} may be in an organization that has no config, which \
+         only the record of what was taken over tells, and that cannot be used: {source}"
+    )]
+    RecordUnread {
+        /// The token's client id.
+        client_id: String,
+        /// What is wrong with the record.
+        source: StoreError,
     },
     /// The deletion has to be tried again.
     #[error("{place}: cannot delete the token with client id {client_id}: {source}")]
@@ -88,6 +100,7 @@ impl Classified for OldLeaseError {
             Self::NoToken => Fault::Caller,
             Self::NoHome { .. }
             | Self::NotAsked { .. }
+            | Self::RecordUnread { .. }
             | Self::NotDeleted { .. }
             | Self::PerhapsNotVisible { .. }
             | Self::Unusable { .. }

@@ -16,6 +16,7 @@ use crate::engine::astra_error;
 use crate::engine::connection::Connection;
 use crate::engine::error::Error;
 use crate::engine::registry::Loaded;
+use crate::engine::store::StoreError;
 
 /// An organization that can be asked.
 #[derive(Clone)]
@@ -42,6 +43,8 @@ pub(super) struct Places {
     pub(super) unusable: Vec<Unusable>,
     /// The keys of the archived engine's organizations that no config is for any more.
     pub(super) without_config: Vec<String>,
+    /// Why it is not known which these are, if it is not.
+    pub(super) unread_record: Option<StoreError>,
 }
 
 /// A config that cannot be used, and why.
@@ -104,12 +107,14 @@ impl Place {
 impl Places {
     /// Where a token may be whose lease names the organization `org_key`; empty where it names none.
     pub(super) async fn find(engine: &Engine, org_key: &str) -> Result<Self, Error> {
-        let record = match engine.archived.records.find().await {
-            Ok(record) => record.unwrap_or_default(),
-            // Revocation ends all the same: the configs tell their organizations.
+        let (record, unread_record) = match engine.archived.records.find().await {
+            Ok(record) => (record.unwrap_or_default(), None),
+            // That passes: the host tries again.
+            Err(error @ StoreError::Storage(_)) => return Err(error.into()),
+            // What an organization lists is deleted all the same: the configs tell their organizations.
             Err(error) => {
                 tracing::error!(%error, "the record of what was taken over cannot be used");
-                Arc::default()
+                (Arc::default(), Some(error))
             }
         };
         let configs = engine.configs.load_all().await?;
@@ -131,6 +136,7 @@ impl Places {
             !old_keys.contains(*org_key) && !places.have_organization(org_key, *imported)
         });
         places.without_config = without_config.into_keys().map(str::to_owned).collect();
+        places.unread_record = unread_record;
         Ok(places)
     }
 
@@ -174,6 +180,7 @@ impl Places {
             others,
             unusable,
             without_config: Vec::new(),
+            unread_record: None,
         }
     }
 

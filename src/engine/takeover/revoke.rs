@@ -2,8 +2,8 @@
 //!
 //! Its lease may name another organization than the token is in, because it kept one client for all
 //! organizations.  So where there are several, the token is deleted where it is listed, and counts as gone
-//! only once the organization that the lease names has been asked too, and no config is left that cannot be
-//! used.
+//! only once the organization that the lease names has been asked too, and no organization is left that cannot
+//! be asked because it has no config, or one that cannot be used.
 
 use std::sync::Arc;
 
@@ -113,9 +113,7 @@ impl<'a> Revocation<'a> {
                 return self.delete_at_home(home, places).await;
             }
             Some(Ok(home)) => {
-                // The others must have time left, should this one hang.
-                let soon = self.deadline.at_most(self.deadline.remaining() / 2);
-                if matches!(home.lists(client_id, soon).await, Ok(true)) {
+                if matches!(self.lists(home).await, Ok(true)) {
                     self.delete_at(home).await?;
                     return Ok(Some(home.clone()));
                 }
@@ -158,9 +156,7 @@ impl<'a> Revocation<'a> {
             let organization = "its organization, which the lease does not name,";
             return Err(self.no_home(organization.to_owned()));
         }
-        if let Some(org_key) = places.without_config.first() {
-            return Err(self.no_home(format!("organization {org_key}, where it may be,")));
-        }
+        self.check_nowhere_else(places)?;
         for place in &places.others {
             self.check_visible(place)?;
         }
@@ -168,16 +164,47 @@ impl<'a> Revocation<'a> {
     }
 
     /// Deletes the token in the organization that the lease names, where no other lists it.  That it is not
-    /// there says nothing while there is a config that cannot be used: the token may be in its organization.
+    /// there says nothing while it may be where no one could look.
     async fn delete_at_home(&self, home: &Place, places: &Places) -> Result<Option<Place>, Error> {
-        let deletion = self.delete_at(home).await?;
         // The host repeats a revocation whose answer it did not get.
-        let is_absent = deletion.absence().is_some() && !self.was_deleted();
-        match places.unusable.first() {
-            Some(Unusable { name, error }) if is_absent => {
-                Err(self.not_asked(name.clone(), error.clone()))
-            }
-            _ => Ok(Some(home.clone())),
+        let unasked = match self.was_deleted() {
+            true => None,
+            false => self.check_nowhere_else(places).err(),
+        };
+        let Some(unasked) = unasked else {
+            self.delete_at(home).await?;
+            return Ok(Some(home.clone()));
+        };
+        // Astra may answer the deletion of a token of another organization with a success.
+        if let Ok(false) = self.lists(home).await {
+            self.check_visible(home)?;
+            return Err(unasked);
+        }
+        match self.delete_at(home).await? {
+            Deletion::Deleted => Ok(Some(home.clone())),
+            Deletion::AlreadyAbsent(_) => Err(unasked),
+        }
+    }
+
+    /// Whether `place`, which may hang, lists the token; the rest must have time left then.
+    async fn lists(&self, place: &Place) -> Result<bool, astra::Error> {
+        let soon = self.deadline.at_most(self.deadline.remaining() / 2);
+        place.lists(&self.old.client_id, soon).await
+    }
+
+    /// Refuses that a token is gone because no one lists it, where not all organizations that may have it
+    /// could be asked.
+    fn check_nowhere_else(&self, places: &Places) -> Result<(), Error> {
+        if let Some(Unusable { name, error }) = places.unusable.first() {
+            return Err(self.not_asked(name.clone(), error.clone()));
+        }
+        if let Some(error) = &places.unread_record {
+            let (client_id, source) = (self.old.client_id.clone(), error.clone());
+            return Err(OldLeaseError::RecordUnread { client_id, source }.into());
+        }
+        match places.without_config.first() {
+            Some(org_key) => Err(self.no_home(format!("organization {org_key}, where it may be,"))),
+            None => Ok(()),
         }
     }
 

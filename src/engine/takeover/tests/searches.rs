@@ -8,6 +8,8 @@ use astra_emulator::fault::FaultBody;
 use astra_emulator::fault::Malformation;
 use astra_emulator::fault::RedirectTarget;
 
+use serde_json::Map;
+use serde_json::Value;
 use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
@@ -246,6 +248,106 @@ fn a_lease_that_names_no_organization_stays_while_one_has_no_config() {
     }
 }
 
+/// The lease names A; the token is in B.
+#[test]
+fn a_lease_of_a_token_that_no_one_lists_stays_while_an_organization_has_no_config() {
+    let losses = [Lost::LeftOut, Lost::Problem, Lost::Deleted, Lost::Moved];
+    // What Astra answers to the deletion of a token that the organization does not have.
+    for (lost, answer) in losses
+        .into_iter()
+        .zip(["no_content", "not_found"].repeat(2))
+    {
+        virtual_time::run(1, async {
+            let mut mount = OldMount::in_virtual_time(Version::Two).await;
+            mount.remove(UNUSABLE).await;
+            mount.lose_b(lost).await;
+            let knobs = json!({"delete_missing": answer});
+            mount.inner.astra.set_knobs(knobs).unwrap();
+            let lease = mount.lease_in_a("$ID_SIDECAR");
+            for _ in 0..2 {
+                let revoked = mount.revoke(&lease).await;
+                let text = revoked.err().map(|error| error.to_string());
+                let text = text.unwrap_or_else(|| panic!("{lost:?} {answer}: it ended"));
+                let organization = mount.fill("organization $ORG_B, where it may be,");
+                assert!(text.contains(&organization), "{lost:?}: {text}");
+                assert!(text.ends_with("force the revocation"), "{lost:?}: {text}");
+                assert!(mount.inner.is_live(mount.word("$ID_SIDECAR")));
+            }
+            // One that A has is deleted, and stays so.
+            let other = mount.lease_in_a("$ID_STANDARD");
+            for _ in 0..2 {
+                mount.revoke(&other).await.unwrap();
+                assert!(!mount.inner.is_live(mount.word("$ID_STANDARD")));
+            }
+            mount
+                .inner
+                .write_config("team-b", mount.word("$ROOT_B"))
+                .await;
+            mount.revoke(&lease).await.unwrap();
+            assert!(!mount.inner.is_live(mount.word("$ID_SIDECAR")), "{lost:?}");
+            mount.inner.restart();
+            mount.revoke(&lease).await.unwrap();
+        });
+    }
+}
+
+/// What is wrong with the record of what was taken over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Unread {
+    /// Storage does not give it now.
+    Fails,
+    Damaged,
+    Newer,
+}
+
+/// B, where the token is, was left out: nothing but the record tells that.
+#[test]
+fn a_lease_stays_while_the_record_of_what_was_left_out_cannot_be_read() {
+    for unread in [Unread::Fails, Unread::Damaged, Unread::Newer] {
+        virtual_time::run(1, async {
+            let mut mount = OldMount::in_virtual_time(Version::Two).await;
+            mount.remove(UNUSABLE).await;
+            mount.lose_b(Lost::LeftOut).await;
+            let record = mount.entries().await["v1/takeover"].clone();
+            match unread {
+                Unread::Fails => mount.inner.storage.set_unreadable(Some("v1/takeover")),
+                Unread::Damaged => mount.store_raw("v1/takeover", "[]").await,
+                Unread::Newer => mount.store_raw("v1/takeover", "{\"version\": 2}").await,
+            }
+            mount.inner.restart();
+            let token = mount.word("$TOKEN_SIDECAR");
+            let nameless = json!({"secret_type": "astra_token", "token": token, "metadata": null});
+            let leases = [
+                nameless.as_object().unwrap().clone(),
+                mount.lease_in_a("$ID_SIDECAR"),
+            ];
+            for lease in &leases {
+                let error = mount.revoke(lease).await.err();
+                assert!(
+                    matches!(error, Some(Error::Internal(_))),
+                    "{unread:?}: {error:?}"
+                );
+                assert!(mount.inner.is_live(mount.word("$ID_SIDECAR")), "{unread:?}");
+            }
+            // What the configs show is enough for a token that is where its lease says.
+            let revoked = mount.revoke(&mount.lease_in_a("$ID_STANDARD")).await;
+            assert_eq!(revoked.is_err(), unread == Unread::Fails, "{unread:?}");
+            mount.inner.storage.set_unreadable(None);
+            let record = String::from_utf8(record).unwrap();
+            mount.store_raw("v1/takeover", &record).await;
+            mount.inner.restart();
+            mount
+                .inner
+                .write_config("team-b", mount.word("$ROOT_B"))
+                .await;
+            for lease in &leases {
+                mount.revoke(lease).await.unwrap();
+                assert!(!mount.inner.is_live(mount.word("$ID_SIDECAR")));
+            }
+        });
+    }
+}
+
 /// The lease names B; the token is in A.
 #[test]
 fn an_organization_that_hangs_leaves_time_to_ask_the_others() {
@@ -316,6 +418,15 @@ fn answer(status: u16) -> Fault {
 }
 
 impl OldMount {
+    /// A lease of the token with the client id behind `word` that names A.
+    fn lease_in_a(&self, word: &str) -> Map<String, Value> {
+        let lease = json!({
+            "secret_type": "astra_token", "orgId": self.word("$ORG_A"), "roleName": "r",
+            "clientId": self.word(word), "tokenId": self.word(word),
+        });
+        lease.as_object().unwrap().clone()
+    }
+
     async fn lose_b(&self, lost: Lost) {
         let b = self.word("$ORG_B");
         let names = match lost {
