@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::plan::Action;
 use super::plan::ConfigPlan;
 use super::plan::RolePlan;
+use crate::astra;
 use crate::astra::Deadline;
 use crate::engine::Engine;
 use crate::engine::archived_engine::ImportedConfig;
@@ -44,7 +45,7 @@ pub(super) async fn apply(
             give_up(config, &mut roles);
             continue;
         }
-        store_config(engine, config).await?;
+        store_config(engine, config, deadline).await?;
         for role in &mut roles {
             store_role(engine, config, role).await?;
         }
@@ -64,7 +65,11 @@ fn give_up(config: &mut ConfigPlan, roles: &mut [&mut RolePlan]) {
     }
 }
 
-async fn store_config(engine: &Engine, plan: &mut ConfigPlan) -> Result<(), Error> {
+async fn store_config(
+    engine: &Engine,
+    plan: &mut ConfigPlan,
+    deadline: Deadline,
+) -> Result<(), Error> {
     let changed = match plan.action {
         Action::Import => plan.entry.take().map(|entry| ConfigEntry {
             allow_token_admin: plan.must_allow_token_admin,
@@ -94,6 +99,13 @@ async fn store_config(engine: &Engine, plan: &mut ConfigPlan) -> Result<(), Erro
         plan.fail(WRITTEN_MEANWHILE);
         return Ok(());
     }
+    if let Err(error) = try_again(plan, &entry, deadline).await {
+        plan.fail(format!(
+            "its root token worked when it was tried, but not when it was to be stored ({error}): \
+             import again"
+        ));
+        return Ok(());
+    }
     engine.configs.put(&name, entry).await?;
     failpoint::hit("import.config-stored");
     tracing::info!(config = name, org_key = plan.org_key, "config imported");
@@ -104,6 +116,20 @@ async fn store_config(engine: &Engine, plan: &mut ConfigPlan) -> Result<(), Erro
     };
     engine.events.publish(EngineEvent::ConfigWrite, subject);
     Ok(())
+}
+
+/// Tries a new config's root token, if it was tried before: what deletes root tokens may have come between.
+async fn try_again(
+    plan: &ConfigPlan,
+    entry: &ConfigEntry,
+    deadline: Deadline,
+) -> Result<(), astra::Error> {
+    match &plan.client {
+        Some(client) if plan.action == Action::Import && entry.verify => {
+            client.current_org(deadline).await.map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn store_role(

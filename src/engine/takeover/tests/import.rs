@@ -1,5 +1,10 @@
 //! `import` of what the archived engine left.
 
+use std::time::Duration;
+
+use astra_emulator::Fault;
+use astra_emulator::fault::FaultBody;
+use astra_emulator::fault::LatencyPoint;
 use serde_json::Value;
 use serde_json::json;
 
@@ -7,6 +12,7 @@ use super::leases::TOKENS;
 use super::old_mount::OldMount;
 use super::old_mount::Version;
 use crate::engine::testing::refused;
+use crate::engine::testing::virtual_time;
 use crate::vault::Error;
 use crate::vault::Operation;
 use crate::vault::Response;
@@ -790,6 +796,59 @@ async fn where_there_is_no_time_it_says_so_and_the_next_request_goes_on() {
     let (answer, _) = mount.imported(json!({"finish": true})).await;
     assert_eq!(answer["complete"], true);
     mount.assert_only_own_entries().await;
+}
+
+/// Another config has replaced the old root token, and a tick deletes it once it was tried.
+#[test]
+fn a_root_token_that_is_deleted_while_it_is_imported_is_not_stored() {
+    virtual_time::run(1, async {
+        let mut mount = OldMount::in_virtual_time(Version::One).await;
+        let old = mount.inner.another_root_token();
+        mount.inner.write_config("spare", &old).await;
+        let deletion = "/v2/clientIdSecrets/*";
+        let refusal = Fault::Status {
+            status: 403,
+            body: FaultBody::String,
+            retry_after: None,
+            committed: false,
+        };
+        let refusal = mount.inner.fault("DELETE", deletion, refusal);
+        let rotated = mount.inner.write("rotate-root/spare", json!({})).await;
+        rotated.unwrap();
+        let force = json!({"force": true});
+        mount.inner.delete("config/spare", force).await.unwrap();
+        mount.inner.astra.remove_fault(refusal).unwrap();
+        mount.inner.advance(Duration::from_secs(3_600));
+        let config = json!({
+            "astra_token": old, "url": "$URL", "org_id": "$ORG_A", "logical_name": "prod",
+        });
+        mount.store("config/$ORG_A", &config).await;
+        // The last answer of the trial is late.
+        let latency = Fault::Latency {
+            ms: 3_000,
+            max_ms: None,
+            at: LatencyPoint::AfterCommit,
+        };
+        mount.inner.fault_once("DELETE", deletion, latency);
+        let tick = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            mount.inner.tick().await;
+        };
+        let ((report, _), ()) = tokio::join!(mount.imported(json!({})), tick);
+        let client_id = old.split(':').nth(1).unwrap();
+        assert!(!mount.inner.is_live(client_id), "the tick deletes it");
+        assert_eq!(
+            action(&report, "configs", mount.word("$ORG_A")),
+            "problem",
+            "{report}"
+        );
+        let text = problem(&report, "configs", mount.word("$ORG_A"));
+        assert!(text.ends_with(": import again"), "{text}");
+        assert!(mount.inner.read("config/prod").await.is_none());
+        let (report, _) = mount.imported(json!({})).await;
+        let text = problem(&report, "configs", mount.word("$ORG_A"));
+        assert!(text.contains("config/prod by hand"), "{text}");
+    });
 }
 
 /// The second waits for the first.
