@@ -74,9 +74,7 @@ pub(super) async fn update(engine: Arc<Engine>, call: Call) -> HandlerResult {
     }
     let names = Names::read(call.fields.json("names"), &stored.keys())?;
     if flag("finish") {
-        if !names.is_empty() {
-            return Err(ImportError::NamesAndFinish.into());
-        }
+        check_for_finish(&call.fields, &names)?;
         let finish = Finish {
             dry_run,
             force: flag("force"),
@@ -88,12 +86,26 @@ pub(super) async fn update(engine: Arc<Engine>, call: Call) -> HandlerResult {
     if let Some(finished_at) = record.finished_at {
         return Err(ImportError::Finished(time_text(Some(finished_at))).into());
     }
+    if flag("force") {
+        return Err(ImportError::OnlyForFinish.into());
+    }
     let asked = Asked {
         dry_run,
         names,
         warnings,
     };
     take_over(&engine, &call.fields, asked, record, stored, deadline).await
+}
+
+/// Refuses what finishing would ignore, be it given as its default: there is no way back.
+fn check_for_finish(fields: &Fields, names: &Names) -> Result<(), ImportError> {
+    let was_given = |field: &&str| fields.was_sent(field) && !fields.is_null(field);
+    let mut others = ["verify", "allow_token_admin"].into_iter();
+    match others.find(was_given) {
+        _ if !names.is_empty() => Err(ImportError::NotForFinish("names")),
+        Some(field) => Err(ImportError::NotForFinish(field)),
+        None => Ok(()),
+    }
 }
 
 /// What is asked for, beside the fields that planning reads.

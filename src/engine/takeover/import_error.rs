@@ -32,9 +32,15 @@ pub(super) enum ImportError {
         /// Where the engine is mounted.
         mount_point: String,
     },
-    /// Finishing imports nothing.
-    #[error("names: given together with finish=true: import with names first, then finish")]
-    NamesAndFinish,
+    /// Finishing imports nothing, and asks Astra nothing.
+    #[error("{0}: given together with finish=true: import with {0} first, then finish")]
+    NotForFinish(&'static str),
+    /// Importing needs no force.
+    #[error(
+        "force: given without finish=true: it only lets the takeover be finished although \
+         something would be lost"
+    )]
+    OnlyForFinish,
     /// The names are not as they should be.
     #[error(
         "names: give a JSON object of old keys and new names, for instance {{\"<org_id>\": \

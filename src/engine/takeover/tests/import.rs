@@ -851,6 +851,50 @@ fn a_root_token_that_is_deleted_while_it_is_imported_is_not_stored() {
     });
 }
 
+/// What one kind of request has no use for is not ignored.
+#[tokio::test]
+async fn what_belongs_to_the_other_kind_of_request_is_refused() {
+    let mount = OldMount::new(Version::One).await;
+    let before = mount.entries().await;
+    for data in [
+        json!({"force": true}),
+        json!({"force": true, "dry_run": true}),
+    ] {
+        assert_eq!(
+            mount.refused_import(data).await,
+            "force: given without finish=true: it only lets the takeover be finished although \
+             something would be lost"
+        );
+    }
+    let names = json!({mount.word("$ORG_A"): "prod"});
+    for (field, value) in [
+        ("names", names),
+        ("verify", json!(true)),
+        ("verify", json!(false)),
+        ("allow_token_admin", json!(true)),
+    ] {
+        for force in [true, false] {
+            let data = json!({"finish": true, "force": force, field: value});
+            let expected = format!(
+                "{field}: given together with finish=true: import with {field} first, then finish"
+            );
+            assert_eq!(mount.refused_import(data).await, expected);
+        }
+    }
+    assert_eq!(mount.entries().await, before);
+    mount
+        .imported(json!({"force": false, "finish": false}))
+        .await;
+    let all = json!({"finish": true, "force": true, "names": {}, "verify": null});
+    mount.imported(all).await;
+    mount.assert_only_own_entries().await;
+    let text = mount.refused_import(json!({"force": true})).await;
+    assert!(
+        text.starts_with("the takeover of this mount was finished at"),
+        "{text}"
+    );
+}
+
 /// The second waits for the first.
 #[tokio::test]
 async fn two_imports_at_once_end_as_one() {
