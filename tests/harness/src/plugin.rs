@@ -1,8 +1,12 @@
 //! The plugin binary under test, as Vault sees it.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use serde_json::Value;
 use serde_json::json;
@@ -12,6 +16,9 @@ use sha2::Sha256;
 use crate::Api;
 use crate::Process;
 use crate::Server;
+
+/// Device, inode, time of the last change in nanoseconds, and length.
+type FileId = (u64, u64, i64, u64);
 
 /// A plugin binary in a server's plugin directory.
 #[derive(Debug, Clone)]
@@ -39,7 +46,7 @@ impl Plugin {
         Self {
             name: name.to_owned(),
             version: version.to_owned(),
-            sha256: sha256(&path),
+            sha256: sha256_once(&path),
             path,
         }
     }
@@ -103,10 +110,22 @@ impl Plugin {
 
 /// The SHA-256 of a file in hex.
 pub fn sha256(path: &Path) -> String {
-    let bytes =
-        fs::read(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    let cannot_read = |error| panic!("cannot read {}: {error}", path.display());
+    let bytes = fs::read(path).unwrap_or_else(cannot_read);
     Sha256::digest(&bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+/// [`sha256`] of a file that many servers get. It is computed once: a busy machine takes seconds for it, in
+/// which the connections of a test that does many things at once would stand still, and Vault closes one on
+/// which no request comes for ten seconds.
+fn sha256_once(path: &Path) -> String {
+    static KNOWN: Mutex<BTreeMap<FileId, String>> = Mutex::new(BTreeMap::new());
+    let cannot_read = |error| panic!("cannot read {}: {error}", path.display());
+    let file = fs::metadata(path).unwrap_or_else(cannot_read);
+    let id = (file.dev(), file.ino(), file.mtime_nsec(), file.len());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry(id).or_insert_with(|| sha256(path)).clone()
 }
