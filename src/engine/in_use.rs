@@ -11,10 +11,10 @@ use super::registry::Loaded;
 pub(super) async fn tokens(engine: &Engine) -> Result<InUseTokens, Error> {
     let mut in_use = InUseTokens::default();
     // What was written last may be there, or not.
-    for name in engine.configs.settle_all().await {
+    for name in engine.configs.confirm_all().await {
         in_use.insert_all_of(Owner::of(&name, &format!("rotate-root/{name}")));
     }
-    let unsettled = engine.static_roles.settle_all().await;
+    let unconfirmed = engine.static_roles.confirm_all().await;
     let configs = engine.configs.load_all().await?;
     for (name, loaded) in &configs {
         match loaded {
@@ -31,7 +31,7 @@ pub(super) async fn tokens(engine: &Engine) -> Result<InUseTokens, Error> {
         let configs = configs.iter();
         configs.map(move |(config, _)| Owner::of(config, &name))
     };
-    for name in &unsettled {
+    for name in &unconfirmed {
         of_static_role(name).for_each(|owner| in_use.insert_all_of(owner));
     }
     for (name, loaded) in engine.static_roles.load_all().await? {

@@ -20,6 +20,7 @@ pub mod fuzzing;
 mod host;
 mod in_use;
 mod intent;
+mod lifetime;
 mod metrics;
 mod metrics_path;
 mod minting;

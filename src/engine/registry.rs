@@ -6,7 +6,7 @@
 //!
 //! A write that failed may have happened, or happen yet: a host that loses its leadership does not know,
 //! and its cache shows the former entry all the same.  So a read after it proves nothing until another
-//! write of the same entry has succeeded ([`Registry::find_settled`]).
+//! write of the same entry has succeeded ([`Registry::find_confirmed`]).
 //!
 //! Whatever concerns one name waits for that name only: there are two locks per name, one for the
 //! moment of reading or writing the entry, and [`Registry::lock`] for a whole change, which may
@@ -87,7 +87,7 @@ pub(crate) struct Registry<K: EntryKind> {
     host: Arc<Host>,
     cached: Mutex<HashMap<String, Arc<K::Value>>>,
     /// The names of entries whose last write failed.
-    unsettled: Mutex<BTreeSet<String>>,
+    unconfirmed: Mutex<BTreeSet<String>>,
     /// Held while an entry is read or written.
     access: NameLocks,
     /// Held while an entry is changed, across calls to Astra.
@@ -143,7 +143,7 @@ impl<K: EntryKind> Registry<K> {
             store,
             host,
             cached: Mutex::default(),
-            unsettled: Mutex::default(),
+            unconfirmed: Mutex::default(),
             access: NameLocks::default(),
             changes: NameLocks::default(),
         }
@@ -172,13 +172,13 @@ impl<K: EntryKind> Registry<K> {
             return Ok(Loaded::Valid(Arc::clone(value)));
         }
         // A request that only reads need not know.
-        if caches && self.is_unsettled(name) {
+        if caches && self.is_unconfirmed(name) {
             let _ = Box::pin(self.rewrite(name)).await;
         }
         // On the heap, because most entries are in memory, and every request would be larger for it.
         let loaded = Box::pin(self.read(name)).await?;
         match &loaded {
-            Loaded::Valid(value) if caches && !self.is_unsettled(name) => {
+            Loaded::Valid(value) if caches && !self.is_unconfirmed(name) => {
                 self.cached().insert(name.to_owned(), Arc::clone(value));
             }
             Loaded::Corrupt(Corrupt { error, .. }) => {
@@ -239,9 +239,9 @@ impl<K: EntryKind> Registry<K> {
         let value = Arc::new(value.map_err(OpenError::into_error)?);
         // Whether a write that fails has happened is not known, so the next request reads it.
         self.cached().remove(name);
-        self.unsettled().insert(name.to_owned());
+        self.unconfirmed().insert(name.to_owned());
         self.store.put(&K::key(name), &entry).await?;
-        self.unsettled().remove(name);
+        self.unconfirmed().remove(name);
         self.cached().insert(name.to_owned(), Arc::clone(&value));
         Ok(value)
     }
@@ -251,16 +251,16 @@ impl<K: EntryKind> Registry<K> {
         let _access = self.access.lock(name).await;
         self.cached().remove(name);
         let key = K::key(name);
-        self.unsettled().insert(name.to_owned());
+        self.unconfirmed().insert(name.to_owned());
         let Err(error) = self.store.delete(&key).await else {
-            self.unsettled().remove(name);
+            self.unconfirmed().remove(name);
             return Ok(());
         };
         // A deletion that fails may have happened all the same, and then what follows it must too:
         // no one can ask for it again.
         match self.store.get::<K::Stored>(&key).await {
             Ok(None) => {
-                self.unsettled().remove(name);
+                self.unconfirmed().remove(name);
                 Ok(())
             }
             Ok(Some(_)) | Err(_) => Err(error.into()),
@@ -271,17 +271,17 @@ impl<K: EntryKind> Registry<K> {
     ///
     /// # Errors
     /// Also where its last write failed and it cannot be written again.
-    pub(crate) async fn find_settled(&self, name: &str) -> Result<Option<Arc<K::Value>>, Error> {
-        self.settle(name).await?;
+    pub(crate) async fn find_confirmed(&self, name: &str) -> Result<Option<Arc<K::Value>>, Error> {
+        self.confirm(name).await?;
         self.find(name).await
     }
 
     /// The names of entries of which it is not certain what storage holds.
-    pub(crate) async fn settle_all(&self) -> Vec<String> {
-        let names: Vec<String> = self.unsettled().iter().cloned().collect();
+    pub(crate) async fn confirm_all(&self) -> Vec<String> {
+        let names: Vec<String> = self.unconfirmed().iter().cloned().collect();
         let mut left = Vec::new();
         for name in names {
-            if self.settle(&name).await.is_err() {
+            if self.confirm(&name).await.is_err() {
                 left.push(name);
             }
         }
@@ -290,9 +290,9 @@ impl<K: EntryKind> Registry<K> {
 
     /// Makes certain that reads of the entry called `name` show what storage holds: where its last write
     /// failed, writes what they show.
-    async fn settle(&self, name: &str) -> Result<(), Error> {
+    async fn confirm(&self, name: &str) -> Result<(), Error> {
         let _access = self.access.lock(name).await;
-        match self.is_unsettled(name) {
+        match self.is_unconfirmed(name) {
             true => self.rewrite(name).await,
             false => Ok(()),
         }
@@ -301,16 +301,16 @@ impl<K: EntryKind> Registry<K> {
     /// The caller keeps others from reading and writing the entry.
     async fn rewrite(&self, name: &str) -> Result<(), Error> {
         self.store.rewrite(&K::key(name)).await?;
-        self.unsettled().remove(name);
+        self.unconfirmed().remove(name);
         Ok(())
     }
 
-    fn is_unsettled(&self, name: &str) -> bool {
-        self.unsettled().contains(name)
+    fn is_unconfirmed(&self, name: &str) -> bool {
+        self.unconfirmed().contains(name)
     }
 
-    fn unsettled(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.unsettled.lock()
+    fn unconfirmed(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.unconfirmed.lock()
     }
 
     /// Another node changed the entry called `name`.

@@ -80,7 +80,7 @@ async fn reconcile_one(engine: &Engine, client_id: &str, deadline: Deadline) -> 
         Loaded::Corrupt(_) | Loaded::Missing => return Ok(()),
     };
     // A deletion that failed may have happened, although the config is shown; or the other way round.
-    let mut is_hidden = !engine.configs.settle_all().await.is_empty();
+    let mut is_hidden = !engine.configs.confirm_all().await.is_empty();
     for (name, config) in engine.configs.load_all().await? {
         match config {
             // Written again with the root token, it may not know of those that this replaced.

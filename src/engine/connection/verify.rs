@@ -8,7 +8,7 @@ use crate::astra::Error;
 use crate::astra::Role;
 use crate::astra::TokenEntry;
 use crate::engine::clock::Clock;
-use crate::engine::minting::Lifetime;
+use crate::engine::lifetime::Lifetime;
 
 /// What the trial of a root token shows.
 #[derive(Clone, Debug, Eq, PartialEq)]

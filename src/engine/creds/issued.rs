@@ -14,7 +14,7 @@ use crate::engine::error::Error;
 use crate::engine::events::EngineEvent;
 use crate::engine::events::EventPublisher;
 use crate::engine::events::Subject;
-use crate::engine::minting::Lifetime;
+use crate::engine::lifetime::Lifetime;
 use crate::engine::role::Credential;
 use crate::engine::role::RoleEntry;
 use crate::secret::Secret;

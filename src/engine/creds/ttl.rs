@@ -5,8 +5,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::engine::host::Limits;
-use crate::engine::minting::AskedExpiry;
-use crate::engine::minting::MINT_SLACK;
+use crate::engine::lifetime::AskedExpiry;
+use crate::engine::lifetime::MINT_SLACK;
 use crate::engine::role::RoleEntry;
 use crate::framework::format_seconds;
 

@@ -1,6 +1,5 @@
 //! One create that is sent to Astra, and what it asks for.
 
-use super::lifetime::AskedExpiry;
 use crate::astra;
 use crate::astra::MintedToken;
 use crate::astra::NewToken;
@@ -8,6 +7,7 @@ use crate::engine::intent::Description;
 use crate::engine::intent::DescriptionForm;
 use crate::engine::intent::Intent;
 use crate::engine::intent::Tag;
+use crate::engine::lifetime::AskedExpiry;
 
 /// What an attempt asks for; what Astra refuses of it the next one leaves out.
 pub(super) struct Terms {

@@ -8,9 +8,6 @@ use super::attempt::Attempt;
 use super::attempt::Terms;
 use super::error::LateEnd;
 use super::error::MintingError;
-use super::lifetime::AskedExpiry;
-use super::lifetime::Lifetime;
-use super::lifetime::SHORTEST;
 use super::uncommitted::Minted;
 use super::uncommitted::UncommittedToken;
 use super::uncommitted::delete_by_tag;
@@ -31,6 +28,9 @@ use crate::engine::intent::Owner;
 use crate::engine::intent::Purpose;
 use crate::engine::intent::RequestMark;
 use crate::engine::intent::Tag;
+use crate::engine::lifetime::AskedExpiry;
+use crate::engine::lifetime::Lifetime;
+use crate::engine::lifetime::SHORTEST;
 use crate::engine::time_text::time_text;
 
 /// How often a mint whose outcome stays unknown is tried again, time permitting.

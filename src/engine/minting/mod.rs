@@ -3,7 +3,6 @@
 
 mod attempt;
 mod error;
-mod lifetime;
 mod mint;
 mod propagation;
 #[cfg(test)]
@@ -12,9 +11,6 @@ mod tests;
 mod uncertain_write;
 mod uncommitted;
 
-pub(super) use lifetime::AskedExpiry;
-pub(super) use lifetime::Lifetime;
-pub(super) use lifetime::MINT_SLACK;
 pub(super) use mint::Mint;
 pub(super) use propagation::PropagationBackoff;
 pub(super) use uncertain_write::UncertainWrites;

@@ -2,7 +2,7 @@
 //!
 //! Deleting the token could then delete the one that is in use, and not deleting it could leave one
 //! that no one knows.  What is in storage decides, once it is certain
-//! ([`find_settled`](crate::engine::registry::Registry::find_settled)).
+//! ([`find_confirmed`](crate::engine::registry::Registry::find_confirmed)).
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;

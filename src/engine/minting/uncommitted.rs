@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::lifetime::Lifetime;
 use super::propagation::PropagationBackoff;
 use crate::astra;
 use crate::astra::Deadline;
@@ -16,6 +15,7 @@ use crate::engine::intent::Completed;
 use crate::engine::intent::Intent;
 use crate::engine::intent::Owner;
 use crate::engine::intent::Tag;
+use crate::engine::lifetime::Lifetime;
 
 /// A token that no one holds yet: its intent still stands for it, so that a process which dies now
 /// leaves it to be found and deleted.

@@ -28,8 +28,8 @@ use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::failures::Failures;
+use crate::engine::lifetime::AskedExpiry;
 use crate::engine::metrics::Counted;
-use crate::engine::minting::AskedExpiry;
 use crate::engine::minting::Mint;
 use crate::engine::minting::PropagationBackoff;
 use crate::engine::minting::UncommittedToken;
@@ -332,7 +332,7 @@ async fn store(
         Ok(_) => return Ok(uncommitted),
         Err(error) => error,
     };
-    let found = engine.configs.find_settled(&old.name).await;
+    let found = engine.configs.find_confirmed(&old.name).await;
     let found = found.map(|found| found.map(|found| found.entry.token_client_id().to_owned()));
     decide(
         &engine.uncertain_writes,

@@ -173,10 +173,9 @@ async fn reconcile_tokens(
     let is_gone = |current: &CurrentToken| gone.is_some_and(|gone| current.client_id == *gone);
     if let Some(entry) = engine.static_roles.find(name).await?
         && (entry.current.as_ref().is_some_and(is_gone) || is_due(&entry, engine.clock.now()))
+        && !is_put_off(engine, name, engine.clock.now()).await?
     {
-        if !is_put_off(engine, name, engine.clock.now()).await? {
-            rotate(engine, name, entry.as_ref().clone(), deadline).await?;
-        }
+        rotate(engine, name, entry.as_ref().clone(), deadline).await?;
     }
     deleted
 }

@@ -16,8 +16,8 @@ use crate::engine::events::EngineEvent;
 use crate::engine::events::Subject;
 use crate::engine::failpoint;
 use crate::engine::failures::Failures;
+use crate::engine::lifetime::AskedExpiry;
 use crate::engine::metrics::Counted;
-use crate::engine::minting::AskedExpiry;
 use crate::engine::minting::Mint;
 use crate::engine::minting::PropagationBackoff;
 use crate::engine::minting::UncommittedToken;
@@ -200,10 +200,13 @@ async fn store(
     let Err(error) = roles.put(name, entry).await else {
         return Ok(uncommitted);
     };
-    let found = roles.find_settled(name).await.map(|found: Option<Arc<_>>| {
-        let current = found.and_then(|entry| entry.current.clone());
-        current.map(|current| current.client_id)
-    });
+    let found = roles
+        .find_confirmed(name)
+        .await
+        .map(|found: Option<Arc<_>>| {
+            let current = found.and_then(|entry| entry.current.clone());
+            current.map(|current| current.client_id)
+        });
     decide(
         &engine.uncertain_writes,
         uncommitted,

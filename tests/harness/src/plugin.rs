@@ -5,9 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use serde_json::json;
 use sha2::Digest;
@@ -126,6 +125,6 @@ fn sha256_once(path: &Path) -> String {
     let cannot_read = |error| panic!("cannot read {}: {error}", path.display());
     let file = fs::metadata(path).unwrap_or_else(cannot_read);
     let id = (file.dev(), file.ino(), file.mtime_nsec(), file.len());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = KNOWN.lock();
     known.entry(id).or_insert_with(|| sha256(path)).clone()
 }

@@ -10,7 +10,7 @@ pub(crate) const MINT_SLACK: Duration = Duration::from_secs(60);
 
 /// A token with less time left is not handed out: a caller could not use it, and a lease of 0 s would
 /// mean the mount's default to the host.
-pub(super) const SHORTEST: Duration = Duration::from_secs(5);
+pub(crate) const SHORTEST: Duration = Duration::from_secs(5);
 
 /// When a token was to end, by the clock of this node.
 #[derive(Clone, Copy, Debug)]
