@@ -70,7 +70,8 @@ impl UncommittedToken {
                 })
             }
             Err((intent, error)) => {
-                remove(&connection, intent, token.client_id, deadline).await;
+                // On the heap, because it seldom runs.
+                Box::pin(remove(&connection, intent, token.client_id, deadline)).await;
                 Err(error.into())
             }
         }
@@ -105,7 +106,7 @@ impl UncommittedToken {
             tag,
         } = self;
         if token.description.as_deref().and_then(Tag::parse).as_ref() != Some(tag.as_ref()) {
-            return remove(&connection, intent, token.client_id, deadline).await;
+            return Box::pin(remove(&connection, intent, token.client_id, deadline)).await;
         }
         match delete_by_tag(&connection, &tag, deadline).await {
             Ok(true) => {
