@@ -319,7 +319,6 @@ impl World {
         self.repeats.set(false);
         self.interrupt();
         self.end_active(false);
-        self.durable.drop_cache();
         self.start_host();
     }
 
@@ -328,7 +327,6 @@ impl World {
         self.repeats.set(false);
         self.interrupt();
         self.end_active(lingers);
-        self.durable.drop_cache();
         self.standby().die();
         *self.standby.borrow_mut() = Process::start(&self.durable, Access::Read);
         self.start_host();
@@ -441,6 +439,9 @@ impl World {
 
     fn end_active(&self, lingers: bool) {
         self.shake(Duration::from_secs(95));
+        // Known: what the host hides from one process it hides from the next, which cannot know it
+        // (docs/internals/reliability.md, "Limits").
+        self.durable.drop_cache();
         self.last_words.borrow_mut().push(self.durable.intents());
         let ending = self.active();
         match lingers {
