@@ -34,6 +34,13 @@ impl Deadline {
         (*self).min(Self::after(time))
     }
 
+    /// An equal share of what remains, for the first of `count` who use it one after the other: one that
+    /// hangs leaves time to those that follow.
+    pub fn share(&self, count: usize) -> Self {
+        let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+        self.at_most(self.remaining() / count)
+    }
+
     /// The time allowed to one attempt: `limit` or what is left, the shorter of the two.
     pub(super) fn attempt(&self, limit: Duration) -> Duration {
         self.remaining().min(limit)
@@ -67,6 +74,17 @@ mod tests {
         tokio::time::advance(Duration::from_secs(8)).await;
         assert!(deadline.is_over());
         assert_eq!(deadline.remaining(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn shares_are_of_what_remains() {
+        let deadline = Deadline::after(Duration::from_secs(10));
+        assert_eq!(deadline.share(4).remaining(), Duration::from_millis(2_500));
+        for all in [0, 1] {
+            assert_eq!(deadline.share(all), deadline);
+        }
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(deadline.share(3).remaining(), Duration::from_secs(2));
     }
 
     #[tokio::test(start_paused = true)]

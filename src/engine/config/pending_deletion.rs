@@ -187,10 +187,7 @@ async fn delete(
     let is_young = engine.is_young(entry.token_set_at);
     let mut failures = Vec::new();
     for (place, client) in clients.to_vec().iter().enumerate() {
-        // One that hangs must leave time to those that follow.
-        let left = u32::try_from(clients.len() - place).unwrap_or(u32::MAX);
-        let share = deadline.remaining() / left;
-        let soon = deadline.at_most(share);
+        let soon = deadline.share(clients.len() - place);
         match client.delete_token(client_id, soon).await {
             // The absence of what was made a moment ago proves nothing.
             Ok(Deletion::AlreadyAbsent(_)) if is_young => {

@@ -154,8 +154,10 @@ async fn delete(
         return delete_with(engine, own, token, deadline).await;
     };
     let mut failure = elsewhere(own, token, other).into();
-    for connection in engine.configs.in_organization(org_id).await? {
-        match delete_with(engine, &connection, token, deadline).await {
+    let others = engine.configs.in_organization(org_id).await?;
+    for (place, connection) in others.iter().enumerate() {
+        let soon = deadline.share(others.len() - place);
+        match delete_with(engine, connection, token, soon).await {
             Ok(()) => return Ok(()),
             Err(error) => failure = error,
         }

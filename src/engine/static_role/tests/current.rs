@@ -142,6 +142,31 @@ fn a_rotation_does_not_wait_for_the_organization_of_an_old_token() {
     });
 }
 
+/// Of two configs that could delete an old token the first one's root token gets no answer.
+#[test]
+fn a_root_token_that_hangs_leaves_time_to_that_of_another_config() {
+    virtual_time::run(1, async {
+        let mount = with_role().await;
+        let first = current(&mount).await;
+        let overlap = json!({"overlap": 0});
+        mount.patch("static-roles/app", overlap).await.unwrap();
+        let there = mount.astra.seeds().organizations[1].root_token.clone();
+        for name in ["a", "b"] {
+            let token = mount.another_root_token();
+            mount.write_config(name, &token).await;
+        }
+        let read = mount.read_data("config/a").await;
+        let mut rule = FaultRule::new(Fault::Hang { committed: false });
+        rule.matcher.client_id = Some(text(&read, "token_client_id").to_owned());
+        mount.astra.add_fault(rule).unwrap();
+        let moved = mount.config(json!({"token": there, "force": true}));
+        mount.write("config", moved).await.unwrap();
+        mount.write("rotate-role/app", json!({})).await.unwrap();
+        mount.tick().await;
+        assert!(!mount.is_live(&first));
+    });
+}
+
 /// What is refused of a write says nothing of the rotation of what is stored.
 #[test]
 fn a_write_that_is_refused_does_not_put_the_rotation_off() {
