@@ -197,7 +197,7 @@ impl CustomRoles {
         let error = match connection.client.create_role(&wanted, deadline).await {
             Ok(made) => {
                 failpoint::hit("custom-role.made");
-                self.young.add(made.id.clone(), self.late_window);
+                self.young.add(made.id.clone());
                 return Ok(ensured(made.id));
             }
             Err(error) => error,

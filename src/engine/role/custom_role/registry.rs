@@ -40,20 +40,37 @@ impl Since {
 }
 
 /// Custom roles that were made a moment ago: that Astra does not show one yet says nothing.
-#[derive(Default)]
-pub(super) struct YoungRoles(Mutex<HashMap<String, Instant>>);
+pub(super) struct YoungRoles {
+    /// How long one may not be shown.
+    window: Duration,
+    /// When this process began: it does not know what the one before has made.
+    began: Instant,
+    /// Until when those that it has made may not be shown.
+    until: Mutex<HashMap<String, Instant>>,
+}
 
 impl YoungRoles {
-    /// Astra has just made the custom role `role_id`; it may not be shown for `window`.
-    pub(super) fn add(&self, role_id: String, window: Duration) {
-        let mut young = self.0.lock();
+    fn new(window: Duration) -> Self {
+        Self {
+            window,
+            began: Instant::now(),
+            until: Mutex::default(),
+        }
+    }
+
+    /// Astra has just made the custom role `role_id`.
+    pub(super) fn add(&self, role_id: String) {
+        let mut young = self.until.lock();
         young.retain(|_, until| *until > Instant::now());
-        young.insert(role_id, Instant::now() + window);
+        young.insert(role_id, Instant::now() + self.window);
     }
 
     /// Whether the custom role `role_id` may not be shown yet.
     pub(super) fn contains(&self, role_id: &str) -> bool {
-        let young = self.0.lock();
+        if self.began.elapsed() < self.window {
+            return true;
+        }
+        let young = self.until.lock();
         young
             .get(role_id)
             .is_some_and(|until| *until > Instant::now())
@@ -64,8 +81,8 @@ impl YoungRoles {
 pub(crate) struct CustomRoles {
     store: Store,
     /// How long a change that no one waits for any more may still take effect.
-    pub(super) late_window: Duration,
-    /// What this process has made.
+    late_window: Duration,
+    /// What was made a moment ago.
     pub(super) young: YoungRoles,
     /// Since when lists show none of a note's creates, by the note's key.
     clean_since: Since,
@@ -82,7 +99,7 @@ impl CustomRoles {
         Self {
             store,
             late_window,
-            young: YoungRoles::default(),
+            young: YoungRoles::new(late_window),
             clean_since: Since::default(),
             updates_since: Since::default(),
             out_of_reach: Mutex::default(),

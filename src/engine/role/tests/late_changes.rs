@@ -332,16 +332,23 @@ fn a_custom_role_that_was_given_up_goes_although_another_cannot_be_changed() {
 #[test]
 fn a_new_custom_role_that_astra_does_not_know_yet_is_deleted_later() {
     virtual_time::run(1, async {
-        let mount = mounted().await;
-        let late = json!({"role_visible_after_ms": 20_000});
-        mount.astra.set_knobs(late).unwrap();
-        mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
-        mount.delete("roles/app", json!({})).await.unwrap();
-        assert_eq!(kept(&mount).len(), 1);
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        mount.tick().await;
-        assert_eq!(kept(&mount), []);
-        assert_eq!(notes(&mount), Vec::<String>::new());
+        // Nor does the next process know what its predecessor has made.
+        for restarts in [false, true] {
+            let mut mount = mounted().await;
+            let late = json!({"role_visible_after_ms": 20_000});
+            mount.astra.set_knobs(late).unwrap();
+            tokio::time::sleep(Duration::from_secs(300)).await;
+            mount.write("roles/app", policy(&["db-cql"])).await.unwrap();
+            if restarts {
+                mount.restart();
+            }
+            mount.delete("roles/app", json!({})).await.unwrap();
+            assert_eq!(kept(&mount).len(), 1);
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            mount.tick().await;
+            assert_eq!(kept(&mount), [], "{restarts}");
+            assert_eq!(notes(&mount), Vec::<String>::new());
+        }
     });
 }
 
