@@ -45,6 +45,22 @@ impl Default for WriteFault {
 }
 
 impl WriteFault {
+    /// Each way in which the put of a key that begins with `prefix` may fail after so many that work: whether it
+    /// happened, whether reads show that, and whether reads fail from then on.
+    pub fn each_way(prefix: &str, after: usize) -> impl Iterator<Item = Self> {
+        let ways = [(false, false), (true, false), (true, true)];
+        let with_reads = ways.map(|way| (way, true));
+        let ways = ways.map(|way| (way, false)).into_iter().chain(with_reads);
+        ways.map(move |((applied, hidden), all_calls)| Self {
+            prefix: prefix.to_owned(),
+            after,
+            applied,
+            hidden,
+            all_calls,
+            ..Self::default()
+        })
+    }
+
     /// The next `count` puts work, those after them are refused.
     pub fn refuse_puts_after(count: usize) -> Self {
         Self {

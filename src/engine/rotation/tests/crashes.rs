@@ -86,29 +86,12 @@ async fn whichever_request_fails_the_mount_heals() {
 async fn whichever_write_fails_the_mount_heals() {
     for prefix in ["v1/config/", "v1/intent/"] {
         for after in 0..3 {
-            for (written, hidden, and_reads) in [
-                (false, false, false),
-                (true, false, false),
-                (true, true, false),
-                (false, false, true),
-                (true, false, true),
-                (true, true, true),
-            ] {
+            for fault in WriteFault::each_way(prefix, after) {
                 let mut mount = AstraMount::configured().await;
                 let first = root_of(&mount).await;
-                mount.storage.set_write_fault(Some(WriteFault {
-                    prefix: prefix.to_owned(),
-                    after,
-                    applied: written,
-                    hidden,
-                    all_calls: and_reads,
-                    ..WriteFault::default()
-                }));
+                mount.storage.set_write_fault(Some(fault.clone()));
                 let rotated = rotate(&mount).await;
-                let what = format!(
-                    "{prefix} {after} {written} {hidden} {and_reads}: {:?}",
-                    rotated.err()
-                );
+                let what = format!("{fault:?}: {:?}", rotated.err());
                 // The same process goes on first, then another takes over.
                 mount.storage.set_write_fault(None);
                 mount.storage.set_failure(None);

@@ -78,37 +78,20 @@ async fn whichever_write_fails_no_token_is_lost_or_left() {
     for exists in [false, true] {
         for prefix in ["v1/static-role/", "v1/intent/"] {
             for after in 0..2 {
-                for (written, hidden, and_reads) in [
-                    (false, false, false),
-                    (true, false, false),
-                    (true, true, false),
-                    (false, false, true),
-                    (true, false, true),
-                    (true, true, true),
-                ] {
+                for fault in WriteFault::each_way(prefix, after) {
                     let mut mount = if exists {
                         with_role().await
                     } else {
                         AstraMount::configured().await
                     };
-                    mount.storage.set_write_fault(Some(WriteFault {
-                        prefix: prefix.to_owned(),
-                        after,
-                        applied: written,
-                        hidden,
-                        all_calls: and_reads,
-                        ..WriteFault::default()
-                    }));
+                    mount.storage.set_write_fault(Some(fault.clone()));
                     let path = if exists {
                         "rotate-role/app"
                     } else {
                         "static-roles/app"
                     };
                     let done = mount.write(path, role()).await;
-                    let what = format!(
-                        "{prefix} {after} {written} {hidden} {and_reads}, exists: {exists}: {:?}",
-                        done.err()
-                    );
+                    let what = format!("{fault:?}, exists: {exists}: {:?}", done.err());
                     // The same process goes on first, then another takes over.
                     mount.storage.set_write_fault(None);
                     mount.storage.set_failure(None);

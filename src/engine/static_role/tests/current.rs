@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::creds;
 use super::current;
+use super::refused;
 use super::role;
 use super::text;
 use crate::astra::Deadline;
@@ -173,13 +174,7 @@ fn a_write_that_is_refused_does_not_put_the_rotation_off() {
     virtual_time::run(1, async {
         let mount = with_role().await;
         let first = current(&mount).await;
-        let refusal = Fault::Status {
-            status: 403,
-            body: FaultBody::String,
-            retry_after: None,
-            committed: false,
-        };
-        mount.fault("POST", LIST, refusal);
+        mount.fault("POST", LIST, refused());
         tokio::time::sleep(Duration::from_secs(86_300)).await;
         for _ in 0..8 {
             let other = json!({"astra_roles": "RO User"});
