@@ -252,19 +252,15 @@ impl<K: EntryKind> Registry<K> {
         self.cached().remove(name);
         let key = K::key(name);
         self.unconfirmed().insert(name.to_owned());
-        let Err(error) = self.store.delete(&key).await else {
-            self.unconfirmed().remove(name);
-            return Ok(());
-        };
         // A deletion that fails may have happened all the same, and then what follows it must too:
         // no one can ask for it again.
-        match self.store.get::<K::Stored>(&key).await {
-            Ok(None) => {
-                self.unconfirmed().remove(name);
-                Ok(())
-            }
-            Ok(Some(_)) | Err(_) => Err(error.into()),
+        if let Err(error) = self.store.delete(&key).await
+            && !matches!(self.store.get::<K::Stored>(&key).await, Ok(None))
+        {
+            return Err(error.into());
         }
+        self.unconfirmed().remove(name);
+        Ok(())
     }
 
     /// The entry called `name`, where what is read is certain to be what storage holds.

@@ -28,10 +28,11 @@ pub(crate) async fn record(engine: &Engine, entry: &ConfigEntry) -> Result<(), E
         let mut entry = entry.clone();
         // Another config had it before, and left some that are not deleted yet.
         if let Loaded::Valid(noted) = engine.pending_deletions.load(client_id).await? {
-            let known = entry.pending_delete.clone();
-            let left = noted.pending_delete.iter().cloned();
-            let left = left.filter(|client_id| !known.contains(client_id));
-            entry.pending_delete.extend(left);
+            for client_id in &noted.pending_delete {
+                if !entry.pending_delete.contains(client_id) {
+                    entry.pending_delete.push(client_id.clone());
+                }
+            }
         }
         engine.pending_deletions.put(client_id, entry).await?;
         failpoint::hit("config.pending-deletion-recorded");
@@ -80,11 +81,14 @@ async fn reconcile_one(engine: &Engine, client_id: &str, deadline: Deadline) -> 
         Loaded::Corrupt(_) | Loaded::Missing => return Ok(()),
     };
     // A deletion that failed may have happened, although the config is shown; or the other way round.
-    let mut is_hidden = !engine.configs.confirm_all().await.is_empty();
+    if !engine.configs.confirm_all().await.is_empty() {
+        return Err(PendingDeletionError::PerhapsInUse.into());
+    }
+    let mut is_hidden = false;
     for (name, config) in engine.configs.load_all().await? {
         match config {
             // Written again with the root token, it may not know of those that this replaced.
-            Loaded::Valid(config) if takes_over(&config.entry, &entry) && !is_hidden => {
+            Loaded::Valid(config) if takes_over(&config.entry, &entry) => {
                 tracing::info!(
                     config = name,
                     client_id,
