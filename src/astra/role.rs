@@ -146,8 +146,7 @@ impl Client {
         // What Astra answers is not documented, and a page may be of something that has not passed the
         // request on.
         let roles = self.roles(deadline).await.unwrap_or_default();
-        let found = roles.iter().find(|found| found.id.eq_ignore_ascii_case(id));
-        let policy = found.and_then(|found| found.policy.as_ref());
+        let policy = Role::with_id(&roles, id).and_then(|found| found.policy.as_ref());
         match policy.is_some_and(|policy| policy.is_same(&role.policy)) {
             true => Ok(()),
             false => Err(error),
@@ -170,7 +169,7 @@ impl Client {
         };
         let began = Instant::now();
         let roles = self.roles(deadline).await?;
-        if roles.iter().any(|role| role.id.eq_ignore_ascii_case(id)) {
+        if Role::with_id(&roles, id).is_some() {
             return Err(error);
         }
         let list = ListFacts {
@@ -195,6 +194,11 @@ impl Policy {
 }
 
 impl Role {
+    /// The one of `roles` with this id, which Astra may write in either case.
+    pub fn with_id<'a>(roles: &'a [Self], id: &str) -> Option<&'a Self> {
+        roles.iter().find(|role| role.id.eq_ignore_ascii_case(id))
+    }
+
     /// Whether a token with this role could make a credential that outlives its own.  A role whose policy is not known counts as one.
     pub fn grants_token_admin(&self) -> bool {
         match &self.policy {

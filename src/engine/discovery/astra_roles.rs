@@ -89,10 +89,7 @@ async fn list(engine: Arc<Engine>, call: Call) -> HandlerResult {
 async fn read(engine: Arc<Engine>, call: Call) -> HandlerResult {
     let wanted = call.fields.captured(ROLE);
     let roles = roles(&engine, &call).await?;
-    let by_id = roles
-        .iter()
-        .find(|role| role.id.eq_ignore_ascii_case(&wanted));
-    if let Some(role) = by_id {
+    if let Some(role) = Role::with_id(&roles, &wanted) {
         return Ok(Some(Response::new(shown(role))));
     }
     let named: Vec<&Role> = roles.iter().filter(|role| role.name == wanted).collect();

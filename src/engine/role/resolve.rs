@@ -21,12 +21,7 @@ pub(crate) fn resolve(
     let mut resolved = Vec::new();
     for text in given {
         let before = known.iter().find(|known| known.given == *text);
-        let by_id = |known: &AstraRole| {
-            roles
-                .iter()
-                .find(|role| role.id.eq_ignore_ascii_case(&known.id))
-        };
-        let role = match before.and_then(by_id) {
+        let role = match before.and_then(|known| Role::with_id(roles, &known.id)) {
             Some(role) => role,
             None => find(text, roles)?,
         };
@@ -45,7 +40,7 @@ pub(crate) fn resolve(
 }
 
 fn find<'a>(text: &str, roles: &'a [Role]) -> Result<&'a Role, RoleError> {
-    if let Some(role) = roles.iter().find(|role| role.id.eq_ignore_ascii_case(text)) {
+    if let Some(role) = Role::with_id(roles, text) {
         return Ok(role);
     }
     let named: Vec<&Role> = roles.iter().filter(|role| role.name == text).collect();

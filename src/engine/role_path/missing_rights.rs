@@ -133,8 +133,7 @@ fn lacking(entry: &ConfigEntry, granted: &Granted, roles: &[Role]) -> Option<Lac
     let is_own = |id: &String| is_among(id, &entry.root_role_ids);
     let mut lacking = Lacking::default();
     for id in granted.astra_roles.iter().map(|role| &role.id) {
-        let role = roles.iter().find(|role| role.id.eq_ignore_ascii_case(id));
-        if let Some(policy) = role.and_then(|role| role.policy.as_ref())
+        if let Some(policy) = Role::with_id(roles, id).and_then(|role| role.policy.as_ref())
             && !is_own(id)
         {
             lacking.extend(Lacking::of(policy, &own, org_id));

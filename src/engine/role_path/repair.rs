@@ -190,9 +190,8 @@ async fn repair(
     roles: &[Role],
     deadline: Deadline,
 ) -> Result<(), Error> {
-    let is_it = |role: &&Role| role.id.eq_ignore_ascii_case(&custom.role_id);
     // One that is gone shows when the role is read.
-    let Some(listed) = roles.iter().find(is_it) else {
+    let Some(listed) = Role::with_id(roles, &custom.role_id) else {
         return Ok(());
     };
     match drift(custom, listed) {

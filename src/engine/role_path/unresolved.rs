@@ -125,7 +125,7 @@ fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
     let mut unresolved = Unresolved::default();
     for wanted in &granted.astra_roles {
         let given = &wanted.given;
-        match by_id(roles, &wanted.id) {
+        match Role::with_id(roles, &wanted.id) {
             Some(found) if found.name == *given || found.id.eq_ignore_ascii_case(given) => {}
             // Renamed, not gone.
             Some(found) => unresolved.warnings.push(format!(
@@ -146,7 +146,7 @@ fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
     if let Some(policy) = &granted.policy {
         let id = &policy.role_id;
         let field = policy.field();
-        match by_id(roles, id).map(|listed| drift(policy, listed)) {
+        match Role::with_id(roles, id).map(|listed| drift(policy, listed)) {
             Some(None) => {}
             Some(Some(Drift::Changed)) => unresolved.warnings.push(format!(
                 "{field}: its custom Astra role ({id}) was changed in Astra and does not grant this {field}: it gets it back within \
@@ -172,7 +172,7 @@ fn compare(granted: &Granted, roles: &[Role]) -> Unresolved {
 /// Warns of Astra roles for which credentials are refused.
 fn token_admins(granted: &Granted, roles: &[Role], config: &str) -> Vec<String> {
     let ids = granted.role_ids();
-    let listed = ids.iter().filter_map(|id| by_id(roles, id));
+    let listed = ids.iter().filter_map(|id| Role::with_id(roles, id));
     listed
         .filter(|role| role.grants_token_admin())
         .map(|role| {
@@ -184,10 +184,6 @@ fn token_admins(granted: &Granted, roles: &[Role], config: &str) -> Vec<String> 
             )
         })
         .collect()
-}
-
-fn by_id<'a>(roles: &'a [Role], id: &str) -> Option<&'a Role> {
-    roles.iter().find(|role| role.id.eq_ignore_ascii_case(id))
 }
 
 #[cfg(test)]

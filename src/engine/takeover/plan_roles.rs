@@ -219,8 +219,7 @@ fn look_up(
             "the organization did not tell its roles: import again once it does".to_owned(),
         );
     };
-    let is_it = |role: &&Role| role.id.eq_ignore_ascii_case(id);
-    let Some(role) = roles.iter().find(is_it) else {
+    let Some(role) = Role::with_id(roles, id) else {
         return Err(format!(
             "role_id {id:?}: the organization has no such role: write the role by hand and leave \
              this one out with names"

@@ -63,9 +63,7 @@ impl CustomRoles {
         let roles = list(scope.connection, deadline).await?;
         // Another one in its place would take the rights of the tokens that hold it.
         if let Some((known, error)) = not_found
-            && roles
-                .iter()
-                .any(|role| role.id.eq_ignore_ascii_case(&known.role_id))
+            && Role::with_id(&roles, &known.role_id).is_some()
         {
             return Err(refused(scope.connection, &error));
         }

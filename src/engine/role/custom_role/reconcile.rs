@@ -98,7 +98,7 @@ impl CustomRoles {
         };
         // One that hung may take effect after what was sent now, and is known by its nonce alone.
         if self.updates_are_over(scope) {
-            let shown = listed(roles, custom).and_then(Nonce::of);
+            let shown = Role::with_id(roles, &custom.role_id).and_then(Nonce::of);
             let is_needed = |update: &Nonce| resent.is_err() && shown.as_ref() == Some(update);
             note.updates.retain(is_needed);
         }
@@ -115,7 +115,7 @@ impl CustomRoles {
         deadline: Deadline,
     ) -> Result<(), Error> {
         let owner = scope.owner;
-        let listed = listed(roles, custom);
+        let listed = Role::with_id(roles, &custom.role_id);
         let known = || custom.nonces.iter().chain(&note.updates);
         match listed {
             None => {
@@ -236,10 +236,4 @@ impl CustomRoles {
         }
         Ok(())
     }
-}
-
-/// The custom role of `custom`, as `roles` show it.
-fn listed<'a>(roles: &'a [Role], custom: &PolicyRole) -> Option<&'a Role> {
-    let mut roles = roles.iter();
-    roles.find(|role| role.id.eq_ignore_ascii_case(&custom.role_id))
 }

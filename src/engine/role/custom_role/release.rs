@@ -96,9 +96,7 @@ impl CustomRoles {
         let Some(released) = note.released.iter().find(of_id) else {
             return Ok(Removal::Gone);
         };
-        let listed = roles
-            .iter()
-            .find(|role| role.id.eq_ignore_ascii_case(role_id));
+        let listed = Role::with_id(roles, role_id);
         if listed.is_some_and(|role| is_foreign(role, released.nonces.iter())) {
             tracing::warn!(
                 owner = %scope.owner,
